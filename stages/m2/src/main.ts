@@ -1,0 +1,61 @@
+// Starts the router: reads the settings, wires the parts, and stops cleanly on a signal. Holds no rule of its own.
+
+import { randomUUID } from "node:crypto";
+import pino from "pino";
+import { AccessLog } from "./access-log.ts";
+import { systemClock as clock } from "./clock.ts";
+import { ProxyHandler } from "./proxy.ts";
+import { staticRoutingTable } from "./routing-table.ts";
+import { DataServer } from "./server.ts";
+import { readSettings } from "./settings.ts";
+import { TableStore } from "./table-store.ts";
+import { Upstreams } from "./upstreams.ts";
+
+/** How long requests under way may take to finish after a signal to stop. */
+const drainMs = 10_000;
+
+async function main(): Promise<void> {
+  const settings = readSettings(process.env);
+  // Written by another thread, and dropped rather than hoarded when nobody reads: a log must not stop the traffic.
+  const destination = pino.destination({ fd: 1, sync: false, maxLength: 16 * 1024 * 1024 });
+  const formatters = { level: (level: string) => ({ level }) };
+  const logger = pino(
+    { level: settings.LOG_LEVEL, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters },
+    destination,
+  );
+
+  const store = new TableStore();
+  store.swap(staticRoutingTable(settings.CELLS));
+  const upstreams = new Upstreams();
+  const proxy = new ProxyHandler({
+    store,
+    upstreams,
+    accessLog: new AccessLog(logger),
+    clock,
+    newRequestId: randomUUID,
+  });
+  const server = new DataServer({ handle: proxy.handle, clock, newRequestId: randomUUID });
+
+  const stop = async (signal: string): Promise<void> => {
+    logger.info({ event: "stopping", signal });
+    await server.drain(drainMs);
+    await upstreams.destroy();
+    logger.info({ event: "stopped" });
+    destination.flushSync();
+    process.exit(0);
+  };
+  process.once("SIGTERM", stop);
+  process.once("SIGINT", stop);
+
+  const port = await server.listen(settings.PORT, settings.HOST);
+  destination.write(`${JSON.stringify({ event: "ready", url: `http://${settings.HOST}:${port}` })}\n`);
+}
+
+main().catch(fail);
+
+/** Ends the process with one sentence that says what to change. */
+function fail(error: NodeJS.ErrnoException): void {
+  const busy = error.code === "EADDRINUSE" ? "Cannot start: the port is busy; set PORT to another one. " : "";
+  process.stderr.write(`${busy}${error.message}\n`);
+  process.exit(1);
+}

@@ -1,0 +1,51 @@
+// What can be set from outside, by environment variables. Every fault is named before anything starts.
+
+import { z } from "zod";
+
+const port = z.coerce.number().int().min(0).max(65_535);
+const levels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
+
+// #region settings
+const schema = z.object({
+  /** Address to listen on. Loopback unless told otherwise: the router trusts whoever can reach it. */
+  HOST: z.string().min(1).default("127.0.0.1"),
+  /** Port for clients; 0 takes any free one. */
+  PORT: port.default(8080),
+  LOG_LEVEL: z.enum(levels).default("info"),
+  /** Endpoints by placement, `visa=http://127.0.0.1:9004,…`, to run the cells elsewhere than on the default ports. */
+  CELLS: z.string().default("").transform(parseCells),
+});
+// #endregion settings
+
+export type Settings = z.infer<typeof schema>;
+
+/** Throws a `SettingsError` that names every fault, one a line. */
+export function readSettings(environment: Readonly<Record<string, string | undefined>>): Settings {
+  const result = schema.safeParse(environment);
+  if (result.success) return result.data;
+  const faults = result.error.issues.map((issue) => {
+    const name = issue.path.join(".");
+    return `${name}=${JSON.stringify(environment[name] ?? "")}: ${issue.message}`;
+  });
+  throw new SettingsError(`Cannot start: ${faults.join("\n")}`);
+}
+
+export class SettingsError extends Error {
+  override readonly name = "SettingsError";
+}
+
+function parseCells(text: string, context: z.RefinementCtx): ReadonlyMap<string, string> {
+  const cells = new Map<string, string>();
+  for (const pair of text.split(",").filter((each) => each.trim() !== "")) {
+    const [name = "", url = ""] = pair.split(/=(.*)/s).map((each) => each.trim());
+    if (name === "" || !/^http:\/\/[^/]+$/.test(url)) {
+      context.addIssue({
+        code: "custom",
+        message: `Write each cell as name=http://host:port; got ${JSON.stringify(pair)}`,
+      });
+      return z.NEVER;
+    }
+    cells.set(name, url);
+  }
+  return cells;
+}
