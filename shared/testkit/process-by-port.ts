@@ -1,0 +1,71 @@
+// Finds who listens on a port, for a router that this project did not start. Linux only: it reads /proc.
+
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+
+/** Process ids that hold a listening socket on `port`; empty where that cannot be known. */
+export function pidsListeningOn(port: number): number[] {
+  const inodes = listeningInodes(port);
+  if (inodes.size === 0) return [];
+  return numericEntries("/proc").filter((pid) => socketInodes(pid).some((inode) => inodes.has(inode)));
+}
+
+/** A process and those that it started, directly or not: a router with workers is a tree. */
+export function withDescendants(pid: number): number[] {
+  const childrenOf = new Map<number, number[]>();
+  for (const each of numericEntries("/proc")) {
+    const parent = parentOf(each);
+    if (parent !== undefined) childrenOf.set(parent, [...(childrenOf.get(parent) ?? []), each]);
+  }
+  const tree = [pid];
+  for (const each of tree) tree.push(...(childrenOf.get(each) ?? []));
+  return tree;
+}
+
+function listeningInodes(port: number): Set<string> {
+  const inodes = new Set<string>();
+  const wanted = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  for (const table of ["/proc/net/tcp", "/proc/net/tcp6"]) {
+    for (const line of readText(table).split("\n").slice(1)) {
+      // sl, local_address, rem_address, st, …, inode: state 0A is LISTEN.
+      const [, local = "", , state, , , , , , inode] = line.trim().split(/\s+/);
+      if (state === "0A" && local.endsWith(wanted) && inode !== undefined) inodes.add(inode);
+    }
+  }
+  return inodes;
+}
+
+function socketInodes(pid: number): string[] {
+  const directory = `/proc/${pid}/fd`;
+  return numericEntries(directory).flatMap((fd) => {
+    try {
+      return /^socket:\[(\d+)\]$/.exec(readlinkSync(`${directory}/${fd}`))?.[1] ?? [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+function parentOf(pid: number): number | undefined {
+  // After the last ")": the command name may hold anything.
+  const stat = readText(`/proc/${pid}/stat`);
+  const parent = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1];
+  return parent === undefined ? undefined : Number(parent);
+}
+
+function numericEntries(directory: string): number[] {
+  try {
+    return readdirSync(directory)
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number);
+  } catch {
+    return [];
+  }
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}
