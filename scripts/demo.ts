@@ -1,0 +1,184 @@
+// The small language in which a milestone's demo is written: steps that ask the router, show the answer, hold it
+// to what the lesson promises and say why. A step that finds anything else fails the demo with exit code 2.
+
+import { setTimeout as delay } from "node:timers/promises";
+import { BrokenPromiseError } from "./command-line.ts";
+import { type Answer, type Ask, ask } from "./http-request.ts";
+import type { Narrator, StageEvent } from "./narrator.ts";
+import type { CellMember, Member, RouterMember, Stack } from "./stack.ts";
+
+export interface Demo {
+  readonly steps: readonly DemoStep[];
+  /** Commands worth pasting while the stack stays up. */
+  readonly tryThis: (stack: Stack) => readonly string[];
+}
+
+export interface DemoStep {
+  /** What is about to happen, as a sentence without a full stop. */
+  readonly title: string;
+  /** Why the answer is what it is; told after the step. */
+  readonly why: string;
+  readonly run: (demo: DemoContext) => Promise<void>;
+}
+
+/** What an answer must be. Fields that are not named are not looked at. */
+export interface Expected {
+  readonly status: number;
+  readonly routedTo?: string;
+  readonly reason?: string;
+  /** Answer fields by lower-case name; undefined means that the field must be absent. */
+  readonly headers?: Readonly<Record<string, string | RegExp | undefined>>;
+  readonly body?: RegExp;
+}
+
+export interface DemoAsk extends Omit<Ask, "url"> {
+  /** Value of `X-Routing-Key`; left out when undefined. */
+  readonly key?: string;
+  /** @default "/" */
+  readonly path?: string;
+  /** @default the first router */
+  readonly router?: RouterMember;
+  readonly expect: Expected;
+}
+
+/** Answer fields that a demo always shows when they are there. */
+const shownFields = [
+  "X-Routed-To",
+  "X-Route-Reason",
+  "X-Failover-From",
+  "X-Failover-Reason",
+  "X-Retry-Count",
+  "Retry-After",
+];
+
+/** What a step can do: ask the router, disturb the stack, say what it does, and wait for a condition. */
+export class DemoContext {
+  readonly stack: Stack;
+  readonly #tell: Narrator;
+
+  constructor(stack: Stack, tell: Narrator) {
+    this.stack = stack;
+    this.#tell = tell;
+  }
+
+  /** The first router. */
+  get router(): RouterMember {
+    return present(this.stack.routers[0], "a router");
+  }
+  get controlPlane(): Member {
+    return present(this.stack.controlPlane, "a control plane");
+  }
+  get routingFile(): string {
+    return present(this.stack.routingFile, "a routing file");
+  }
+  cell(name: string): CellMember {
+    return present(this.stack.cells.get(name), `a cell ${name}`);
+  }
+
+  /** Says what the step does to the stack. */
+  act(text: string): void {
+    this.#tell({ event: "action", text });
+  }
+
+  /** Sends one request through the router, shows both sides, and holds the answer to `expect`. */
+  async ask(options: DemoAsk): Promise<Answer> {
+    this.#tell(requestOf(options));
+    const answer = await this.#send(options);
+    this.#tell({ event: "answer", status: answer.status, fields: shownOf(answer) });
+    this.check(faultOf(answer, options.expect));
+    return answer;
+  }
+
+  /** Asks again until the answer is as expected; shows only the last answer. Fails after `withinMs`. */
+  async askUntil(options: DemoAsk, withinMs = 5_000): Promise<Answer> {
+    const deadlineMs = performance.now() + withinMs;
+    this.#tell(requestOf(options));
+    for (;;) {
+      const answer = await this.#send(options);
+      const fault = faultOf(answer, options.expect);
+      if (fault === undefined || performance.now() > deadlineMs) {
+        this.#tell({ event: "answer", status: answer.status, fields: shownOf(answer) });
+        this.check(fault && `${fault} (waited ${withinMs} ms)`);
+        return answer;
+      }
+      await delay(20);
+    }
+  }
+
+  /** Waits until `condition` holds. Fails after `withinMs` with `what` in words. */
+  async until(what: string, condition: () => boolean | Promise<boolean>, withinMs = 5_000): Promise<void> {
+    const deadlineMs = performance.now() + withinMs;
+    while (!(await condition())) {
+      if (performance.now() > deadlineMs) this.check(`waited ${withinMs} ms in vain: ${what}`);
+      await delay(20);
+    }
+  }
+
+  /** Fails the step with `fault`, unless it is undefined. */
+  check(fault: string | undefined): void {
+    if (fault !== undefined) throw new BrokenPromiseError(fault);
+  }
+
+  #send(options: DemoAsk): Promise<Answer> {
+    const { path = "/", router = this.router, expect: _, headers, ...rest } = options;
+    return ask({ ...rest, url: `${router.url}${path}`, headers: { ...headers, ...keyField(options) } });
+  }
+}
+
+function requestOf(options: DemoAsk): StageEvent {
+  const method = options.method ?? (options.body === undefined ? "GET" : "POST");
+  return { event: "request", method, path: options.path ?? "/", fields: keyField(options) };
+}
+
+function keyField({ key }: DemoAsk): Record<string, string> {
+  return key === undefined ? {} : { "X-Routing-Key": key };
+}
+
+/** Runs every step. @throws BrokenPromiseError naming the step whose promise did not hold */
+export async function runDemo(stage: string, demo: Demo, stack: Stack, tell: Narrator): Promise<void> {
+  const context = new DemoContext(stack, tell);
+  for (const [index, { title, why, run }] of demo.steps.entries()) {
+    tell({ event: "step", step: index + 1, of: demo.steps.length, title });
+    try {
+      await run(context);
+    } catch (error) {
+      tell({ event: "demo", stage, steps: index, ok: false });
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new BrokenPromiseError(`demo ${stage}, step ${index + 1} "${title}": ${reason}`, {
+        cause: error,
+      });
+    }
+    tell({ event: "why", text: why });
+  }
+  tell({ event: "demo", stage, steps: demo.steps.length, ok: true });
+}
+
+function present<T>(value: T | undefined, what: string): T {
+  if (value === undefined) throw new BrokenPromiseError(`this stage has not got ${what}`);
+  return value;
+}
+
+function shownOf(answer: Answer): Record<string, string> {
+  const shown: Record<string, string> = {};
+  for (const name of shownFields) {
+    const value = answer.headers[name.toLowerCase()];
+    if (value !== undefined) shown[name] = String(value);
+  }
+  const isProblem = answer.headers["content-type"]?.startsWith("application/problem+json") === true;
+  if (isProblem) shown["code"] = String((JSON.parse(answer.body) as { code?: unknown }).code);
+  return shown;
+}
+
+function faultOf(answer: Answer, expected: Expected): string | undefined {
+  if (answer.status !== expected.status) return `expected status ${expected.status}, got ${answer.status}`;
+  const headers: Record<string, string | RegExp | undefined> = { ...expected.headers };
+  if (expected.routedTo !== undefined) headers["x-routed-to"] = expected.routedTo;
+  if (expected.reason !== undefined) headers["x-route-reason"] = expected.reason;
+  for (const [name, wanted] of Object.entries(headers)) {
+    const got = answer.headers[name]?.toString();
+    const isRight = wanted instanceof RegExp ? got !== undefined && wanted.test(got) : got === wanted;
+    if (!isRight) return `expected ${name} to be ${wanted ?? "absent"}, got ${got ?? "none"}`;
+  }
+  if (expected.body && !expected.body.test(answer.body)) return `expected a body like ${expected.body}`;
+  return undefined;
+}

@@ -1,0 +1,106 @@
+// Runs the tests of assembled answers in one vitest process, and ends that process when the code under test
+// no longer returns. It reports what happened; what that means for a learner is `verdict.ts`.
+
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { ModuleResult, RunResults } from "../../exercises/support/result-reporter.ts";
+
+/** The clone that holds these scripts: its vitest runs, whichever tree the exercises come from. */
+const ownRoot = fileURLToPath(new URL("../..", import.meta.url));
+
+export type RunOutcome =
+  | { readonly kind: "finished"; readonly results: RunResults }
+  /** The process was ended: nothing had moved for `stallMs`. */
+  | { readonly kind: "stalled"; readonly stallMs: number; readonly last: TraceEvent | undefined }
+  /** The process ended by itself without results: out of memory, or a fault of ours. */
+  | { readonly kind: "crashed"; readonly last: TraceEvent | undefined; readonly output: string };
+
+export interface TraceEvent {
+  readonly event: "load" | "start" | "end";
+  /** Absolute path of the assembled test file. */
+  readonly file: string;
+  readonly title: string;
+}
+
+export interface RunLimits {
+  /** Longest time without a test starting or ending, once the first file loads. @default 8_000 */
+  readonly stallMs?: number;
+  /** Longest time until the first file loads: the machine may be busy. @default 60_000 */
+  readonly startMs?: number;
+}
+
+/**
+ * Makes an empty folder for a run: assemble below `once/` what runs once, below `repeated/` what runs 20 times.
+ * Inside the clone, because the code under test imports packages.
+ */
+export function makeRunFolder(root: string): string {
+  const base = join(root, ".state", "exercise-runs");
+  mkdirSync(base, { recursive: true });
+  return mkdtempSync(join(base, "run-"));
+}
+
+export function removeRunFolder(folder: string): void {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** Runs every test file below `folder`. Resolves when the process has ended; rejects only if it cannot be started. */
+export async function runTests(folder: string, limits: RunLimits = {}): Promise<RunOutcome> {
+  const { stallMs = 8_000, startMs = 60_000 } = limits;
+  const vitest = join(ownRoot, "node_modules", "vitest", "vitest.mjs");
+  const config = join(ownRoot, "exercises", "vitest.config.ts");
+  const child = spawn(process.execPath, [vitest, "run", "--config", config], {
+    cwd: ownRoot,
+    env: { ...process.env, EXERCISE_RUN: folder, NO_COLOR: "1", NODE_OPTIONS: "" },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  const keep = (chunk: Buffer) => {
+    output = (output + chunk.toString()).slice(-20_000);
+  };
+  child.stdout.on("data", keep);
+  child.stderr.on("data", keep);
+  const stalled = watchForStall(folder, stallMs, startMs, () => child.kill("SIGKILL"));
+  await new Promise<void>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", () => resolve());
+  }).finally(stalled.stop);
+  const last = readTrace(folder).at(-1);
+  const resultsFile = join(folder, "results.json");
+  if (existsSync(resultsFile)) {
+    return { kind: "finished", results: JSON.parse(readFileSync(resultsFile, "utf8")) as RunResults };
+  }
+  return stalled.fired() ? { kind: "stalled", stallMs, last } : { kind: "crashed", last, output };
+}
+
+/** The result of one assembled test file's folder, all its modules together. */
+export function modulesBelow(results: RunResults, folder: string): ModuleResult[] {
+  return results.modules.filter((module) => module.file.startsWith(`${folder}/`));
+}
+
+function watchForStall(folder: string, stallMs: number, startMs: number, kill: () => void) {
+  const trace = join(folder, "trace.jsonl");
+  let size = -1;
+  let movedAt = performance.now();
+  let hasFired = false;
+  const timer = setInterval(() => {
+    const now = existsSync(trace) ? statSync(trace).size : -1;
+    if (now !== size) {
+      size = now;
+      movedAt = performance.now();
+      return;
+    }
+    if (performance.now() - movedAt < (size === -1 ? startMs : stallMs)) return;
+    hasFired = true;
+    kill();
+  }, 100);
+  return { stop: () => clearInterval(timer), fired: () => hasFired };
+}
+
+function readTrace(folder: string): TraceEvent[] {
+  const trace = join(folder, "trace.jsonl");
+  if (!existsSync(trace)) return [];
+  const lines = readFileSync(trace, "utf8").split("\n").filter(Boolean);
+  return lines.map((line) => JSON.parse(line) as TraceEvent);
+}

@@ -1,0 +1,64 @@
+// Lays a learner's files over a copy of a stage: the copy runs, the stage itself is never touched.
+
+import { cpSync, existsSync, mkdirSync, rmSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { UsageError } from "./command-line.ts";
+import { filesUnder, type Milestone, projectRoot, stageFolder } from "./stages.ts";
+
+export interface Overlay {
+  /** A stage's folder, ready to run. */
+  readonly folder: string;
+  /** Files of `src` that were replaced or added, in order. */
+  readonly files: readonly string[];
+}
+
+/**
+ * Copies `stage` to `target` and lays the files of each folder in `sources` over its `src`, the last one on top.
+ * `target` must be inside the project, where the stage's packages are found.
+ * @throws UsageError when a folder is missing or holds no TypeScript file
+ */
+export function layOver(stage: Milestone, sources: readonly string[], target: string): Overlay {
+  const files = new Set<string>();
+  for (const source of sources) {
+    const found = sourceFiles(source);
+    if (found.length === 0)
+      throw new UsageError(`no TypeScript file to lay over ${stage} in ${nameOf(source)}`);
+    for (const file of found) files.add(file);
+  }
+  rmSync(target, { recursive: true, force: true });
+  mkdirSync(target, { recursive: true });
+  cpSync(stageFolder(stage), target, { recursive: true });
+  for (const source of sources) {
+    for (const file of sourceFiles(source)) {
+      mkdirSync(dirname(join(target, "src", file)), { recursive: true });
+      cpSync(join(source, file), join(target, "src", file));
+    }
+  }
+  return { folder: target, files: [...files].sort() };
+}
+
+/**
+ * The folders in the workspace whose files replace files of `stage`: the exercises of that milestone which the
+ * learner has opened. An exercise on a file of its own, which the stage has not got, is left out.
+ */
+export function learnersFolders(stage: Milestone, root = projectRoot): string[] {
+  const workspace = join(root, "workspace", stage);
+  const exercises = new Set(filesUnder(workspace).map((file) => file.split("/")[0] ?? ""));
+  return [...exercises]
+    .sort()
+    .map((exercise) => join(workspace, exercise))
+    .filter((folder) => {
+      const files = sourceFiles(folder);
+      return (
+        files.length > 0 && files.every((file) => existsSync(join(stageFolder(stage, root), "src", file)))
+      );
+    });
+}
+
+function sourceFiles(folder: string): string[] {
+  return filesUnder(folder).filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"));
+}
+
+function nameOf(folder: string): string {
+  return relative(process.cwd(), folder) || folder;
+}

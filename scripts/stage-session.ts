@@ -1,0 +1,66 @@
+// The parts of `npm run stage` that outlive the demo: why it should stop, where things listen, what a log line says.
+
+import type { Addresses } from "./narrator.ts";
+import type { Stack } from "./stack.ts";
+import { isAtLeast } from "./stages.ts";
+
+/** Raised once by Ctrl-C, SIGTERM, a closed terminal, a closed pipe, or the end of the process that started us. */
+export class StopSignal {
+  /** Resolves with the reason, in words. */
+  readonly raised: Promise<string>;
+
+  constructor() {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    this.raised = promise;
+    process.once("SIGINT", () => resolve("Ctrl-C"));
+    process.once("SIGTERM", () => resolve("SIGTERM"));
+    process.once("SIGHUP", () => resolve("the terminal was closed"));
+    // `tsx` runs us with a channel; when it goes without a word (SIGKILL), nobody can reach us any more.
+    process.once("disconnect", () => resolve("the process that started this one is gone"));
+    for (const stream of [process.stdout, process.stderr]) {
+      // Without a listener, a reader that leaves (`| head`) would be an uncaught error.
+      stream.on("error", () => resolve("nobody reads the output any more"));
+    }
+  }
+
+  /** Whether it is raised now or within `ms`. */
+  async raisedWithin(ms: number): Promise<boolean> {
+    const late = Promise.withResolvers<boolean>();
+    const timer = setTimeout(() => late.resolve(false), ms);
+    return await Promise.race([this.raised.then(() => true), late.promise]).finally(() =>
+      clearTimeout(timer),
+    );
+  }
+}
+
+export function addressesOf(stack: Stack): Addresses {
+  return {
+    routers: stack.routers.map((router) => router.url),
+    admin: isAtLeast(stack.options.stage, "m2") ? stack.routers.map((router) => router.adminUrl) : [],
+    controlPlane: stack.controlPlane?.url,
+    cells: Object.fromEntries([...stack.cells].map(([name, cell]) => [name, cell.url])),
+    routingFile: stack.routingFile,
+  };
+}
+
+/** An access line in words; any other line as it is. */
+export function describeLogLine(line: string): string {
+  const entry = parsed(line);
+  if (entry?.["event"] !== "request") return line;
+  const text = (name: string) => (entry[name] === undefined ? "" : String(entry[name]));
+  const key =
+    entry["routingKey"] === undefined ? "no routing key" : `key ${JSON.stringify(entry["routingKey"])}`;
+  const placement =
+    entry["placement"] === undefined ? "not routed" : `${text("placement")} (${text("reason")})`;
+  const ending = [text("outcome"), text("code"), text("cause")].filter((word) => word !== "").join(", ");
+  return `${text("method")} ${text("path")}  ${key} -> ${placement}  ${text("status")} in ${text("durationMs")} ms, ${ending}`;
+}
+
+function parsed(line: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === "object" && value !== null ? { ...value } : undefined;
+  } catch {
+    return undefined;
+  }
+}

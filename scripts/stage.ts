@@ -1,0 +1,186 @@
+// Runs a milestone: its demo cells, its control plane and its router, and a narrated demo against them.
+//
+//   npm run stage m1                     start, show the demo, stay up until Ctrl-C
+//   npm run stage m1 -- --demo           show the demo and exit
+//   npm run stage m1 -- --test           run the stage's tests
+//   npm run stage m1 -- --port 8180      router on 8180, every other port moved by the same distance; 0: all free
+//   npm run stage m3 -- --routers 3      a fleet of three routers (from m3 on)
+//   npm run stage m1 -- --overlay DIR    with the files of DIR laid over the stage's src (may be repeated)
+//   npm run stage m1 -- --mine           with the files of your exercises laid over it
+//   npm run stage m1 -- --json           one JSON line an event, for programs
+//
+// Exit codes: 0 good, 1 the request is at fault (a busy port, a wrong flag), 2 a promise of the demo did not hold.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, rmSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { BrokenPromiseError, colours, readArguments, runProgram, UsageError } from "./command-line.ts";
+import { type Demo, runDemo } from "./demo.ts";
+import { jsonNarrator, type Narrator, textNarrator } from "./narrator.ts";
+import { layOver, learnersFolders } from "./overlay.ts";
+import { StartError } from "./processes.ts";
+import { type Stack, startStack } from "./stack.ts";
+import { defaultPort } from "./stack-plan.ts";
+import { addressesOf, describeLogLine, StopSignal } from "./stage-session.ts";
+import { isAtLeast, type Milestone, parseStage, projectRoot, stageFolder } from "./stages.ts";
+
+const usage = `Usage: npm run stage m1 [-- flags]
+  --demo          show the demo and exit
+  --test          run the stage's tests
+  --port N        port of the router (${defaultPort}); the others keep their distance to it; 0 takes free ports
+  --routers N     number of routers, 1 to 10 (from m3 on)
+  --overlay DIR   lay the files of DIR over the stage's src; may be repeated
+  --mine          lay the files of your exercises over the stage
+  --json          one JSON line an event
+  --help          this text`;
+
+const options = {
+  demo: { type: "boolean" },
+  test: { type: "boolean" },
+  port: { type: "string" },
+  routers: { type: "string" },
+  overlay: { type: "string", multiple: true },
+  mine: { type: "boolean" },
+  json: { type: "boolean" },
+  help: { type: "boolean" },
+} as const;
+
+async function main(): Promise<number> {
+  const { values, positionals } = readArguments(options);
+  if (values.help === true) {
+    console.log(usage);
+    return 0;
+  }
+  if (positionals.length > 1) throw new UsageError(`name one stage, not "${positionals.join(" ")}"`);
+  const stage = parseStage(positionals[0]);
+  if (values.test === true) return await runTests(stage);
+  const port = wholeNumber("--port", values.port ?? String(defaultPort), 0, 65_535);
+  const routers = wholeNumber("--routers", values.routers ?? "1", 1, 10);
+  if (routers > 1 && !isAtLeast(stage, "m3"))
+    throw new UsageError("--routers needs m3 or later: a fleet needs a control plane");
+  const overlays = (values.overlay ?? []).map((folder) => resolve(folder));
+  if (values.mine === true) overlays.push(...minesOf(stage));
+  const session = {
+    stage,
+    port,
+    routers,
+    overlays,
+    demoOnly: values.demo === true,
+    json: values.json === true,
+  };
+  return await runSession(session);
+}
+
+interface Session {
+  readonly stage: Milestone;
+  readonly port: number;
+  readonly routers: number;
+  readonly overlays: readonly string[];
+  readonly demoOnly: boolean;
+  readonly json: boolean;
+}
+
+async function runSession(session: Session): Promise<number> {
+  const { stage } = session;
+  const write = (text: string) => void process.stdout.write(text);
+  const tell = session.json ? jsonNarrator(write) : textNarrator(write, colours());
+  const stopSignal = new StopSignal();
+  // One folder a stack: two stacks on different ports do not disturb each other.
+  const suffix = session.port === defaultPort ? "" : `-${session.port || process.pid}`;
+  const state = join(projectRoot, ".state", `${stage}${suffix}`);
+  const folder = overlaidFolder(session, `${state}-overlay`, tell);
+  let isQuiet = true;
+  const stack = await startStack({
+    stage,
+    port: session.port,
+    routers: session.routers,
+    stageFolder: folder,
+    stateFolder: state,
+    onLine: (source, line, stream) => {
+      if (session.json) tell({ event: "log", source, line });
+      else if (!isQuiet || stream === "stderr") tell({ event: "log", source, line: describeLogLine(line) });
+    },
+  }).catch(explainStart);
+  process.once("exit", () => stack.killAll());
+  try {
+    tell({ event: "ready", stage, ...addressesOf(stack) });
+    const demo = await loadDemo(stage);
+    const isDone = await Promise.race([
+      runDemo(stage, demo, stack, tell).then(() => true),
+      stopSignal.raised.then(() => false),
+    ]);
+    if (!isDone) return 1;
+    if (session.demoOnly) return 0;
+    tell({ event: "staying", tryThis: demo.tryThis(stack), ...addressesOf(stack) });
+    isQuiet = false;
+    return await stayUp(stack, stopSignal, tell);
+  } finally {
+    await stack.stop();
+    if (session.port === 0) rmSync(state, { recursive: true, force: true });
+    rmSync(`${state}-overlay`, { recursive: true, force: true });
+  }
+}
+
+/** Waits for a signal, or for a router that ends by itself, which is a fault of ours. */
+async function stayUp(stack: Stack, stopSignal: StopSignal, tell: Narrator): Promise<number> {
+  const ended = stack.routers.map((router) => router.exited.then(() => router));
+  const first = await Promise.race([stopSignal.raised, ...ended]);
+  // Ctrl-C reaches the routers as well, and one may end before this process hears of it.
+  if (typeof first !== "string" && !(await stopSignal.raisedWithin(200))) {
+    throw new BrokenPromiseError(`${first.name} ended by itself; its last words stand above`);
+  }
+  tell({ event: "stopped", reason: typeof first === "string" ? first : await stopSignal.raised });
+  return 0;
+}
+
+function overlaidFolder(session: Session, target: string, tell: Narrator): string {
+  if (session.overlays.length === 0) return stageFolder(session.stage);
+  const overlay = layOver(session.stage, session.overlays, target);
+  tell({ event: "action", text: `laid over ${session.stage}: ${overlay.files.join(", ")}` });
+  return overlay.folder;
+}
+
+function minesOf(stage: Milestone): string[] {
+  const folders = learnersFolders(stage);
+  if (folders.length > 0) return folders;
+  throw new UsageError(`nothing of yours to lay over ${stage}: open an exercise of ${stage} first`);
+}
+
+/** A part that does not start is the learner's fault only if it is the learner's code, so the reason comes first. */
+function explainStart(error: unknown): never {
+  if (!(error instanceof StartError)) throw error;
+  throw new BrokenPromiseError([error.message, ...error.output.map((line) => `  ${line}`)].join("\n"), {
+    cause: error,
+  });
+}
+
+async function loadDemo(stage: Milestone): Promise<Demo> {
+  const file = join(projectRoot, "scripts", "demos", `${stage}.ts`);
+  if (!existsSync(file)) return { steps: [], tryThis: () => [] };
+  const module = (await import(pathToFileURL(file).href)) as { readonly demo: Demo };
+  return module.demo;
+}
+
+async function runTests(stage: Milestone): Promise<number> {
+  const vitest = join(projectRoot, "node_modules", "vitest", "vitest.mjs");
+  const child = spawn(process.execPath, [vitest, "run", "--project", stage], {
+    cwd: projectRoot,
+    stdio: "inherit",
+  });
+  const [code] = await once(child, "exit");
+  return code === 0 ? 0 : 1;
+}
+
+function wholeNumber(flag: string, text: string, min: number, max: number): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < min || value > max) {
+    throw new UsageError(`${flag} takes a whole number from ${min} to ${max}; got "${text}"`);
+  }
+  return value;
+}
+
+await runProgram("stage", main);
+// Something that still holds the event loop (a pipe, a socket of the demo) must not keep a finished command up.
+process.exit();
