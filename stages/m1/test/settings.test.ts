@@ -1,0 +1,30 @@
+import { describe, expect, test } from "vitest";
+import { readSettings, SettingsError } from "../src/settings.ts";
+
+describe("readSettings", () => {
+  test("binds to loopback on port 8080 unless told otherwise", () => {
+    expect(readSettings({})).toMatchObject({ HOST: "127.0.0.1", PORT: 8080, LOG_LEVEL: "info" });
+  });
+
+  test("names every fault with the value that it got", () => {
+    const read = () => readSettings({ PORT: "70000", LOG_LEVEL: "loud" });
+    expect(read).toThrow(SettingsError);
+    expect(read).toThrow(/PORT="70000"/);
+    expect(read).toThrow(/LOG_LEVEL="loud"/);
+  });
+
+  test("reads the endpoints of cells", () => {
+    const { CELLS } = readSettings({ CELLS: "visa=http://127.0.0.1:1, tier1=http://127.0.0.1:2" });
+    expect([...CELLS]).toEqual([
+      ["visa", "http://127.0.0.1:1"],
+      ["tier1", "http://127.0.0.1:2"],
+    ]);
+  });
+
+  test.each(["visa", "visa=", "visa=https://a:1", "=http://a:1", "visa=http://a:1/path"])(
+    "refuses CELLS=%s",
+    (CELLS) => {
+      expect(() => readSettings({ CELLS })).toThrow(SettingsError);
+    },
+  );
+});
