@@ -69,32 +69,36 @@ describe("ConcurrencyLimit", () => {
 
   test("property: no permit leaks, none is granted above the limit, whatever is released how often", () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 8 }), fc.array(step, { maxLength: 200 }), (start, steps) => {
-        const limit = new ConcurrencyLimit(start);
-        const granted: Permit[] = [];
-        const out = new Set<Permit>();
-        for (const each of steps) {
-          if (each.kind === "acquire") {
-            const hasRoom = out.size < limit.limit;
-            const permit = limit.tryAcquire();
-            expect(permit !== undefined).toBe(hasRoom);
-            if (permit !== undefined) {
-              granted.push(permit);
-              out.add(permit);
+      fc.property(
+        fc.integer({ min: 1, max: 8 }),
+        fc.array(step, { maxLength: 200, size: "max" }),
+        (start, steps) => {
+          const limit = new ConcurrencyLimit(start);
+          const granted: Permit[] = [];
+          const out = new Set<Permit>();
+          for (const each of steps) {
+            if (each.kind === "acquire") {
+              const hasRoom = out.size < limit.limit;
+              const permit = limit.tryAcquire();
+              expect(permit !== undefined).toBe(hasRoom);
+              if (permit !== undefined) {
+                granted.push(permit);
+                out.add(permit);
+              }
+            } else if (each.kind === "release") {
+              // Any permit ever granted: many of these are second and third releases.
+              const permit = granted[each.which % Math.max(1, granted.length)];
+              permit?.release();
+              if (permit !== undefined) out.delete(permit);
+            } else {
+              limit.reconfigure(each.limit);
             }
-          } else if (each.kind === "release") {
-            // Any permit ever granted: many of these are second and third releases.
-            const permit = granted[each.which % Math.max(1, granted.length)];
-            permit?.release();
-            if (permit !== undefined) out.delete(permit);
-          } else {
-            limit.reconfigure(each.limit);
+            expect(limit.inFlight).toBe(out.size);
           }
-          expect(limit.inFlight).toBe(out.size);
-        }
-        for (const permit of granted) permit.release();
-        expect(limit.inFlight).toBe(0);
-      }),
+          for (const permit of granted) permit.release();
+          expect(limit.inFlight).toBe(0);
+        },
+      ),
     );
   });
 });

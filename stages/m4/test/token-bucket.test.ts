@@ -100,6 +100,7 @@ describe("TokenBucket", () => {
 
   const arrivals = fc.array(fc.oneof(fc.constant(0), fc.integer({ min: -500, max: 3000 })), {
     maxLength: 400,
+    size: "max",
   });
   const settings = fc.record({
     ratePerSecond: fc.double({ min: 0.1, max: 2000, noNaN: true }),
