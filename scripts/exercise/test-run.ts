@@ -3,7 +3,7 @@
 
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ModuleResult, RunResults } from "../../exercises/support/result-reporter.ts";
 
@@ -76,7 +76,8 @@ export async function runTests(folder: string, limits: RunLimits = {}): Promise<
 
 /** The result of one assembled test file's folder, all its modules together. */
 export function modulesBelow(results: RunResults, folder: string): ModuleResult[] {
-  return results.modules.filter((module) => module.file.startsWith(`${folder}/`));
+  const prefix = `${folder.split(sep).join("/")}/`;
+  return results.modules.filter((module) => module.file.startsWith(prefix));
 }
 
 function watchForStall(folder: string, stallMs: number, startMs: number, kill: () => void) {

@@ -1,0 +1,177 @@
+// The workbook's exercises.
+//
+// npm run exercise [ID]                 resume (or open ID): shows the task, watches, shows the first failing test
+// npm run exercise list                 all exercises and where you are
+// npm run exercise next                 open the next one that is not done
+// npm run exercise check [ID]           run the tests once; shows the first failing test
+// npm run exercise hint [ID]            one hint more; --number N for one of them
+// npm run exercise diff [ID]            your files against the solution
+// npm run exercise solution [ID]        the solution and why it is so
+// npm run exercise reset [ID]           begin again; your files are archived first
+// npm run exercise run [ID]             serve real traffic through your code; further flags after -- go to the stage
+//
+// ID: m1/01-route-lookup, m1/01 or route-lookup. Flags after `--`: --json, --number N.
+// Exit codes: 0 good, 1 your code or your command is at fault, 2 ours.
+
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface, emitKeypressEvents } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import pc from "picocolors";
+import { ExerciseError, UsageError } from "./exercise/exercise-spec.ts";
+import { InteractiveView } from "./exercise/interactive.ts";
+import { buildOverlay, overlayFiles } from "./exercise/overlay.ts";
+import * as verbs from "./exercise/verbs.ts";
+
+const verbNames = ["list", "next", "check", "hint", "diff", "solution", "reset", "run"] as const;
+type VerbName = (typeof verbNames)[number];
+
+const root = fileURLToPath(new URL("..", import.meta.url)).replace(/[/\\]$/, "");
+const isTerminal = process.stdout.isTTY === true && process.stdin.isTTY === true;
+const context: verbs.Context = {
+  root,
+  // Colour is for people: not in a pipe, not when NO_COLOR is set to anything.
+  colours: pc.createColors(process.stdout.isTTY === true && (process.env["NO_COLOR"] ?? "") === ""),
+  nowIso: () => new Date().toISOString(),
+};
+
+interface Flags {
+  readonly json: boolean;
+  readonly number: number | undefined;
+  readonly rest: readonly string[];
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const [first, ...others] = args;
+  if (first === "run") return serve(others);
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { json: { type: "boolean" }, number: { type: "string" }, help: { type: "boolean", short: "h" } },
+  });
+  if (values.help === true) return print({ exitCode: 0, text: usage(), data: { usage: usage() } }, false);
+  const flags = { json: values.json ?? false, number: numberOf(values.number), rest: [] };
+  const [name, id, extra] = positionals;
+  if (extra !== undefined) throw new UsageError(`What is "${extra}"? ${usage()}`);
+  const { warning } = verbs.readProgress(context);
+  if (warning !== undefined) process.stderr.write(`${warning}\n`);
+  const verb = verbNames.find((each) => each === name);
+  if (verb !== undefined) return print(await runVerb(verb, id, flags), flags.json);
+  if (isTerminal && !flags.json) return watch(name);
+  // In a pipe there is nobody to watch for: say where the learner is, check once.
+  const exercise = await verbs.open(context, name);
+  const report = await verbs.check(context, exercise);
+  const text = `${verbs.taskText(exercise, context.colours)}\n\n${report.text}`;
+  return print({ ...report, text }, flags.json);
+}
+
+async function runVerb(verb: VerbName, id: string | undefined, flags: Flags): Promise<verbs.Report> {
+  if (verb === "list") return verbs.list(context);
+  if (verb === "next") return verbs.next(context);
+  const exercise = await verbs.open(context, id);
+  switch (verb) {
+    case "check":
+      return verbs.check(context, exercise);
+    case "hint":
+      return verbs.hint(context, exercise, flags.number);
+    case "diff":
+      return verbs.diff(context, exercise);
+    case "solution":
+      return verbs.solution(context, exercise);
+    case "reset":
+      return verbs.reset(context, exercise);
+    case "run":
+      throw new UsageError("run takes its flags itself");
+    default:
+      return verb satisfies never;
+  }
+}
+
+/** Starts the exercise's stage with the learner's files laid over it, and stays until it ends. */
+async function serve(args: readonly string[]): Promise<number> {
+  const id = args[0]?.startsWith("-") === false ? args[0] : undefined;
+  const stageFlags = id === undefined ? args : args.slice(1);
+  const exercise = await verbs.open(context, id);
+  const { overlay } = exercise.spec;
+  if (overlay === undefined) {
+    throw new UsageError(`${exercise.spec.id} takes no stage file's place; its code runs in its tests only.`);
+  }
+  const folder = buildOverlay(root, overlay.stage, overlayFiles(exercise, { kind: "workspace" }));
+  const stage = join(root, "scripts", "stage.ts");
+  if (!existsSync(stage))
+    throw new ExerciseError("scripts/stage.ts is missing: this clone cannot start a stage");
+  process.stdout.write(
+    `Serving ${overlay.stage} with your ${Object.keys(overlay.files).join(", ")} laid over it.\n`,
+  );
+  const child = spawn(process.execPath, [stage, overlay.stage, "--overlay", folder, ...stageFlags], {
+    cwd: root,
+    stdio: "inherit",
+  });
+  // The terminal sends Ctrl-C to both; the stage cleans up, and this waits for it.
+  process.on("SIGINT", () => {});
+  process.on("SIGTERM", () => child.kill("SIGTERM"));
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code) => resolve(code ?? 2));
+  });
+}
+
+async function watch(wanted: string | undefined): Promise<number> {
+  const view = await InteractiveView.start(context, wanted, (text) => void process.stdout.write(text));
+  const lines = createInterface({ input: process.stdin });
+  emitKeypressEvents(process.stdin, lines);
+  process.stdin.setRawMode(true);
+  process.stdin.resume();
+  return new Promise((resolve, reject) => {
+    // Polling, because it also sees what editors replace, and works on mounted and shared folders.
+    const timer = setInterval(() => void view.poll().catch(end), 300);
+    const end = (outcome: unknown) => {
+      clearInterval(timer);
+      process.stdin.setRawMode(false);
+      lines.close();
+      if (typeof outcome === "number") resolve(outcome);
+      else reject(outcome);
+    };
+    // One key after the other: `r` and then `y` must not overtake each other.
+    let queue: Promise<unknown> = Promise.resolve();
+    process.stdin.on("keypress", (_text: string | undefined, key: { name?: string; ctrl?: boolean }) => {
+      if (key.ctrl === true && key.name === "c") return end(0);
+      queue = queue.then(() => view.key(key.name ?? "")).then((stays) => stays || end(0), end);
+      return undefined;
+    });
+  });
+}
+
+function print(report: verbs.Report, json: boolean): number {
+  const text = json ? JSON.stringify({ ...report.data, exitCode: report.exitCode }) : report.text;
+  process.stdout.write(`${text}\n`);
+  return report.exitCode;
+}
+
+function numberOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 1)
+    throw new UsageError(`--number takes 1, 2, 3 …, not "${text}"`);
+  return number;
+}
+
+function usage(): string {
+  return `Usage: npm run exercise [ID] | ${verbNames.join(" | ")} [ID]`;
+}
+
+// A reader that went away (`| head`) is no fault of anybody's.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 2));
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  const isUsage =
+    error instanceof UsageError ||
+    (error as { code?: unknown }).code?.toString().startsWith("ERR_PARSE_ARGS");
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`${message}\n`);
+  process.exitCode = isUsage === true ? 1 : 2;
+}

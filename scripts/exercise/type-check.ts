@@ -1,0 +1,71 @@
+// Asks the compiler about assembled answers, all of them in one go, and says each fault in terms of the file that
+// a person wrote, not of its copy in the assembly.
+
+import { spawn } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join, relative, resolve, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Assembly } from "./assemble.ts";
+
+const ownRoot = fileURLToPath(new URL("../..", import.meta.url));
+
+export interface TypeFault {
+  readonly assembly: Assembly;
+  /** Absolute path of the file as written. */
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  /** TypeScript's number, without `TS`: below 2000 mostly syntax. */
+  readonly code: number;
+  readonly message: string;
+}
+
+const faultPattern = /^(.+)\((\d+),(\d+)\): error TS(\d+): (.*)$/;
+
+/**
+ * Type-checks the answers and their tests under the project's own rules, but without those about unused names,
+ * which get in the way of work in progress.
+ * @param folder Where the generated tsconfig is written; the assemblies lie below it.
+ */
+export async function typeCheck(assemblies: readonly Assembly[], folder: string): Promise<TypeFault[]> {
+  const config = {
+    extends: relative(folder, join(ownRoot, "tsconfig.json")).split(sep).join("/"),
+    compilerOptions: { noUnusedLocals: false, noUnusedParameters: false },
+    files: assemblies.flatMap((assembly) => [...assembly.origins.keys()]),
+    include: [],
+  };
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
+  const output = await runCompiler(folder);
+  return output.split(/\r?\n/).flatMap((line) => {
+    const match = faultPattern.exec(line);
+    if (match === null) return [];
+    const [, path = "", row = "1", column = "1", code = "0", message = ""] = match;
+    const assembled = resolve(folder, path);
+    const assembly = assemblies.find((each) => each.origins.has(assembled));
+    if (assembly === undefined) return [];
+    const file = assembly.origins.get(assembled) ?? assembled;
+    return [{ assembly, file, line: Number(row), column: Number(column), code: Number(code), message }];
+  });
+}
+
+async function runCompiler(folder: string): Promise<string> {
+  const compiler = join(ownRoot, "node_modules", "typescript", "bin", "tsc");
+  const child = spawn(process.execPath, [compiler, "-p", folder, "--pretty", "false"], {
+    cwd: folder,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let output = "";
+  child.stdout.on("data", (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  const status = await new Promise<number>((resolvePromise, reject) => {
+    child.once("error", reject);
+    child.once("close", (code) => resolvePromise(code ?? 1));
+  });
+  // 0: no fault, 1 and 2: faults; a configuration that the compiler refuses is our fault, not the learner's.
+  const refused = output.split(/\r?\n/).find((line) => line.startsWith("error TS"));
+  if (refused !== undefined || (status !== 0 && output === "")) {
+    throw new Error(`Cannot type-check: ${refused ?? `the compiler ended with ${status}`}`);
+  }
+  return output;
+}

@@ -1,0 +1,195 @@
+// Turns what the test run and the compiler said into the one thing that a learner should read next.
+// Pure: it reads no file and prints nothing.
+
+import { relative, sep } from "node:path";
+import type { ErrorResult, ModuleResult, TestResult } from "../../exercises/support/result-reporter.ts";
+import { type Assembly, starterFolder } from "./assemble.ts";
+import type { ExerciseSpec } from "./exercise-spec.ts";
+import { modulesBelow, type RunOutcome } from "./test-run.ts";
+import type { TypeFault } from "./type-check.ts";
+
+export interface Place {
+  /** Path from the root of the clone, with forward slashes. */
+  readonly file: string;
+  readonly line: number;
+}
+
+/** What the first failing test says; the words of `check`, or as many of them as are known. */
+export interface FirstFailure {
+  readonly id: string;
+  readonly title: string;
+  readonly sent: string | undefined;
+  readonly expected: string | undefined;
+  readonly got: string;
+  readonly likely: string | undefined;
+  readonly lookAt: string | undefined;
+  readonly hint: number | undefined;
+  /** Where the learner's code threw. */
+  readonly thrownAt: Place | undefined;
+  readonly printed: string;
+}
+
+export type Verdict =
+  | { readonly kind: "passed"; readonly total: number }
+  | {
+      readonly kind: "failed";
+      readonly passed: number;
+      readonly total: number;
+      readonly first: FirstFailure;
+      /** Ids of every failing test, in order; only the first is shown. */
+      readonly failing: readonly string[];
+      /** Sentences of the wrong answers that fail exactly these tests. */
+      readonly misconceptions: readonly string[];
+      readonly typeFaults: readonly PlacedFault[];
+    }
+  /** The tests pass, the compiler objects. */
+  | { readonly kind: "type-error"; readonly total: number; readonly typeFaults: readonly PlacedFault[] }
+  /** The file could not be loaded: a syntax error, a missing import, an error at its top level. */
+  | { readonly kind: "unloadable"; readonly message: string; readonly typeFaults: readonly PlacedFault[] }
+  /** The code no longer returned, and was ended. `during` is a test's title, or undefined while loading. */
+  | { readonly kind: "runaway"; readonly during: string | undefined; readonly seconds: number }
+  /** The code ended the test process: memory, or process.exit. */
+  | { readonly kind: "died"; readonly during: string | undefined }
+  /** Every test passes, but an error was left that nothing caught. */
+  | { readonly kind: "uncaught"; readonly message: string; readonly thrownAt: Place | undefined }
+  /** Our own fault: the tests did not run as described. */
+  | { readonly kind: "ours"; readonly message: string };
+
+export interface PlacedFault extends Place {
+  readonly column: number;
+  readonly message: string;
+}
+
+/** @param untouched Whether the learner's files still equal the starter: nobody has held a misconception yet. */
+export function judge(
+  assembly: Assembly,
+  outcome: RunOutcome,
+  faults: readonly TypeFault[],
+  untouched: boolean,
+): Verdict {
+  const { spec } = assembly.exercise;
+  const typeFaults = faults.map((fault) => ({
+    ...placeOf(assembly, fault.file, fault.line),
+    ...columnAndMessage(fault),
+  }));
+  if (outcome.kind === "stalled") {
+    return { kind: "runaway", during: duringOf(outcome.last), seconds: Math.round(outcome.stallMs / 1000) };
+  }
+  if (outcome.kind === "crashed") {
+    if (outcome.last === undefined)
+      return { kind: "ours", message: outcome.output.trim() || "no test was started" };
+    return { kind: "died", during: duringOf(outcome.last) };
+  }
+  const modules = modulesBelow(outcome.results, assembly.folder);
+  const broken = modules.flatMap((module) => module.errors)[0];
+  if (broken !== undefined)
+    return { kind: "unloadable", message: plainMessage(assembly, broken), typeFaults };
+  const results = new Map(
+    modules.flatMap((module: ModuleResult) => module.tests.map((test) => [test.title, test])),
+  );
+  const missing = spec.tests.find((test) => !results.has(test.title));
+  if (missing !== undefined) return missingTest(outcome, missing.title);
+  const failing = spec.tests.filter((test) => results.get(test.title)?.state !== "passed");
+  const [first] = failing;
+  const total = spec.tests.length;
+  if (first === undefined) return judgePassing(assembly, outcome.results.unhandled, typeFaults, total);
+  const result = results.get(first.title);
+  const ids = failing.map((test) => test.id);
+  const detail = firstFailure(assembly, first.id, first.title, result);
+  const isTodo = result?.errors[0]?.detail?.kind === "todo";
+  return {
+    kind: "failed",
+    passed: total - failing.length,
+    total,
+    first: detail,
+    failing: ids,
+    misconceptions: isTodo || untouched ? [] : misconceptionsOf(spec, ids),
+    typeFaults,
+  };
+}
+
+/** The sentences of the wrong answers that fail exactly the tests in `failing`. */
+export function misconceptionsOf(spec: ExerciseSpec, failing: readonly string[]): string[] {
+  const key = [...failing].sort().join(" ");
+  return spec.wrongAnswers
+    .filter((wrong) => [...wrong.fails].sort().join(" ") === key)
+    .map((wrong) => wrong.because);
+}
+
+function missingTest(outcome: RunOutcome, title: string): Verdict {
+  const lost = outcome.kind === "finished" ? outcome.results.unhandled[0] : undefined;
+  // A worker that ran out of memory takes its tests with it, and says so here.
+  if (lost !== undefined) return { kind: "died", during: undefined };
+  return { kind: "ours", message: `exercise.json names a test that did not run: "${title}"` };
+}
+
+function judgePassing(
+  assembly: Assembly,
+  unhandled: readonly ErrorResult[],
+  typeFaults: readonly PlacedFault[],
+  total: number,
+): Verdict {
+  const [uncaught] = unhandled;
+  if (uncaught !== undefined) {
+    const thrownAt = thrownIn(assembly, uncaught.stack);
+    return { kind: "uncaught", message: plainMessage(assembly, uncaught), thrownAt };
+  }
+  return typeFaults.length > 0 ? { kind: "type-error", total, typeFaults } : { kind: "passed", total };
+}
+
+function firstFailure(
+  assembly: Assembly,
+  id: string,
+  title: string,
+  result: TestResult | undefined,
+): FirstFailure {
+  const error = result?.errors[0];
+  const detail = error?.detail;
+  return {
+    id,
+    title,
+    sent: detail?.sent,
+    expected: detail?.expected,
+    got:
+      detail?.got ?? (error === undefined ? "nothing: the test did not run" : plainMessage(assembly, error)),
+    likely: detail?.likely,
+    lookAt: detail?.lookAt,
+    hint: detail?.hint,
+    thrownAt: thrownIn(assembly, detail === undefined ? error?.stack : error?.causeStack),
+    printed: result?.printed ?? "",
+  };
+}
+
+/** The first line of the learner's own file in a stack. */
+function thrownIn(assembly: Assembly, stack: string | undefined): Place | undefined {
+  for (const match of (stack ?? "").matchAll(/\(?(?:file:\/\/)?([^\s()][^()\n]*\.ts):(\d+):\d+\)?$/gm)) {
+    const [, path = "", line = "1"] = match;
+    const assembled = path.replace(/^at (async )?/, "");
+    const origin = assembly.origins.get(assembled);
+    if (origin !== undefined && !assembled.includes("/test/")) return placeOf(assembly, origin, Number(line));
+  }
+  return undefined;
+}
+
+function placeOf(assembly: Assembly, file: string, line: number): Place {
+  return { file: relative(assembly.exercise.root, file).split(sep).join("/"), line };
+}
+
+function columnAndMessage(fault: TypeFault): { column: number; message: string } {
+  return { column: fault.column, message: fault.message };
+}
+
+/** The first lines of an error's message, with paths of the assembly turned back into the learner's. */
+function plainMessage(assembly: Assembly, error: ErrorResult): string {
+  const own =
+    assembly.answer.kind === "workspace" ? assembly.exercise.workspace : starterFolder(assembly.exercise);
+  const message = error.message
+    .replaceAll(`${assembly.folder}/starter`, relative(assembly.exercise.root, own))
+    .replaceAll(`${assembly.exercise.root}/`, "");
+  const lines = message.split("\n").filter((line) => line.trim() !== "");
+  return `${error.name}: ${lines.slice(0, 8).join("\n")}`;
+}
+
+function duringOf(last: { readonly event: string; readonly title: string } | undefined): string | undefined {
+  return last === undefined || last.event === "load" ? undefined : last.title;
+}

@@ -1,0 +1,71 @@
+// The learner's own copies. They are made once, from the starter, in a folder that git ignores: a later
+// `git pull` never meets them, and nothing here ever overwrites one without archiving it first.
+
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { answerFile, canonicalName, typeScriptFiles } from "./assemble.ts";
+import type { Exercise } from "./exercise-spec.ts";
+import { fileStamp } from "./progress.ts";
+import { relocateImports } from "./relocate-imports.ts";
+
+/** Copies the editable files that the learner does not have yet. Returns their names. */
+export function openWorkspace(exercise: Exercise): string[] {
+  const missing = exercise.spec.files.filter((name) => !existsSync(join(exercise.workspace, name)));
+  for (const name of missing) {
+    const file = join(exercise.workspace, name);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, starterFor(exercise, name));
+  }
+  return missing;
+}
+
+/** The starter's text as it reads in the learner's folder. */
+function starterFor(exercise: Exercise, name: string): string {
+  const from = answerFile(exercise, { kind: "starter" }, name);
+  const to = answerFile(exercise, { kind: "workspace" }, name);
+  return relocateImports(readFileSync(from, "utf8"), from, to, (path) => {
+    const sibling = canonicalName(exercise, path);
+    return sibling === undefined ? path : join(exercise.workspace, sibling);
+  });
+}
+
+/** Whether the learner's files still are what they were given. */
+export function isUntouched(exercise: Exercise): boolean {
+  return exercise.spec.files.every((name) => {
+    const file = join(exercise.workspace, name);
+    return existsSync(file) && readFileSync(file, "utf8") === starterFor(exercise, name);
+  });
+}
+
+/**
+ * Begins again from the starter. The learner's folder is moved to `workspace/.archive/<id>/<time>` first.
+ * Returns where it went, or undefined when there was nothing to keep.
+ */
+export function resetWorkspace(exercise: Exercise, nowIso: string): string | undefined {
+  const archive = archiveWorkspace(exercise, nowIso);
+  openWorkspace(exercise);
+  return archive;
+}
+
+/** Replaces the learner's files by the solution, after archiving them. Returns where they went. */
+export function solveWorkspace(exercise: Exercise, nowIso: string): string | undefined {
+  const archive = archiveWorkspace(exercise, nowIso);
+  for (const name of exercise.spec.files) {
+    const file = join(exercise.workspace, name);
+    mkdirSync(dirname(file), { recursive: true });
+    // Copied as it is: the solution lies as deep as the workspace, so its imports hold.
+    cpSync(answerFile(exercise, { kind: "solution" }, name), file);
+  }
+  return archive;
+}
+
+function archiveWorkspace(exercise: Exercise, nowIso: string): string | undefined {
+  if (typeScriptFiles(exercise.workspace).length === 0) return undefined;
+  const base = join(exercise.root, "workspace", ".archive", exercise.spec.id, fileStamp(nowIso));
+  // Two resets within one tick of the clock must not overwrite each other.
+  let archive = base;
+  for (let count = 2; existsSync(archive); count++) archive = `${base}-${count}`;
+  mkdirSync(dirname(archive), { recursive: true });
+  renameSync(exercise.workspace, archive);
+  return archive;
+}
