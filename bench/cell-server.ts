@@ -1,0 +1,47 @@
+// The bench's upstream: four cells in one process that answer every bodiless request with the same bytes, so that the
+// proxy is what is measured. Not an HTTP server: it counts blank lines. Prints {"event":"ready","cells":{…}}.
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import { cellNames } from "./routes.ts";
+
+/** The size of every answer's body, in bytes: a small JSON document. */
+const bodyBytes = 512;
+
+const headEnd = Buffer.from("\r\n\r\n");
+
+function answerOf(cell: string): Buffer {
+  const start = `{"cell":"${cell}","padding":"`;
+  const body = `${start}${"x".repeat(bodyBytes - start.length - 2)}"}`;
+  const head = [
+    "HTTP/1.1 200 OK",
+    "content-type: application/json",
+    "cache-control: no-store",
+    "date: Thu, 01 Jan 2026 00:00:00 GMT",
+    `content-length: ${bodyBytes}`,
+  ];
+  return Buffer.from(`${head.join("\r\n")}\r\n\r\n${body}`, "latin1");
+}
+
+function serve(socket: Socket, answer: Buffer): void {
+  let unfinished: Buffer | undefined;
+  socket.setNoDelay(true);
+  socket.on("error", () => socket.destroy());
+  socket.on("data", (chunk) => {
+    const bytes = unfinished === undefined ? chunk : Buffer.concat([unfinished, chunk]);
+    let from = 0;
+    for (let end = bytes.indexOf(headEnd); end >= 0; end = bytes.indexOf(headEnd, from)) {
+      from = end + headEnd.length;
+      socket.write(answer);
+    }
+    unfinished = from === bytes.length ? undefined : bytes.subarray(from);
+  });
+}
+
+const cells: Record<string, string> = {};
+for (const name of cellNames) {
+  const answer = answerOf(name);
+  const server = createServer((socket) => serve(socket, answer));
+  await new Promise<void>((resolve) => server.listen({ host: "127.0.0.1", port: 0, backlog: 2048 }, resolve));
+  cells[name] = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+console.log(JSON.stringify({ event: "ready", cells }));
+process.once("SIGTERM", () => process.exit(0));

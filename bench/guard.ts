@@ -1,0 +1,37 @@
+// Before a proxy is timed it must be right: a fast proxy that routes nothing is not fast.
+import { request } from "node:http";
+import { requestHeaders, requestKey, requestPath } from "./load/request.ts";
+import { type CellName, defaultCell, routingKeys } from "./routes.ts";
+
+/** Sends a request for each routing key and one unknown; returns what was wrong, or undefined when all was right. */
+export async function findFault(url: string, routes: boolean): Promise<string | undefined> {
+  const all: [string, CellName][] = [...Object.entries(routingKeys), ["nobody-knows-me", defaultCell]];
+  // Without a proxy there is nothing that routes: only the cell's own answer is checked.
+  for (const [key, cell] of routes ? all : all.filter(([key]) => key === requestKey)) {
+    const { status, body } = await get(url, key);
+    if (status !== 200)
+      return `routing key "${key}": expected status 200, got ${status} ${body.slice(0, 120)}`;
+    if (!body.startsWith(`{"cell":"${cell}",`) || body.length !== 512) {
+      return `routing key "${key}": expected the 512 bytes of cell "${cell}", got ${body.length}: ${body.slice(0, 60)}`;
+    }
+  }
+  return undefined;
+}
+
+function get(url: string, key: string): Promise<{ status: number; body: string }> {
+  return new Promise((resolve, reject) => {
+    const headers = { ...requestHeaders, "X-Routing-Key": key };
+    const sent = request(`${url}${requestPath}`, { headers, timeout: 5_000 }, (response) => {
+      let body = "";
+      response.setEncoding("latin1");
+      response.on("data", (text: string) => {
+        body += text;
+      });
+      response.once("end", () => resolve({ status: response.statusCode ?? 0, body }));
+      response.once("error", reject);
+    });
+    sent.once("timeout", () => sent.destroy(new Error("no answer in 5 s")));
+    sent.once("error", reject);
+    sent.end();
+  });
+}

@@ -1,0 +1,138 @@
+// Turns a comparison into the JSON that is kept and the table that is read.
+import type { Comparison, Measured, Round } from "./compare.ts";
+import type { Absent } from "./lineup.ts";
+import type { Machine } from "./machine.ts";
+import { pairedRatio, type Spread, spread } from "./statistics.ts";
+import { formatNumber, formatTable } from "./table.ts";
+
+/** The yardsticks: the best Node peer and nginx, with and without their access logs. */
+export const references = ["reply-from", "reply-from-nolog", "nginx", "nginx-nolog"] as const;
+
+export type Row = {
+  readonly name: string;
+  readonly kind: string;
+  readonly about: string;
+  readonly version: string;
+  readonly cpuUsPerRequest: Spread | undefined;
+  /** Name of a reference → this row's CPU time a request over the reference's, paired by round. */
+  readonly cpuRatios: Readonly<Record<string, Spread>>;
+  readonly requestsPerSecond: Spread | undefined;
+  readonly p50Ms: Spread | undefined;
+  readonly p99Ms: Spread | undefined;
+  readonly peakRssMiB: number | undefined;
+  readonly voidRounds: number;
+  readonly rounds: readonly Round[];
+};
+
+/** How the figures were taken. */
+export type Method = {
+  /** The closed loop's generator and its version. */
+  readonly load: string;
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly connections: number;
+  /** Requests a second of the open loop. */
+  readonly rate: number;
+  readonly requestFields: number;
+  readonly bodyBytes: number;
+};
+
+export type Report = {
+  readonly kind: "compare";
+  readonly takenAt: string;
+  readonly machine: Machine;
+  readonly method: Method;
+  readonly rows: readonly Row[];
+  readonly missing: readonly Absent[];
+  readonly failed: readonly Absent[];
+};
+
+function valid(measured: Measured, phase: Round["phase"]): readonly Round[] {
+  return measured.rounds.filter((round) => round.phase === phase && round.valid);
+}
+
+function cpuByRound(measured: Measured): ReadonlyMap<number, number> {
+  const pairs: [number, number][] = [];
+  for (const { round, cpuUsPerRequest } of valid(measured, "closed")) {
+    if (cpuUsPerRequest !== undefined) pairs.push([round, cpuUsPerRequest]);
+  }
+  return new Map(pairs);
+}
+
+function spreadOf(rounds: readonly Round[], figure: (round: Round) => number): Spread | undefined {
+  return rounds.length === 0 ? undefined : spread(rounds.map(figure));
+}
+
+export function summarise(comparison: Comparison): Row[] {
+  return comparison.measured.map((measured) => {
+    const { contender, version } = measured.entrant;
+    const cpu = cpuByRound(measured);
+    const cpuRatios: Record<string, Spread> = {};
+    for (const reference of comparison.measured) {
+      const { name } = reference.entrant.contender;
+      if (!references.some((candidate) => candidate === name)) continue;
+      const ratio = pairedRatio(cpu, cpuByRound(reference));
+      if (ratio !== undefined) cpuRatios[name] = ratio;
+    }
+    const [closed, open] = [valid(measured, "closed"), valid(measured, "open")];
+    return {
+      name: contender.name,
+      kind: contender.kind,
+      about: contender.about,
+      version,
+      cpuUsPerRequest: cpu.size === 0 ? undefined : spread([...cpu.values()]),
+      cpuRatios,
+      requestsPerSecond: spreadOf(closed, (round) => round.requests / round.seconds),
+      p50Ms: spreadOf(open, (round) => round.p50Ms),
+      p99Ms: spreadOf(open, (round) => round.p99Ms),
+      peakRssMiB: measured.peakRssMiB,
+      voidRounds: measured.rounds.filter((round) => !round.valid).length,
+      rounds: measured.rounds,
+    };
+  });
+}
+
+function withRange(value: Spread | undefined): string {
+  if (value === undefined) return "-";
+  return `${formatNumber(value.median)} (${formatNumber(value.min)}–${formatNumber(value.max)})`;
+}
+
+/** The table and what one must know to read it. */
+export function formatReport(report: Report): string {
+  const used = references.filter((name) => report.rows.some((row) => row.name === name));
+  const head = [
+    "contender",
+    "CPU µs/request",
+    ...used.map((name) => `÷ ${name}`),
+    "requests/s",
+    "p50 ms",
+    "p99 ms",
+    "RSS MiB",
+  ];
+  const rows = report.rows.map((row) => [
+    row.name,
+    withRange(row.cpuUsPerRequest),
+    ...used.map((name) => withRange(row.cpuRatios[name])),
+    formatNumber(row.requestsPerSecond?.median),
+    withRange(row.p50Ms),
+    withRange(row.p99Ms),
+    formatNumber(row.peakRssMiB),
+  ]);
+  const { machine, method } = report;
+  const lines = [
+    `${machine.cpu}, ${machine.cores} cores${machine.virtual ? " (virtual)" : ""}, ${machine.kernel}, Node ${machine.node}, load before ${machine.loadBefore}`,
+    `${method.load}; ${method.rounds} interleaved rounds of ${method.seconds} s, ${method.connections} connections; latencies at ${method.rate} requests/s (open loop)`,
+    "Median (smallest–largest round). CPU time is the proxy's process tree's; ratios are of CPU time, paired by round.",
+    "",
+    formatTable(head, rows),
+    "",
+    ...report.rows.map((row) => `${row.name} ${row.version}: ${row.about}`),
+  ];
+  for (const { name, why } of report.missing) lines.push(`skipped ${name}: ${why}`);
+  for (const { name, why } of report.failed) lines.push(`FAILED ${name}: ${why}`);
+  for (const row of report.rows) {
+    if (row.voidRounds > 0)
+      lines.push(`VOID ${row.name}: ${row.voidRounds} rounds had errors and were left out`);
+  }
+  return lines.join("\n");
+}

@@ -1,0 +1,99 @@
+// Measures every stage and every installed peer side by side; the method and its limits stand in bench/README.md.
+//
+//   npm run bench                                      everyone, about three minutes
+//   npm run bench -- --only m1,reply-from,nginx --rounds 5 --seconds 4
+//   npm run bench -- bodies|connections|workers|fleet  large bodies, many connections, worker processes, control plane
+//   npm run bench -- profile m4                        where a stage spends its CPU time
+//
+// Options: --only NAMES --rounds N --seconds N --connections N --rate N --json --name NAME --save --out FILE
+// Exit codes: 0 measured, 1 wrong arguments, 2 something failed to start, did not route or had errors under load.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { benchCompare } from "../bench/bench-compare.ts";
+import { benchBodies } from "../bench/bodies.ts";
+import { benchConnections } from "../bench/connections.ts";
+import { UsageError } from "../bench/lineup.ts";
+import { type BenchOptions, parseOptions } from "../bench/options.ts";
+import { benchProfile } from "../bench/profile.ts";
+import { benchWorkers } from "../bench/workers.ts";
+
+const usage = `Usage: npm run bench [-- [compare|bodies|connections|workers|fleet|profile NAME] [options]]
+  --only NAMES      contenders, separated by commas
+  --rounds N        interleaved rounds (3)
+  --seconds N       measured seconds a round (2)
+  --connections N   connections of the load (64)
+  --rate N          requests a second of the open loop (half of the slowest proxy's saturation)
+  --json            the result as JSON on standard output
+  --name NAME       write bench/results/NAME.json (latest-<command>)
+  --save --out FILE also write FILE, for the site`;
+
+type Command = (options: BenchOptions) => Promise<number>;
+
+const commands: Readonly<Record<string, Command>> = {
+  compare: benchCompare,
+  bodies: benchBodies,
+  connections: benchConnections,
+  workers: benchWorkers,
+  profile: benchProfile,
+};
+
+/** bench/fleet.ts measures the control plane of m3 and brings its own options. */
+async function benchFleet(args: readonly string[]): Promise<number> {
+  const file = join(import.meta.dirname, "..", "bench", "fleet.ts");
+  if (!existsSync(file)) throw new UsageError("bench/fleet.ts does not exist yet");
+  const { benchFleet } = (await import(file)) as { benchFleet: (args: readonly string[]) => Promise<number> };
+  return benchFleet(args);
+}
+
+async function main(args: readonly string[], signal: AbortSignal): Promise<number> {
+  if (args[0] === "fleet") return benchFleet(args.slice(1));
+  const { values, positionals } = parseArguments(args);
+  if (values.help === true) {
+    console.log(usage);
+    return 0;
+  }
+  const [name = "compare", ...operands] = positionals;
+  const command = commands[name];
+  if (command === undefined) throw new UsageError(`No command "${name}"\n${usage}`);
+  return command(parseOptions(name, operands, values, signal));
+}
+
+function parseArguments(args: readonly string[]) {
+  const text = { type: "string" } as const;
+  const flag = { type: "boolean" } as const;
+  const options = {
+    only: text,
+    rounds: text,
+    seconds: text,
+    connections: text,
+    rate: text,
+    name: text,
+    out: text,
+  };
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: { ...options, json: flag, save: flag, help: { ...flag, short: "h" } },
+    });
+  } catch (error) {
+    throw new UsageError(`${error instanceof Error ? error.message : String(error)}\n${usage}`);
+  }
+}
+
+const interruption = new AbortController();
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.once(name, () => interruption.abort(new Error(`Interrupted by ${name}`)));
+}
+if (process.platform !== "linux") {
+  console.error("bench: CPU time is read from Linux's /proc; run this on Linux");
+  process.exit(1);
+}
+try {
+  process.exitCode = await main(process.argv.slice(2), interruption.signal);
+} catch (error) {
+  const reason: unknown = interruption.signal.aborted ? interruption.signal.reason : error;
+  console.error(`bench: ${reason instanceof Error ? reason.message : String(reason)}`);
+  process.exitCode = error instanceof UsageError ? 1 : 2;
+}
