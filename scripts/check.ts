@@ -1,0 +1,58 @@
+// What `npm run verify` is made of. Each file in scripts/verify/ exports one `check`, named like its file; a new file
+// is a new check, and nothing else has to know about it.
+
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+
+export interface Finding {
+  /** An error turns verify red; a warning is shown and does not. */
+  readonly level: "error" | "warning";
+  /** File, with a line where there is one: `stages/m2/src/proxy.ts:14`. */
+  readonly where: string;
+  /** What is wrong, and what to do, in a sentence or a few lines. */
+  readonly what: string;
+}
+
+export interface CheckResult {
+  readonly findings: readonly Finding[];
+  /** What was looked at, with numbers: a check that found nothing to look at should say so. */
+  readonly looked: string;
+}
+
+export interface Check {
+  /** The name of the check's file, without `.ts`; what `--only` takes. */
+  readonly name: string;
+  /** What holds when the check passes, as a sentence without a full stop. */
+  readonly title: string;
+  /** Checks run from low to high: the quick ones first. */
+  readonly order: number;
+  /**
+   * Looks at the tree under `root`, which may be a planted one: read nothing outside of it.
+   * A check that throws could not look, which is a fault of ours (exit code 2).
+   */
+  readonly run: (root: string) => Promise<CheckResult>;
+}
+
+export function error(where: string, what: string): Finding {
+  return { level: "error", where, what };
+}
+
+export function warning(where: string, what: string): Finding {
+  return { level: "warning", where, what };
+}
+
+/** All checks of a folder in the order in which they run. */
+export async function loadChecks(folder: string): Promise<Check[]> {
+  const files = readdirSync(folder).filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"));
+  const checks = await Promise.all(
+    files.map(async (file) => {
+      const module = (await import(pathToFileURL(join(folder, file)).href)) as { readonly check?: Check };
+      if (module.check?.name !== file.replace(/\.ts$/, "")) {
+        throw new Error(`scripts/verify/${file} must export a check named after its file`);
+      }
+      return module.check;
+    }),
+  );
+  return checks.sort((a, b) => a.order - b.order || (a.name < b.name ? -1 : 1));
+}

@@ -1,0 +1,78 @@
+// Runs one of the project's tools (tsc, biome, vitest, bash) to its end and keeps what it said.
+
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { projectRoot } from "./stages.ts";
+
+export interface ToolResult {
+  readonly code: number;
+  /** Standard output and standard error, as they came. */
+  readonly output: string;
+}
+
+export interface ToolOptions {
+  readonly cwd: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Ends the tool, and what it started, after this time; the code is then 124. @default 900000 */
+  readonly timeoutMs?: number;
+}
+
+/** Path of a file of an installed package, for `runNode`. */
+export function packageFile(path: string): string {
+  return join(projectRoot, "node_modules", path);
+}
+
+/** Runs a JavaScript or TypeScript file with this very Node. */
+export function runNode(script: string, args: readonly string[], options: ToolOptions): Promise<ToolResult> {
+  return runProgramFile(process.execPath, [script, ...args], options);
+}
+
+/** Runs a program without a shell. Plain text is asked for, so that output can be compared and quoted. */
+export async function runProgramFile(
+  program: string,
+  args: readonly string[],
+  options: ToolOptions,
+): Promise<ToolResult> {
+  const env = { ...process.env, NO_COLOR: "1", ...options.env } as NodeJS.ProcessEnv;
+  delete env["FORCE_COLOR"];
+  // Vitest sets these in its workers; a tool that starts another Vitest must not hand them on.
+  for (const name of Object.keys(env).filter((key) => key.startsWith("VITEST"))) delete env[name];
+  // A group of its own: after the time limit, the tool's own children have to go too.
+  const child = spawn(program, args, {
+    cwd: options.cwd,
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+    });
+  }
+  const endGroup = () => endProcessGroup(child.pid);
+  process.once("exit", endGroup);
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    endGroup();
+  }, options.timeoutMs ?? 900_000);
+  try {
+    const code = await new Promise<number>((resolve, reject) => {
+      child.once("error", reject);
+      child.once("close", (exitCode) => resolve(exitCode ?? 1));
+    });
+    return { code: isLate ? 124 : code, output };
+  } finally {
+    clearTimeout(timer);
+    process.off("exit", endGroup);
+  }
+}
+
+function endProcessGroup(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, "SIGKILL");
+  } catch {
+    // It has ended already.
+  }
+}

@@ -1,0 +1,133 @@
+// Who may import whom. A stage's source stands on its own: its own files, Node and the packages that a learner
+// installs. Its tests may use shared/ as well, and nobody reaches into another stage. The modules that decide use
+// nothing of Node, neither themselves nor through what they import, because the site runs them in the browser.
+
+import { existsSync, readFileSync } from "node:fs";
+import { builtinModules } from "node:module";
+import { dirname, join, posix } from "node:path";
+import { type CheckResult, error, type Finding } from "../check.ts";
+import { readSource, type SourceFacts } from "../source-imports.ts";
+import { filesUnder, presentStages } from "../stages.ts";
+
+export const check = {
+  name: "imports",
+  title: "Stages import ./ and packages only, decisions import nothing of Node",
+  order: 30,
+  run,
+};
+
+/** Files of a stage's src that run in the browser too. */
+const browserModules = [
+  "routing",
+  "routing-table",
+  "protocol",
+  "backoff",
+  "circuit-breaker",
+  "token-bucket",
+  "concurrency-limit",
+  "retry-budget",
+  "retry-policy",
+  "failover",
+];
+/** Packages that run in a browser. */
+const browserPackages: ReadonlySet<string> = new Set(["zod"]);
+
+type Facts = ReadonlyMap<string, SourceFacts>;
+
+async function run(root: string): Promise<CheckResult> {
+  const facts = new Map<string, SourceFacts>();
+  const findings: Finding[] = [];
+  for (const file of [...tree(root, "stages"), ...tree(root, "shared")]) {
+    try {
+      facts.set(file, readSource(readFileSync(join(root, file), "utf8")));
+    } catch (thrown) {
+      findings.push(
+        error(file, `cannot be parsed: ${thrown instanceof Error ? thrown.message : String(thrown)}`),
+      );
+    }
+  }
+  const packages = dependenciesOf(root);
+  for (const [file, { imports }] of facts) {
+    for (const { specifier, line } of imports) {
+      const what = faultOf(file, specifier, packages, root);
+      if (what !== undefined) findings.push(error(`${file}:${line}`, `imports "${specifier}": ${what}`));
+    }
+  }
+  for (const stage of presentStages(root)) findings.push(...browserFaults(`stages/${stage}/src`, facts));
+  const count = [...facts.values()].reduce((total, { imports }) => total + imports.length, 0);
+  return { findings, looked: `${count} imports in ${facts.size} files` };
+}
+
+function tree(root: string, folder: string): string[] {
+  const files = filesUnder(join(root, folder)).filter((file) => file.endsWith(".ts"));
+  return files.map((file) => `${folder}/${file}`);
+}
+
+interface Packages {
+  /** What a learner's router needs to run. */
+  readonly runtime: ReadonlySet<string>;
+  readonly all: ReadonlySet<string>;
+}
+
+function dependenciesOf(root: string): Packages {
+  const file = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+    dependencies?: Record<string, string>;
+    devDependencies?: Record<string, string>;
+  };
+  const runtime = new Set(Object.keys(file.dependencies ?? {}));
+  return { runtime, all: new Set([...runtime, ...Object.keys(file.devDependencies ?? {})]) };
+}
+
+function faultOf(file: string, specifier: string, packages: Packages, root: string): string | undefined {
+  const { home, isSource } = homeOf(file);
+  if (specifier.startsWith(".")) {
+    const target = posix.join(dirname(file), specifier);
+    if (!home.some((folder) => target.startsWith(`${folder}/`)))
+      return `only ${home.join(" and ")} may be imported here`;
+    return existsSync(join(root, target)) ? undefined : "there is no such file; the name ends in .ts";
+  }
+  if (specifier.startsWith("node:")) return undefined;
+  if (builtinModules.includes(specifier)) return `write it as node:${specifier}`;
+  const name = specifier
+    .split("/")
+    .slice(0, specifier.startsWith("@") ? 2 : 1)
+    .join("/");
+  if ((isSource ? packages.runtime : packages.all).has(name)) return undefined;
+  return `not among the ${isSource ? "dependencies" : "packages"} of package.json`;
+}
+
+/** The folders that a file may import from. */
+function homeOf(file: string): { home: readonly string[]; isSource: boolean } {
+  const [top = "", stage = "", part] = file.split("/");
+  if (top === "shared") return { home: ["shared"], isSource: false };
+  if (part === "src") return { home: [`stages/${stage}/src`], isSource: true };
+  return { home: [`stages/${stage}`, "shared"], isSource: false };
+}
+
+function browserFaults(src: string, facts: Facts): Finding[] {
+  return browserModules
+    .map((name) => `${src}/${name}.ts`)
+    .filter((file) => facts.has(file))
+    .flatMap((file) =>
+      nodeUses(file, facts, new Set()).map(({ where, what }) => browserFault(file, where, what)),
+    );
+}
+
+function browserFault(file: string, where: string, what: string): Finding {
+  const through = where.startsWith(`${file}:`) ? "" : `, which ${file} imports`;
+  return error(where, `${what}${through}: this module has to run in the browser`);
+}
+
+/** What `file`, and every file that it imports, takes from Node. */
+function nodeUses(file: string, facts: Facts, seen: Set<string>): { where: string; what: string }[] {
+  const own = facts.get(file);
+  if (own === undefined || seen.has(file)) return [];
+  seen.add(file);
+  const uses = own.nodeGlobals.map(({ name, line }) => ({ where: `${file}:${line}`, what: `uses ${name}` }));
+  for (const { specifier, line } of own.imports) {
+    if (specifier.startsWith(".")) uses.push(...nodeUses(posix.join(dirname(file), specifier), facts, seen));
+    else if (!browserPackages.has(specifier))
+      uses.push({ where: `${file}:${line}`, what: `imports "${specifier}"` });
+  }
+  return uses;
+}

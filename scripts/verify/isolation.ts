@@ -1,0 +1,55 @@
+// Each stage stands alone: copied with shared/ into an empty folder, it type-checks and its tests pass. What a stage
+// borrows from another one, or from the rest of the project, is missing there.
+
+import { cpSync, existsSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type CheckResult, error, type Finding } from "../check.ts";
+import { packageFile, runNode } from "../run-tool.ts";
+import { type Milestone, presentStages } from "../stages.ts";
+
+export const check = {
+  name: "isolation",
+  title: "Each stage type-checks and passes its tests when copied alone",
+  order: 70,
+  run,
+};
+
+async function run(root: string): Promise<CheckResult> {
+  const stages = presentStages(root);
+  const findings: Finding[] = [];
+  for (const stage of stages) findings.push(...(await checkStage(stage, root)));
+  return { findings, looked: stages.join(", ") };
+}
+
+async function checkStage(stage: Milestone, root: string): Promise<Finding[]> {
+  const where = `stages/${stage}`;
+  if (!existsSync(join(root, where, "test"))) return [error(where, "has no tests")];
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), `cell-routing-${stage}-`)));
+  try {
+    copyAlone(stage, root, folder);
+    const types = await runNode(packageFile("typescript/bin/tsc"), ["-p", folder, "--pretty", "false"], {
+      cwd: folder,
+    });
+    if (types.code !== 0) return [error(where, `does not type-check alone:\n${types.output.trim()}`)];
+    const tests = await runNode(packageFile("vitest/vitest.mjs"), ["run", "--project", stage], {
+      cwd: folder,
+    });
+    if (tests.code !== 0) return [error(where, `fails its tests alone:\n${lastLines(tests.output, 60)}`)];
+    return [];
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** What a learner would take along: the stage, the shared tools, and the settings of the project. */
+function copyAlone(stage: Milestone, root: string, folder: string): void {
+  for (const path of [`stages/${stage}`, "shared", "package.json", "tsconfig.json", "vitest.config.ts"]) {
+    if (existsSync(join(root, path))) cpSync(join(root, path), join(folder, path), { recursive: true });
+  }
+  symlinkSync(packageFile("."), join(folder, "node_modules"), "junction");
+}
+
+function lastLines(text: string, count: number): string {
+  return text.trim().split("\n").slice(-count).join("\n");
+}
