@@ -1,0 +1,88 @@
+// The field names that this router must recognise, each with a small number. A set of them is a bit mask, so
+// "is it one of these" is one operation and a message's fields need no look-up by string.
+
+/** Every known field. `other` is any field that the router has no opinion on. At most 31: sets are 32-bit masks. */
+export const Field = {
+  other: 0,
+  host: 1,
+  connection: 2,
+  contentLength: 3,
+  transferEncoding: 4,
+  expect: 5,
+  upgrade: 6,
+  keepAlive: 7,
+  te: 8,
+  trailer: 9,
+  proxyConnection: 10,
+  proxyAuthenticate: 11,
+  proxyAuthorization: 12,
+  http2Settings: 13,
+  via: 14,
+  xForwardedFor: 15,
+  xForwardedHost: 16,
+  xForwardedProto: 17,
+  xRequestId: 18,
+  xRoutingKey: 19,
+  xRoutedTo: 20,
+  xRouteReason: 21,
+  xFailoverFrom: 22,
+  xFailoverReason: 23,
+  xRetryCount: 24,
+  setCookie: 25,
+  retryAfter: 26,
+} as const;
+
+export type FieldId = (typeof Field)[keyof typeof Field];
+
+/** How many ids there are. */
+export const fieldIdCount = 27;
+
+/** `contentLength` → `content-length`, `http2Settings` → `http2-settings`. */
+function wireName(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+interface KnownName {
+  readonly id: FieldId;
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+const byLength: KnownName[][] = Array.from({ length: 32 }, () => []);
+const byName = new Map<string, FieldId>();
+for (const [key, id] of Object.entries(Field) as [string, FieldId][]) {
+  if (id === Field.other) continue;
+  const name = wireName(key);
+  byLength[name.length]?.push({ id, name, bytes: new Uint8Array(Buffer.from(name, "latin1")) });
+  byName.set(name, id);
+}
+
+/** The id of a lower-case name. */
+export function fieldIdOf(lowerName: string): FieldId {
+  return byName.get(lowerName) ?? Field.other;
+}
+
+/** The set of these fields as a bit mask. */
+export function maskOf(...ids: readonly FieldId[]): number {
+  return ids.reduce<number>((mask, id) => mask | (1 << id), 0);
+}
+
+/**
+ * The id of the field name in `bytes[from, to)`, which must be a valid token.
+ *
+ * Length first, then bytes with the letter-case bit set. Among token bytes that turns nothing but an upper-case
+ * letter into a letter, and nothing at all into `-` or a digit, so no foreign name can pass for a known one.
+ */
+export function classifyName(bytes: Uint8Array, from: number, to: number): FieldId {
+  const length = to - from;
+  if (length >= 32) return Field.other;
+  const candidates = byLength[length] as KnownName[];
+  for (let c = 0; c < candidates.length; c++) {
+    const candidate = candidates[c] as KnownName;
+    const name = candidate.bytes;
+    let i = 0;
+    while (i < length && ((bytes[from + i] as number) | 0x20) === name[i]) i++;
+    if (i === length) return candidate.id;
+  }
+  return Field.other;
+}

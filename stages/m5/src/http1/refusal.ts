@@ -1,0 +1,31 @@
+// Why a message is refused. Refusals are values, never exceptions: hostile input must not be the slow path.
+// The code is one of the router's error codes; the rule is for the log and for tests, and no client sees it.
+
+export type RefusalCode =
+  | "malformed-request"
+  | "ambiguous-host"
+  | "unsupported-target"
+  | "transfer-coding-not-supported"
+  | "content-too-large"
+  | "header-fields-too-large";
+
+export interface Refusal {
+  readonly code: RefusalCode;
+  /** The rule that was broken, such as `bare LF`. */
+  readonly rule: string;
+}
+
+/** The status that a request refused with this code is answered with; a response that is refused is always a 502. */
+export const statusOfRefusal: Readonly<Record<RefusalCode, number>> = {
+  "malformed-request": 400,
+  "ambiguous-host": 400,
+  "unsupported-target": 400,
+  "transfer-coding-not-supported": 501,
+  "content-too-large": 413,
+  "header-fields-too-large": 431,
+};
+
+/** A refusal is made once, when its module loads: refusing costs no allocation. */
+export function refusal(rule: string, code: RefusalCode = "malformed-request"): Refusal {
+  return { code, rule };
+}

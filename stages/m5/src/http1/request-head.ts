@@ -1,0 +1,128 @@
+// Reads one request head, strictly: what two parsers could read in two ways is refused, because an attacker who
+// finds such a message can hide a request from this router inside one for the cell.
+// Where the head ends is the business of `head-reader.ts`; what its body is, of `framing.ts`.
+
+import { CR, HOST, LF, SP, TARGET, TOKEN } from "./bytes.ts";
+import { Field } from "./field-names.ts";
+import { type ConnectionOptions, connectionOptions, FieldSection, parseFields } from "./field-section.ts";
+import { type RequestBody, requestBody } from "./framing.ts";
+import { type Refusal, refusal } from "./refusal.ts";
+
+const badMethod = refusal("method is not a token followed by one space");
+const badTargetByte = refusal("byte that does not belong in a target");
+const badVersion = refusal("version is not HTTP/1.1 or HTTP/1.0");
+const noHost = refusal("no Host in HTTP/1.1", "ambiguous-host");
+const twoHosts = refusal("more than one Host", "ambiguous-host");
+const badHost = refusal("byte that does not belong in a host", "ambiguous-host");
+const badForm = refusal("target in none of the four forms", "unsupported-target");
+
+/** `1.0` as 0, `1.1` as 1. */
+export type MinorVersion = 0 | 1;
+
+// #region request-head
+/** One request's head. Reused from request to request on one connection. */
+export class RequestHead {
+  readonly fields = new FieldSection();
+  method = "";
+  /** The target as it came. */
+  target = "";
+  /** Path and query in origin form; `*` for the asterisk form; empty for CONNECT. */
+  path = "";
+  /** Host and port that the client asked for; undefined only for HTTP/1.0 without one. */
+  host: string | undefined;
+  minorVersion: MinorVersion = 1;
+  connection: ConnectionOptions = { close: false, keepAlive: false, nominated: [] };
+  body: RequestBody = { kind: "none" };
+
+  /**
+   * Reads the head in `bytes[start, to)`, which ends with the first empty line.
+   * Returns why it is refused, or undefined; after a refusal this object's content means nothing.
+   */
+  parse(bytes: Buffer, start: number, to: number): Refusal | undefined {
+    // One empty line before a request is forgiven: old clients end a body with one (§2.2).
+    const from = bytes[start] === CR && bytes[start + 1] === LF ? start + 2 : start;
+    let i = from;
+    while (TOKEN[bytes[i] as number] === 1) i++;
+    if (i === from || bytes[i] !== SP) return badMethod;
+    const methodEnd = i;
+    const targetStart = ++i;
+    while (TARGET[bytes[i] as number] === 1) i++;
+    if (bytes[i] !== SP || i === targetStart) return badTargetByte;
+    const targetEnd = i++;
+    const minor = minorVersionAt(bytes, i);
+    if (minor === undefined || bytes[i + 8] !== CR || bytes[i + 9] !== LF) return badVersion;
+    const fault = parseFields(bytes, from, i + 10, this.fields);
+    if (fault !== undefined) return fault;
+
+    const text = bytes.toString("latin1", from, to);
+    this.fields.text = text;
+    this.method = text.slice(0, methodEnd - from);
+    this.target = text.slice(targetStart - from, targetEnd - from);
+    this.minorVersion = minor;
+    return this.#readHost(bytes, from) ?? this.#readTarget() ?? this.#readFraming();
+  }
+
+  /** @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2 */
+  #readHost(bytes: Buffer, base: number): Refusal | undefined {
+    const { fields } = this;
+    this.host = undefined;
+    if (!fields.has(Field.host)) return this.minorVersion === 1 ? noHost : undefined;
+    if ((fields.repeated & (1 << Field.host)) !== 0) return twoHosts;
+    const index = fields.first[Field.host] as number;
+    const end = base + (fields.valueEnd[index] as number);
+    for (let i = base + (fields.valueStart[index] as number); i < end; i++) {
+      if (HOST[bytes[i] as number] !== 1) return badHost;
+    }
+    this.host = fields.value(index);
+    return undefined;
+  }
+
+  /**
+   * In absolute form the target's authority is the host, whatever the `Host` field says.
+   * @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2
+   */
+  #readTarget(): Refusal | undefined {
+    const { target } = this;
+    this.path = target;
+    // CONNECT has a form of its own, and nothing in front of its host can be told from a path.
+    if (this.method === "CONNECT") {
+      this.path = "";
+      return /^[^/?@]+:\d+$/.test(target) ? undefined : badForm;
+    }
+    if (target.startsWith("/")) return undefined;
+    if (target === "*") return this.method === "OPTIONS" ? undefined : badForm;
+    const absolute = /^https?:\/\/([^/?]+)([/?].*)?$/i.exec(target);
+    if (absolute === null) return badForm;
+    const [, authority = "", rest = ""] = absolute;
+    if (!/^[-._~%!$&'()*+;=:[\]0-9A-Za-z]+$/.test(authority)) return badForm;
+    this.host = authority;
+    this.path = rest.startsWith("/") ? rest : `/${rest}`;
+    return undefined;
+  }
+
+  #readFraming(): Refusal | undefined {
+    const connection = connectionOptions(this.fields);
+    if ("rule" in connection) return connection;
+    this.connection = connection;
+    const body = requestBody(this.fields, this.minorVersion);
+    if ("rule" in body) return body;
+    this.body = body;
+    return undefined;
+  }
+}
+// #endregion request-head
+
+/** The minor version of `HTTP/1.x` at `at`, or undefined. Names are case-sensitive here. */
+export function minorVersionAt(bytes: Uint8Array, at: number): MinorVersion | undefined {
+  const isHttp1 =
+    bytes[at] === 0x48 && // H
+    bytes[at + 1] === 0x54 && // T
+    bytes[at + 2] === 0x54 && // T
+    bytes[at + 3] === 0x50 && // P
+    bytes[at + 4] === 0x2f && // /
+    bytes[at + 5] === 0x31 && // 1
+    bytes[at + 6] === 0x2e; // .
+  if (!isHttp1) return undefined;
+  if (bytes[at + 7] === 0x31) return 1;
+  return bytes[at + 7] === 0x30 ? 0 : undefined;
+}
