@@ -9,6 +9,8 @@
 //   npm run stage m1 -- --mine           with the files of your exercises laid over it
 //   npm run stage m1 -- --json           one JSON line an event, for programs
 //
+// STAGE_PORT sets the port where --port does not.
+//
 // Exit codes: 0 good, 1 the request is at fault (a busy port, a wrong flag), 2 a promise of the demo did not hold.
 
 import { spawn } from "node:child_process";
@@ -56,7 +58,12 @@ async function main(): Promise<number> {
   if (positionals.length > 1) throw new UsageError(`name one stage, not "${positionals.join(" ")}"`);
   const stage = parseStage(positionals[0]);
   if (values.test === true) return await runTests(stage);
-  const port = wholeNumber("--port", values.port ?? String(defaultPort), 0, 65_535);
+  const port = wholeNumber(
+    "--port",
+    values.port ?? process.env["STAGE_PORT"] ?? String(defaultPort),
+    0,
+    65_535,
+  );
   const routers = wholeNumber("--routers", values.routers ?? "1", 1, 10);
   if (routers > 1 && !isAtLeast(stage, "m3"))
     throw new UsageError("--routers needs m3 or later: a fleet needs a control plane");

@@ -1,6 +1,6 @@
 // Format and lint, as Biome sees them with the project's rules.
 
-import { type CheckResult, error } from "../check.ts";
+import { type CheckResult, error, type Finding } from "../check.ts";
 import { packageFile, runNode } from "../run-tool.ts";
 
 export const check = {
@@ -10,10 +10,27 @@ export const check = {
   run,
 };
 
+/** The part of Biome's JSON report that is used here. */
+interface Report {
+  readonly summary: { readonly unchanged: number; readonly errors: number };
+  readonly diagnostics: readonly {
+    readonly message: string;
+    readonly category: string;
+    readonly location: { readonly path: string; readonly start: { readonly line: number } };
+  }[];
+}
+
 async function run(root: string): Promise<CheckResult> {
-  const args = ["check", "--diagnostic-level=error", "--max-diagnostics=50", "."];
+  const args = ["check", "--reporter=json", "--diagnostic-level=error", "--max-diagnostics=none", "."];
   const { code, output } = await runNode(packageFile("@biomejs/biome/bin/biome"), args, { cwd: root });
-  const looked = /Checked (\d+) files?/.exec(output)?.[1] ?? "no";
-  const findings = code === 0 ? [] : [error("biome.json", output.trim())];
-  return { findings, looked: `${looked} files` };
+  const line = output.split("\n").find((text) => text.startsWith('{"summary"'));
+  if (line === undefined) throw new Error(`biome ended with exit code ${code}: ${output.trim()}`);
+  const { summary, diagnostics } = JSON.parse(line) as Report;
+  const findings: Finding[] = diagnostics.map(({ category, message, location }) =>
+    category === "format"
+      ? error(location.path, "is not formatted; npm run format mends it")
+      : error(`${location.path}:${location.start.line}`, `${message} (${category})`),
+  );
+  if (summary.errors > findings.length) findings.push(error("biome.json", `${summary.errors} errors in all`));
+  return { findings, looked: `${summary.unchanged} files` };
 }
