@@ -92,7 +92,7 @@ function readTarget({ target, httpVersion, rawHeaders }: RawRequest): TargetResu
   if (target.startsWith("/")) return { ok: true, path: target, host: hosts[0] };
   if (target === "*") return refused("target-not-supported");
 
-  const absolute = /^https?:\/\/([^/?#@\s]+)([^#]*)$/i.exec(target);
+  const absolute = /^https?:\/\/([^/?#@\s]+)([/?][^#]*)?$/i.exec(target);
   if (absolute === null) return refused("unsupported-target");
   const [, authority, rest = ""] = absolute;
   return { ok: true, path: rest.startsWith("/") ? rest : `/${rest}`, host: authority };
