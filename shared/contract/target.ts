@@ -1,0 +1,57 @@
+// What a contract suite is run against: anything that serves the routing table of the contract at a URL. A suite hosts
+// the four endpoints itself and hands their addresses over; how a router learns them is the target's business.
+
+import type { PlacementName } from "../testkit/cluster.ts";
+import { pidsListeningOn, withDescendants } from "../testkit/process-by-port.ts";
+import { type EndpointUrls, type LogLine, type Stage, startRouter } from "../testkit/router-process.ts";
+
+/** The endpoint ports of the contract's routing table. */
+export const defaultPorts: Readonly<Record<PlacementName, number>> = {
+  visa: 9004,
+  tier1: 9001,
+  tier2: 9002,
+  tier3: 9003,
+};
+
+export interface RunningRouter {
+  readonly url: string;
+  /** The router's processes, for resident memory; empty where they are not known. */
+  pids(): readonly number[];
+  /** Its access log so far; absent where the suite cannot read it. */
+  readonly logs?: () => readonly LogLine[];
+  close(): Promise<void>;
+}
+
+export interface ContractTarget {
+  /** Ports that the suite's endpoints must take; absent: any free ones. */
+  readonly ports?: Readonly<Record<PlacementName, number>>;
+  /** Called once, when the endpoints listen. */
+  start(endpoints: EndpointUrls): Promise<RunningRouter>;
+}
+
+/** A stage of this repository, started on free ports. */
+export function stageTarget(stage: Stage): ContractTarget {
+  return {
+    start: async (endpoints) => {
+      const router = await startRouter({ stage, endpoints });
+      return {
+        url: router.url,
+        pids: () => withDescendants(router.pid),
+        logs: () => router.logs(),
+        close: async () => void (await router.stop("SIGKILL")),
+      };
+    },
+  };
+}
+
+/** A router that runs already, in any language, and routes to `ports` of 127.0.0.1. */
+export function urlTarget(url: string, ports: Readonly<Record<PlacementName, number>>): ContractTarget {
+  return {
+    ports,
+    start: async () => ({
+      url,
+      pids: () => [...new Set(pidsListeningOn(Number(new URL(url).port || 80)).flatMap(withDescendants))],
+      close: async () => {},
+    }),
+  };
+}
