@@ -10,30 +10,31 @@
 // npm run exercise reset [ID]           begin again; your files are archived first
 // npm run exercise run [ID]             serve real traffic through your code; further flags after -- go to the stage
 //
+// npm run exercise prove [ID ...]       for authors: what npm run verify proves, for these exercises
+//
 // ID: m1/01-route-lookup, m1/01 or route-lookup. Flags after `--`: --json, --number N.
 // Exit codes: 0 good, 1 your code or your command is at fault, 2 ours.
 
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface, emitKeypressEvents } from "node:readline";
-import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
-import pc from "picocolors";
-import { ExerciseError, UsageError } from "./exercise/exercise-spec.ts";
+import { BrokenPromiseError, colours, readArguments, runProgram, UsageError } from "./command-line.ts";
+import { exerciseJsonSchema, listExerciseIds, resolveExerciseId } from "./exercise/exercise-spec.ts";
 import { InteractiveView } from "./exercise/interactive.ts";
 import { buildOverlay, overlayFiles } from "./exercise/overlay.ts";
+import { proveOverlays } from "./exercise/overlay-proof.ts";
+import { proveExercises } from "./exercise/proof.ts";
 import * as verbs from "./exercise/verbs.ts";
+import { projectRoot as root } from "./stages.ts";
 
 const verbNames = ["list", "next", "check", "hint", "diff", "solution", "reset", "run"] as const;
 type VerbName = (typeof verbNames)[number];
 
-const root = fileURLToPath(new URL("..", import.meta.url)).replace(/[/\\]$/, "");
 const isTerminal = process.stdout.isTTY === true && process.stdin.isTTY === true;
 const context: verbs.Context = {
   root,
-  // Colour is for people: not in a pipe, not when NO_COLOR is set to anything.
-  colours: pc.createColors(process.stdout.isTTY === true && (process.env["NO_COLOR"] ?? "") === ""),
+  colours: colours(),
   nowIso: () => new Date().toISOString(),
 };
 
@@ -46,11 +47,11 @@ interface Flags {
 async function main(args: readonly string[]): Promise<number> {
   const [first, ...others] = args;
   if (first === "run") return serve(others);
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    options: { json: { type: "boolean" }, number: { type: "string" }, help: { type: "boolean", short: "h" } },
-  });
+  if (first === "prove") return prove(others);
+  const { values, positionals } = readArguments(
+    { json: { type: "boolean" }, number: { type: "string" }, help: { type: "boolean", short: "h" } },
+    [...args],
+  );
   if (values.help === true) return print({ exitCode: 0, text: usage(), data: { usage: usage() } }, false);
   const flags = { json: values.json ?? false, number: numberOf(values.number), rest: [] };
   const [name, id, extra] = positionals;
@@ -89,6 +90,21 @@ async function runVerb(verb: VerbName, id: string | undefined, flags: Flags): Pr
   }
 }
 
+/** For authors: the proof of the named exercises, or of all, as `npm run verify` does it. Writes the schema first. */
+async function prove(wanted: readonly string[]): Promise<number> {
+  writeFileSync(join(root, "exercises", "exercise.schema.json"), exerciseJsonSchema());
+  const ids = listExerciseIds(root);
+  const only = wanted.length === 0 ? ids : wanted.map((each) => resolveExerciseId(ids, each));
+  const proof = await proveExercises(root, only);
+  const overlays = await proveOverlays(root, proof.exercises);
+  const findings = [...proof.findings, ...overlays];
+  for (const { level, where, what } of findings) process.stdout.write(`${level} ${where}\n  ${what}\n`);
+  process.stdout.write(
+    `${proof.exercises.length} exercises, ${proof.answers} answers, ${findings.length} findings\n`,
+  );
+  return findings.some((finding) => finding.level === "error") ? 1 : 0;
+}
+
 /** Starts the exercise's stage with the learner's files laid over it, and stays until it ends. */
 async function serve(args: readonly string[]): Promise<number> {
   const id = args[0]?.startsWith("-") === false ? args[0] : undefined;
@@ -101,7 +117,7 @@ async function serve(args: readonly string[]): Promise<number> {
   const folder = buildOverlay(root, overlay.stage, overlayFiles(exercise, { kind: "workspace" }));
   const stage = join(root, "scripts", "stage.ts");
   if (!existsSync(stage))
-    throw new ExerciseError("scripts/stage.ts is missing: this clone cannot start a stage");
+    throw new BrokenPromiseError("scripts/stage.ts is missing: this clone cannot start a stage");
   process.stdout.write(
     `Serving ${overlay.stage} with your ${Object.keys(overlay.files).join(", ")} laid over it.\n`,
   );
@@ -165,13 +181,4 @@ function usage(): string {
 // A reader that went away (`| head`) is no fault of anybody's.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 2));
 
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
-  const isUsage =
-    error instanceof UsageError ||
-    (error as { code?: unknown }).code?.toString().startsWith("ERR_PARSE_ARGS");
-  const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`${message}\n`);
-  process.exitCode = isUsage === true ? 1 : 2;
-}
+await runProgram("exercise", () => main(process.argv.slice(2)));

@@ -4,6 +4,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { BrokenPromiseError, UsageError } from "../command-line.ts";
 
 const slug = z.string().regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, "lower-case words joined by hyphens");
 const sourceFile = z.string().regex(/^([a-z0-9-]+\/)*[a-z0-9-]+\.ts$/, "a .ts file, kebab-case");
@@ -62,16 +63,6 @@ export interface Exercise {
   readonly workspace: string;
 }
 
-/** A description that cannot be used. The fault is ours, never the learner's. */
-export class ExerciseError extends Error {
-  readonly code = "exercise-broken";
-}
-
-/** The learner asked for something that does not exist. */
-export class UsageError extends Error {
-  readonly code = "usage";
-}
-
 /** Folder ids (`m1/01-route-lookup`) in the order in which a learner meets them. */
 export function listExerciseIds(root: string): string[] {
   const base = join(root, "exercises");
@@ -88,7 +79,7 @@ export function listExerciseIds(root: string): string[] {
 
 /**
  * Reads and validates one description.
- * @throws ExerciseError that names every fault with its path in the file.
+ * @throws BrokenPromiseError that names every fault with its path in the file.
  */
 export function loadExercise(root: string, id: string): Exercise {
   const folder = join(root, "exercises", id);
@@ -97,14 +88,14 @@ export function loadExercise(root: string, id: string): Exercise {
   try {
     parsed = JSON.parse(readFileSync(join(folder, "exercise.json"), "utf8"));
   } catch (cause) {
-    throw new ExerciseError(`Cannot read ${path}: ${cause instanceof Error ? cause.message : cause}`, {
+    throw new BrokenPromiseError(`Cannot read ${path}: ${cause instanceof Error ? cause.message : cause}`, {
       cause,
     });
   }
   const result = exerciseSchema.safeParse(parsed);
   if (!result.success) {
     const faults = result.error.issues.map((issue) => `${issue.path.join(".") || "(top)"}: ${issue.message}`);
-    throw new ExerciseError(`Cannot use ${path}: ${faults.join("; ")}`);
+    throw new BrokenPromiseError(`Cannot use ${path}: ${faults.join("; ")}`);
   }
   return {
     spec: result.data,

@@ -3,8 +3,9 @@
 
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
+import { BrokenPromiseError } from "../command-line.ts";
 import { type Answer, answerFile, canonicalName } from "./assemble.ts";
-import { type Exercise, ExerciseError, listExerciseIds, loadExercise } from "./exercise-spec.ts";
+import { type Exercise, listExerciseIds, loadExercise } from "./exercise-spec.ts";
 import { relativeImportsOf, relocateImports } from "./relocate-imports.ts";
 
 export type StageName = "m1" | "m2" | "m3" | "m4" | "m5";
@@ -15,7 +16,7 @@ export type OverlayFiles = ReadonlyMap<string, string>;
 /**
  * The files of one answer as they read inside the stage's src: imports of the stage and of the answer's other
  * files become `./NAME.ts`.
- * @throws ExerciseError when a file imports something that does not exist inside the stage.
+ * @throws BrokenPromiseError when a file imports something that does not exist inside the stage.
  */
 export function overlayFiles(exercise: Exercise, answer: Answer): OverlayFiles {
   const { overlay } = exercise.spec;
@@ -42,12 +43,12 @@ function stageTarget(exercise: Exercise, stageSource: string, name: string, path
   if (sibling !== undefined) {
     const mapped = exercise.spec.overlay?.files[sibling];
     if (mapped === undefined)
-      throw new ExerciseError(`${name} imports ${sibling}, which overlay.files does not name`);
+      throw new BrokenPromiseError(`${name} imports ${sibling}, which overlay.files does not name`);
     return join(stageSource, mapped);
   }
   if (!path.startsWith(`${stageSource}/`)) {
     const outside = relative(exercise.root, path);
-    throw new ExerciseError(
+    throw new BrokenPromiseError(
       `${name} imports ${outside}: laid over ${exercise.spec.overlay?.stage}, it can import that stage only`,
     );
   }

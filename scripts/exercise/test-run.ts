@@ -1,7 +1,7 @@
 // Runs the tests of assembled answers in one vitest process, and ends that process when the code under test
 // no longer returns. It reports what happened; what that means for a learner is `verdict.ts`.
 
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,10 +12,10 @@ const ownRoot = fileURLToPath(new URL("../..", import.meta.url));
 
 export type RunOutcome =
   | { readonly kind: "finished"; readonly results: RunResults }
-  /** The process was ended: nothing had moved for `stallMs`. */
-  | { readonly kind: "stalled"; readonly stallMs: number; readonly last: TraceEvent | undefined }
+  /** The process was ended: nothing had moved for `stallMs`. `running` is what had begun and not ended. */
+  | { readonly kind: "stalled"; readonly stallMs: number; readonly running: readonly TraceEvent[] }
   /** The process ended by itself without results: out of memory, or a fault of ours. */
-  | { readonly kind: "crashed"; readonly last: TraceEvent | undefined; readonly output: string };
+  | { readonly kind: "crashed"; readonly running: readonly TraceEvent[]; readonly output: string };
 
 export interface TraceEvent {
   readonly event: "load" | "start" | "end";
@@ -48,30 +48,45 @@ export function removeRunFolder(folder: string): void {
 /** Runs every test file below `folder`. Resolves when the process has ended; rejects only if it cannot be started. */
 export async function runTests(folder: string, limits: RunLimits = {}): Promise<RunOutcome> {
   const { stallMs = 8_000, startMs = 60_000 } = limits;
-  const vitest = join(ownRoot, "node_modules", "vitest", "vitest.mjs");
-  const config = join(ownRoot, "exercises", "vitest.config.ts");
-  const child = spawn(process.execPath, [vitest, "run", "--config", config], {
-    cwd: ownRoot,
-    env: { ...process.env, EXERCISE_RUN: folder, NO_COLOR: "1", NODE_OPTIONS: "" },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  const child = startVitest(folder);
   let output = "";
   const keep = (chunk: Buffer) => {
     output = (output + chunk.toString()).slice(-20_000);
   };
-  child.stdout.on("data", keep);
-  child.stderr.on("data", keep);
-  const stalled = watchForStall(folder, stallMs, startMs, () => child.kill("SIGKILL"));
+  child.stdout?.on("data", keep);
+  child.stderr?.on("data", keep);
+  const watch = watchForStall(folder, stallMs, startMs, () => child.kill("SIGKILL"));
   await new Promise<void>((resolve, reject) => {
     child.once("error", reject);
     child.once("close", () => resolve());
-  }).finally(stalled.stop);
-  const last = readTrace(folder).at(-1);
+  }).finally(watch.stop);
   const resultsFile = join(folder, "results.json");
   if (existsSync(resultsFile)) {
     return { kind: "finished", results: JSON.parse(readFileSync(resultsFile, "utf8")) as RunResults };
   }
-  return stalled.fired() ? { kind: "stalled", stallMs, last } : { kind: "crashed", last, output };
+  const running = stillRunning(readTrace(folder));
+  return watch.fired() ? { kind: "stalled", stallMs, running } : { kind: "crashed", running, output };
+}
+
+function startVitest(folder: string): ChildProcess {
+  const vitest = join(ownRoot, "node_modules", "vitest", "vitest.mjs");
+  const config = join(ownRoot, "exercises", "vitest.config.ts");
+  const lifeline = new URL("../exit-with-parent.ts", import.meta.url).href;
+  const env: NodeJS.ProcessEnv = { ...process.env };
+  // Vitest marks its workers with these; a run that a test starts is not one of them.
+  for (const name of Object.keys(env)) if (name.startsWith("VITEST")) delete env[name];
+  return spawn(process.execPath, ["--import", lifeline, vitest, "run", "--config", config], {
+    cwd: ownRoot,
+    env: {
+      ...env,
+      EXERCISE_RUN: folder,
+      EXIT_WITH_PARENT: String(process.pid),
+      NO_COLOR: "1",
+      NODE_OPTIONS: "",
+    },
+    // Descriptor 3 closes when this process ends, however it ends: a loop without end must not outlive it.
+    stdio: ["ignore", "pipe", "pipe", "pipe"],
+  });
 }
 
 /** The result of one assembled test file's folder, all its modules together. */
@@ -92,7 +107,9 @@ function watchForStall(folder: string, stallMs: number, startMs: number, kill: (
       movedAt = performance.now();
       return;
     }
-    if (performance.now() - movedAt < (size === -1 ? startMs : stallMs)) return;
+    // With the results written, all that is left is to end; what the code left open may prevent that.
+    const limitMs = existsSync(join(folder, "results.json")) ? 2_000 : size === -1 ? startMs : stallMs;
+    if (performance.now() - movedAt < limitMs) return;
     hasFired = true;
     kill();
   }, 100);
@@ -104,4 +121,10 @@ function readTrace(folder: string): TraceEvent[] {
   if (!existsSync(trace)) return [];
   const lines = readFileSync(trace, "utf8").split("\n").filter(Boolean);
   return lines.map((line) => JSON.parse(line) as TraceEvent);
+}
+
+/** The last event of each file whose last test began and did not end. */
+function stillRunning(events: readonly TraceEvent[]): TraceEvent[] {
+  const lastByFile = new Map(events.map((event) => [event.file, event]));
+  return [...lastByFile.values()].filter((event) => event.event !== "end");
 }

@@ -1,10 +1,10 @@
 // Asks the compiler about assembled answers, all of them in one go, and says each fault in terms of the file that
 // a person wrote, not of its copy in the assembly.
 
-import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
+import { packageFile, runNode } from "../run-tool.ts";
 import type { Assembly } from "./assemble.ts";
 
 const ownRoot = fileURLToPath(new URL("../..", import.meta.url));
@@ -49,23 +49,12 @@ export async function typeCheck(assemblies: readonly Assembly[], folder: string)
 }
 
 async function runCompiler(folder: string): Promise<string> {
-  const compiler = join(ownRoot, "node_modules", "typescript", "bin", "tsc");
-  const child = spawn(process.execPath, [compiler, "-p", folder, "--pretty", "false"], {
-    cwd: folder,
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  let output = "";
-  child.stdout.on("data", (chunk: Buffer) => {
-    output += chunk.toString();
-  });
-  const status = await new Promise<number>((resolvePromise, reject) => {
-    child.once("error", reject);
-    child.once("close", (code) => resolvePromise(code ?? 1));
-  });
-  // 0: no fault, 1 and 2: faults; a configuration that the compiler refuses is our fault, not the learner's.
+  const compiler = packageFile("typescript/bin/tsc");
+  const { code, output } = await runNode(compiler, ["-p", folder, "--pretty", "false"], { cwd: folder });
+  // A configuration that the compiler refuses is our fault, not the learner's.
   const refused = output.split(/\r?\n/).find((line) => line.startsWith("error TS"));
-  if (refused !== undefined || (status !== 0 && output === "")) {
-    throw new Error(`Cannot type-check: ${refused ?? `the compiler ended with ${status}`}`);
+  if (refused !== undefined || (code !== 0 && output === "")) {
+    throw new Error(`Cannot type-check: ${refused ?? `the compiler ended with ${code}`}`);
   }
   return output;
 }

@@ -4,15 +4,10 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createTwoFilesPatch, FILE_HEADERS_ONLY } from "diff";
+import { UsageError } from "../command-line.ts";
 import { answerFile } from "./assemble.ts";
 import { checkAnswer } from "./check-answer.ts";
-import {
-  type Exercise,
-  listExerciseIds,
-  loadExercise,
-  resolveExerciseId,
-  UsageError,
-} from "./exercise-spec.ts";
+import { type Exercise, listExerciseIds, loadExercise, resolveExerciseId } from "./exercise-spec.ts";
 import { type Colours, exitCodeOf, verdictText } from "./failure-view.ts";
 import { hintsOf, readmeOf, whyOf } from "./lesson-text.ts";
 import { loadProgress, type Progress, saveProgress, updateEntry } from "./progress.ts";
@@ -147,9 +142,9 @@ export async function diff(context: Context, exercise: Exercise): Promise<Report
     const mine = answerFile(exercise, { kind: "workspace" }, name);
     const text = existsSync(mine) ? readFileSync(mine, "utf8") : "";
     const solution = readFileSync(answerFile(exercise, { kind: "solution" }, name), "utf8");
-    return text === solution
-      ? `${name}: the same`
-      : createTwoFilesPatch(name, name, text, solution, "yours", "solution");
+    if (text === solution) return `${name}: the same`;
+    const headers = { headerOptions: FILE_HEADERS_ONLY };
+    return createTwoFilesPatch(name, name, text, solution, "yours", "solution", headers);
   });
   await markSolutionSeen(context, exercise);
   const patch = patches.join("\n");

@@ -73,12 +73,17 @@ export function judge(
     ...columnAndMessage(fault),
   }));
   if (outcome.kind === "stalled") {
-    return { kind: "runaway", during: duringOf(outcome.last), seconds: Math.round(outcome.stallMs / 1000) };
+    return {
+      kind: "runaway",
+      during: duringOf(outcome.running),
+      seconds: Math.round(outcome.stallMs / 1000),
+    };
   }
   if (outcome.kind === "crashed") {
-    if (outcome.last === undefined)
+    if (outcome.running.length === 0) {
       return { kind: "ours", message: outcome.output.trim() || "no test was started" };
-    return { kind: "died", during: duringOf(outcome.last) };
+    }
+    return { kind: "died", during: duringOf(outcome.running) };
   }
   const modules = modulesBelow(outcome.results, assembly.folder);
   const broken = modules.flatMap((module) => module.errors)[0];
@@ -190,6 +195,8 @@ function plainMessage(assembly: Assembly, error: ErrorResult): string {
   return `${error.name}: ${lines.slice(0, 8).join("\n")}`;
 }
 
-function duringOf(last: { readonly event: string; readonly title: string } | undefined): string | undefined {
-  return last === undefined || last.event === "load" ? undefined : last.title;
+function duringOf(
+  running: readonly { readonly event: string; readonly title: string }[],
+): string | undefined {
+  return running.find((each) => each.event === "start")?.title;
 }
