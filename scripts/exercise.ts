@@ -16,9 +16,10 @@
 // Exit codes: 0 good, 1 your code or your command is at fault, 2 ours.
 
 import { spawn } from "node:child_process";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface, emitKeypressEvents } from "node:readline";
+import { isDeepStrictEqual } from "node:util";
 import { BrokenPromiseError, colours, readArguments, runProgram, UsageError } from "./command-line.ts";
 import { exerciseJsonSchema, listExerciseIds, resolveExerciseId } from "./exercise/exercise-spec.ts";
 import { InteractiveView } from "./exercise/interactive.ts";
@@ -90,19 +91,28 @@ async function runVerb(verb: VerbName, id: string | undefined, flags: Flags): Pr
   }
 }
 
-/** For authors: the proof of the named exercises, or of all, as `npm run verify` does it. Writes the schema first. */
-async function prove(wanted: readonly string[]): Promise<number> {
-  writeFileSync(join(root, "exercises", "exercise.schema.json"), exerciseJsonSchema());
+/** For authors: the proof of the named exercises, or of all, as `npm run verify` does it; `--quick` leaves the stages out. */
+async function prove(args: readonly string[]): Promise<number> {
+  const { values, positionals: wanted } = readArguments({ quick: { type: "boolean" } }, [...args]);
+  writeSchema();
   const ids = listExerciseIds(root);
   const only = wanted.length === 0 ? ids : wanted.map((each) => resolveExerciseId(ids, each));
   const proof = await proveExercises(root, only);
-  const overlays = await proveOverlays(root, proof.exercises);
+  const overlays = values.quick === true ? [] : await proveOverlays(root, proof.exercises);
   const findings = [...proof.findings, ...overlays];
   for (const { level, where, what } of findings) process.stdout.write(`${level} ${where}\n  ${what}\n`);
   process.stdout.write(
     `${proof.exercises.length} exercises, ${proof.answers} answers, ${findings.length} findings\n`,
   );
   return findings.some((finding) => finding.level === "error") ? 1 : 0;
+}
+
+/** Brings the JSON Schema that editors use up to date; leaves the file alone, formatting and all, when it is. */
+function writeSchema(): void {
+  const file = join(root, "exercises", "exercise.schema.json");
+  const wanted = exerciseJsonSchema();
+  const written: unknown = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined;
+  if (!isDeepStrictEqual(written, JSON.parse(wanted))) writeFileSync(file, wanted);
 }
 
 /** Starts the exercise's stage with the learner's files laid over it, and stays until it ends. */
