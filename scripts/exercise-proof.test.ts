@@ -1,0 +1,212 @@
+// Plants one fault an exercise and looks for the words that the proof has for it. All of them stand in one tree, so
+// that one run proves them; the first exercise is sound, and must stay without a finding.
+
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { clampSource, type PlantedChange, plantExercise, plantTree } from "./exercise/planted-exercise.ts";
+import { type ProofResult, proveExercises } from "./exercise/proof.ts";
+
+const right = "return Math.max(0, Math.min(limit, value));";
+const title = "a value inside the limits stays as it is";
+
+/** Fault → how it is planted, and what the proof says. */
+const planted: Record<string, { readonly change: PlantedChange; readonly says: RegExp }> = {
+  "a starter that passes": {
+    change: { files: { "exercises/{id}/starter/clamp.ts": clampSource(right) } },
+    says: /^exercises\/.*\/starter: passes what should be red: above, below$/,
+  },
+  "a starter that passes one red test": {
+    change: { files: { "exercises/{id}/starter/clamp.ts": clampSource("return Math.min(limit, value);") } },
+    says: /\/starter: passes what should be red: above$/,
+  },
+  "a starter that fails a guard": {
+    change: { files: { "exercises/{id}/starter/clamp.ts": clampSource("return value + limit;") } },
+    says: /\/starter: fails guards, which it should pass: inside$/,
+  },
+  "a starter that does not type-check": {
+    change: {
+      files: { "exercises/{id}/starter/clamp.ts": clampSource('return value + limit + ("" as number);') },
+    },
+    says: /\/starter, line 3: does not type-check: /,
+  },
+  "a test that fails by accident and not by check": {
+    change: {
+      files: {
+        "exercises/{id}/test/clamp.test.ts": [
+          'import { expect, test } from "vitest";',
+          'import { clamp } from "../starter/clamp.ts";',
+          `test("${title}", () => expect(clamp(3, 10)).toBe(3));`,
+          'test("a value above the limit becomes the limit", () => expect(clamp(12, 10)).toBe(10));',
+          'test("a value below zero becomes zero", () => expect(clamp(-1, 10) + 0).toBe(0));',
+        ].join("\n"),
+      },
+    },
+    says: /\/starter: fails "a value above the limit becomes the limit" by accident, not by check\(\)/,
+  },
+  "a wrong answer that survives": {
+    change: { files: { "solutions/{id}/wrong/upper-only.ts": clampSource(right) } },
+    says: /\/wrong\/upper-only\.ts: survives: no test fails$/,
+  },
+  "a wrong answer that fails another test than named": {
+    change: {
+      files: { "solutions/{id}/wrong/upper-only.ts": clampSource("return Math.max(0, value) + 0 * limit;") },
+    },
+    says: /\/wrong\/upper-only\.ts: passes what it should fail: below$/,
+  },
+  "a wrong answer that fails more than named": {
+    change: { files: { "solutions/{id}/wrong/upper-only.ts": clampSource("return value + limit;") } },
+    says: /\/wrong\/upper-only\.ts: fails more than "fails" names: inside, above$/,
+  },
+  "a solution that fails": {
+    change: { files: { "solutions/{id}/clamp.ts": clampSource("return Math.max(0, value) + 0 * limit;") } },
+    says: /^solutions\/[^:]*: fails in 20 runs: above$/,
+  },
+  "a solution that fails once in twenty": {
+    change: {
+      files: {
+        "solutions/{id}/clamp.ts": `let calls = 0;\n${clampSource(
+          "calls += 1; return calls === 19 ? value : Math.max(0, Math.min(limit, value));",
+        )}`,
+        "exercises/{id}/test/clamp.test.ts": undefined,
+        "exercises/{id}/test/order.test.ts": [
+          'import { test } from "vitest";',
+          'import { check } from "../../../support/check.ts";',
+          'import { clamp } from "../starter/clamp.ts";',
+          'const words = { likely: "A limit.", lookAt: "clamp.ts", sent: "clamp" };',
+          `test("${title}", () => check({ ...words, expected: 3, got: () => 3 }));`,
+          'test("a value above the limit becomes the limit", () =>',
+          "  check({ ...words, expected: 10, got: () => clamp(12, 10) }));",
+          'test("a value below zero becomes zero", () => check({ ...words, expected: 0, got: () => Math.abs(clamp(-1, 0)) }));',
+        ].join("\n"),
+      },
+    },
+    says: /^solutions\/[^:]*: fails in 20 runs: above$/,
+  },
+  "a solution that leaves an error uncaught": {
+    change: {
+      files: {
+        "solutions/{id}/clamp.ts": clampSource(`void Promise.reject(new Error("left behind")); ${right}`),
+      },
+    },
+    says: /^solutions\/[^:]*: leaves an error uncaught: left behind$/,
+  },
+  "two hints": {
+    change: {
+      files: { "exercises/{id}/hints.md": "# Hints\n\n## 1. Where?\n\nThere.\n\n## 2. What?\n\nThat.\n" },
+    },
+    says: /\/hints\.md: there are 2 hints; at least 3 are wanted$/,
+  },
+  "a hint that is no question": {
+    change: {
+      files: {
+        "exercises/{id}/hints.md": "## 1. Where?\n\nA.\n\n## 2. Look there.\n\nB.\n\n## 3. How?\n\nC.\n",
+      },
+    },
+    says: /\/hints\.md: hint 2 is not a question$/,
+  },
+  "a README without its sections": {
+    change: { files: { "exercises/{id}/README.md": "# Title\n\n## The task\n\nDo it.\n" } },
+    says: /\/README\.md: its sections must be: The outage behind it, The task, Done when, Which file$/,
+  },
+  "no WHY.md": {
+    change: { files: { "solutions/{id}/WHY.md": undefined } },
+    says: /\/WHY\.md: is missing or empty$/,
+  },
+  "two wrong answers only": {
+    change: { spec: { wrongAnswers: [] } },
+    says: /Cannot use .*wrongAnswers: /,
+  },
+  "a wrong answer that nothing names": {
+    change: { files: { "solutions/{id}/wrong/forgotten.ts": clampSource("return 0;") } },
+    says: /wrong\/ has forgotten\.ts, which wrongAnswers does not name$/,
+  },
+  "a file that the starter has and the solution has not": {
+    change: { files: { "exercises/{id}/starter/more.ts": "export const more = 1;\n" } },
+    says: /starter\/ has more\.ts, which files does not name$/,
+  },
+  "a test that exercise.json does not name": {
+    change: {
+      files: {
+        "exercises/{id}/test/more.test.ts": [
+          'import { test } from "vitest";',
+          'import "../starter/clamp.ts";',
+          'test("one test more", () => {});',
+        ].join("\n"),
+      },
+    },
+    says: /exercise\.json: does not name the test "one test more"$/,
+  },
+  "an overlay that is not there": {
+    change: { spec: { overlay: { stage: "m1", files: { "overlay/none.ts": "routing.ts" } } } },
+    says: /overlay\.files names overlay\/none\.ts, which does not exist$/,
+  },
+};
+
+const tree = plantTree();
+const idOf = (index: number) => `m1/${String(index + 2).padStart(2, "0")}-planted`;
+let proof: ProofResult;
+
+beforeAll(async () => {
+  plantExercise(tree.root, "m1/01-sound");
+  for (const [index, { change }] of Object.values(planted).entries())
+    plantExercise(tree.root, idOf(index), change);
+  proof = await proveExercises(tree.root);
+}, 120_000);
+
+afterAll(() => tree.remove());
+
+function findingsOf(id: string): string[] {
+  return proof.findings
+    .filter(({ where }) => where.includes(id))
+    .map(({ where, what }) => `${where}: ${what}`);
+}
+
+test("finds nothing in a sound exercise", () => {
+  expect(findingsOf("m1/01-sound")).toEqual([]);
+  expect(proof.exercises.map((exercise) => exercise.spec.id)).toContain("m1/01-sound");
+});
+
+for (const [index, [fault, { says }]] of Object.entries(planted).entries()) {
+  test(`turns red for ${fault}`, () => {
+    expect(findingsOf(idOf(index))).toContainEqual(expect.stringMatching(says));
+  });
+}
+
+test("names the starter that cannot be loaded", async () => {
+  // In a tree of its own: with a syntax error somewhere, the compiler looks at no types anywhere.
+  const other = plantTree();
+  try {
+    const starter = clampSource("return (;");
+    plantExercise(other.root, "m1/01-broken", { files: { "exercises/{id}/starter/clamp.ts": starter } });
+    const { findings } = await proveExercises(other.root);
+    const words = findings.map(({ where, what }) => `${where}: ${what}`);
+    expect(words).toContainEqual(
+      expect.stringMatching(/\/starter, line 3: does not type-check: Expression expected/),
+    );
+    expect(words).toContainEqual(expect.stringMatching(/\/starter: cannot be loaded: /));
+  } finally {
+    other.remove();
+  }
+}, 60_000);
+
+test("names the answer that never comes back", async () => {
+  const other = plantTree();
+  try {
+    plantExercise(other.root, "m1/01-endless", {
+      files: {
+        "solutions/{id}/wrong/upper-only.ts": clampSource(
+          "while (value > limit - 100) limit += 0; return value;",
+        ),
+      },
+    });
+    const { findings } = await proveExercises(other.root, undefined, { stallMs: 5_000 });
+    expect(findings).toEqual([
+      {
+        level: "error",
+        where: "solutions/m1/01-endless/wrong/upper-only.ts",
+        what: `does not come back: ${title}`,
+      },
+    ]);
+  } finally {
+    other.remove();
+  }
+}, 60_000);
