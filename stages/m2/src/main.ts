@@ -3,9 +3,10 @@
 import { randomUUID } from "node:crypto";
 import pino from "pino";
 import { AccessLog } from "./access-log.ts";
+import { AdminServer, sendJson } from "./admin.ts";
 import { systemClock as clock } from "./clock.ts";
+import { FileSource } from "./file-source.ts";
 import { ProxyHandler } from "./proxy.ts";
-import { staticRoutingTable } from "./routing-table.ts";
 import { DataServer } from "./server.ts";
 import { readSettings } from "./settings.ts";
 import { TableStore } from "./table-store.ts";
@@ -25,8 +26,20 @@ async function main(): Promise<void> {
   );
 
   const store = new TableStore();
-  store.swap(staticRoutingTable(settings.CELLS));
   const upstreams = new Upstreams();
+  store.subscribe(({ table }) => {
+    upstreams.retainOnly(new Set([...table.placements.values()].map(({ url }) => url)));
+  });
+  const source = new FileSource({
+    path: settings.ROUTING_FILE,
+    store,
+    logger,
+    clock,
+    today: () => new Date(),
+  });
+  process.on("SIGHUP", () => source.reload());
+  await source.start();
+
   const proxy = new ProxyHandler({
     store,
     upstreams,
@@ -36,10 +49,19 @@ async function main(): Promise<void> {
   });
   const server = new DataServer({ handle: proxy.handle, clock, newRequestId: randomUUID });
 
+  let accepting = false;
+  const admin = new AdminServer();
+  admin.get("/healthz", (_, res) => sendJson(res, 200, { status: "ok" }));
+  admin.get("/readyz", (_, res) => sendJson(res, accepting ? 200 : 503, { ready: accepting }));
+  admin.get("/debug/config", (_, res) => sendJson(res, 200, { ...source.status(), ...overview(store) }));
+
   const stop = async (signal: string): Promise<void> => {
     logger.info({ event: "stopping", signal });
+    accepting = false;
+    await source.close();
     await server.drain(drainMs);
     await upstreams.destroy();
+    await admin.close();
     logger.info({ event: "stopped" });
     destination.flushSync();
     process.exit(0);
@@ -47,15 +69,34 @@ async function main(): Promise<void> {
   process.once("SIGTERM", stop);
   process.once("SIGINT", stop);
 
+  const adminUrl = `http://127.0.0.1:${await admin.listen(settings.ADMIN_PORT)}`;
   const port = await server.listen(settings.PORT, settings.HOST);
-  destination.write(`${JSON.stringify({ event: "ready", url: `http://${settings.HOST}:${port}` })}\n`);
+  accepting = true;
+  destination.write(
+    `${JSON.stringify({ event: "ready", url: `http://${settings.HOST}:${port}`, adminUrl })}\n`,
+  );
+}
+
+/** The table in use, without the routing keys: they can be many, and they are tenants' names. */
+function overview(store: TableStore): object {
+  const table = store.current()?.table;
+  if (table === undefined) return {};
+  const { defaultPlacement, placements, placementByKey } = table;
+  return {
+    defaultPlacement: defaultPlacement.name,
+    placements: [...placements.values()],
+    routingKeys: placementByKey.size,
+  };
 }
 
 main().catch(fail);
 
 /** Ends the process with one sentence that says what to change. */
 function fail(error: NodeJS.ErrnoException): void {
-  const busy = error.code === "EADDRINUSE" ? "Cannot start: the port is busy; set PORT to another one. " : "";
+  const busy =
+    error.code === "EADDRINUSE"
+      ? "Cannot start: the port is busy; set PORT or ADMIN_PORT to another one. "
+      : "";
   process.stderr.write(`${busy}${error.message}\n`);
   process.exit(1);
 }

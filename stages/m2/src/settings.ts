@@ -1,5 +1,6 @@
 // What can be set from outside, by environment variables. Every fault is named before anything starts.
 
+import { fileURLToPath } from "node:url";
 import { z } from "zod";
 
 const port = z.coerce.number().int().min(0).max(65_535);
@@ -11,9 +12,14 @@ const schema = z.object({
   HOST: z.string().min(1).default("127.0.0.1"),
   /** Port for clients; 0 takes any free one. */
   PORT: port.default(8080),
+  /** Port for operators, on loopback; 0 takes any free one. */
+  ADMIN_PORT: port.default(8082),
   LOG_LEVEL: z.enum(levels).default("info"),
-  /** Endpoints by placement, `visa=http://127.0.0.1:9004,…`, to run the cells elsewhere than on the default ports. */
-  CELLS: z.string().default("").transform(parseCells),
+  /** The routing table. Relative paths start at the working directory. */
+  ROUTING_FILE: z
+    .string()
+    .min(1)
+    .default(fileURLToPath(new URL("../routing.json", import.meta.url))),
 });
 // #endregion settings
 
@@ -32,20 +38,4 @@ export function readSettings(environment: Readonly<Record<string, string | undef
 
 export class SettingsError extends Error {
   override readonly name = "SettingsError";
-}
-
-function parseCells(text: string, context: z.RefinementCtx): ReadonlyMap<string, string> {
-  const cells = new Map<string, string>();
-  for (const pair of text.split(",").filter((each) => each.trim() !== "")) {
-    const [name = "", url = ""] = pair.split(/=(.*)/s).map((each) => each.trim());
-    if (name === "" || !/^http:\/\/[^/]+$/.test(url)) {
-      context.addIssue({
-        code: "custom",
-        message: `Write each cell as name=http://host:port; got ${JSON.stringify(pair)}`,
-      });
-      return z.NEVER;
-    }
-    cells.set(name, url);
-  }
-  return cells;
 }
