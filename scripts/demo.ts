@@ -2,6 +2,7 @@
 // to what the lesson promises and say why. A step that finds anything else fails the demo with exit code 2.
 
 import { setTimeout as delay } from "node:timers/promises";
+import { eventually } from "../shared/testkit/eventually.ts";
 import { BrokenPromiseError } from "./command-line.ts";
 import { type Answer, type Ask, ask } from "./http-request.ts";
 import type { Narrator, StageEvent } from "./narrator.ts";
@@ -107,11 +108,7 @@ export class DemoContext {
 
   /** Waits until `condition` holds. Fails after `withinMs` with `what` in words. */
   async until(what: string, condition: () => boolean | Promise<boolean>, withinMs = 5_000): Promise<void> {
-    const deadlineMs = performance.now() + withinMs;
-    while (!(await condition())) {
-      if (performance.now() > deadlineMs) this.check(`waited ${withinMs} ms in vain: ${what}`);
-      await delay(20);
-    }
+    await eventually(condition, { what, deadlineMs: withinMs, everyMs: 20 });
   }
 
   /** Fails the step with `fault`, unless it is undefined. */

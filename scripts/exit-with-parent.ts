@@ -5,19 +5,15 @@
 import { Socket } from "node:net";
 import { isMainThread } from "node:worker_threads";
 
-/** Time that a process gets to finish its requests before it is ended outright. */
-const graceMs = 1_000;
-
 const parent = process.env["EXIT_WITH_PARENT"];
 // Workers that the process starts inherit this preload, but not descriptor 3.
 if (isMainThread && parent !== undefined && Number(parent) === process.ppid) {
   delete process.env["EXIT_WITH_PARENT"];
   const lifeline = new Socket({ fd: 3, readable: true, writable: false });
   lifeline.on("error", () => {});
-  lifeline.on("close", () => {
-    setTimeout(() => process.exit(1), graceMs);
-    process.kill(process.pid, "SIGTERM");
-  });
+  // Not SIGTERM: with the script, the reader of the log is gone too, and a log that is flushed while its pipe is
+  // broken may hold the event loop for ever, and with it every timer that could end the process later.
+  lifeline.on("close", () => process.kill(process.pid, "SIGKILL"));
   lifeline.resume();
   // An open lifeline must not keep a process running that has nothing left to do.
   lifeline.unref();

@@ -24,6 +24,8 @@ export interface Addresses {
   readonly controlPlane: string | undefined;
   readonly cells: Readonly<Record<string, string>>;
   readonly routingFile: string | undefined;
+  /** Process ids by name, to kill a part by hand. */
+  readonly pids: Readonly<Record<string, number>>;
 }
 
 export type Narrator = (event: StageEvent) => void;

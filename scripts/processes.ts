@@ -20,7 +20,7 @@ export interface ProcessOptions {
   readonly args?: readonly string[];
   /** Added to this process's environment, or taken from it where the value is undefined. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** @default 15000 */
+  /** @default 30000 */
   readonly readyTimeoutMs?: number;
   /** Every line of standard output after the ready line, and every line of standard error. */
   readonly onLine?: (line: string, stream: "stdout" | "stderr") => void;
@@ -125,7 +125,7 @@ function readyLine(
     const input = child[stream];
     if (input) createInterface({ input }).on("line", (line) => onLine(line, stream));
   }
-  const timeoutMs = options.readyTimeoutMs ?? 15_000;
+  const timeoutMs = options.readyTimeoutMs ?? 30_000;
   const timer = setTimeout(() => {
     reject(new StartError(`${options.name} printed no ready line within ${timeoutMs} ms`, output));
   }, timeoutMs);

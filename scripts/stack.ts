@@ -57,7 +57,7 @@ export class CellMember extends Member {
       method: "POST",
       body: JSON.stringify(fault),
     });
-    if (!answer.ok) throw new Error(`Cell ${this.name} refuses the fault: ${await answer.text()}`);
+    if (!answer.ok) throw new Error(`${this.name} refuses the fault: ${await answer.text()}`);
   }
 }
 
@@ -94,7 +94,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   try {
     const launch = new Launcher(options, group);
     const cells = await Promise.all(plan.cells.map((cell) => launch.cell(cell.name, cell.port)));
-    const cellUrls = new Map(cells.map((cell) => [cell.name, cell.url]));
+    const cellUrls = new Map(plan.cells.map(({ name }, index) => [name, cells[index]?.url ?? ""]));
     const routingFile = launch.writeRoutingFile(cellUrls);
     const controlPlane =
       plan.controlPlanePort === undefined ? undefined : await launch.controlPlane(plan.controlPlanePort);
@@ -103,7 +103,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     );
     return {
       options,
-      cells: new Map(cells.map((cell) => [cell.name, cell])),
+      cells: new Map(plan.cells.flatMap(({ name }, index) => (cells[index] ? [[name, cells[index]]] : []))),
       routers,
       controlPlane,
       routingFile,
@@ -140,7 +140,7 @@ class Launcher {
         script,
         env: { NAME: name, HOST: "127.0.0.1", PORT: String(at) },
       });
-    return new CellMember(name, await launch(port), launch);
+    return new CellMember(`cell ${name}`, await launch(port), launch);
   }
 
   writeRoutingFile(cellUrls: ReadonlyMap<string, string>): string | undefined {

@@ -1,7 +1,7 @@
 // The parts of `npm run stage` that outlive the demo: why it should stop, where things listen, what a log line says.
 
 import type { Addresses } from "./narrator.ts";
-import type { Stack } from "./stack.ts";
+import type { Member, Stack } from "./stack.ts";
 import { isAtLeast } from "./stages.ts";
 
 /** Raised once by Ctrl-C, SIGTERM, a closed terminal, a closed pipe, or the end of the process that started us. */
@@ -40,7 +40,13 @@ export function addressesOf(stack: Stack): Addresses {
     controlPlane: stack.controlPlane?.url,
     cells: Object.fromEntries([...stack.cells].map(([name, cell]) => [name, cell.url])),
     routingFile: stack.routingFile,
+    pids: Object.fromEntries(membersOf(stack).map(({ name, pid }) => [name, pid])),
   };
+}
+
+function membersOf(stack: Stack): Member[] {
+  const controlPlane = stack.controlPlane === undefined ? [] : [stack.controlPlane];
+  return [...stack.routers, ...controlPlane, ...stack.cells.values()];
 }
 
 /** An access line in words; any other line as it is. */

@@ -87,7 +87,7 @@ async function streamBothWays(demo: DemoContext): Promise<void> {
     method: "POST",
     body: halves(),
     onChunk: () => firstHalfBack.resolve(),
-    timeoutMs: 5_000,
+    timeoutMs: 10_000,
     expect: { status: 200, routedTo: "tier1", body: /^first half, second half$/ },
   });
 }

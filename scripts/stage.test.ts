@@ -1,0 +1,245 @@
+// `npm run stage` as a person or a program meets it: its output, its exit codes, and what it leaves behind.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { describe, expect, test } from "vitest";
+import { eventually } from "../shared/testkit/eventually.ts";
+import { linkPackages, plantTree } from "./planted-tree.ts";
+import { runNode } from "./run-tool.ts";
+import { projectRoot } from "./stages.ts";
+
+const script = join(projectRoot, "scripts/stage.ts");
+
+interface Event {
+  readonly event: string;
+  readonly [field: string]: unknown;
+}
+
+/** `stage m1 --json --port 0 …`, with its events as they come. */
+class StageRun implements AsyncDisposable {
+  readonly events: Event[] = [];
+  readonly child: ChildProcess;
+  readonly exited: Promise<[code: number | null, signal: NodeJS.Signals | null]>;
+  stderr = "";
+
+  constructor(args: readonly string[]) {
+    this.child = spawn(process.execPath, [script, "--json", "--port", "0", ...args], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.exited = once(this.child, "exit") as StageRun["exited"];
+    if (this.child.stdout === null || this.child.stderr === null) throw new Error("no pipes");
+    createInterface({ input: this.child.stdout }).on("line", (line) => this.events.push(JSON.parse(line)));
+    this.child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      this.stderr += text;
+    });
+  }
+
+  /** The first event of a kind; waits for it. */
+  async event(kind: string): Promise<Event> {
+    const find = () => this.events.find(({ event }) => event === kind);
+    await until(
+      `event ${kind} (stderr: ${this.stderr})`,
+      () => find() !== undefined || this.child.exitCode !== null,
+    );
+    const found = find();
+    if (found === undefined) throw new Error(`ended without an event ${kind}: ${this.stderr}`);
+    return found;
+  }
+
+  async parts(): Promise<{ router: string; pids: number[] }> {
+    const ready = (await this.event("ready")) as unknown as {
+      routers: string[];
+      pids: Record<string, number>;
+    };
+    return { router: ready.routers[0] ?? "", pids: Object.values(ready.pids) };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill("SIGKILL");
+    await this.exited;
+  }
+}
+
+async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+  await eventually(condition, { what, deadlineMs: 30_000, everyMs: 10 });
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+async function expectAllGone(pids: readonly number[]): Promise<void> {
+  expect(pids).toHaveLength(5);
+  for (const pid of pids) await until(`process ${pid} is gone`, () => !isRunning(pid));
+}
+
+function runStage(...args: string[]) {
+  return runNode(script, args, { cwd: projectRoot });
+}
+
+describe("the demo", () => {
+  test("holds every step to its promise and leaves nothing behind", async () => {
+    await using run = new StageRun(["m1", "--demo"]);
+    const { pids } = await run.parts();
+    expect(await run.exited).toEqual([0, null]);
+    expect(await run.event("demo")).toEqual({ event: "demo", stage: "m1", steps: 7, ok: true });
+    const statuses = run.events.filter(({ event }) => event === "answer").map(({ status }) => status);
+    expect(statuses).toEqual([200, 200, 200, 400, 200, 502, 200, 200]);
+    await expectAllGone(pids);
+  });
+
+  test("fails with exit code 2 and names the step when the router answers something else", async () => {
+    using overlay = plantTree({
+      "routing.ts": `
+        import type { RoutingTable } from "./routing-table.ts";
+        export const route = (table: RoutingTable, _key: string) =>
+          ({ placement: table.defaultPlacement, reason: "default" }) as never;
+      `,
+    });
+    const { code, output } = await runStage("m1", "--demo", "--port", "0", "--overlay", overlay.root);
+    expect(output).toContain("laid over m1: routing.ts");
+    expect(output).toMatch(/stage: demo m1, step 1 "A tenant with a cell of its own": expected /);
+    expect(code).toBe(2);
+  });
+
+  test("prints words without colour codes when nobody looks, one READY line among them", async () => {
+    const { code, output } = await runStage("m1", "--demo", "--port", "0");
+    expect(code).toBe(0);
+    expect(output.match(/^READY /gm)).toHaveLength(1);
+    expect(output).not.toContain("\u001b");
+    expect(output).toContain("> GET /pay   X-Routing-Key: visa\n");
+  });
+});
+
+describe("the stack stays up", () => {
+  test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
+    "until %s, and then leaves nothing behind",
+    async (signal) => {
+      await using run = new StageRun(["m1"]);
+      const { pids } = await run.parts();
+      await run.event("staying");
+      run.child.kill(signal);
+      expect(await run.exited).toEqual([0, null]);
+      await expectAllGone(pids);
+    },
+  );
+
+  test("until the script is killed without a word, and then leaves nothing behind", async () => {
+    await using run = new StageRun(["m1"]);
+    const { pids } = await run.parts();
+    await run.event("staying");
+    run.child.kill("SIGKILL");
+    expect(await run.exited).toEqual([null, "SIGKILL"]);
+    await expectAllGone(pids);
+  });
+
+  test("until nobody reads its output any more, and then leaves nothing behind", async () => {
+    await using run = new StageRun(["m1"]);
+    const { router, pids } = await run.parts();
+    await run.event("staying");
+    run.child.stdout?.destroy();
+    // The next log line finds the pipe closed.
+    await fetch(`${router}/`, { headers: { "X-Routing-Key": "acme" } });
+    expect((await run.exited)[0]).toBe(0);
+    await expectAllGone(pids);
+  });
+
+  test("and reports every request that it serves", async () => {
+    await using run = new StageRun(["m1"]);
+    const { router } = await run.parts();
+    await run.event("staying");
+    const before = run.events.length;
+    await fetch(`${router}/hello`, { headers: { "X-Routing-Key": "acme" } });
+    const isLogged = ({ event, line }: Event) => event === "log" && String(line).includes('"path":"/hello"');
+    await until("the access line", () => run.events.slice(before).some(isLogged));
+  });
+
+  test("until a router ends by itself, which is a fault of ours", async () => {
+    await using run = new StageRun(["m1"]);
+    const { pids } = await run.parts();
+    await run.event("staying");
+    process.kill(pids[0] ?? 0, "SIGKILL");
+    expect(await run.exited).toEqual([2, null]);
+    expect(run.stderr).toMatch(/^stage: router ended by itself/);
+    await expectAllGone(pids);
+  });
+});
+
+test("a part that does not start is quoted with its last words, and the rest of the stack goes", async () => {
+  using overlay = plantTree({ "main.ts": `console.error("out of luck"); process.exit(3);` });
+  const { code, output } = await runStage("m1", "--port", "0", "--overlay", overlay.root);
+  expect(output).toMatch(/^stage: router ended before it was ready \(exit 3\)\n {2}out of luck\n$/m);
+  expect(code).toBe(2);
+});
+
+describe("a request that cannot be met takes one line and exit code 1", () => {
+  test.each([
+    [["m9"], 'stage: unknown stage "m9": one of m1'],
+    [[], "stage: name a stage: one of m1"],
+    [["m1", "m2"], 'stage: name one stage, not "m1 m2"'],
+    [["m1", "--colour"], "stage: Unknown option '--colour'"],
+    [["m1", "--port", "eighty"], 'stage: --port takes a whole number from 0 to 65535; got "eighty"'],
+    [["m1", "--port", "65000"], "stage: --port 65000 puts a cell on port 65924"],
+    [["m1", "--routers", "3"], "stage: --routers needs m3 or later"],
+    [["m1", "--overlay", "no-such-folder"], "stage: no TypeScript file to lay over m1 in no-such-folder"],
+  ])("%j", async (args, words) => {
+    const { code, output } = await runStage(...args);
+    expect(output).toContain(words);
+    expect(output.trim().split("\n")).toHaveLength(1);
+    expect(code).toBe(1);
+  });
+
+  test("a busy port is named with its holder and the flag that moves the stack", async () => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    try {
+      const { code, output } = await runStage("m1", "--port", String(port));
+      expect(output).toContain(`stage: port ${port} (router) is in use by `);
+      if (process.platform === "linux") expect(output).toContain(`by pid ${process.pid} (`);
+      expect(output).toContain(`--port ${port + 100}`);
+      expect(code).toBe(1);
+    } finally {
+      server.close();
+    }
+  });
+
+  test("flags that npm took for its own are explained", async () => {
+    const { code, output } = await runNode(script, ["m1"], {
+      cwd: projectRoot,
+      env: { npm_config_demo: "true" },
+    });
+    expect(output).toContain("put -- before the flags");
+    expect(code).toBe(1);
+  });
+});
+
+test("runs in a clone whose path has a space", async () => {
+  using clone = plantTree();
+  for (const path of ["package.json", "scripts", "shared/cells", "stages/m1"]) clone.copy(path);
+  linkPackages(clone);
+  const { code, output } = await runNode(
+    join(clone.root, "scripts/stage.ts"),
+    ["m1", "--demo", "--port", "0"],
+    {
+      cwd: clone.root,
+    },
+  );
+  expect(output).toContain("all 7 steps as promised");
+  expect(code).toBe(0);
+});
+
+test("--help tells every flag", async () => {
+  const { code, output } = await runStage("--help");
+  for (const flag of ["--demo", "--test", "--port", "--routers", "--overlay", "--mine", "--json"]) {
+    expect(output).toContain(flag);
+  }
+  expect(code).toBe(0);
+});
