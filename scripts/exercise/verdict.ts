@@ -157,7 +157,8 @@ function firstFailure(
     expected: detail?.expected,
     got:
       detail?.got ?? (error === undefined ? "nothing: the test did not run" : plainMessage(assembly, error)),
-    likely: detail?.likely,
+    // Nobody has made a mistake yet in what is not written.
+    likely: detail?.kind === "todo" ? undefined : detail?.likely,
     lookAt: detail?.lookAt,
     hint: detail?.hint,
     thrownAt: thrownIn(assembly, detail === undefined ? error?.stack : error?.causeStack),
