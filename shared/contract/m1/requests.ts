@@ -62,12 +62,18 @@ export function describeRequests(contract: Contract): void {
       "/%2e%2e%2F%00%zz?q=%20+",
       "/;p=1,2/@:!$&'()*+=~?/?/",
       "/[brackets]|{braces}?^`",
-      `/${"long".repeat(500)}`,
     ])("passes the path and query %s on, byte by byte", async (rest) => {
       using scene = contract.scene();
       const response = await contract.send(scene.request({ target: scene.path(rest) }));
       expect(response.status).toBe(200);
       expect(scene.onlySeen.target).toBe(scene.path(rest));
+    });
+
+    test("passes a target of 8000 bytes on", async () => {
+      using scene = contract.scene();
+      const target = scene.path(`/${"long".repeat(2000)}`);
+      expect((await contract.send(scene.request({ target }))).status).toBe(200);
+      expect(scene.onlySeen.target).toBe(target);
     });
 
     test.each([
@@ -168,13 +174,16 @@ export function describeRequests(contract: Contract): void {
     });
 
     test.each([
-      ["its fields", (scene: string) => ({ fields: [`X-Long: ${"x".repeat(100_000)}`], target: scene })],
-      ["its target", (scene: string) => ({ target: `${scene}/${"x".repeat(100_000)}` })],
+      [
+        "fields that are too long",
+        (scene: string) => ({ fields: [`X-Long: ${"x".repeat(100_000)}`], target: scene }),
+      ],
+      ["a target that is too long", (scene: string) => ({ target: `${scene}/${"x".repeat(100_000)}` })],
       [
         "the number of its fields",
         (scene: string) => ({ fields: Array(20_000).fill("a: b"), target: scene }),
       ],
-    ])("answers 431 when %s make the head too long", async (_, parts) => {
+    ])("answers 431 to %s", async (_, parts) => {
       // 414 says the same of a target (RFC 9110 §15.5.15).
       using scene = contract.scene();
       const response = await contract.send(scene.request(parts(scene.path())));

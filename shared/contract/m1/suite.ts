@@ -3,12 +3,21 @@
 
 import { describe } from "vitest";
 import type { ContractTarget } from "../target.ts";
+import { describeAccessLog } from "./access-log.ts";
+import { describeBackpressure } from "./backpressure.ts";
+import { describeConcurrency } from "./concurrency.ts";
+import { describeConnections } from "./connections.ts";
 import { useContract } from "./contract.ts";
+import { describeEndings } from "./endings.ts";
+import { describeErrors } from "./errors.ts";
 import { describeRequestFraming } from "./framing-requests.ts";
+import { describeResponseFraming } from "./framing-responses.ts";
 import { describeRequestHeaders } from "./headers.ts";
 import { describeRequests } from "./requests.ts";
 import { describeResponseHeaders } from "./response-headers.ts";
 import { describeRouting } from "./routing.ts";
+import { describeStreaming } from "./streaming.ts";
+import { describeTimeLimits } from "./time-limits.ts";
 
 export function describeM1Contract(target: ContractTarget): void {
   describe("m1 contract", () => {
@@ -18,5 +27,15 @@ export function describeM1Contract(target: ContractTarget): void {
     describeRequestHeaders(contract);
     describeResponseHeaders(contract);
     describeRequestFraming(contract);
+    describeResponseFraming(contract);
+    describeStreaming(contract);
+    describeBackpressure(contract);
+    describeEndings(contract);
+    describeErrors(contract);
+    describeConnections(contract);
+    describeConcurrency(contract);
+    describeAccessLog(contract);
+    // Last: its cases have been running since the start.
+    describeTimeLimits(contract);
   });
 }

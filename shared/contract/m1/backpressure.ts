@@ -1,0 +1,133 @@
+// Bodies at the speed of the slower side, in memory that does not grow with them.
+
+import { createHash } from "node:crypto";
+import { describe, expect, test } from "vitest";
+import { eventually } from "../../testkit/eventually.ts";
+import { peakResidentDuring, residentBytes } from "../../testkit/resident-memory.ts";
+import { chunk, patternedBytes, responseBytes } from "../messages.ts";
+import type { Contract } from "./contract.ts";
+
+const mebibyte = 1_048_576;
+const bigBytes = 256 * mebibyte;
+const maxGrowthBytes = 48 * mebibyte;
+/** What may be under way between two sides when one stops reading: the buffers of three processes and four sockets. */
+const maxUnderWayBytes = 32 * mebibyte;
+
+export function describeBackpressure(contract: Contract): void {
+  describe("backpressure", () => {
+    /** Waits until `count` has stood still: a sender that is held back. */
+    const standsStill = (count: () => number, what: string) => {
+      let last = -1;
+      return eventually(
+        () => {
+          const before = last;
+          last = count();
+          return before === last;
+        },
+        { what, everyMs: 300, deadlineMs: 20_000 },
+      );
+    };
+
+    test("makes a cell wait for a client that reads slowly, and loses nothing", async () => {
+      const total = 96 * mebibyte;
+      const block = patternedBytes(mebibyte);
+      let taken = 0;
+      using scene = contract.scene(async (exchange) => {
+        await exchange.write(`HTTP/1.1 200 OK\r\nContent-Length: ${total}\r\n\r\n`);
+        while (taken < total && (await exchange.write(block))) taken += block.length;
+      });
+      await using client = await contract.connect();
+      await client.write(scene.request());
+      const head = await client.readHead();
+      await standsStill(() => taken, "the cell is held back");
+      expect(taken).toBeLessThan(maxUnderWayBytes);
+      const { hash, onBody } = digest();
+      const response = await client.readBody(head, { onBody });
+      expect([response.bodyBytes, response.ending]).toEqual([total, "complete"]);
+      expect(hash.digest("hex")).toBe(digestOf(block, total / block.length));
+    });
+
+    test("makes a client wait for a cell that reads slowly, and loses nothing", async () => {
+      const total = 96 * mebibyte;
+      const block = patternedBytes(mebibyte);
+      const gate = Promise.withResolvers<void>();
+      const { hash, onBody } = digest();
+      using scene = contract.scene(async (exchange) => {
+        await gate.promise;
+        await exchange.readBody({ onBody });
+        await exchange.write(responseBytes("200 OK", [], "ok"));
+      });
+      await using client = await contract.connect();
+      await client.write(scene.request({ method: "POST", fields: [`Content-Length: ${total}`] }));
+      let sent = 0;
+      const sending = (async () => {
+        for (; sent < total; sent += block.length) await client.write(block);
+      })();
+      await standsStill(() => sent - client.unsentBytes, "the client is held back");
+      expect(sent).toBeLessThan(maxUnderWayBytes);
+      gate.resolve();
+      await sending;
+      expect((await client.readResponse({ method: "POST" })).text()).toBe("ok");
+      expect(scene.onlySeen.message?.bodyBytes).toBe(total);
+      expect(hash.digest("hex")).toBe(digestOf(block, total / block.length));
+    });
+  });
+
+  describe("memory", () => {
+    const block = patternedBytes(mebibyte);
+
+    /** Runs `work` and asserts how much the router's resident memory grew; skips by name where it cannot be read. */
+    const expectFlatMemory = async (skip: (why: string) => void, work: () => Promise<void>) => {
+      const pids = contract.router.pids();
+      if (pids.length === 0 || pids.some((pid) => residentBytes(pid) === null)) {
+        return skip(
+          "the router's resident memory cannot be read here: no process found at its port, or no /proc",
+        );
+      }
+      const memory = await peakResidentDuring(pids, work);
+      const growth = Math.round((memory?.growthBytes ?? 0) / mebibyte);
+      console.info(`resident memory: ${growth} MiB growth`);
+      expect(memory?.growthBytes, `${growth} MiB growth`).toBeLessThan(maxGrowthBytes);
+    };
+
+    test("stays flat while 256 MiB go down", async ({ skip }) => {
+      using scene = contract.scene(async (exchange) => {
+        await exchange.write(`HTTP/1.1 200 OK\r\nContent-Length: ${bigBytes}\r\n\r\n`);
+        for (let sent = 0; sent < bigBytes; sent += block.length) if (!(await exchange.write(block))) return;
+      });
+      await using client = await contract.connect({ deadlineMs: 30_000 });
+      await expectFlatMemory(skip, async () => {
+        await client.write(scene.request());
+        const response = await client.readBody(await client.readHead(), { onBody: () => {} });
+        expect([response.bodyBytes, response.ending]).toEqual([bigBytes, "complete"]);
+      });
+    });
+
+    test("stays flat while 256 MiB go up, in chunks", async ({ skip }) => {
+      using scene = contract.scene(async (exchange) => {
+        await exchange.readBody({ onBody: () => {} });
+        await exchange.write(responseBytes("200 OK", [], "ok"));
+      });
+      await using client = await contract.connect({ deadlineMs: 30_000 });
+      await expectFlatMemory(skip, async () => {
+        await client.write(scene.request({ method: "POST", fields: ["Transfer-Encoding: chunked"] }));
+        const piece = Buffer.from(chunk(block.toString("latin1")), "latin1");
+        for (let sent = 0; sent < bigBytes; sent += block.length) await client.write(piece);
+        await client.write(chunk(""));
+        expect((await client.readResponse({ method: "POST" })).text()).toBe("ok");
+        expect(scene.onlySeen.message?.bodyBytes).toBe(bigBytes);
+      });
+    });
+  });
+}
+
+function digest() {
+  const hash = createHash("sha256");
+  return { hash, onBody: (piece: Buffer) => void hash.update(piece) };
+}
+
+function digestOf(block: Buffer, times: number): string {
+  const hash = createHash("sha256");
+  for (let n = 0; n < times; n++) hash.update(block);
+  return hash.digest("hex");
+}
