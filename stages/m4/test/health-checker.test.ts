@@ -1,0 +1,247 @@
+import { describe, expect, test } from "vitest";
+import { FakeClock } from "../../../shared/testkit/fake-clock.ts";
+import { type CheckedPlacement, HealthChecker, type Probe } from "../src/health-checker.ts";
+import { DEFAULT_HEALTH, type HealthSettings } from "../src/resilience-settings.ts";
+
+const placement = (name: string, health: Partial<HealthSettings> = {}, url = `http://${name}.test:9000`) => ({
+  name,
+  url,
+  health: { ...DEFAULT_HEALTH, ...health },
+});
+
+/** A checker on a fake clock, whose cells answer as `down` and `hung` say. */
+function setUp(placements: CheckedPlacement[], { random = (): number => 0.5 } = {}) {
+  const clock = new FakeClock();
+  const down = new Set<string>();
+  const hung = new Set<string>();
+  const probes: { atMs: number; url: string }[] = [];
+  const aborted: string[] = [];
+  const events: string[] = [];
+  const probe: Probe = (url, signal) => {
+    const { hostname } = new URL(url);
+    const name = hostname.split(".")[0] ?? "";
+    probes.push({ atMs: clock.now(), url });
+    if (!hung.has(name)) return down.has(name) ? Promise.reject(new Error("refused")) : Promise.resolve(true);
+    return new Promise((_, reject) => {
+      signal.addEventListener("abort", () => {
+        aborted.push(`${clock.now()}: ${name}`);
+        reject(signal.reason);
+      });
+    });
+  };
+  const checker = new HealthChecker({
+    clock,
+    random,
+    probe,
+    onTransition: (name, to, from) => events.push(`${clock.now()}: ${name} ${from.kind} → ${to.kind}`),
+  });
+  checker.update(placements);
+  const stop = new AbortController();
+  return { clock, checker, down, hung, probes, aborted, events, stop };
+}
+
+describe("HealthChecker", () => {
+  test("does nothing before it is started, and everything counts as healthy", async () => {
+    const { clock, checker, probes } = setUp([placement("tier1")]);
+    await clock.advance(60_000);
+    expect(probes).toEqual([]);
+    expect(checker.isHealthy("tier1")).toBe(true);
+    expect(checker.isHealthy("nobody")).toBe(true);
+  });
+
+  test("asks each cell at its own path, and again one interval after the answer", async () => {
+    const { clock, checker, probes, stop } = setUp([
+      placement("tier1"),
+      placement("tier2", { path: "/ready?deep=1", intervalMs: 5000 }),
+    ]);
+    checker.start(stop.signal);
+    await clock.advance(7500);
+    expect(probes).toEqual([
+      { atMs: 1000, url: "http://tier1.test:9000/health" },
+      { atMs: 2500, url: "http://tier2.test:9000/ready?deep=1" },
+      { atMs: 3000, url: "http://tier1.test:9000/health" },
+      { atMs: 5000, url: "http://tier1.test:9000/health" },
+      { atMs: 7000, url: "http://tier1.test:9000/health" },
+      { atMs: 7500, url: "http://tier2.test:9000/ready?deep=1" },
+    ]);
+    await checker.close();
+  });
+
+  test("a cell becomes unhealthy after three failures and healthy after two successes", async () => {
+    const { clock, checker, down, events, stop } = setUp([placement("tier1"), placement("tier2")]);
+    checker.start(stop.signal);
+    down.add("tier1");
+    await clock.advance(4999);
+    expect(checker.isHealthy("tier1")).toBe(true);
+    await clock.advance(1);
+    expect(checker.isHealthy("tier1")).toBe(false);
+    expect(checker.isHealthy("tier2")).toBe(true);
+    down.delete("tier1");
+    await clock.advance(4000);
+    expect(checker.isHealthy("tier1")).toBe(true);
+    expect(events).toEqual(["5000: tier1 healthy → unhealthy", "9000: tier1 unhealthy → healthy"]);
+    await checker.close();
+  });
+
+  test("a probe that hangs fails when its time is up, and is aborted", async () => {
+    const { clock, checker, hung, aborted, events, stop } = setUp([placement("tier1", { fall: 1 })]);
+    checker.start(stop.signal);
+    hung.add("tier1");
+    await clock.advance(1999);
+    expect(checker.isHealthy("tier1")).toBe(true);
+    await clock.advance(1);
+    expect(events).toEqual(["2000: tier1 healthy → unhealthy"]);
+    expect(aborted).toEqual(["2000: tier1"]);
+    await checker.close();
+  });
+
+  test("a hanging cell does not delay the probes of the others", async () => {
+    const { clock, checker, hung, probes, stop } = setUp([placement("tier1"), placement("tier2")]);
+    checker.start(stop.signal);
+    hung.add("tier1");
+    await clock.advance(9000);
+    expect(probes.filter(({ url }) => url.includes("tier2")).map(({ atMs }) => atMs)).toEqual([
+      1000, 3000, 5000, 7000, 9000,
+    ]);
+    await checker.close();
+  });
+
+  test("a probe that throws instead of rejecting is a failed probe, too", async () => {
+    const clock = new FakeClock();
+    const checker = new HealthChecker({
+      clock,
+      random: () => 0,
+      probe: () => {
+        throw new Error("no socket");
+      },
+    });
+    checker.update([placement("tier1", { fall: 1 })]);
+    checker.start(new AbortController().signal);
+    await clock.advance(0);
+    expect(checker.isHealthy("tier1")).toBe(false);
+    await checker.close();
+  });
+
+  test("jitter: the first probe comes within one interval, the next ones after 90 to 110 % of it", async () => {
+    for (const [chance, first, second] of [
+      [0, 0, 1800],
+      [0.5, 1000, 3000],
+      [0.999, 1998, 4197.6],
+    ] as const) {
+      const { clock, checker, probes, stop } = setUp([placement("tier1")], { random: () => chance });
+      checker.start(stop.signal);
+      await clock.advance(4198);
+      expect(probes[0]?.atMs).toBeCloseTo(first, 3);
+      expect(probes[1]?.atMs).toBeCloseTo(second, 3);
+      await checker.close();
+    }
+  });
+});
+
+describe("HealthChecker and new tables", () => {
+  test("a push that changes nothing of a placement keeps its counts and the rhythm of its loop", async () => {
+    const { clock, checker, down, probes, stop } = setUp([placement("tier1"), placement("tier2")]);
+    checker.start(stop.signal);
+    down.add("tier1");
+    await clock.advance(4000);
+    checker.update([placement("tier1"), placement("tier3")]);
+    await clock.advance(1000);
+    expect(checker.isHealthy("tier1"), "two failures before the push, one after it").toBe(false);
+    expect(probes.filter(({ url }) => url.includes("tier1")).map(({ atMs }) => atMs)).toEqual([
+      1000, 3000, 5000,
+    ]);
+    await checker.close();
+  });
+
+  test("a push of other settings does not make a dead cell healthy", async () => {
+    const { clock, checker, down, events, stop } = setUp([placement("tier1")]);
+    checker.start(stop.signal);
+    down.add("tier1");
+    await clock.advance(5000);
+    checker.update([placement("tier1", { rise: 1 })]);
+    expect(checker.isHealthy("tier1")).toBe(false);
+    down.delete("tier1");
+    await clock.advance(1000);
+    expect(events.at(-1)).toBe("6000: tier1 unhealthy → healthy");
+    await checker.close();
+  });
+
+  test("another URL is another cell: healthy until its own probes say otherwise", async () => {
+    const { clock, checker, down, stop } = setUp([placement("tier1")]);
+    checker.start(stop.signal);
+    down.add("tier1");
+    await clock.advance(5000);
+    expect(checker.isHealthy("tier1")).toBe(false);
+    checker.update([placement("tier1", {}, "http://replacement.test:9000")]);
+    expect(checker.isHealthy("tier1")).toBe(true);
+    await checker.close();
+  });
+
+  test("settings belong to the placement: two of them check one endpoint in their own ways", async () => {
+    const url = "http://cell.test:9000";
+    const { clock, checker, down, probes, stop } = setUp([
+      placement("strict", { path: "/strict", fall: 1 }, url),
+      placement("patient", { path: "/patient", fall: 3 }, url),
+    ]);
+    checker.start(stop.signal);
+    down.add("cell");
+    await clock.advance(1000);
+    expect(new Set(probes.map((each) => each.url))).toEqual(new Set([`${url}/strict`, `${url}/patient`]));
+    expect(checker.isHealthy("strict")).toBe(false);
+    expect(checker.isHealthy("patient")).toBe(true);
+    await checker.close();
+  });
+
+  test("a placement that left the table, or lost its health settings, is probed no more and counts as healthy", async () => {
+    const { clock, checker, down, probes, stop } = setUp([placement("tier1"), placement("tier2")]);
+    checker.start(stop.signal);
+    down.add("tier1").add("tier2");
+    await clock.advance(5000);
+    checker.update([{ name: "tier1", url: "http://tier1.test:9000" }]);
+    probes.length = 0;
+    await clock.advance(60_000);
+    expect(probes).toEqual([]);
+    expect(checker.isHealthy("tier1")).toBe(true);
+    expect(checker.isHealthy("tier2")).toBe(true);
+    expect(checker.state("tier1")).toBeUndefined();
+    expect(clock.sleeping).toBe(0);
+    await checker.close();
+  });
+
+  test("a result that arrives after its placement changed does not count", async () => {
+    const { clock, checker, hung, events, stop } = setUp([placement("tier1", { fall: 1 })]);
+    checker.start(stop.signal);
+    hung.add("tier1");
+    await clock.advance(1500);
+    checker.update([placement("tier1", { fall: 1 }, "http://replacement.test:9000")]);
+    await clock.advance(60_000);
+    expect(events).toEqual([]);
+    await checker.close();
+  });
+});
+
+describe("the end of a HealthChecker", () => {
+  test.each(["close", "abort"] as const)("%s ends loops, probes and timers", async (way) => {
+    const { clock, checker, hung, aborted, probes, stop } = setUp([placement("tier1"), placement("tier2")]);
+    checker.start(stop.signal);
+    hung.add("tier1");
+    await clock.advance(1500);
+    if (way === "abort") stop.abort();
+    await checker.close();
+    expect(clock.sleeping).toBe(0);
+    expect(aborted).toEqual(["1500: tier1"]);
+    probes.length = 0;
+    checker.update([placement("tier3")]);
+    await clock.advance(60_000);
+    expect(probes).toEqual([]);
+  });
+
+  test("the last results stay readable while requests drain", async () => {
+    const { clock, checker, down, stop } = setUp([placement("tier1")]);
+    checker.start(stop.signal);
+    down.add("tier1");
+    await clock.advance(5000);
+    await checker.close();
+    expect(checker.isHealthy("tier1")).toBe(false);
+  });
+});
