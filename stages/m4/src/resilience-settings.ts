@@ -48,7 +48,7 @@ export interface CircuitBreakerSettings {
 
 /** Retries of requests to one placement: delays as in `backoff.ts`, and how many. */
 export interface RetrySettings extends BackoffSettings {
-  /** Attempts after the first: 0, 1 or 2. @default 2 */
+  /** Attempts after the first: from 0 to `MOST_RETRIES`. @default 2 */
   readonly maxRetries: number;
   /** Ceiling of the first delay, in milliseconds. @default 25 */
   readonly baseMs: number;
@@ -58,9 +58,9 @@ export interface RetrySettings extends BackoffSettings {
 
 /** How much load retries may add, for each placement on its own. */
 export interface RetryBudgetSettings {
-  /** Retries that each request pays for; 0.2 allows one retry in five requests. @default 0.2 */
+  /** Share of a retry that each request pays for; 0.2 allows one retry in five requests. @default 0.2 */
   readonly ratio: number;
-  /** Retries a second that are allowed however few requests there are; 0 for none. @default 1 */
+  /** Retries a second that are allowed however few requests there are; 0 for none. @default 2 */
   readonly minPerSecond: number;
   /** Most retries that can be saved up in quiet times; at least 1. @default 10 */
   readonly maxBalance: number;
@@ -74,7 +74,7 @@ export interface PlacementResilience {
   readonly concurrencyLimit?: number | undefined;
   readonly health?: HealthSettings | undefined;
   readonly circuitBreaker?: CircuitBreakerSettings | undefined;
-  /** Placements that may serve in this one's stead, best first. Nothing outside of this list ever does. */
+  /** Placements that may serve in this one's stead, best first; no other one ever does. Each may name its own. */
   readonly fallback?: readonly string[] | undefined;
   readonly retries?: RetrySettings | undefined;
 }
@@ -87,6 +87,9 @@ export interface TableResilience {
   readonly unlistedKeysLimit?: RateLimitSettings | undefined;
   readonly retryBudget?: RetryBudgetSettings | undefined;
 }
+
+/** A third retry hardly ever succeeds where two failed, and makes an outage dearer for everyone. */
+export const MOST_RETRIES = 2;
 
 // #region defaults
 /** For each field that `health` leaves out. */
@@ -113,5 +116,5 @@ export const DEFAULT_CIRCUIT_BREAKER: CircuitBreakerSettings = {
 export const DEFAULT_RETRIES: RetrySettings = { maxRetries: 2, baseMs: 25, capMs: 250 };
 
 /** For each field that `retryBudget` leaves out, and for a table without one. */
-export const DEFAULT_RETRY_BUDGET: RetryBudgetSettings = { ratio: 0.2, minPerSecond: 1, maxBalance: 10 };
+export const DEFAULT_RETRY_BUDGET: RetryBudgetSettings = { ratio: 0.2, minPerSecond: 2, maxBalance: 10 };
 // #endregion defaults
