@@ -12,14 +12,18 @@ export async function benchCompare(options: BenchOptions): Promise<number> {
   const machine = describeMachine();
   const closedLoop = chooseClosedLoop();
   await using lineup = new Lineup();
-  const { entrants, missing, failed } = await lineup.startAll(options.only ?? select(undefined), options);
-  const { rounds, seconds, connections, rate, signal } = options;
+  const { entrants, missing, failed } = await lineup.startAll(
+    [...(options.only ?? select(undefined)), ...options.also],
+    options,
+  );
+  const { rounds, seconds, connections, rate, cpuOnly, signal } = options;
   const onProgress = showProgress;
   const comparison = await compare(entrants, {
     rounds,
     seconds,
     connections,
     rate,
+    cpuOnly,
     closedLoop,
     signal,
     onProgress,

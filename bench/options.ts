@@ -1,19 +1,25 @@
 // The options that every sub-command shares, checked once.
+import { resolve } from "node:path";
 
 import type { Contender } from "./contender.ts";
 import { select, UsageError } from "./lineup.ts";
+import { stageLike } from "./stages.ts";
 
 export type BenchOptions = {
   readonly command: string;
   readonly operands: readonly string[];
   /** The contenders named with `--only`, or undefined. */
   readonly only: readonly Contender[] | undefined;
+  /** Further programs named with `--also`, measured beside the others. */
+  readonly also: readonly Contender[];
   readonly rounds: number;
   /** Measured seconds of a round. */
   readonly seconds: number;
   readonly connections: number;
   /** Requests a second of the open loop, or undefined to derive it. */
   readonly rate: number | undefined;
+  /** Closed loop only: CPU time and requests a second, no latencies. */
+  readonly cpuOnly: boolean;
   readonly json: boolean;
   readonly resultName: string;
   /** A second file to write the result to, or undefined. */
@@ -22,6 +28,13 @@ export type BenchOptions = {
 };
 
 type Values = Readonly<Record<string, string | boolean | undefined>>;
+
+/** `NAME=FILE`: any program that starts like a stage, such as a variant of one or the learner's own. */
+function parseAlso(pair: string): Contender {
+  const [, name, file] = /^([\w.-]{1,40})=(.+)$/.exec(pair) ?? [];
+  if (name === undefined || file === undefined) throw new UsageError(`--also takes NAME=FILE, not "${pair}"`);
+  return stageLike(name, resolve(file), `${file}, started like a stage; its standard output to a file`);
+}
 
 /** @throws UsageError naming the option, the value and what is allowed. */
 export function parseOptions(
@@ -46,10 +59,15 @@ export function parseOptions(
     command,
     operands,
     only: text("only") === undefined ? undefined : select((text("only") ?? "").split(",")),
+    also: (text("also") ?? "")
+      .split(",")
+      .filter((pair) => pair !== "")
+      .map(parseAlso),
     rounds: whole("rounds", 3, 100),
     seconds: whole("seconds", 2, 60),
     connections: whole("connections", 64, 4096),
     rate: text("rate") === undefined ? undefined : whole("rate", 1, 1_000_000),
+    cpuOnly: flag("cpu-only"),
     json: flag("json"),
     resultName,
     out: text("out"),

@@ -20,10 +20,12 @@ import { benchWorkers } from "../bench/workers.ts";
 
 const usage = `Usage: npm run bench [-- [compare|bodies|connections|workers|fleet|profile NAME] [options]]
   --only NAMES      contenders, separated by commas
+  --also NAME=FILE  further programs that start like a stage
   --rounds N        interleaved rounds (3)
   --seconds N       measured seconds a round (2)
   --connections N   connections of the load (64)
   --rate N          requests a second of the open loop (half of the slowest proxy's saturation)
+  --cpu-only        closed loop only, no latencies
   --json            the result as JSON on standard output
   --name NAME       write bench/results/NAME.json (latest-<command>)
   --save --out FILE also write FILE, for the site`;
@@ -64,6 +66,7 @@ function parseArguments(args: readonly string[]) {
   const flag = { type: "boolean" } as const;
   const options = {
     only: text,
+    also: text,
     rounds: text,
     seconds: text,
     connections: text,
@@ -75,7 +78,7 @@ function parseArguments(args: readonly string[]) {
     return parseArgs({
       args: [...args],
       allowPositionals: true,
-      options: { ...options, json: flag, save: flag, help: { ...flag, short: "h" } },
+      options: { ...options, json: flag, "cpu-only": flag, save: flag, help: { ...flag, short: "h" } },
     });
   } catch (error) {
     throw new UsageError(`${error instanceof Error ? error.message : String(error)}\n${usage}`);
