@@ -150,14 +150,15 @@ async function watch(wanted: string | undefined): Promise<number> {
   emitKeypressEvents(process.stdin, lines);
   process.stdin.setRawMode(true);
   process.stdin.resume();
-  return new Promise((resolve, reject) => {
+  return new Promise((_resolve, reject) => {
     // Polling, because it also sees what editors replace, and works on mounted and shared folders.
     const timer = setInterval(() => void view.poll().catch(end), 300);
     const end = (outcome: unknown) => {
       clearInterval(timer);
       process.stdin.setRawMode(false);
       lines.close();
-      if (typeof outcome === "number") resolve(outcome);
+      // A check may be under way; its process ends with this one.
+      if (typeof outcome === "number") process.exit(outcome);
       else reject(outcome);
     };
     // One key after the other: `r` and then `y` must not overtake each other.

@@ -178,6 +178,15 @@ class Traveller {
     this.#write(exercise, { kind: "solution" });
     await this.#step("solve it", ["check"], 0, "✓ Done. Every test passes.");
     await this.#step("read why", ["solution"], 0, "Why");
+    if (exercise.spec.overlay === undefined) return;
+    const { stage } = exercise.spec.overlay;
+    await this.#step(
+      "serve real traffic",
+      ["run", "--demo", "--port", "0"],
+      0,
+      `laid over ${stage}`,
+      "as promised",
+    );
   }
 
   /** Each command is a new process, so this is the restart as well. */

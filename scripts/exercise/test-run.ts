@@ -2,7 +2,7 @@
 // no longer returns. It reports what happened; what that means for a learner is `verdict.ts`.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ModuleResult, RunResults } from "../../exercises/support/result-reporter.ts";
@@ -38,6 +38,12 @@ export interface RunLimits {
 export function makeRunFolder(root: string): string {
   const base = join(root, ".state", "exercise-runs");
   mkdirSync(base, { recursive: true });
+  // What a run that was killed left behind. No run lasts an hour.
+  for (const name of readdirSync(base)) {
+    const old = join(base, name);
+    const { mtimeMs } = statSync(old, { throwIfNoEntry: false }) ?? { mtimeMs: Number.POSITIVE_INFINITY };
+    if (mtimeMs < Date.now() - 3_600_000) removeRunFolder(old);
+  }
   return mkdtempSync(join(base, "run-"));
 }
 

@@ -16,8 +16,22 @@ export function openWorkspace(exercise: Exercise): string[] {
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, starterFor(exercise, name));
   }
+  const config = join(exercise.root, "workspace", "tsconfig.json");
+  if (!existsSync(config)) {
+    mkdirSync(dirname(config), { recursive: true });
+    writeFileSync(config, editorConfig);
+  }
   return missing;
 }
+
+/** So that an editor judges the learner's files as `check` does. The project's own tsconfig leaves them out. */
+const editorConfig = `{
+  "extends": "../tsconfig.json",
+  "compilerOptions": { "noUnusedLocals": false, "noUnusedParameters": false },
+  "include": ["m*/**/*.ts"],
+  "exclude": []
+}
+`;
 
 /** The starter's text as it reads in the learner's folder. */
 function starterFor(exercise: Exercise, name: string): string {
