@@ -77,9 +77,10 @@ function expected(what: string, input: unknown): string {
   return input === undefined ? `missing; expected ${what}` : `expected ${what}, got ${quoted(input)}`;
 }
 
-/** A value as JSON, cut short: a fault is one line. */
+/** A value in words, cut short: a fault is one line, and what is wrong may be large or deep. */
 export function quoted(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "a list" : "an object";
+  const text = typeof value === "string" ? JSON.stringify(value) : String(value);
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }
 // #endregion faults
