@@ -88,8 +88,8 @@ class Attempt implements Dispatcher.DispatchHandler {
       return;
     }
     this.#clientLeft = true;
-    this.#controller?.abort(new Error("The client left."));
     this.#settle({ kind: "client-aborted" });
+    this.#controller?.abort(new Error("The client left."));
   };
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -110,7 +110,11 @@ class Attempt implements Dispatcher.DispatchHandler {
       return;
     }
     const { method, routing } = this.#request;
-    const chunked = valuesOf(raw, "transfer-encoding").length > 0;
+    const codings = valuesOf(raw, "transfer-encoding");
+    const chunked = codings.length === 1 && codings[0]?.toLowerCase() === "chunked";
+    // undici takes off `chunked` and knows no other coding: what is left would reach the client as if it were plain.
+    if (codings.length > 0 && !chunked)
+      return controller.abort(new Error("The answer has an unknown transfer coding."));
     // Trailers can follow only where the client's copy is chunked: not for HTTP/1.0, and not without a body.
     const bodyless = method === "HEAD" || status === 204 || status === 304;
     this.#trailersPass = chunked && !bodyless && this.#res.req.httpVersion === "1.1";
@@ -152,7 +156,7 @@ class Attempt implements Dispatcher.DispatchHandler {
     const staleConnection = !this.#answerStarted && isFromUsedConnection(error);
     const code = error instanceof ClientError ? error.code : upstreamErrorCode(error);
     // Ending the answer here would make a cut body look whole; a broken connection cannot be mistaken for an end.
-    if (this.#headSent) this.#res.destroy();
+    if (this.#headSent) this.#cut();
     this.#settle({ kind: "failed", code, cause: causeOf(error), headSent: this.#headSent, staleConnection });
   }
 
@@ -161,6 +165,13 @@ class Attempt implements Dispatcher.DispatchHandler {
     // https://www.rfc-editor.org/rfc/rfc9110#section-15.2
     if (status === 100 || this.#res.req.httpVersion !== "1.1") return;
     this.#res.writeInformation(status, endToEnd(raw, interimOwned));
+  }
+
+  #cut(): void {
+    const { socket, req } = this.#res;
+    // To an HTTP/1.0 client the end of the connection is the end of the body: only a reset says that it was cut.
+    if (socket !== null && req.httpVersion === "1.0") socket.resetAndDestroy();
+    else this.#res.destroy();
   }
 
   #settle(result: AttemptResult): void {

@@ -33,6 +33,7 @@ const problems = {
     "The only transfer coding served here is chunked.",
   ],
   "target-not-supported": [501, "Not Implemented", "The target * is not served here."],
+  "version-not-supported": [505, "HTTP Version Not Supported", "Send the request in HTTP/1.1 or HTTP/1.0."],
   "upstream-unreachable": [502, "Bad Gateway", "No connection to the cell could be made."],
   "upstream-broken": [502, "Bad Gateway", "The cell ended the connection or broke the protocol."],
   "no-routing-table": [503, "Service Unavailable", "The router has no routing table yet."],

@@ -107,7 +107,11 @@ export class ProxyHandler {
         return this.#log(exchange, { outcome: "client-aborted" });
       case "failed":
         if (!result.headSent) return this.#refuse(exchange, result.code, result.cause);
-        return this.#log(exchange, { outcome: "upstream-failed", code: result.code, cause: result.cause });
+        return this.#log(exchange, {
+          outcome: problemOf(result.code).status < 500 ? "client-aborted" : "upstream-failed",
+          code: result.code,
+          cause: result.cause,
+        });
       default:
         result satisfies never;
     }
@@ -131,7 +135,7 @@ export class ProxyHandler {
     if (code === "method-not-allowed") fields.push("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
     if (status === 503) fields.push("Retry-After", "1");
     // Where the request's framing is in doubt, nothing after it on this connection can be trusted.
-    if (isFramingDoubt(code)) fields.push("Connection", "close");
+    if (framingDoubts.has(code)) res.shouldKeepAlive = false;
     res.writeHead(status, fields);
     res.end(req.method === "HEAD" ? undefined : body);
     const failed = decision !== undefined && status >= 502;
@@ -178,11 +182,12 @@ function mayRepeat(result: AttemptResult, head: RequestHead): boolean {
   );
 }
 
-function isFramingDoubt(code: ErrorCode): boolean {
-  return (
-    code === "malformed-request" || code === "ambiguous-host" || code === "transfer-coding-not-supported"
-  );
-}
+const framingDoubts: ReadonlySet<ErrorCode> = new Set([
+  "malformed-request",
+  "ambiguous-host",
+  "transfer-coding-not-supported",
+  "version-not-supported",
+]);
 
 /** The client's request id, where it brought exactly one that is safe to log and to pass on. */
 function requestIdOf(raw: RawHeaders): string | undefined {

@@ -38,6 +38,7 @@ export type RequestHeadResult =
 // #region read-request-head
 export function readRequestHead(request: RawRequest): RequestHeadResult {
   const { method, httpVersion, rawHeaders } = request;
+  if (httpVersion !== "1.1" && httpVersion !== "1.0") return refused("version-not-supported");
   if (method === "TRACE") return refused("method-not-allowed");
 
   const codings = valuesOf(rawHeaders, "transfer-encoding");

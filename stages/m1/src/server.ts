@@ -48,6 +48,8 @@ export class DataServer {
   /** Requests under way by connection, in the order in which they came. */
   readonly #active = new Map<Duplex, Map<ServerResponse, IncomingMessage>>();
   readonly #refused = new WeakSet<Duplex>();
+  /** Connections whose last request is being served. */
+  readonly #closing = new WeakSet<Duplex>();
   #draining = false;
 
   constructor(dependencies: DataServerDependencies) {
@@ -97,6 +99,10 @@ export class DataServer {
 
   #onRequest(req: IncomingMessage, res: ServerResponse): void {
     const socket = req.socket;
+    // Node hands over every request that it has parsed, even those behind one whose answer closes the connection.
+    // After a request whose framing was in doubt, they may be bytes of its body.
+    // https://www.rfc-editor.org/rfc/rfc9112#section-9.6
+    if (this.#closing.has(socket)) return;
     const requests = this.#active.get(socket) ?? new Map<ServerResponse, IncomingMessage>();
     this.#active.set(socket, requests.set(res, req));
     if (this.#draining) res.shouldKeepAlive = false;
@@ -109,13 +115,15 @@ export class DataServer {
       if (this.#draining) this.#server.closeIdleConnections();
     });
     this.#deps.handle(req, res);
+    if (!res.shouldKeepAlive) this.#closing.add(socket);
   }
 
   // #region client-error
   /** Node's parser refused what came next on a connection. */
   #onClientError(error: Error, socket: Duplex): void {
     if (this.#refused.has(socket)) return;
-    if (!socket.writable) return void socket.destroy();
+    // A client that is gone needs no answer; its requests hear of it by the close of the connection.
+    if (!socket.writable || isConnectionLost(error)) return void socket.destroy();
     const code = clientErrorCode(error);
     const requests = [...(this.#active.get(socket)?.values() ?? [])];
     const incomplete = requests.find((req) => !req.complete);
@@ -155,6 +163,10 @@ export class DataServer {
 
 /** Emitted on a connection when its last request under way has ended. */
 const idle = Symbol("idle");
+
+function isConnectionLost(error: NodeJS.ErrnoException): boolean {
+  return error.code === "ECONNRESET" || error.code === "EPIPE";
+}
 
 function clientErrorCode(error: Error): ErrorCode {
   const cause = "code" in error ? error.code : undefined;

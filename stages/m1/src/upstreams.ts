@@ -79,13 +79,19 @@ export function isFromUsedConnection(error: Error): boolean {
   return onUsedConnection.has(error);
 }
 
-/** A connector that notes, before anyone else hears of a socket's error, whether the socket had been used. */
+/**
+ * A connector that hears of a socket's error before undici does, and notes whether the socket had been used.
+ *
+ * It also renames a reset. By its own name, undici takes one for the regular end of a body without a length, and fails
+ * the request that waits to use an idle connection; as a socket error it is what it is.
+ */
 function rememberingConnector(timeoutMs: number): buildConnector.connector {
   const connect = buildConnector({ timeout: timeoutMs });
   return (options, callback) => {
     connect(options, (...result) => {
       const socket: Socket | null = result[1];
-      socket?.prependListener("error", (error) => {
+      socket?.prependListener("error", (error: NodeJS.ErrnoException) => {
+        if (error.code === "ECONNRESET") error.code = "UND_ERR_SOCKET";
         if (socket.bytesRead > 0) onUsedConnection.add(error);
       });
       callback(...result);
