@@ -1,6 +1,7 @@
 // Drives the parser over a whole stream, in any pieces, and writes down every message it frames: the common ground of
 // the tables, the properties and the fuzzer. It keeps bodies in memory, which the router never does.
 
+import type { Message, Reading } from "../../../shared/fuzz/reading.ts";
 import { ChunkedReader, type ChunkedSink } from "../src/http1/chunked-reader.ts";
 import { persists } from "../src/http1/framing.ts";
 import { HeadReader } from "../src/http1/head-reader.ts";
@@ -8,25 +9,7 @@ import type { Refusal } from "../src/http1/refusal.ts";
 import { RequestHead } from "../src/http1/request-head.ts";
 import { ResponseHead } from "../src/http1/response-head.ts";
 
-export interface Message {
-  /** `GET /path 1` or `200 OK 1`: what the first line said. */
-  readonly firstLine: string;
-  /** Name, value, name, value, … as they came. */
-  readonly fields: readonly string[];
-  /** Content, without chunk framing, as Latin-1. */
-  body: string;
-  trailers: readonly string[];
-  /** Whether the end of the body was seen. */
-  complete: boolean;
-}
-
-export interface Reading {
-  readonly messages: readonly Message[];
-  /** Why reading stopped; undefined where the stream's end was reached. */
-  readonly refusal: Refusal | undefined;
-  /** The last message said that nothing follows it. */
-  readonly closed: boolean;
-}
+export type OurReading = Reading & { readonly refusal: Refusal | undefined };
 
 type Body =
   | { readonly kind: "none" | "chunked" | "until-close" }
@@ -121,7 +104,7 @@ class StreamReading implements ChunkedSink {
   }
 }
 
-function read(reading: StreamReading, pieces: readonly Buffer[], ended: boolean): Reading {
+function read(reading: StreamReading, pieces: readonly Buffer[], ended: boolean): OurReading {
   // Copies: a parser that keeps a reference into a buffer which it does not own must be found out.
   for (const piece of pieces) {
     const copy = Buffer.from(piece);
@@ -133,7 +116,7 @@ function read(reading: StreamReading, pieces: readonly Buffer[], ended: boolean)
 }
 
 /** Reads a client's stream. */
-export function readRequests(...pieces: readonly Buffer[]): Reading {
+export function readRequests(...pieces: readonly Buffer[]): OurReading {
   const reading = new StreamReading((reader) => {
     const head = new RequestHead();
     const refusal = head.parse(reader.bytes, reader.from, reader.to);
@@ -150,7 +133,7 @@ export function readResponses(
   methods: readonly string[],
   ended: boolean,
   ...pieces: readonly Buffer[]
-): Reading {
+): OurReading {
   let answered = 0;
   const reading = new StreamReading((reader) => {
     const head = new ResponseHead();

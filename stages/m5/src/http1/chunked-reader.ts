@@ -2,7 +2,9 @@
 // bytes it came in. What passes is always a well-formed chunked body with plain size lines, so the next parser has nothing
 // to disagree about: extensions are dropped, trailers are read as fields and written anew.
 
-import { CR, FIELD_VALUE, HEX_VALUE, LF } from "./bytes.ts";
+import { CR, HEX_VALUE, LF } from "./bytes.ts";
+import { ChunkExtension } from "./chunk-extension.ts";
+import { Field, maskOf } from "./field-names.ts";
 import { FieldSection, parseFields } from "./field-section.ts";
 import { HeadReader } from "./head-reader.ts";
 import { type Refusal, refusal } from "./refusal.ts";
@@ -15,10 +17,17 @@ const maxSizeDigits = 13;
 
 const badSize = refusal("chunk size is not a hexadecimal number");
 const sizeTooLarge = refusal("chunk size has too many digits");
-const badSizeLine = refusal("control byte, bare CR or bare LF in a chunk's size line");
+const badSizeLine = refusal("bare CR in a chunk's size line");
+const badExtension = refusal("chunk extension is not a list of names with values");
 const badDataEnd = refusal("chunk data is not followed by CR LF");
+const framingTrailer = refusal("Content-Length, Transfer-Encoding or Connection in the trailer section");
 const badLastLine = refusal("bare CR after the last chunk");
 const extensionsTooLarge = refusal("chunk extensions too large", "content-too-large");
+
+/** Framing that comes after the message it would frame, or decides its connection. https://www.rfc-editor.org/rfc/rfc9110#section-6.5.1 */
+const framingFields = maskOf(Field.contentLength, Field.transferEncoding, Field.connection);
+
+const SEMICOLON = 0x3b;
 
 /** `wire`: pieces of a chunked body, to be sent as they are. `data`: the chunks' content alone. */
 export type ChunkedOutput = "wire" | "data";
@@ -52,6 +61,7 @@ export class ChunkedReader {
   #size = 0;
   #digits = 0;
   #extensionBytes = 0;
+  readonly #extension = new ChunkExtension();
   /** Only a body that has trailers costs these. */
   #trailerReader: HeadReader | undefined;
   /** Chunk content so far, in bytes. */
@@ -119,9 +129,7 @@ export class ChunkedReader {
       case "size":
         return this.#sizeByte(byte);
       case "extension":
-        if (byte === CR) return "size-lf";
-        if (FIELD_VALUE[byte] !== 1) return this.#refuse(badSizeLine);
-        return ++this.#extensionBytes > maxExtensionBytes ? this.#refuse(extensionsTooLarge) : "extension";
+        return this.#extensionByte(byte);
       case "size-lf":
         if (byte !== LF) return this.#refuse(badSizeLine);
         this.#digits = 0;
@@ -148,7 +156,15 @@ export class ChunkedReader {
     }
     if (this.#digits === 0) return this.#refuse(badSize);
     if (byte === CR) return "size-lf";
-    return byte === 0x3b ? "extension" : this.#refuse(badSize);
+    if (byte !== SEMICOLON) return this.#refuse(badSize);
+    this.#extension.begin();
+    return "extension";
+  }
+
+  #extensionByte(byte: number): State {
+    if (byte === CR && this.#extension.complete) return "size-lf";
+    if (!this.#extension.accepts(byte)) return this.#refuse(badExtension);
+    return ++this.#extensionBytes > maxExtensionBytes ? this.#refuse(extensionsTooLarge) : "extension";
   }
 
   #takeData(bytes: Buffer, from: number, to: number, sink: ChunkedSink): number {
@@ -171,8 +187,9 @@ export class ChunkedReader {
     const progress = reader.push(bytes, from, to);
     if (progress === "partial") return to;
     const section = new FieldSection();
-    const fault =
+    let fault =
       progress === "complete" ? parseFields(reader.bytes, reader.from, reader.from, section) : progress;
+    if (fault === undefined && (section.seen & framingFields) !== 0) fault = framingTrailer;
     if (fault !== undefined) {
       this.#state = this.#refuse(fault);
       return from;

@@ -16,6 +16,8 @@ const twoHosts = refusal("more than one Host", "ambiguous-host");
 const badHost = refusal("byte that does not belong in a host", "ambiguous-host");
 const badForm = refusal("target in none of the four forms", "unsupported-target");
 
+const noBody: RequestBody = { kind: "none" };
+
 /** `1.0` as 0, `1.1` as 1. */
 export type MinorVersion = 0 | 1;
 
@@ -32,7 +34,7 @@ export class RequestHead {
   host: string | undefined;
   minorVersion: MinorVersion = 1;
   connection: ConnectionOptions = { close: false, keepAlive: false, nominated: [] };
-  body: RequestBody = { kind: "none" };
+  body: RequestBody = noBody;
 
   /**
    * Reads the head in `bytes[start, to)`, which ends with the first empty line.
@@ -106,7 +108,8 @@ export class RequestHead {
     this.connection = connection;
     const body = requestBody(this.fields, this.minorVersion);
     if ("rule" in body) return body;
-    this.body = body;
+    // What follows CONNECT is a tunnel, if anything (RFC 9110 §9.3.6).
+    this.body = this.method === "CONNECT" ? noBody : body;
     return undefined;
   }
 }
