@@ -1,4 +1,4 @@
-// What every command shares: colours, busy ports, a workspace laid over a stage.
+// What every command shares: colours, busy ports, its place in package.json.
 
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -6,7 +6,6 @@ import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { colours } from "./command-line.ts";
-import { learnersFolders } from "./overlay.ts";
 import { plantTree } from "./planted-tree.ts";
 import { firstBusyPort, portHolder } from "./ports.ts";
 import { planStack, portNeeds } from "./stack-plan.ts";
@@ -64,20 +63,6 @@ describe("ports", () => {
       const ports = portNeeds(plan, stage).map((need) => need.port);
       expect(new Set(ports).size).toBe(ports.length);
     }
-  });
-});
-
-describe("a learner's files", () => {
-  test("are those of the exercises that work on a file of the stage", () => {
-    using tree = plantTree({
-      "stages/m1/src/routing.ts": "",
-      "workspace/m1/01-look-up/routing.ts": "",
-      "workspace/m1/02-alone/own.ts": "",
-      "workspace/m1/03-empty/notes.md": "",
-      "workspace/m2/01-other/routing.ts": "",
-    });
-    expect(learnersFolders("m1", tree.root)).toEqual([join(tree.root, "workspace/m1/01-look-up")]);
-    expect(learnersFolders("m3", tree.root)).toEqual([]);
   });
 });
 

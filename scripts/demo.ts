@@ -1,6 +1,7 @@
 // The small language in which a milestone's demo is written: steps that ask the router, show the answer, hold it
 // to what the lesson promises and say why. A step that finds anything else fails the demo with exit code 2.
 
+import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { eventually } from "../shared/testkit/eventually.ts";
 import { BrokenPromiseError } from "./command-line.ts";
@@ -51,6 +52,9 @@ const shownFields = [
   "X-Retry-Count",
   "Retry-After",
 ];
+
+/** How the request ids of a demo begin, so that its requests can be told from others in a log. */
+export const demoRequestId = "demo-";
 
 /** What a step can do: ask the router, disturb the stack, say what it does, and wait for a condition. */
 export class DemoContext {
@@ -118,7 +122,12 @@ export class DemoContext {
 
   #send(options: DemoAsk): Promise<Answer> {
     const { path = "/", router = this.router, expect: _, headers, ...rest } = options;
-    return ask({ ...rest, url: `${router.url}${path}`, headers: { ...headers, ...keyField(options) } });
+    const id = { "X-Request-Id": `${demoRequestId}${randomUUID()}` };
+    return ask({
+      ...rest,
+      url: `${router.url}${path}`,
+      headers: { ...id, ...headers, ...keyField(options) },
+    });
   }
 }
 
@@ -168,9 +177,10 @@ function shownOf(answer: Answer): Record<string, string> {
 
 function faultOf(answer: Answer, expected: Expected): string | undefined {
   if (answer.status !== expected.status) return `expected status ${expected.status}, got ${answer.status}`;
-  const headers: Record<string, string | RegExp | undefined> = { ...expected.headers };
+  const headers: Record<string, string | RegExp | undefined> = {};
   if (expected.routedTo !== undefined) headers["x-routed-to"] = expected.routedTo;
   if (expected.reason !== undefined) headers["x-route-reason"] = expected.reason;
+  Object.assign(headers, expected.headers);
   for (const [name, wanted] of Object.entries(headers)) {
     const got = answer.headers[name]?.toString();
     const isRight = wanted instanceof RegExp ? got !== undefined && wanted.test(got) : got === wanted;

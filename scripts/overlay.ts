@@ -1,9 +1,9 @@
 // Lays a learner's files over a copy of a stage: the copy runs, the stage itself is never touched.
 
-import { cpSync, existsSync, mkdirSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, rmSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { UsageError } from "./command-line.ts";
-import { filesUnder, type Milestone, projectRoot, stageFolder } from "./stages.ts";
+import { filesUnder, type Milestone, stageFolder } from "./stages.ts";
 
 export interface Overlay {
   /** A stage's folder, ready to run. */
@@ -35,24 +35,6 @@ export function layOver(stage: Milestone, sources: readonly string[], target: st
     }
   }
   return { folder: target, files: [...files].sort() };
-}
-
-/**
- * The folders in the workspace whose files replace files of `stage`: the exercises of that milestone which the
- * learner has opened. An exercise on a file of its own, which the stage has not got, is left out.
- */
-export function learnersFolders(stage: Milestone, root = projectRoot): string[] {
-  const workspace = join(root, "workspace", stage);
-  const exercises = new Set(filesUnder(workspace).map((file) => file.split("/")[0] ?? ""));
-  return [...exercises]
-    .sort()
-    .map((exercise) => join(workspace, exercise))
-    .filter((folder) => {
-      const files = sourceFiles(folder);
-      return (
-        files.length > 0 && files.every((file) => existsSync(join(stageFolder(stage, root), "src", file)))
-      );
-    });
 }
 
 function sourceFiles(folder: string): string[] {

@@ -1,5 +1,7 @@
 // The parts of `npm run stage` that outlive the demo: why it should stop, where things listen, what a log line says.
 
+import { demoRequestId } from "./demo.ts";
+import { launcherGone } from "./launchers.ts";
 import type { Addresses } from "./narrator.ts";
 import type { Member, Stack } from "./stack.ts";
 import { isAtLeast } from "./stages.ts";
@@ -15,8 +17,7 @@ export class StopSignal {
     process.once("SIGINT", () => resolve("Ctrl-C"));
     process.once("SIGTERM", () => resolve("SIGTERM"));
     process.once("SIGHUP", () => resolve("the terminal was closed"));
-    // `tsx` runs us with a channel; when it goes without a word (SIGKILL), nobody can reach us any more.
-    process.once("disconnect", () => resolve("the process that started this one is gone"));
+    void launcherGone().then(() => resolve("the command that started this is gone"));
     for (const stream of [process.stdout, process.stderr]) {
       // Without a listener, a reader that leaves (`| head`) would be an uncaught error.
       stream.on("error", () => resolve("nobody reads the output any more"));
@@ -47,6 +48,11 @@ export function addressesOf(stack: Stack): Addresses {
 function membersOf(stack: Stack): Member[] {
   const controlPlane = stack.controlPlane === undefined ? [] : [stack.controlPlane];
   return [...stack.routers, ...controlPlane, ...stack.cells.values()];
+}
+
+/** Whether a line tells of a request of the demo, which has been shown already. */
+export function isOfDemo(line: string): boolean {
+  return String(parsed(line)?.["requestId"] ?? "").startsWith(demoRequestId);
 }
 
 /** An access line in words; any other line as it is. */

@@ -2,6 +2,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -25,8 +26,9 @@ class StageRun implements AsyncDisposable {
   readonly exited: Promise<[code: number | null, signal: NodeJS.Signals | null]>;
   stderr = "";
 
-  constructor(args: readonly string[]) {
-    this.child = spawn(process.execPath, [script, "--json", "--port", "0", ...args], {
+  constructor(args: readonly string[], launcher?: string) {
+    const command = launcher === undefined ? [script] : [launcher, script];
+    this.child = spawn(process.execPath, [...command, "--json", "--port", "0", ...args], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.exited = once(this.child, "exit") as StageRun["exited"];
@@ -95,7 +97,7 @@ describe("the demo", () => {
     await expectAllGone(pids);
   });
 
-  test("fails with exit code 2 and names the step when the router answers something else", async () => {
+  test("fails and names the step when the router answers something else", async () => {
     using overlay = plantTree({
       "routing.ts": `
         import type { RoutingTable } from "./routing-table.ts";
@@ -105,8 +107,11 @@ describe("the demo", () => {
     });
     const { code, output } = await runStage("m1", "--demo", "--port", "0", "--overlay", overlay.root);
     expect(output).toContain("laid over m1: routing.ts");
-    expect(output).toMatch(/stage: demo m1, step 1 "A tenant with a cell of its own": expected /);
-    expect(code).toBe(2);
+    expect(output).toMatch(
+      /^stage: with the files laid over, demo m1, step 1 "A tenant with a cell of its own": expected x-routed-to /m,
+    );
+    // The files are the learner's, and so is the fault.
+    expect(code).toBe(1);
   });
 
   test("prints words without colour codes when nobody looks, one READY line among them", async () => {
@@ -133,6 +138,15 @@ describe("the stack stays up", () => {
 
   test("until the script is killed without a word, and then leaves nothing behind", async () => {
     await using run = new StageRun(["m1"]);
+    const { pids } = await run.parts();
+    await run.event("staying");
+    run.child.kill("SIGKILL");
+    expect(await run.exited).toEqual([null, "SIGKILL"]);
+    await expectAllGone(pids);
+  });
+
+  test("until the command that started the script is killed, and then leaves nothing behind", async () => {
+    await using run = new StageRun(["m1"], join(projectRoot, "node_modules/tsx/dist/cli.mjs"));
     const { pids } = await run.parts();
     await run.event("staying");
     run.child.kill("SIGKILL");
@@ -175,7 +189,26 @@ describe("the stack stays up", () => {
 test("a part that does not start is quoted with its last words, and the rest of the stack goes", async () => {
   using overlay = plantTree({ "main.ts": `console.error("out of luck"); process.exit(3);` });
   const { code, output } = await runStage("m1", "--port", "0", "--overlay", overlay.root);
-  expect(output).toMatch(/^stage: router ended before it was ready \(exit 3\)\n {2}out of luck\n$/m);
+  expect(output).toMatch(/^stage: .*router ended before it was ready \(exit 3\)\n {2}out of luck\n$/m);
+  expect(code).toBe(1);
+});
+
+test("a stage that does not keep its own promise is our fault: exit code 2", async () => {
+  using clone = plantTree();
+  for (const path of ["package.json", "scripts", "shared", "stages/m1"]) clone.copy(path);
+  linkPackages(clone);
+  const table = readFileSync(join(clone.root, "stages/m1/src/routing-table.ts"), "utf8");
+  clone.write("stages/m1/src/routing-table.ts", table.replaceAll(`"tier1"`, `"tier2"`));
+  const { code, output } = await runNode(
+    join(clone.root, "scripts/stage.ts"),
+    ["m1", "--demo", "--port", "0"],
+    {
+      cwd: clone.root,
+    },
+  );
+  expect(output).toMatch(
+    /^stage: demo m1, step 2 "A tenant on a shared tier": expected x-routed-to to be tier1/m,
+  );
   expect(code).toBe(2);
 });
 
@@ -223,7 +256,7 @@ describe("a request that cannot be met takes one line and exit code 1", () => {
 
 test("runs in a clone whose path has a space", async () => {
   using clone = plantTree();
-  for (const path of ["package.json", "scripts", "shared/cells", "stages/m1"]) clone.copy(path);
+  for (const path of ["package.json", "scripts", "shared", "stages/m1"]) clone.copy(path);
   linkPackages(clone);
   const { code, output } = await runNode(
     join(clone.root, "scripts/stage.ts"),

@@ -21,11 +21,11 @@ import { pathToFileURL } from "node:url";
 import { BrokenPromiseError, colours, readArguments, runProgram, UsageError } from "./command-line.ts";
 import { type Demo, runDemo } from "./demo.ts";
 import { jsonNarrator, type Narrator, textNarrator } from "./narrator.ts";
-import { layOver, learnersFolders } from "./overlay.ts";
+import { layOver } from "./overlay.ts";
 import { StartError } from "./processes.ts";
 import { type Stack, startStack } from "./stack.ts";
 import { defaultPort } from "./stack-plan.ts";
-import { addressesOf, describeLogLine, StopSignal } from "./stage-session.ts";
+import { addressesOf, describeLogLine, isOfDemo, StopSignal } from "./stage-session.ts";
 import { isAtLeast, type Milestone, parseStage, projectRoot, stageFolder } from "./stages.ts";
 
 const usage = `Usage: npm run stage m1 [-- flags]
@@ -68,7 +68,7 @@ async function main(): Promise<number> {
   if (routers > 1 && !isAtLeast(stage, "m3"))
     throw new UsageError("--routers needs m3 or later: a fleet needs a control plane");
   const overlays = (values.overlay ?? []).map((folder) => resolve(folder));
-  if (values.mine === true) overlays.push(...minesOf(stage));
+  if (values.mine === true) overlays.push(await mineOf(stage));
   const session = {
     stage,
     port,
@@ -77,7 +77,8 @@ async function main(): Promise<number> {
     demoOnly: values.demo === true,
     json: values.json === true,
   };
-  return await runSession(session);
+  const run = runSession(session);
+  return await (overlays.length === 0 ? run : run.catch(blameOverlay));
 }
 
 interface Session {
@@ -107,7 +108,9 @@ async function runSession(session: Session): Promise<number> {
     stateFolder: state,
     onLine: (source, line, stream) => {
       if (session.json) tell({ event: "log", source, line });
-      else if (!isQuiet || stream === "stderr") tell({ event: "log", source, line: describeLogLine(line) });
+      else if (stream === "stderr" || (!isQuiet && !isOfDemo(line))) {
+        tell({ event: "log", source, line: describeLogLine(line) });
+      }
     },
   }).catch(explainStart);
   process.once("exit", () => stack.killAll());
@@ -124,6 +127,7 @@ async function runSession(session: Session): Promise<number> {
     isQuiet = false;
     return await stayUp(stack, stopSignal, tell);
   } finally {
+    isQuiet = true;
     await stack.stop();
     if (session.port === 0) rmSync(state, { recursive: true, force: true });
     rmSync(`${state}-overlay`, { recursive: true, force: true });
@@ -149,18 +153,26 @@ function overlaidFolder(session: Session, target: string, tell: Narrator): strin
   return overlay.folder;
 }
 
-function minesOf(stage: Milestone): string[] {
-  const folders = learnersFolders(stage);
-  if (folders.length > 0) return folders;
+/** The learner's exercises of this stage, ready to be laid over it. */
+async function mineOf(stage: Milestone): Promise<string> {
+  // Read only when it is asked for: the engine of the exercises takes its time to load.
+  const { buildMineOverlay } = await import("./exercise/overlay.ts");
+  const { folder, exercises } = buildMineOverlay(projectRoot, stage);
+  if (exercises.length > 0) return folder;
   throw new UsageError(`nothing of yours to lay over ${stage}: open an exercise of ${stage} first`);
 }
 
-/** A part that does not start is the learner's fault only if it is the learner's code, so the reason comes first. */
+/** A part that does not start tells why in its last words. */
 function explainStart(error: unknown): never {
   if (!(error instanceof StartError)) throw error;
-  throw new BrokenPromiseError([error.message, ...error.output.map((line) => `  ${line}`)].join("\n"), {
-    cause: error,
-  });
+  const words = [error.message, ...error.output.map((line) => `  ${line}`)].join("\n");
+  throw new BrokenPromiseError(words, { cause: error });
+}
+
+/** What does not hold with a learner's files laid over is not ours to mend: exit code 1. */
+function blameOverlay(error: unknown): never {
+  if (!(error instanceof BrokenPromiseError)) throw error;
+  throw new UsageError(`with the files laid over, ${error.message}`, { cause: error });
 }
 
 async function loadDemo(stage: Milestone): Promise<Demo> {
