@@ -1,7 +1,16 @@
 // Proves that solutions serve: laid over their stage, in a copy that stands alone, they type-check and the stage
 // passes its contract. Solutions that touch different files are laid over together; what clashes is tried apart.
 
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { error, type Finding } from "../check.ts";
 import { packageFile, runNode } from "../run-tool.ts";
@@ -17,7 +26,7 @@ interface Group {
 export async function proveOverlays(root: string, exercises: readonly Exercise[]): Promise<Finding[]> {
   const findings: Finding[] = [];
   const groups = groupOverlays(exercises, findings);
-  for (const [index, group] of groups.entries()) findings.push(...(await proveGroup(root, group, index)));
+  for (const group of groups) findings.push(...(await proveGroup(root, group)));
   return findings;
 }
 
@@ -45,17 +54,21 @@ function groupOverlays(exercises: readonly Exercise[], findings: Finding[]): Gro
   return groups;
 }
 
-async function proveGroup(root: string, group: Group, index: number): Promise<Finding[]> {
+async function proveGroup(root: string, group: Group): Promise<Finding[]> {
   const where = `solutions/{${group.ids.join(",")}} laid over stages/${group.stage}`;
   if (!existsSync(join(root, "stages", group.stage, "src"))) return [error(where, "there is no such stage")];
-  const folder = join(root, ".state", "overlay-proof", `${group.stage}-${index}`);
-  rmSync(folder, { recursive: true, force: true });
+  const base = join(root, ".state", "overlay-proof");
+  mkdirSync(base, { recursive: true });
+  // Two authors may prove at the same time.
+  const folder = mkdtempSync(join(base, `${group.stage}-`));
   try {
     copyStage(root, group, folder);
     const types = await runNode(packageFile("typescript/bin/tsc"), ["-p", folder, "--pretty", "false"], {
       cwd: folder,
     });
-    if (types.code !== 0) return [error(where, `does not type-check:\n${types.output.trim()}`)];
+    // Faults outside of the stage's source are not those of the solutions; the check `typecheck` names them.
+    const faults = types.output.split("\n").filter((line) => line.startsWith(`stages/${group.stage}/src/`));
+    if (faults.length > 0) return [error(where, `does not type-check:\n${faults.join("\n")}`)];
     const suites = readdirSync(join(folder, "stages", group.stage, "test")).filter((name) =>
       /^contract.*\.test\.ts$/.test(name),
     );
@@ -75,7 +88,6 @@ async function proveGroup(root: string, group: Group, index: number): Promise<Fi
 
 /** The stage with the files laid over it, and what its contract needs; the rest of the project stays out. */
 function copyStage(root: string, group: Group, folder: string): void {
-  mkdirSync(folder, { recursive: true });
   for (const path of [
     `stages/${group.stage}`,
     "shared",
