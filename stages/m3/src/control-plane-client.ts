@@ -20,10 +20,14 @@ export interface ControlPlaneClientDependencies {
   readonly readToken: () => Promise<string | undefined>;
   readonly routerId: string;
   readonly receiver: SnapshotReceiver;
+  /** Told of each message whose snapshot has been applied, before the acknowledgement goes out. Must not block. */
+  readonly onApplied: (message: Uint8Array) => void;
   /** A larger message ends the link. */
   readonly maxMessageBytes: number;
   readonly clock: Clock;
   readonly random: () => number;
+  /** The date, for people; intervals come from `clock`. */
+  readonly today: () => Date;
   readonly logger: Logger;
   /** How long the table that the router starts with may be out of date already, in milliseconds. @default 0 */
   readonly staleForMs?: number;
@@ -31,12 +35,11 @@ export interface ControlPlaneClientDependencies {
 
 /** What `/debug/config` shows of the link. */
 export interface LinkStatus {
-  readonly url: string;
   readonly connected: boolean;
   /** Since the control plane last confirmed that this router's table is the newest. */
   readonly stalenessSeconds: number;
   /** What went wrong last; null once a later link has brought the router up to date. */
-  readonly lastError: string | null;
+  readonly lastError: { readonly at: string; readonly faults: readonly string[] } | null;
 }
 
 export class ControlPlaneClient {
@@ -46,7 +49,7 @@ export class ControlPlaneClient {
   #connected = false;
   #upToDate = false;
   #confirmedAtMs: number;
-  #lastError: string | null = null;
+  #lastError: LinkStatus["lastError"] = null;
 
   constructor(dependencies: ControlPlaneClientDependencies) {
     this.#deps = dependencies;
@@ -66,8 +69,7 @@ export class ControlPlaneClient {
 
   status(): LinkStatus {
     const stalenessSeconds = Math.round(this.#deps.clock.now() - this.#confirmedAtMs) / 1000;
-    const { url } = this.#deps;
-    return { url, connected: this.#connected, stalenessSeconds, lastError: this.#lastError };
+    return { connected: this.#connected, stalenessSeconds, lastError: this.#lastError };
   }
 
   // #region reconnect
@@ -82,7 +84,7 @@ export class ControlPlaneClient {
       if (proven) failures = 0;
       const delayMs = Math.round(nextDelayMs(failures, random, reconnectBackoff));
       failures += 1;
-      logger.warn({ event: "control-plane-lost", error: this.#lastError, retryInMs: delayMs });
+      logger.warn({ event: "control-plane-lost", cause: this.#lastError?.faults[0], retryInMs: delayMs });
       await clock.sleep(delayMs, signal).catch(() => {});
     }
   }
@@ -126,7 +128,7 @@ export class ControlPlaneClient {
       socket.send(encode(receiver.hello(routerId)));
     });
     socket.on("pong", () => this.#confirm());
-    this.#readInOrder(socket, link, outcome);
+    const lastMessage = this.#readInOrder(socket, link, outcome);
     const stop = () => socket.close(closeCodes.goingAway, "The router stops");
     this.#stop.signal.addEventListener("abort", stop);
     await closed;
@@ -135,12 +137,14 @@ export class ControlPlaneClient {
     link.open = false;
     this.#connected = false;
     this.#upToDate = false;
+    // What is still being examined ends before the next link begins.
+    await lastMessage();
     return outcome.proven;
   }
   // #endregion link
 
   /** One message after the other, the socket paused meanwhile: a flood waits in the sender, not in this process. */
-  #readInOrder(socket: WebSocket, link: Link, outcome: { proven: boolean }): void {
+  #readInOrder(socket: WebSocket, link: Link, outcome: { proven: boolean }): () => Promise<void> {
     let last: Promise<void> = Promise.resolve();
     let pending = 0;
     socket.on("message", (data: Buffer, isBinary) => {
@@ -148,27 +152,29 @@ export class ControlPlaneClient {
       socket.pause();
       last = last.then(async () => {
         if (isBinary) this.#refuse(socket, link, "A binary message");
-        else if (await this.#take(socket, link, data.toString("utf8"))) outcome.proven = true;
+        else if (await this.#take(socket, link, data)) outcome.proven = true;
         pending -= 1;
         if (pending === 0) socket.resume();
       });
     });
+    return () => last;
   }
 
   /** Resolves with whether the message showed this router to be up to date. Never rejects. */
-  async #take(socket: WebSocket, link: Link, text: string): Promise<boolean> {
-    const received = await this.#deps.receiver.receive(text, link).catch((error: Error) => {
+  async #take(socket: WebSocket, link: Link, message: Buffer): Promise<boolean> {
+    const received = await this.#deps.receiver.receive(message, link).catch((error: Error) => {
       return { kind: "fault", fault: error.message } as const;
     });
     switch (received.kind) {
       case "reply": {
-        const refused = received.reply.type === "nack";
+        const { reply, outcome, words } = received;
         this.#upToDate = received.upToDate;
         if (received.upToDate) this.#lastError = null;
-        if (refused) this.#lastError = received.words;
+        if (reply.type === "nack") this.#lastError = { at: this.#today(), faults: reply.reasons };
         this.#confirm();
-        this.#deps.logger[refused ? "warn" : "info"]({ event: "snapshot", words: received.words });
-        socket.send(encode(received.reply));
+        this.#deps.logger[outcome === "refused" ? "error" : "info"]({ event: `snapshot-${outcome}`, words });
+        if (outcome === "applied") this.#deps.onApplied(message);
+        socket.send(encode(reply));
         return received.upToDate;
       }
       case "fault":
@@ -209,8 +215,12 @@ export class ControlPlaneClient {
     if (this.#upToDate) this.#confirmedAtMs = this.#deps.clock.now();
   }
 
+  #today(): string {
+    return this.#deps.today().toISOString();
+  }
+
   #fail(words: string): void {
-    this.#lastError = words;
+    this.#lastError = { at: this.#today(), faults: [words] };
   }
 }
 

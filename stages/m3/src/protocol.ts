@@ -3,7 +3,7 @@
 // It leaves out how messages travel (`control-plane-client.ts`, `control-plane/server.ts`).
 
 import { z } from "zod";
-import type { ParseResult, RoutingTable } from "./routing-table.ts";
+import type { RoutingTable } from "./routing-table.ts";
 
 /** Changes when an old peer would misread a message. New optional fields do not change it: unknown fields are skipped. */
 export const protocolVersion = 1;
@@ -46,8 +46,11 @@ const nack = z.object({
   revision,
   reasons: z.array(z.string().max(1_000)).min(1).max(101),
 });
-/** A whole routing table. `table` is the document as the control plane stores it: the router validates it itself. */
-const snapshot = z.object({ type: z.literal("snapshot"), ...position.shape, table: z.unknown() });
+/**
+ * The head of a whole routing table. The table follows after a newline, as JSON: a router that has no use for it never
+ * reads it, and one that has can leave the reading to another thread.
+ */
+const snapshot = z.object({ type: z.literal("snapshot"), ...position.shape });
 /** Answer to a `hello` that needs no snapshot: what the router has is the newest. */
 const current = z.object({ type: z.literal("current"), ...position.shape });
 
@@ -56,7 +59,6 @@ const fromControlPlane = z.discriminatedUnion("type", [snapshot, current]);
 
 export type Hello = Readonly<z.infer<typeof hello>>;
 export type RouterMessage = Readonly<z.infer<typeof fromRouter>>;
-export type SnapshotMessage = Readonly<z.infer<typeof snapshot>>;
 export type ControlPlaneMessage = Readonly<z.infer<typeof fromControlPlane>>;
 // #endregion messages
 
@@ -85,24 +87,43 @@ export type Decoded<Message> =
   | { readonly ok: true; readonly message: Message }
   | { readonly ok: false; readonly fault: string };
 
+/** A longer head is none of this protocol. */
+const maxHeadBytes = 4_096;
+const newline = 0x0a;
+
 export function encode(message: RouterMessage | ControlPlaneMessage): string {
   return JSON.stringify(message);
 }
 
+/** A snapshot ready to be sent, to any number of routers. `tableJson` is the routing document. */
+export function encodeSnapshot({ epoch, revision, checksum }: Position, tableJson: string): Uint8Array {
+  const head = encode({ type: "snapshot", epoch, revision, checksum });
+  return new TextEncoder().encode(`${head}\n${tableJson}`);
+}
+
 /** What a control plane makes of a message from a router. */
-export function decodeFromRouter(text: string): Decoded<RouterMessage> {
-  return decode(fromRouter, text);
+export function decodeFromRouter(bytes: Uint8Array): Decoded<RouterMessage> {
+  return decode(fromRouter, bytes);
 }
 
-/** What a router makes of a message from its control plane. It says nothing yet about the table in a snapshot. */
-export function decodeFromControlPlane(text: string): Decoded<ControlPlaneMessage> {
-  return decode(fromControlPlane, text);
+/**
+ * What a router makes of the head of a message from its control plane, and the `body` after it: the table of a snapshot,
+ * unread.
+ */
+export function decodeFromControlPlane(
+  bytes: Uint8Array,
+): Decoded<ControlPlaneMessage> & { readonly body: Uint8Array } {
+  const at = bytes.indexOf(newline);
+  const head = at < 0 ? bytes : bytes.subarray(0, at);
+  const body = at < 0 ? bytes.subarray(bytes.length) : bytes.subarray(at + 1);
+  if (head.length > maxHeadBytes) return { ok: false, fault: `A head of ${head.length} bytes`, body };
+  return { ...decode(fromControlPlane, head), body };
 }
 
-function decode<Message>(schema: z.ZodType<Message>, text: string): Decoded<Message> {
+function decode<Message>(schema: z.ZodType<Message>, bytes: Uint8Array): Decoded<Message> {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch {
     return { ok: false, fault: "Not JSON" };
   }
@@ -125,15 +146,13 @@ export function nackOf(
 // #endregion codec
 
 // #region decide
-/** What a look into a snapshot's content found. */
-export interface Examined {
-  /** Checksum of the table that arrived. */
-  readonly checksum: string;
-  readonly parsed: ParseResult;
-}
+/** What a look into a snapshot's table found. */
+export type Examined =
+  | { readonly ok: true; readonly table: RoutingTable; readonly checksum: string }
+  | { readonly ok: false; readonly faults: readonly string[] };
 
 export type Verdict =
-  /** The position is acceptable; look into the content and decide again. */
+  /** The position is acceptable; look into the table and decide again. */
   | { readonly kind: "examine" }
   | { readonly kind: "apply"; readonly table: RoutingTable }
   /** `same` and `older`: late or repeated. `left`: of an epoch that this link has already moved on from. */
@@ -144,7 +163,7 @@ export type Verdict =
  * Whether a router that holds `held` takes `offered`.
  *
  * Within an epoch only a higher revision is taken: messages may be late, repeated or out of order, and the table must
- * never go back. Another epoch is taken whatever its revision, because the two numbers have no order. The content
+ * never go back. Another epoch is taken whatever its revision, because the two numbers have no order. The table
  * comes last, since examining it is the costly part: call without `examined` first, and again with it when the verdict
  * is `examine`. The second call checks the position anew, so the examination may take its time.
  *
@@ -167,11 +186,11 @@ export function decide(
     return { kind: "ignore", why: "left" };
   }
   if (examined === undefined) return { kind: "examine" };
+  if (!examined.ok) return { kind: "nack", reasons: examined.faults };
   if (examined.checksum !== offered.checksum) {
     const reason = `checksum: expected ${offered.checksum}, the table that arrived has ${examined.checksum}`;
     return { kind: "nack", reasons: [reason] };
   }
-  if (!examined.parsed.ok) return { kind: "nack", reasons: examined.parsed.faults };
-  return { kind: "apply", table: examined.parsed.table };
+  return { kind: "apply", table: examined.table };
 }
 // #endregion decide

@@ -2,18 +2,17 @@
 // Owns what the router holds. It knows no sockets, files or timers, so a test can put any network in front of it.
 
 import {
-  type ControlPlaneMessage,
   decide,
   decodeFromControlPlane,
+  type Examined,
   type Hello,
   isSamePosition,
   nackOf,
   type Position,
   protocolVersion,
   type RouterMessage,
-  type SnapshotMessage,
 } from "./protocol.ts";
-import type { ParseResult, RoutingTable } from "./routing-table.ts";
+import type { RoutingTable } from "./routing-table.ts";
 
 /** One link from open to close. A message that outlives its link is void. */
 export interface Link {
@@ -23,11 +22,14 @@ export interface Link {
 }
 
 export type Received =
-  /** `upToDate`: the router holds what the control plane says is the newest. `reply` goes back over the link. */
   | {
       readonly kind: "reply";
+      /** Goes back over the link. */
       readonly reply: RouterMessage;
+      readonly outcome: "applied" | "ignored" | "refused" | "current";
+      /** The router holds what the control plane says is the newest. */
       readonly upToDate: boolean;
+      /** What happened, for the log. */
       readonly words: string;
     }
   /** Not a message of this protocol: nothing that follows on this link can be trusted. */
@@ -36,21 +38,18 @@ export type Received =
   | { readonly kind: "void" };
 
 export interface SnapshotReceiverDependencies {
-  readonly checksumOf: (document: unknown) => string | Promise<string>;
-  readonly parse: (document: unknown) => ParseResult | Promise<ParseResult>;
-  /** Makes the table current. Called before the acknowledgement, so that an `ack` is never a promise. */
-  readonly apply: (table: RoutingTable, snapshot: SnapshotMessage) => void;
-  /** Lets waiting requests run between two costly steps. */
-  readonly breathe: () => Promise<void>;
+  /** Reads and checks a routing document. May take its time and must not block. */
+  readonly examine: (tableJson: Uint8Array) => Examined | Promise<Examined>;
+  /** Makes the table current. Done before the acknowledgement goes out, so that an `ack` is never a promise. */
+  readonly apply: (table: RoutingTable, position: Position) => void | Promise<void>;
 }
 
 export class SnapshotReceiver {
   readonly #deps: SnapshotReceiverDependencies;
   #held: Position | undefined;
 
-  constructor(dependencies: SnapshotReceiverDependencies, held?: Position) {
+  constructor(dependencies: SnapshotReceiverDependencies) {
     this.#deps = dependencies;
-    this.#held = held;
   }
 
   /** The position that this router runs; undefined while it runs no snapshot. */
@@ -68,47 +67,52 @@ export class SnapshotReceiver {
 
   // #region receive
   /** Takes one message. Call it again only when it has resolved: the order of the messages is their meaning. */
-  async receive(text: string, link: Link): Promise<Received> {
+  async receive(bytes: Uint8Array, link: Link): Promise<Received> {
     if (!link.open) return { kind: "void" };
-    const decoded = decodeFromControlPlane(text);
+    const decoded = decodeFromControlPlane(bytes);
     if (!decoded.ok) return { kind: "fault", fault: decoded.fault };
-    const message: ControlPlaneMessage = decoded.message;
+    const { message, body } = decoded;
+    const { epoch, revision, checksum } = message;
+    const offered = { epoch, revision, checksum };
     switch (message.type) {
       case "snapshot":
-        return await this.#onSnapshot(message, link);
+        return await this.#onSnapshot(offered, body, link);
       case "current":
-        return this.#onCurrent(message);
+        return this.#onCurrent(offered);
       default:
         return message satisfies never;
     }
   }
 
-  async #onSnapshot(message: SnapshotMessage, link: Link): Promise<Received> {
-    const { epoch, revision, checksum, table } = message;
-    const offered = { epoch, revision, checksum };
+  async #onSnapshot(offered: Position, tableJson: Uint8Array, link: Link): Promise<Received> {
+    const { epoch, revision } = offered;
     let verdict = decide(this.#held, offered, link.left);
     if (verdict.kind === "examine") {
-      await this.#deps.breathe();
-      const found = await this.#deps.checksumOf(table);
-      await this.#deps.breathe();
-      const parsed = await this.#deps.parse(table);
+      const examined = await this.#deps.examine(tableJson);
       if (!link.open) return { kind: "void" };
-      verdict = decide(this.#held, offered, link.left, { checksum: found, parsed });
+      verdict = decide(this.#held, offered, link.left, examined);
     }
     switch (verdict.kind) {
       case "apply":
         if (this.#held !== undefined && this.#held.epoch !== epoch) link.left.add(this.#held.epoch);
+        await this.#deps.apply(verdict.table, offered);
         this.#held = offered;
-        this.#deps.apply(verdict.table, message);
-        return this.#acknowledge(true, `applied revision ${revision}`);
+        return acknowledgement(offered, "applied", true, `revision ${revision}`);
       case "ignore":
-        return this.#acknowledge(verdict.why === "same", `ignored revision ${revision}: ${verdict.why}`);
+        // Says what the router holds and not what came: the control plane learns the truth from late messages, too.
+        return acknowledgement(
+          this.#held ?? offered,
+          "ignored",
+          verdict.why === "same",
+          `revision ${revision}: ${verdict.why}`,
+        );
       case "nack":
         return {
           kind: "reply",
           reply: nackOf(offered, verdict.reasons),
+          outcome: "refused",
           upToDate: false,
-          words: `refused revision ${revision}: ${verdict.reasons.slice(0, 3).join("; ")}`,
+          words: `revision ${revision}: ${verdict.reasons.slice(0, 3).join("; ")}`,
         };
       case "examine":
         throw new Error("decide asked to examine what it was given examined");
@@ -118,25 +122,21 @@ export class SnapshotReceiver {
   }
   // #endregion receive
 
-  #onCurrent(message: Position): Received {
-    const held = this.#held;
-    if (held !== undefined && isSamePosition(held, message))
-      return this.#acknowledge(true, `revision ${held.revision} is the newest`);
-    return {
-      kind: "fault",
-      fault: `"current" names revision ${message.revision}, which this router has not`,
-    };
+  #onCurrent(offered: Position): Received {
+    if (this.#held === undefined || !isSamePosition(this.#held, offered))
+      return {
+        kind: "fault",
+        fault: `"current" names revision ${offered.revision}, which this router has not`,
+      };
+    return acknowledgement(offered, "current", true, `revision ${offered.revision} is the newest`);
   }
+}
 
-  /** Always says what the router holds, so that the control plane learns the truth also from a late message. */
-  #acknowledge(upToDate: boolean, words: string): Received {
-    const held = this.#held;
-    if (held === undefined) return { kind: "void" };
-    return {
-      kind: "reply",
-      reply: { type: "ack", epoch: held.epoch, revision: held.revision },
-      upToDate,
-      words,
-    };
-  }
+function acknowledgement(
+  { epoch, revision }: Position,
+  outcome: "applied" | "ignored" | "current",
+  upToDate: boolean,
+  words: string,
+): Received {
+  return { kind: "reply", reply: { type: "ack", epoch, revision }, outcome, upToDate, words };
 }

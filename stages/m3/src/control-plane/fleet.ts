@@ -16,7 +16,7 @@ import { type History, isLostHistory } from "./history.ts";
 /** A snapshot ready to go out: encoded once, however many routers get it. */
 export interface Published {
   readonly history: History;
-  readonly frame: string | Uint8Array;
+  readonly frame: Uint8Array;
 }
 
 /** The way to one router, as far as the fleet cares. */
@@ -128,25 +128,25 @@ export class Fleet {
     this.#forget();
   }
 
-  receive(link: RouterLink, text: string, nowMs: number): void {
-    const decoded = decodeFromRouter(text);
+  receive(link: RouterLink, message: Uint8Array, nowMs: number): void {
+    const decoded = decodeFromRouter(message);
     if (!decoded.ok) return link.wire.close(closeCodes.notUnderstood, `Not understood: ${decoded.fault}`);
-    const message = decoded.message;
-    if (message.type === "hello") return this.#onHello(link, message, nowMs);
+    const said = decoded.message;
+    if (said.type === "hello") return this.#onHello(link, said, nowMs);
     const router = link.router;
     if (router === undefined) return link.wire.close(closeCodes.notUnderstood, "Say hello first");
     router.seenAtMs = nowMs;
     link.busy = false;
-    switch (message.type) {
+    switch (said.type) {
       case "ack":
-        this.#runs(router, message, nowMs);
+        this.#runs(router, said, nowMs);
         break;
       case "nack":
-        router.lastNack = { nack: message, atMs: nowMs };
-        this.#deps.onNack(router.id, message);
+        router.lastNack = { nack: said, atMs: nowMs };
+        this.#deps.onNack(router.id, said);
         break;
       default:
-        message satisfies never;
+        said satisfies never;
     }
     this.#offer(link);
   }

@@ -6,9 +6,10 @@ import pino from "pino";
 import { systemClock as clock } from "../clock.ts";
 import { Bearer, readOrMakeToken } from "./access.ts";
 import { Fleet } from "./fleet.ts";
+import { HandEdits } from "./hand-edits.ts";
 import { HttpApi } from "./http-api.ts";
 import { ControlPlaneServer } from "./server.ts";
-import { readControlPlaneSettings, tokenPath } from "./settings.ts";
+import { readControlPlaneSettings } from "./settings.ts";
 import { RoutingStore } from "./store.ts";
 
 async function main(): Promise<void> {
@@ -20,7 +21,7 @@ async function main(): Promise<void> {
     destination,
   );
 
-  const tokenFile = tokenPath(settings.STATE_DIR);
+  const tokenFile = settings.CONTROL_PLANE_TOKEN_FILE ?? join(settings.STATE_DIR, "control-plane-token");
   const token = settings.CONTROL_PLANE_TOKEN ?? (await readOrMakeToken(tokenFile));
   const store = await RoutingStore.open({
     path: settings.ROUTING_FILE,
@@ -32,6 +33,7 @@ async function main(): Promise<void> {
       logger.info({ event: "published", epoch, revision, checksum, why });
       fleet.publish(stored, clock.now());
     },
+    onFault: (error) => logger.error({ event: "store-fault", cause: error.message }),
   });
   const fleet: Fleet = new Fleet(store.current(), clock.now(), {
     onLostHistory: (have) => store.renewEpoch(have),
@@ -48,6 +50,9 @@ async function main(): Promise<void> {
     now: () => clock.now(),
     onError: (error) => logger.error({ event: "api-fault", error: String(error) }),
   });
+  const handEdits = new HandEdits(settings.ROUTING_FILE, store, clock, (error) =>
+    logger.warn({ event: "store-not-watched", cause: error.message }),
+  );
   const server = new ControlPlaneServer({
     handle: api.handle,
     fleet,
@@ -59,6 +64,7 @@ async function main(): Promise<void> {
   const stop = async (signal: string): Promise<void> => {
     logger.info({ event: "stopping", signal });
     await server.close();
+    await handEdits.close();
     await store.close();
     logger.info({ event: "stopped" });
     destination.flushSync();
@@ -68,6 +74,7 @@ async function main(): Promise<void> {
   process.once("SIGINT", stop);
 
   const port = await server.listen(settings.CONTROL_PLANE_PORT);
+  handEdits.start();
   const url = `http://${settings.HOST}:${port}`;
   const ready =
     settings.CONTROL_PLANE_TOKEN === undefined ? { event: "ready", url, tokenFile } : { event: "ready", url };

@@ -122,7 +122,7 @@ export class ControlPlaneServer {
     });
     socket.on("message", (data: Buffer, isBinary) => {
       if (isBinary) socket.close(closeCodes.notUnderstood, "A binary message");
-      else fleet.receive(link, data.toString("utf8"), clock.now());
+      else fleet.receive(link, data, clock.now());
     });
     // An error is always followed by the close.
     socket.on("error", () => {});

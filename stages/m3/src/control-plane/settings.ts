@@ -1,6 +1,5 @@
 // What can be set from outside for the control plane, by environment variables.
 
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { SettingsError } from "../settings.ts";
@@ -26,6 +25,8 @@ const schema = z.object({
     .string()
     .regex(/^[\x21-\x7e]{16,}$/, "expected 16 or more printable characters without a space")
     .optional(),
+  /** Where the token is kept; `control-plane-token` in `STATE_DIR` unless told otherwise. */
+  CONTROL_PLANE_TOKEN_FILE: z.string().min(1).optional(),
   /** Largest routing table, as a message, in bytes. */
   MAX_MESSAGE_BYTES: z.coerce
     .number()
@@ -48,9 +49,4 @@ export function readControlPlaneSettings(
   if (result.success) return result.data;
   const faults = result.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
   throw new SettingsError(`Cannot start: ${faults.join("\n")}`);
-}
-
-/** Where the token is kept when the environment does not bring it. */
-export function tokenPath(stateDir: string): string {
-  return join(stateDir, "control-plane-token");
 }

@@ -4,8 +4,9 @@
 import { readFile } from "node:fs/promises";
 import writeFileAtomic from "write-file-atomic";
 import { checksumOf } from "../checksum.ts";
-import { encode, type Position } from "../protocol.ts";
+import { encodeSnapshot, type Position } from "../protocol.ts";
 import { parseRoutingTable, type RoutingDocument, type RoutingTable } from "../routing-table.ts";
+import { decodeTable } from "../table-decoder.ts";
 import type { Published } from "./fleet.ts";
 import { afterLoss, type History, isLostHistory, nextRevision, resumedHistory } from "./history.ts";
 import { readHistory, writeHistory } from "./history-file.ts";
@@ -36,6 +37,8 @@ export interface RoutingStoreDependencies {
   readonly newEpoch: () => string;
   /** Told of every new revision, after it is on disk. */
   readonly onPublish: (stored: Stored, why: string) => void;
+  /** Told why the file's content was not taken over, or why a new epoch could not begin. */
+  readonly onFault: (error: Error) => void;
 }
 
 /** The store cannot start: the message says what to change. */
@@ -47,6 +50,8 @@ export class RoutingStore {
   readonly #deps: RoutingStoreDependencies;
   #current: Stored;
   #lastError: string | null = null;
+  /** The file's content when it was last in step with the current revision. */
+  #bytes: Buffer | undefined;
   /** Changes happen one after the other: each sees the one before it. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -62,7 +67,7 @@ export class RoutingStore {
    */
   static async open(dependencies: RoutingStoreDependencies): Promise<RoutingStore> {
     const { path, historyPath, newEpoch, maxMessageBytes } = dependencies;
-    const read = await readDocument(path);
+    const read = readDocument(await readFile(path).catch((error: Error) => error));
     if (!read.ok) throw new StoreError(`Cannot start: ${path}: ${read.faults.join("\n")}`);
     const checksum = checksumOf(read.document);
     const known = await readHistory(historyPath);
@@ -112,14 +117,17 @@ export class RoutingStore {
   /** Takes over what somebody has written into the file. Invalid content changes nothing, and is told. Never rejects. */
   reread(): Promise<void> {
     return this.#exclusively(async () => {
-      const read = await readDocument(this.#deps.path);
-      if (!read.ok) return this.#fail(`The file is not taken over: ${read.faults.join("; ")}`);
+      const bytes = await readFile(this.#deps.path);
+      if (this.#bytes?.equals(bytes)) return;
+      const read = readDocument(bytes);
+      if (!read.ok) throw new StoreError(read.faults.join("\n"));
       const next = this.#nextOf(read);
+      if (next !== undefined && next.frame.length > this.#deps.maxMessageBytes)
+        throw new StoreError("(file): too large");
+      if (next !== undefined) await this.#publish(next, "the file was edited");
+      this.#bytes = bytes;
       this.#lastError = null;
-      if (next === undefined) return;
-      if (next.frame.length > this.#deps.maxMessageBytes) return this.#fail("The file is too large");
-      await this.#publish(next, "the file was edited");
-    }).catch((error: Error) => this.#fail(error.message));
+    }).catch((error: Error) => this.#fail(error));
   }
 
   // #region new-epoch
@@ -131,7 +139,7 @@ export class RoutingStore {
       if (!isLostHistory(history, have)) return;
       const next = storedOf(this.#current, afterLoss(history, have, this.#deps.newEpoch));
       await this.#publish(next, `a router has revision ${have.revision} of a lost history`);
-    }).catch((error: Error) => this.#fail(error.message));
+    }).catch((error: Error) => this.#fail(error));
   }
   // #endregion new-epoch
 
@@ -160,8 +168,11 @@ export class RoutingStore {
     return result;
   }
 
-  #fail(words: string): void {
-    this.#lastError = words;
+  #fail(error: Error): void {
+    // The same fault is found again with every look at the file; it is told once.
+    if (error.message === this.#lastError) return;
+    this.#lastError = error.message;
+    this.#deps.onFault(error);
   }
 }
 
@@ -195,22 +206,16 @@ interface ValidDocument {
 }
 
 function storedOf({ document, table }: ValidDocument, history: History): Stored {
-  const { epoch, revision, checksum } = history;
-  const message = encode({ type: "snapshot", epoch, revision, checksum, table: document });
-  return { history, document, table, frame: Buffer.from(message) };
+  return { history, document, table, frame: encodeSnapshot(history, JSON.stringify(document)) };
 }
 
 type ReadResult =
   | ({ readonly ok: true } & ValidDocument)
   | { readonly ok: false; readonly faults: readonly string[] };
 
-async function readDocument(path: string): Promise<ReadResult> {
-  try {
-    const document: unknown = JSON.parse(await readFile(path, "utf8"));
-    const parsed = parseRoutingTable(document);
-    if (!parsed.ok) return parsed;
-    return { ok: true, document: document as RoutingDocument, table: parsed.table };
-  } catch (error) {
-    return { ok: false, faults: [error instanceof Error ? error.message : String(error)] };
-  }
+function readDocument(bytes: Buffer | Error): ReadResult {
+  if (bytes instanceof Error) return { ok: false, faults: [`(file): ${bytes.message}`] };
+  const decoded = decodeTable(bytes);
+  if (!decoded.ok) return decoded;
+  return { ok: true, document: JSON.parse(bytes.toString("utf8")), table: decoded.table };
 }
