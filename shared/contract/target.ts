@@ -1,7 +1,7 @@
 // What a contract suite is run against: anything that serves the routing table of the contract at a URL. A suite hosts
 // the four endpoints itself and hands their addresses over; how a router learns them is the target's business.
 
-import type { PlacementName } from "../testkit/cluster.ts";
+import { type PlacementName, placementNames } from "../testkit/cluster.ts";
 import { pidsListeningOn, withDescendants } from "../testkit/process-by-port.ts";
 import { type EndpointUrls, type LogLine, type Stage, startRouter } from "../testkit/router-process.ts";
 
@@ -54,4 +54,30 @@ export function urlTarget(url: string, ports: Readonly<Record<PlacementName, num
       close: async () => {},
     }),
   };
+}
+
+/**
+ * The target that CONTRACT_URL and CONTRACT_PORTS (`visa=9004,tier1=9001,…`, the defaults unless set) describe.
+ *
+ * @throws Error when CONTRACT_URL is missing
+ */
+export function targetFromEnvironment(env: NodeJS.ProcessEnv = process.env): ContractTarget {
+  const url = env["CONTRACT_URL"];
+  if (url === undefined)
+    throw new Error("Set CONTRACT_URL, or use: npm run contract -- m1 http://127.0.0.1:8080");
+  return urlTarget(url, { ...defaultPorts, ...parsePorts(env["CONTRACT_PORTS"] ?? "") });
+}
+
+/** Reads `visa=9004,tier1=9001`. @throws RangeError naming the pair that is wrong */
+export function parsePorts(text: string): Partial<Record<PlacementName, number>> {
+  const ports: Partial<Record<PlacementName, number>> = {};
+  for (const pair of text.split(",").filter((each) => each !== "")) {
+    const [word, digits = ""] = pair.split("=");
+    const name = placementNames.find((each) => each === word);
+    if (name === undefined || !/^\d{1,5}$/.test(digits) || Number(digits) > 65_535) {
+      throw new RangeError(`Write each port as name=number with ${placementNames.join(", ")}; got "${pair}"`);
+    }
+    ports[name] = Number(digits);
+  }
+  return ports;
 }

@@ -71,11 +71,11 @@ export function describeAccessLog(contract: Contract): void {
       });
     });
 
-    test.each([
+    test.for([
       ["before its head", "", 502],
       ["in the middle of its body", responseBytes("200 OK", ["Content-Length: 100"], "part"), 200],
-    ])("says upstream-failed when the cell broke %s", async (_, start, status) => {
-      if (contract.router.logs === undefined) return;
+    ] as const)("says upstream-failed when the cell broke %s", async ([, start, status], { skip }) => {
+      readable(skip);
       using scene = contract.scene(async (exchange) => {
         await exchange.write(start);
         await exchange.connection.close();

@@ -76,46 +76,51 @@ export function describeBackpressure(contract: Contract): void {
   describe("memory", () => {
     const block = patternedBytes(mebibyte);
 
-    /** Runs `work` and asserts how much the router's resident memory grew; skips by name where it cannot be read. */
-    const expectFlatMemory = async (skip: (why: string) => void, work: () => Promise<void>) => {
+    /**
+     * Carries a body of 64 MiB and then one of 256 MiB, and asserts that the second made the router's resident memory grow by
+     * less than 48 MiB. The first one brings a garbage-collected heap to its working size, which is not what is asked
+     * here: a router that keeps bodies grows by every byte of the second. Skips by name where memory cannot be read.
+     */
+    const expectFlatMemory = async (skip: (why: string) => void, carry: (bytes: number) => Promise<void>) => {
       const pids = contract.router.pids();
       if (pids.length === 0 || pids.some((pid) => residentBytes(pid) === null)) {
         return skip(
           "the router's resident memory cannot be read here: no process found at its port, or no /proc",
         );
       }
-      const memory = await peakResidentDuring(pids, work);
+      await carry(64 * mebibyte);
+      const memory = await peakResidentDuring(pids, () => carry(bigBytes));
       const growth = Math.round((memory?.growthBytes ?? 0) / mebibyte);
       console.info(`resident memory: ${growth} MiB growth`);
       expect(memory?.growthBytes, `${growth} MiB growth`).toBeLessThan(maxGrowthBytes);
     };
 
     test("stays flat while 256 MiB go down", async ({ skip }) => {
-      using scene = contract.scene(async (exchange) => {
-        await exchange.write(`HTTP/1.1 200 OK\r\nContent-Length: ${bigBytes}\r\n\r\n`);
-        for (let sent = 0; sent < bigBytes; sent += block.length) if (!(await exchange.write(block))) return;
-      });
-      await using client = await contract.connect({ deadlineMs: 30_000 });
-      await expectFlatMemory(skip, async () => {
+      await expectFlatMemory(skip, async (bytes) => {
+        using scene = contract.scene(async (exchange) => {
+          await exchange.write(`HTTP/1.1 200 OK\r\nContent-Length: ${bytes}\r\n\r\n`);
+          for (let sent = 0; sent < bytes; sent += block.length) if (!(await exchange.write(block))) return;
+        });
+        await using client = await contract.connect({ deadlineMs: 30_000 });
         await client.write(scene.request());
         const response = await client.readBody(await client.readHead(), { onBody: () => {} });
-        expect([response.bodyBytes, response.ending]).toEqual([bigBytes, "complete"]);
+        expect([response.bodyBytes, response.ending]).toEqual([bytes, "complete"]);
       });
     });
 
     test("stays flat while 256 MiB go up, in chunks", async ({ skip }) => {
-      using scene = contract.scene(async (exchange) => {
-        await exchange.readBody({ onBody: () => {} });
-        await exchange.write(responseBytes("200 OK", [], "ok"));
-      });
-      await using client = await contract.connect({ deadlineMs: 30_000 });
-      await expectFlatMemory(skip, async () => {
+      const piece = Buffer.from(chunk(block.toString("latin1")), "latin1");
+      await expectFlatMemory(skip, async (bytes) => {
+        using scene = contract.scene(async (exchange) => {
+          await exchange.readBody({ onBody: () => {} });
+          await exchange.write(responseBytes("200 OK", [], "ok"));
+        });
+        await using client = await contract.connect({ deadlineMs: 30_000 });
         await client.write(scene.request({ method: "POST", fields: ["Transfer-Encoding: chunked"] }));
-        const piece = Buffer.from(chunk(block.toString("latin1")), "latin1");
-        for (let sent = 0; sent < bigBytes; sent += block.length) await client.write(piece);
+        for (let sent = 0; sent < bytes; sent += block.length) await client.write(piece);
         await client.write(chunk(""));
         expect((await client.readResponse({ method: "POST" })).text()).toBe("ok");
-        expect(scene.onlySeen.message?.bodyBytes).toBe(bigBytes);
+        expect(scene.onlySeen.message?.bodyBytes).toBe(bytes);
       });
     });
   });

@@ -2,7 +2,7 @@
 // cases take as long as the limits, so they start when the suite does and run beside all others.
 
 import { setTimeout as delay } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, type RunnerTestSuite, test } from "vitest";
 import { chunk, responseBytes } from "../messages.ts";
 import type { Contract } from "./contract.ts";
 import { openDeafPort } from "./deaf-port.ts";
@@ -122,8 +122,11 @@ export function describeTimeLimits(contract: Contract): void {
   });
 
   const started = new Map<string, Promise<unknown>>();
-  beforeAll(() => {
+  // biome-ignore lint/correctness/noEmptyPattern: Vitest reads the first argument as fixtures and wants a pattern
+  beforeAll(({}, suite) => {
     for (const [title, run] of Object.entries(cases)) {
+      // Not where a filter has left the case out: nobody waits half a minute for what nobody asked.
+      if (!isSelected(suite, title)) continue;
       // Settled into a value: a rejection that nobody awaits yet would end the test process.
       started.set(
         title,
@@ -135,4 +138,10 @@ export function describeTimeLimits(contract: Contract): void {
     }
   });
   afterAll(() => Promise.all(started.values()).then(() => {}));
+}
+
+function isSelected(suite: Pick<RunnerTestSuite, "tasks">, title: string): boolean {
+  return suite.tasks.some((task) =>
+    task.type === "suite" ? isSelected(task, title) : task.name === title && task.mode === "run",
+  );
 }
