@@ -30,7 +30,7 @@ export async function benchCompare(options: BenchOptions): Promise<number> {
   });
   showProgress("");
   const report: Report = {
-    kind: "compare",
+    kind: options.command,
     takenAt: new Date().toISOString(),
     machine,
     method: {
@@ -38,7 +38,7 @@ export async function benchCompare(options: BenchOptions): Promise<number> {
       rounds,
       seconds,
       connections,
-      rate: comparison.rate,
+      rate: cpuOnly ? undefined : comparison.rate,
       requestFields: 6,
       bodyBytes: 512,
     },

@@ -1,24 +1,20 @@
 // The bench's upstream: four cells in one process that answer every bodiless request with the same bytes, so that the
 // proxy is what is measured. Not an HTTP server: it counts blank lines. Prints {"event":"ready","cells":{…}}.
 import { type AddressInfo, createServer, type Socket } from "node:net";
+import { answerBody, answerBytes } from "./cell-answer.ts";
 import { cellNames } from "./routes.ts";
-
-/** The size of every answer's body, in bytes: a small JSON document. */
-const bodyBytes = 512;
 
 const headEnd = Buffer.from("\r\n\r\n");
 
 function answerOf(cell: string): Buffer {
-  const start = `{"cell":"${cell}","padding":"`;
-  const body = `${start}${"x".repeat(bodyBytes - start.length - 2)}"}`;
   const head = [
     "HTTP/1.1 200 OK",
     "content-type: application/json",
     "cache-control: no-store",
     "date: Thu, 01 Jan 2026 00:00:00 GMT",
-    `content-length: ${bodyBytes}`,
+    `content-length: ${answerBytes}`,
   ];
-  return Buffer.from(`${head.join("\r\n")}\r\n\r\n${body}`, "latin1");
+  return Buffer.from(`${head.join("\r\n")}\r\n\r\n${answerBody(cell)}`, "latin1");
 }
 
 function serve(socket: Socket, answer: Buffer): void {

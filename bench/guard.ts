@@ -1,5 +1,6 @@
 // Before a proxy is timed it must be right: a fast proxy that routes nothing is not fast.
 import { request } from "node:http";
+import { answerBody } from "./cell-answer.ts";
 import { requestHeaders, requestKey, requestPath } from "./load/request.ts";
 import { type CellName, defaultCell, routingKeys } from "./routes.ts";
 
@@ -11,8 +12,8 @@ export async function findFault(url: string, routes: boolean): Promise<string | 
     const { status, body } = await get(url, key);
     if (status !== 200)
       return `routing key "${key}": expected status 200, got ${status} ${body.slice(0, 120)}`;
-    if (!body.startsWith(`{"cell":"${cell}",`) || body.length !== 512) {
-      return `routing key "${key}": expected the 512 bytes of cell "${cell}", got ${body.length}: ${body.slice(0, 60)}`;
+    if (body !== answerBody(cell)) {
+      return `routing key "${key}": expected the answer of cell "${cell}", got ${body.length} bytes: ${body.slice(0, 60)}`;
     }
   }
   return undefined;

@@ -59,7 +59,13 @@ export type StartOptions = Partial<Pick<StartContext, "workers" | "nodeArgs">> &
 export class Lineup implements AsyncDisposable {
   readonly directory = mkdtempSync(join(tmpdir(), "cell-routing-bench-"));
   readonly #stops: (() => Promise<void>)[] = [];
+  readonly #cellScript: string;
   #cells: Cells | undefined;
+
+  /** `cellScript` stands beside this file: what answers behind the proxies. */
+  constructor(cellScript: "cell-server.ts" | "body-cell.ts" = "cell-server.ts") {
+    this.#cellScript = cellScript;
+  }
 
   /** Starts a contender and checks that it routes. @throws Error when it does not start or answers wrongly. */
   async start(contender: Contender, options: StartOptions): Promise<Running> {
@@ -105,7 +111,7 @@ export class Lineup implements AsyncDisposable {
   }
 
   async #startCells(): Promise<Cells> {
-    const script = join(import.meta.dirname, "cell-server.ts");
+    const script = join(import.meta.dirname, this.#cellScript);
     const child = startChild(process.execPath, [script], { name: "cells", directory: this.directory });
     this.#stops.push(child.stop);
     const { cells } = await readyLine(child);

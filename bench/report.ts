@@ -8,6 +8,9 @@ import { formatNumber, formatTable } from "./table.ts";
 /** The yardsticks: the best Node peer and nginx, with and without their access logs. */
 export const references = ["reply-from", "reply-from-nolog", "nginx", "nginx-nolog"] as const;
 
+/** A load average above this means that others were at work when the bench began. */
+const busyLoad = 0.5;
+
 export type Row = {
   readonly name: string;
   readonly kind: string;
@@ -31,14 +34,14 @@ export type Method = {
   readonly rounds: number;
   readonly seconds: number;
   readonly connections: number;
-  /** Requests a second of the open loop. */
-  readonly rate: number;
+  /** Requests a second of the open loop; undefined when there was none. */
+  readonly rate: number | undefined;
   readonly requestFields: number;
   readonly bodyBytes: number;
 };
 
 export type Report = {
-  readonly kind: "compare";
+  readonly kind: string;
   readonly takenAt: string;
   readonly machine: Machine;
   readonly method: Method;
@@ -119,15 +122,21 @@ export function formatReport(report: Report): string {
     formatNumber(row.peakRssMiB),
   ]);
   const { machine, method } = report;
+  const latencies = method.rate === undefined ? "" : `; latencies at ${method.rate} requests/s (open loop)`;
   const lines = [
     `${machine.cpu}, ${machine.cores} cores${machine.virtual ? " (virtual)" : ""}, ${machine.kernel}, Node ${machine.node}, load before ${machine.loadBefore}`,
-    `${method.load}; ${method.rounds} interleaved rounds of ${method.seconds} s, ${method.connections} connections; latencies at ${method.rate} requests/s (open loop)`,
+    `${method.load}; ${method.rounds} interleaved rounds of ${method.seconds} s, ${method.connections} connections${latencies}`,
     "Median (smallest–largest round). CPU time is the proxy's process tree's; ratios are of CPU time, paired by round.",
     "",
     formatTable(head, rows),
     "",
     ...report.rows.map((row) => `${row.name} ${row.version}: ${row.about}`),
   ];
+  if (machine.loadBefore > busyLoad) {
+    lines.push(
+      `NOTE the machine was busy (load ${machine.loadBefore}): trust the smallest rounds and repeat when it is quiet`,
+    );
+  }
   for (const { name, why } of report.missing) lines.push(`skipped ${name}: ${why}`);
   for (const { name, why } of report.failed) lines.push(`FAILED ${name}: ${why}`);
   for (const row of report.rows) {

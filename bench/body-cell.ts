@@ -1,0 +1,51 @@
+// Cells for large bodies: GET /down/BYTES sends that many, POST /up counts what it gets and says so; anything else gets
+// the small answer. On node:http, since a proxy may frame a body anew. Prints {"event":"ready","cells":{…}}.
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { answerBody } from "./cell-answer.ts";
+import { cellNames } from "./routes.ts";
+
+const piece = Buffer.alloc(64 * 1024, "0123456789abcdef");
+
+function sendBytes(response: ServerResponse, total: number): void {
+  response.writeHead(200, { "content-type": "application/octet-stream", "content-length": total });
+  let missing = total;
+  const more = () => {
+    while (missing > 0) {
+      const next = missing >= piece.length ? piece : piece.subarray(0, missing);
+      missing -= next.length;
+      if (!response.write(next)) return void response.once("drain", more);
+    }
+    response.end();
+  };
+  more();
+}
+
+function countBytes(request: IncomingMessage, response: ServerResponse): void {
+  let bytes = 0;
+  request.on("data", (chunk: Buffer) => {
+    bytes += chunk.length;
+  });
+  request.once("end", () => {
+    const body = JSON.stringify({ bytes });
+    response.writeHead(200, { "content-type": "application/json", "content-length": body.length }).end(body);
+  });
+}
+
+function answer(cell: string, request: IncomingMessage, response: ServerResponse): void {
+  const total = /^\/down\/(\d{1,12})$/.exec(request.url ?? "")?.[1];
+  if (total !== undefined) return sendBytes(response, Number(total));
+  if (request.method === "POST") return countBytes(request, response);
+  const body = answerBody(cell);
+  response.writeHead(200, { "content-type": "application/json", "content-length": body.length }).end(body);
+}
+
+const cells: Record<string, string> = {};
+for (const name of cellNames) {
+  const server = createServer((request, response) => answer(name, request, response));
+  server.keepAliveTimeout = 75_000;
+  await new Promise<void>((resolve) => server.listen({ host: "127.0.0.1", port: 0 }, resolve));
+  cells[name] = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+console.log(JSON.stringify({ event: "ready", cells }));
+process.once("SIGTERM", () => process.exit(0));

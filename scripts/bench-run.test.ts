@@ -1,0 +1,177 @@
+// `npm run bench` as a learner runs it: real processes, short rounds. Asserts on what it says, not on how fast anything is.
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { Report } from "../bench/report.ts";
+
+const root = join(import.meta.dirname, "..");
+
+type Ended = { readonly code: number | null; readonly stdout: string; readonly stderr: string };
+
+function startBench(args: readonly string[]) {
+  // Resolved as the npm script does, by the Node that runs the tests and without a shell.
+  const script = [join(root, "node_modules", "tsx", "dist", "cli.mjs"), join(root, "scripts", "bench.ts")];
+  const child = spawn(process.execPath, [...script, ...args], {
+    cwd: root,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let [stdout, stderr] = ["", ""];
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  const ended = new Promise<Ended>((resolve) =>
+    child.once("close", (code) => resolve({ code, stdout, stderr })),
+  );
+  return { child, ended, [Symbol.dispose]: () => void child.kill("SIGTERM") };
+}
+
+async function bench(...args: string[]): Promise<Ended> {
+  using run = startBench(args);
+  return await run.ended;
+}
+
+const short = ["--rounds", "1", "--seconds", "1", "--connections", "4", "--rate", "200", "--name", "test"];
+
+/** A file that starts like a stage but answers with `status` and a body of its own after `goodAnswers` good ones. */
+function impostor(directory: string, goodAnswers: number): string {
+  const file = join(directory, "impostor.mjs");
+  const code = `import { createServer, get } from "node:http";
+    const cells = Object.fromEntries(process.env.CELLS.split(",").map((pair) => pair.split(/=(.*)/s)));
+    const keys = { visa: "visa", acme: "tier1", globex: "tier2", initech: "tier3" };
+    let left = ${goodAnswers};
+    const server = createServer((req, res) => {
+      if (left-- <= 0) return void res.writeHead(500).end("no");
+      get(cells[keys[req.headers["x-routing-key"]] ?? "tier3"], (answer) => answer.pipe(res));
+    }).listen(0, "127.0.0.1", () => console.log(JSON.stringify({ event: "ready", url: "http://127.0.0.1:" + server.address().port })));`;
+  writeFileSync(file, code);
+  return file;
+}
+
+function temporaryDirectory() {
+  const path = mkdtempSync(join(tmpdir(), "bench-test-"));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+describe("npm run bench", { timeout: 120_000 }, () => {
+  it("measures a peer and the bare cell, and writes the same JSON that it prints", async () => {
+    using directory = temporaryDirectory();
+    const out = join(directory.path, "bench.json");
+    const { code, stdout, stderr } = await bench(
+      "--only",
+      "undici-dispatch,direct",
+      "--json",
+      "--out",
+      out,
+      ...short,
+    );
+    expect(stderr).toBe("");
+    expect(code).toBe(0);
+    const report = JSON.parse(stdout) as Report;
+    const [peer, direct] = report.rows;
+    expect(peer?.name).toBe("undici-dispatch");
+    expect(peer?.cpuUsPerRequest?.median).toBeGreaterThan(0);
+    expect(peer?.peakRssMiB).toBeGreaterThan(10);
+    expect(peer?.p99Ms?.median).toBeGreaterThanOrEqual(peer?.p50Ms?.median ?? Number.POSITIVE_INFINITY);
+    expect(direct?.name).toBe("direct");
+    expect(direct?.cpuUsPerRequest).toBeUndefined();
+    expect(direct?.requestsPerSecond?.median).toBeGreaterThan(0);
+    const open = peer?.rounds.find(({ phase }) => phase === "open");
+    // The pacer sends what the rate asks for, no more and no less.
+    expect(open?.requests).toBe(200);
+    const { default: saved } = (await import(out, { with: { type: "json" } })) as { default: Report };
+    expect(saved).toEqual(report);
+  });
+
+  it("prints plain text with a row for each, when it is piped", async () => {
+    const { code, stdout, stderr } = await bench("--only", "undici-dispatch", "--cpu-only", ...short);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toMatch(/^undici-dispatch +\d/m);
+    expect(stdout).not.toContain("\u001b");
+  });
+
+  it("refuses to time a proxy that does not route, and says why", async () => {
+    using directory = temporaryDirectory();
+    const also = `impostor=${impostor(directory.path, 0)}`;
+    const { code, stdout } = await bench("--only", "direct", "--cpu-only", "--also", also, ...short);
+    expect(code).toBe(2);
+    expect(stdout).toContain(
+      'FAILED impostor: it does not route: routing key "visa": expected status 200, got 500 no',
+    );
+  });
+
+  it("voids a round in which a proxy answered with errors", async () => {
+    using directory = temporaryDirectory();
+    // Good for the guard's five requests, bad for every one under load.
+    const also = `impostor=${impostor(directory.path, 5)}`;
+    const { code, stdout } = await bench("--only", "direct", "--cpu-only", "--also", also, ...short);
+    expect(code).toBe(2);
+    expect(stdout).toContain("VOID impostor: 1 rounds had errors");
+    expect(stdout).toMatch(/^impostor +- /m);
+  });
+
+  it.each([
+    [["--only", "nobody"], /No contender "nobody"/],
+    [["dance"], /No command "dance"/],
+    [["--rounds", "none"], /--rounds takes a whole number/],
+    [["--frobnicate"], /--frobnicate/],
+    [["profile"], /profile takes the name/],
+  ])("ends with 1 and one reason on wrong arguments: %j", async (args, reason) => {
+    const { code, stdout, stderr } = await bench(...args);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toMatch(reason);
+  });
+
+  it("leaves no process behind when it is interrupted", async () => {
+    using directory = temporaryDirectory();
+    const pidFile = join(directory.path, "pid");
+    const file = join(directory.path, "patient.mjs");
+    // Never ready, deaf to SIGTERM: the worst child to leave behind.
+    writeFileSync(
+      file,
+      `import { writeFileSync, renameSync } from "node:fs";
+       process.on("SIGTERM", () => {});
+       writeFileSync(${JSON.stringify(`${pidFile}.new`)}, String(process.pid));
+       renameSync(${JSON.stringify(`${pidFile}.new`)}, ${JSON.stringify(pidFile)});
+       setInterval(() => {}, 1000);`,
+    );
+    using run = startBench(["--only", "direct", "--also", `patient=${file}`, ...short]);
+    const pid = await contentOf(pidFile);
+    run.child.kill("SIGINT");
+    const { code, stderr } = await run.ended;
+    expect(code).toBe(130);
+    expect(stderr).not.toContain("at "); // a stack trace
+    await gone(Number(pid));
+  });
+});
+
+/** Waits until a file exists, by looking again on each turn of the poll, and returns its content. */
+async function contentOf(path: string): Promise<string> {
+  const { readFile } = await import("node:fs/promises");
+  return await poll(() => readFile(path, "utf8").catch(() => undefined), `${path} to exist`);
+}
+
+async function gone(pid: number): Promise<void> {
+  await poll(async () => {
+    try {
+      process.kill(pid, 0);
+      return undefined;
+    } catch {
+      return true;
+    }
+  }, `process ${pid} to end`);
+}
+
+async function poll<T>(look: () => Promise<T | undefined>, what: string): Promise<T> {
+  const endMs = performance.now() + 30_000;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined) return found;
+    if (performance.now() > endMs) throw new Error(`Waited 30 s for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
