@@ -105,17 +105,16 @@ function homeOf(file: string): { home: readonly string[]; isSource: boolean } {
 }
 
 function browserFaults(src: string, facts: Facts): Finding[] {
-  return browserModules
-    .map((name) => `${src}/${name}.ts`)
-    .filter((file) => facts.has(file))
-    .flatMap((file) =>
-      nodeUses(file, facts, new Set()).map(({ where, what }) => browserFault(file, where, what)),
-    );
-}
-
-function browserFault(file: string, where: string, what: string): Finding {
-  const through = where.startsWith(`${file}:`) ? "" : `, which ${file} imports`;
-  return error(where, `${what}${through}: this module has to run in the browser`);
+  const faults = new Map<string, Finding>();
+  for (const file of browserModules.map((name) => `${src}/${name}.ts`).filter((path) => facts.has(path))) {
+    for (const { where, what } of nodeUses(file, facts, new Set())) {
+      const through = where.startsWith(`${file}:`) ? "" : `, which ${file} imports`;
+      // One finding a place, however many modules reach it.
+      const fault = error(where, `${what}${through}: this module has to run in the browser`);
+      faults.set(where, faults.get(where) ?? fault);
+    }
+  }
+  return [...faults.values()];
 }
 
 /** What `file`, and every file that it imports, takes from Node. */
