@@ -1,5 +1,5 @@
 // The options that every sub-command shares, checked once.
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 
 import type { Contender } from "./contender.ts";
 import { select, UsageError } from "./lineup.ts";
@@ -36,6 +36,12 @@ function parseAlso(pair: string): Contender {
   return stageLike(name, resolve(file), `${file}, started like a stage; its standard output to a file`);
 }
 
+/** Where the site reads the figures that it draws. */
+function siteFile(command: string): string {
+  const name = command === "compare" ? "bench" : `bench-${command}`;
+  return join(import.meta.dirname, "..", "site", "data", `${name}.json`);
+}
+
 /** @throws UsageError naming the option, the value and what is allowed. */
 export function parseOptions(
   command: string,
@@ -54,7 +60,6 @@ export function parseOptions(
   const resultName = text("name") ?? `latest-${command}`;
   if (!/^[\w.-]{1,80}$/.test(resultName))
     throw new UsageError(`--name takes letters, digits, ".", "-", "_", not "${resultName}"`);
-  if (flag("save") && text("out") === undefined) throw new UsageError("--save needs --out FILE");
   return {
     command,
     operands,
@@ -70,7 +75,7 @@ export function parseOptions(
     cpuOnly: flag("cpu-only"),
     json: flag("json"),
     resultName,
-    out: text("out"),
+    out: text("out") ?? (flag("save") ? siteFile(command) : undefined),
     signal,
   };
 }

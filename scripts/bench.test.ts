@@ -173,10 +173,15 @@ describe("options", () => {
     [{ only: "nobody" }, /No contender "nobody"; there are: m1, m2/],
     [{ also: "mine" }, /NAME=FILE/],
     [{ name: "../etc" }, /--name/],
-    [{ save: true }, /--out/],
   ])("refuse %j", (values, message) => {
     expect(() => parse(values)).toThrow(UsageError);
     expect(() => parse(values)).toThrow(message);
+  });
+
+  it("write for the site when asked to, or wherever told", () => {
+    expect(parse({}).out).toBeUndefined();
+    expect(parse({ save: true }).out).toMatch(/site\/data\/bench\.json$/);
+    expect(parse({ save: true, out: "x.json" }).out).toBe("x.json");
   });
 
   it("take contenders in the order named, each once", () => {

@@ -5,7 +5,8 @@
 //   npm run bench -- bodies|connections|workers|fleet  large bodies, many connections, worker processes, control plane
 //   npm run bench -- profile m4                        where a stage spends its CPU time
 //
-// Options: --only NAMES --also NAME=FILE --cpu-only --rounds N --seconds N --connections N --rate N --json --name NAME --save --out FILE
+// Options: --only NAMES --also NAME=FILE --cpu-only --rounds N --seconds N --connections N --rate N --json --name NAME --save
+//          --out FILE
 // Exit codes: 0 measured, 1 wrong arguments, 2 something failed to start, did not route or had errors under load,
 // 130 interrupted.
 import { existsSync } from "node:fs";
@@ -31,7 +32,8 @@ const usage = `Usage: npm run bench [-- [compare|bodies|connections|workers|flee
   --cpu-only        closed loop only, no latencies
   --json            the result as JSON on standard output
   --name NAME       write bench/results/NAME.json (latest-<command>)
-  --save --out FILE also write FILE, for the site`;
+  --save            also write site/data/bench.json, from which the site draws its charts
+  --out FILE        also write FILE`;
 
 type Command = (options: BenchOptions) => Promise<number>;
 
