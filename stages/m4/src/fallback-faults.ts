@@ -54,17 +54,12 @@ function loopFault(
 ): string | undefined {
   const wayBack = shortestWay(placements, target, name);
   if (wayBack === undefined) return undefined;
-  const id = sameWhereverItStarts(wayBack);
+  // Two shortest loops over the same placements are one loop that was entered at two places.
+  const id = JSON.stringify([...wayBack].sort());
   if (loopsFound.has(id)) return undefined;
   loopsFound.add(id);
   const loop = [name, ...wayBack].map((each) => `"${each}"`).join(" → ");
   return `Break the loop of fallbacks ${loop}: a failure would run in a circle`;
-}
-
-/** One text for one loop, whichever of its names was found first. */
-function sameWhereverItStarts(loop: readonly string[]): string {
-  const first = loop.indexOf([...loop].sort()[0] ?? "");
-  return JSON.stringify([...loop.slice(first), ...loop.slice(0, first)]);
 }
 
 /** Names from `from` to `to` along fallbacks, both included; undefined when no way leads there. */

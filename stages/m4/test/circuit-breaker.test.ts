@@ -246,7 +246,7 @@ describe("properties", () => {
   );
   const settings = fc.record({
     consecutiveFailures: fc.integer({ min: 1, max: 6 }),
-    failureRatio: fc.double({ min: 0.05, max: 1, noNaN: true }),
+    failureRatio: fc.integer({ min: 5, max: 100 }).map((percent) => percent / 100),
     windowMs: fc.integer({ min: 10, max: 5000 }),
     minimumRequests: fc.integer({ min: 1, max: 20 }),
     waitMs: fc.integer({ min: 1, max: 1000 }),

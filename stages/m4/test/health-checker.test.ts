@@ -166,6 +166,35 @@ describe("HealthChecker and new tables", () => {
     await checker.close();
   });
 
+  test.each<Partial<HealthSettings>>([
+    { path: "/ready" },
+    { intervalMs: 1000 },
+    { timeoutMs: 500 },
+    { rise: 1 },
+    { fall: 1 },
+  ])("a push of %o is followed from the next probe on", async (change) => {
+    const { clock, checker, hung, probes, aborted, events, stop } = setUp([placement("tier1")]);
+    checker.start(stop.signal);
+    await clock.advance(1000);
+    checker.update([placement("tier1", change)]);
+    probes.length = 0;
+    hung.add("tier1");
+    const settings = { ...DEFAULT_HEALTH, ...change };
+    // Hung probes until it is unhealthy, then good ones until it is healthy again.
+    const firstMs = 1000 + settings.intervalMs / 2;
+    const fellMs = firstMs + settings.fall * settings.timeoutMs + (settings.fall - 1) * settings.intervalMs;
+    await clock.advance(fellMs - clock.now());
+    hung.clear();
+    await clock.advance(settings.rise * settings.intervalMs);
+    expect(probes[0]?.url).toBe(`http://tier1.test:9000${settings.path}`);
+    expect(aborted[0]).toBe(`${firstMs + settings.timeoutMs}: tier1`);
+    expect(events).toEqual([
+      `${fellMs}: tier1 healthy → unhealthy`,
+      `${fellMs + settings.rise * settings.intervalMs}: tier1 unhealthy → healthy`,
+    ]);
+    await checker.close();
+  });
+
   test("another URL is another cell: healthy until its own probes say otherwise", async () => {
     const { clock, checker, down, stop } = setUp([placement("tier1")]);
     checker.start(stop.signal);

@@ -89,8 +89,8 @@ describe("RetryBudget", () => {
 
   test("property: never negative, never above the maximum, and retries stay within what was paid in", () => {
     const settings = fc.record({
-      ratio: fc.double({ min: 0, max: 1, noNaN: true }),
-      minPerSecond: fc.double({ min: 0, max: 20, noNaN: true }),
+      ratio: fc.nat(100).map((percent) => percent / 100),
+      minPerSecond: fc.nat(200).map((tenths) => tenths / 10),
       maxBalance: fc.integer({ min: 1, max: 50 }),
     });
     // A number: a request, that many milliseconds after the last one. undefined: somebody wants a retry.
@@ -129,7 +129,8 @@ describe("RetryBudget", () => {
   test("property: without a minimum the ratio is the bound over any number of requests", () => {
     const wants = fc.array(fc.nat(3), { maxLength: 400, size: "max" });
     fc.assert(
-      fc.property(fc.double({ min: 0, max: 1, noNaN: true }), wants, (ratio, retriesWanted) => {
+      fc.property(fc.nat(100), wants, (percent, retriesWanted) => {
+        const ratio = percent / 100;
         const budget = new RetryBudget({ ratio, minPerSecond: 0, maxBalance: 10 });
         let retries = 0;
         for (const [index, wanted] of retriesWanted.entries()) {
