@@ -5,9 +5,19 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { eventually } from "../shared/testkit/eventually.ts";
 import { BrokenPromiseError } from "./command-line.ts";
+import {
+  type Expected,
+  type ExpectedFields,
+  faultOf,
+  fieldFault,
+  pick,
+  readFields,
+  shownOf,
+} from "./demo-expect.ts";
 import { type Answer, type Ask, ask } from "./http-request.ts";
 import type { Narrator, StageEvent } from "./narrator.ts";
-import type { CellMember, Member, RouterMember, Stack } from "./stack.ts";
+import type { Stack } from "./stack.ts";
+import type { CellMember, Member, RouterMember } from "./stack-members.ts";
 
 export interface Demo {
   readonly steps: readonly DemoStep[];
@@ -23,16 +33,6 @@ export interface DemoStep {
   readonly run: (demo: DemoContext) => Promise<void>;
 }
 
-/** What an answer must be. Fields that are not named are not looked at. */
-export interface Expected {
-  readonly status: number;
-  readonly routedTo?: string;
-  readonly reason?: string;
-  /** Answer fields by lower-case name; undefined means that the field must be absent. */
-  readonly headers?: Readonly<Record<string, string | RegExp | undefined>>;
-  readonly body?: RegExp;
-}
-
 export interface DemoAsk extends Omit<Ask, "url"> {
   /** Value of `X-Routing-Key`; left out when undefined. */
   readonly key?: string;
@@ -42,16 +42,6 @@ export interface DemoAsk extends Omit<Ask, "url"> {
   readonly router?: RouterMember;
   readonly expect: Expected;
 }
-
-/** Answer fields that a demo always shows when they are there. */
-const shownFields = [
-  "X-Routed-To",
-  "X-Route-Reason",
-  "X-Failover-From",
-  "X-Failover-Reason",
-  "X-Retry-Count",
-  "Retry-After",
-];
 
 /** How the request ids of a demo begin, so that its requests can be told from others in a log. */
 export const demoRequestId = "demo-";
@@ -110,6 +100,37 @@ export class DemoContext {
     }
   }
 
+  /**
+   * Shows fields of what a router's admin port answers, by path (`lastError.faults`), and holds them to `expected`.
+   * Undefined means that the field must be absent.
+   */
+  async fact(
+    path: string,
+    shown: readonly string[],
+    expected: ExpectedFields,
+    router = this.router,
+  ): Promise<void> {
+    const fields = await readFields(`${router.adminUrl}${path}`, [...shown, ...Object.keys(expected)]);
+    this.#tell({ event: "fact", path, fields: pick(fields, shown) });
+    this.check(fieldFault(fields, expected));
+  }
+
+  /** As `fact`, once the fields are as expected. Fails after `withinMs`. */
+  async factBecomes(
+    path: string,
+    shown: readonly string[],
+    expected: ExpectedFields,
+    router = this.router,
+    withinMs = 10_000,
+  ): Promise<void> {
+    const names = Object.keys(expected);
+    const isThere = async () =>
+      fieldFault(await readFields(`${router.adminUrl}${path}`, names), expected) === undefined;
+    // Whether it is or not, the look below shows what there is, and fails with it.
+    await eventually(isThere, { what: path, deadlineMs: withinMs, everyMs: 20 }).catch(() => {});
+    await this.fact(path, shown, expected, router);
+  }
+
   /** Waits until `condition` holds. Fails after `withinMs` with `what` in words. */
   async until(what: string, condition: () => boolean | Promise<boolean>, withinMs = 5_000): Promise<void> {
     await eventually(condition, { what, deadlineMs: withinMs, everyMs: 20 });
@@ -162,30 +183,4 @@ export async function runDemo(stage: string, demo: Demo, stack: Stack, tell: Nar
 function present<T>(value: T | undefined, what: string): T {
   if (value === undefined) throw new BrokenPromiseError(`this stage has not got ${what}`);
   return value;
-}
-
-function shownOf(answer: Answer): Record<string, string> {
-  const shown: Record<string, string> = {};
-  for (const name of shownFields) {
-    const value = answer.headers[name.toLowerCase()];
-    if (value !== undefined) shown[name] = String(value);
-  }
-  const isProblem = answer.headers["content-type"]?.startsWith("application/problem+json") === true;
-  if (isProblem) shown["code"] = String((JSON.parse(answer.body) as { code?: unknown }).code);
-  return shown;
-}
-
-function faultOf(answer: Answer, expected: Expected): string | undefined {
-  if (answer.status !== expected.status) return `expected status ${expected.status}, got ${answer.status}`;
-  const headers: Record<string, string | RegExp | undefined> = {};
-  if (expected.routedTo !== undefined) headers["x-routed-to"] = expected.routedTo;
-  if (expected.reason !== undefined) headers["x-route-reason"] = expected.reason;
-  Object.assign(headers, expected.headers);
-  for (const [name, wanted] of Object.entries(headers)) {
-    const got = answer.headers[name]?.toString();
-    const isRight = wanted instanceof RegExp ? got !== undefined && wanted.test(got) : got === wanted;
-    if (!isRight) return `expected ${name} to be ${wanted ?? "absent"}, got ${got ?? "none"}`;
-  }
-  if (expected.body && !expected.body.test(answer.body)) return `expected a body like ${expected.body}`;
-  return undefined;
 }

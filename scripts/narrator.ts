@@ -11,6 +11,7 @@ export type StageEvent =
   | { readonly event: "action"; readonly text: string }
   | { readonly event: "request"; readonly method: string; readonly path: string; readonly fields: Fields }
   | { readonly event: "answer"; readonly status: number; readonly fields: Fields }
+  | { readonly event: "fact"; readonly path: string; readonly fields: Fields }
   | { readonly event: "why"; readonly text: string }
   | { readonly event: "demo"; readonly stage: string; readonly steps: number; readonly ok: boolean }
   | ({ readonly event: "staying"; readonly tryThis: readonly string[] } & Addresses)
@@ -53,6 +54,11 @@ function linesOf(event: StageEvent, c: ReturnType<typeof colours>): string[] {
       return [c.cyan(`  > ${event.method} ${event.path}${fieldList(event.fields)}`)];
     case "answer":
       return [(event.status < 400 ? c.green : c.red)(`  < ${event.status}${fieldList(event.fields)}`)];
+    case "fact":
+      return [
+        c.cyan(`  = ${event.path}`),
+        ...Object.entries(event.fields).map(([name, value]) => factLine(name, value)),
+      ];
     case "why":
       return event.text.split("\n").map((line) => c.dim(`    ${line}`));
     case "demo":
@@ -108,4 +114,10 @@ function fieldList(fields: Fields): string {
   return Object.entries(fields)
     .map(([name, value]) => `   ${name}: ${value}`)
     .join("");
+}
+
+/** A value of several lines, such as a list of faults, stands below its name. */
+function factLine(name: string, value: string): string {
+  const lines = value.split("\n");
+  return `      ${name}:${lines.length === 1 ? ` ${value}` : lines.map((line) => `\n        ${line}`).join("")}`;
 }

@@ -3,7 +3,8 @@
 import { demoRequestId } from "./demo.ts";
 import { launcherGone } from "./launchers.ts";
 import type { Addresses } from "./narrator.ts";
-import type { Member, Stack } from "./stack.ts";
+import type { Stack } from "./stack.ts";
+import type { Member } from "./stack-members.ts";
 import { isAtLeast } from "./stages.ts";
 
 /** Raised once by Ctrl-C, SIGTERM, a closed terminal, a closed pipe, or the end of the process that started us. */

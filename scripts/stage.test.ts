@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -10,7 +10,12 @@ import { describe, expect, test } from "vitest";
 import { eventually } from "../shared/testkit/eventually.ts";
 import { linkPackages, plantTree } from "./planted-tree.ts";
 import { runNode } from "./run-tool.ts";
-import { projectRoot } from "./stages.ts";
+import { presentStages, projectRoot } from "./stages.ts";
+
+/** Stages after m1 that have a demo. */
+const laterStages = presentStages().filter(
+  (stage) => stage !== "m1" && existsSync(join(projectRoot, "scripts/demos", `${stage}.ts`)),
+);
 
 const script = join(projectRoot, "scripts/stage.ts");
 
@@ -95,6 +100,12 @@ describe("the demo", () => {
     const statuses = run.events.filter(({ event }) => event === "answer").map(({ status }) => status);
     expect(statuses).toEqual([200, 200, 200, 400, 200, 502, 200, 200]);
     await expectAllGone(pids);
+  });
+
+  test.each(laterStages)("of %s holds every step to its promise too", async (stage) => {
+    const { code, output } = await runStage(stage, "--demo", "--port", "0");
+    expect(output).toMatch(new RegExp(`^Demo ${stage}: all \\d+ steps as promised\\.$`, "m"));
+    expect(code).toBe(0);
   });
 
   test("fails and names the step when the router answers something else", async () => {

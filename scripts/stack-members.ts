@@ -1,0 +1,64 @@
+// The parts of a running stack as handles: where each listens, how to stop, kill, restart or disturb it.
+
+import type { Exit, RunningProcess } from "./processes.ts";
+
+/** A process of the stack. It keeps its address over a restart. */
+export class Member {
+  readonly name: string;
+  readonly #launch: (port: number) => Promise<RunningProcess>;
+  #running: RunningProcess;
+
+  constructor(name: string, running: RunningProcess, launch: (port: number) => Promise<RunningProcess>) {
+    this.name = name;
+    this.#running = running;
+    this.#launch = launch;
+  }
+
+  get url(): string {
+    return this.#running.url;
+  }
+  get pid(): number {
+    return this.#running.pid;
+  }
+  get ready(): Readonly<Record<string, unknown>> {
+    return this.#running.ready;
+  }
+  get exited(): Promise<Exit> {
+    return this.#running.exited;
+  }
+  /** SIGTERM, and waits for the end. */
+  stop(): Promise<Exit> {
+    return this.#running.stop();
+  }
+  /** SIGKILL, and waits for the end. */
+  kill(): Promise<Exit> {
+    return this.#running.kill();
+  }
+  signal(signal: NodeJS.Signals): void {
+    this.#running.signal(signal);
+  }
+  /** Starts it again on the port that it had. */
+  async start(): Promise<void> {
+    this.#running = await this.#launch(Number(new URL(this.url).port));
+  }
+}
+
+export class CellMember extends Member {
+  /** Switches a fault of the cell on, or off with `{ fault: "none" }`; shared/cells/faults.ts names them. */
+  async fault(fault: { readonly fault: string; readonly [parameter: string]: unknown }): Promise<void> {
+    const answer = await fetch(`${this.url}/__control/fault`, {
+      method: "POST",
+      body: JSON.stringify(fault),
+    });
+    if (!answer.ok) throw new Error(`${this.name} refuses the fault: ${await answer.text()}`);
+  }
+}
+
+export class RouterMember extends Member {
+  /** Address of the admin port, which stages have from m2 on. */
+  get adminUrl(): string {
+    const url = this.ready["adminUrl"] ?? this.ready["admin"];
+    if (typeof url !== "string") throw new Error(`${this.name} names no admin port in its ready line`);
+    return url.replace(/\/$/, "");
+  }
+}
