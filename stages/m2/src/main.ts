@@ -58,8 +58,7 @@ async function main(): Promise<void> {
   const stop = async (signal: string): Promise<void> => {
     logger.info({ event: "stopping", signal });
     accepting = false;
-    await source.close();
-    await server.drain(drainMs);
+    await Promise.all([server.drain(drainMs), source.close()]);
     await upstreams.destroy();
     await admin.close();
     logger.info({ event: "stopped" });
@@ -93,10 +92,7 @@ main().catch(fail);
 
 /** Ends the process with one sentence that says what to change. */
 function fail(error: NodeJS.ErrnoException): void {
-  const busy =
-    error.code === "EADDRINUSE"
-      ? "Cannot start: the port is busy; set PORT or ADMIN_PORT to another one. "
-      : "";
+  const busy = error.code === "EADDRINUSE" ? "Cannot start: the port is busy; set PORT or ADMIN_PORT. " : "";
   process.stderr.write(`${busy}${error.message}\n`);
   process.exit(1);
 }
