@@ -17,7 +17,7 @@ import {
 import { type Answer, type Ask, ask } from "./http-request.ts";
 import type { Narrator, StageEvent } from "./narrator.ts";
 import type { Stack } from "./stack.ts";
-import type { CellMember, Member, RouterMember } from "./stack-members.ts";
+import type { CellMember, ControlPlaneMember, Member, RouterMember } from "./stack-members.ts";
 
 export interface Demo {
   readonly steps: readonly DemoStep[];
@@ -38,8 +38,8 @@ export interface DemoAsk extends Omit<Ask, "url"> {
   readonly key?: string;
   /** @default "/" */
   readonly path?: string;
-  /** @default the first router */
-  readonly router?: RouterMember;
+  /** Who is asked. @default the first router */
+  readonly to?: Member;
   readonly expect: Expected;
 }
 
@@ -60,7 +60,7 @@ export class DemoContext {
   get router(): RouterMember {
     return present(this.stack.routers[0], "a router");
   }
-  get controlPlane(): Member {
+  get controlPlane(): ControlPlaneMember {
     return present(this.stack.controlPlane, "a control plane");
   }
   get routingFile(): string {
@@ -77,7 +77,7 @@ export class DemoContext {
 
   /** Sends one request through the router, shows both sides, and holds the answer to `expect`. */
   async ask(options: DemoAsk): Promise<Answer> {
-    this.#tell(requestOf(options));
+    this.#tell(this.#requestOf(options));
     const answer = await this.#send(options);
     this.#tell({ event: "answer", status: answer.status, fields: shownOf(answer) });
     this.check(faultOf(answer, options.expect));
@@ -87,7 +87,7 @@ export class DemoContext {
   /** Asks again until the answer is as expected; shows only the last answer. Fails after `withinMs`. */
   async askUntil(options: DemoAsk, withinMs = 5_000): Promise<Answer> {
     const deadlineMs = performance.now() + withinMs;
-    this.#tell(requestOf(options));
+    this.#tell(this.#requestOf(options));
     for (;;) {
       const answer = await this.#send(options);
       const fault = faultOf(answer, options.expect);
@@ -111,7 +111,7 @@ export class DemoContext {
     router = this.router,
   ): Promise<void> {
     const fields = await readFields(`${router.adminUrl}${path}`, [...shown, ...Object.keys(expected)]);
-    this.#tell({ event: "fact", path, fields: pick(fields, shown) });
+    this.#tell({ event: "fact", of: this.#nameOf(router), path, fields: pick(fields, shown) });
     this.check(fieldFault(fields, expected));
   }
 
@@ -142,19 +142,21 @@ export class DemoContext {
   }
 
   #send(options: DemoAsk): Promise<Answer> {
-    const { path = "/", router = this.router, expect: _, headers, ...rest } = options;
+    const { path = "/", to = this.router, expect: _, headers, ...rest } = options;
     const id = { "X-Request-Id": `${demoRequestId}${randomUUID()}` };
-    return ask({
-      ...rest,
-      url: `${router.url}${path}`,
-      headers: { ...id, ...headers, ...keyField(options) },
-    });
+    return ask({ ...rest, url: `${to.url}${path}`, headers: { ...id, ...headers, ...keyField(options) } });
   }
-}
 
-function requestOf(options: DemoAsk): StageEvent {
-  const method = options.method ?? (options.body === undefined ? "GET" : "POST");
-  return { event: "request", method, path: options.path ?? "/", fields: keyField(options) };
+  #requestOf(options: DemoAsk): StageEvent {
+    const method = options.method ?? (options.body === undefined ? "GET" : "POST");
+    const { path = "/", to = this.router } = options;
+    return { event: "request", to: this.#nameOf(to), method, path, fields: keyField(options) };
+  }
+
+  /** With one router there is no question who is asked. */
+  #nameOf(member: Member): string | undefined {
+    return member === this.router && this.stack.routers.length === 1 ? undefined : member.name;
+  }
 }
 
 function keyField({ key }: DemoAsk): Record<string, string> {

@@ -9,9 +9,20 @@ export type StageEvent =
   | ({ readonly event: "ready"; readonly stage: string } & Addresses)
   | { readonly event: "step"; readonly step: number; readonly of: number; readonly title: string }
   | { readonly event: "action"; readonly text: string }
-  | { readonly event: "request"; readonly method: string; readonly path: string; readonly fields: Fields }
+  | {
+      readonly event: "request";
+      readonly to: string | undefined;
+      readonly method: string;
+      readonly path: string;
+      readonly fields: Fields;
+    }
   | { readonly event: "answer"; readonly status: number; readonly fields: Fields }
-  | { readonly event: "fact"; readonly path: string; readonly fields: Fields }
+  | {
+      readonly event: "fact";
+      readonly of: string | undefined;
+      readonly path: string;
+      readonly fields: Fields;
+    }
   | { readonly event: "why"; readonly text: string }
   | { readonly event: "demo"; readonly stage: string; readonly steps: number; readonly ok: boolean }
   | ({ readonly event: "staying"; readonly tryThis: readonly string[] } & Addresses)
@@ -51,12 +62,16 @@ function linesOf(event: StageEvent, c: ReturnType<typeof colours>): string[] {
     case "action":
       return [c.yellow(`  * ${event.text}`)];
     case "request":
-      return [c.cyan(`  > ${event.method} ${event.path}${fieldList(event.fields)}`)];
+      return [
+        c.cyan(
+          `  > ${event.to === undefined ? "" : `${event.to}: `}${event.method} ${event.path}${fieldList(event.fields)}`,
+        ),
+      ];
     case "answer":
       return [(event.status < 400 ? c.green : c.red)(`  < ${event.status}${fieldList(event.fields)}`)];
     case "fact":
       return [
-        c.cyan(`  = ${event.path}`),
+        c.cyan(`  = ${event.of === undefined ? "" : `${event.of}: `}${event.path}`),
         ...Object.entries(event.fields).map(([name, value]) => factLine(name, value)),
       ];
     case "why":

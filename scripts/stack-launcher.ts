@@ -3,7 +3,7 @@
 import { copyFileSync, existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ProcessGroup, RunningProcess } from "./processes.ts";
-import { CellMember, Member, RouterMember } from "./stack-members.ts";
+import { CellMember, ControlPlaneMember, type Member, RouterMember } from "./stack-members.ts";
 import { type RouterPlan, routingFileFor, type StackOptions } from "./stack-plan.ts";
 import { isAtLeast, projectRoot } from "./stages.ts";
 
@@ -28,27 +28,31 @@ export class Launcher {
     return new CellMember(`cell ${name}`, await launch(port), launch);
   }
 
+  /** Writes the routing file of this stack's cells, and from m3 on the one that routers start from. */
   writeRoutingFile(cellUrls: ReadonlyMap<string, string>): string | undefined {
-    if (!isAtLeast(this.#options.stage, "m2")) return undefined;
-    const file = join(this.#options.stateFolder, "routing.json");
-    writeFileSync(file, routingFileFor(this.#options.stageFolder, cellUrls));
+    const { stage, stageFolder, stateFolder } = this.#options;
+    if (!isAtLeast(stage, "m2")) return undefined;
+    const file = join(stateFolder, "routing.json");
+    writeFileSync(file, routingFileFor(stageFolder, cellUrls));
+    // A file of its own: what routers learn after the start, they learn from the control plane.
+    if (isAtLeast(stage, "m3")) copyFileSync(file, this.#bootstrapFile());
     // Beside it, so that an editor completes and checks the copy as it does the original.
     const schema = "routing.schema.json";
-    if (existsSync(join(this.#options.stageFolder, schema))) {
-      copyFileSync(join(this.#options.stageFolder, schema), join(this.#options.stateFolder, schema));
+    if (existsSync(join(stageFolder, schema))) {
+      copyFileSync(join(stageFolder, schema), join(stateFolder, schema));
     }
     return file;
   }
 
-  async controlPlane(port: number): Promise<Member> {
+  async controlPlane(port: number): Promise<ControlPlaneMember> {
     const launch = (at: number) =>
       this.#start("control plane", "src/control-plane/main.ts", {
-        PORT: String(at),
         CONTROL_PLANE_PORT: String(at),
         ROUTING_FILE: join(this.#options.stateFolder, "routing.json"),
-        STATE_DIR: this.#controlPlaneState(),
+        STATE_DIR: join(this.#options.stateFolder, "control-plane"),
+        CONTROL_PLANE_TOKEN_FILE: this.#tokenFile(),
       });
-    return new Member("control plane", await launch(port), launch);
+    return new ControlPlaneMember("control plane", await launch(port), launch);
   }
 
   async router(
@@ -56,27 +60,40 @@ export class Launcher {
     cellUrls: ReadonlyMap<string, string>,
     controlPlane: Member | undefined,
   ): Promise<RouterMember> {
+    let { adminPort } = plan;
     const launch = (at: number) =>
       this.#start(plan.name, "src/main.ts", {
         PORT: String(at),
-        ADMIN_PORT: String(plan.adminPort),
+        ADMIN_PORT: String(adminPort),
         ...this.#routingEnv(plan, cellUrls, controlPlane),
       });
-    return new RouterMember(plan.name, await launch(plan.port), launch);
+    const router = new RouterMember(plan.name, await launch(plan.port), launch);
+    // A port that the system picked is kept over a restart, as the one for clients is.
+    if (isAtLeast(this.#options.stage, "m2")) adminPort = Number(new URL(router.adminUrl).port);
+    return router;
   }
 
   #routingEnv(plan: RouterPlan, cellUrls: ReadonlyMap<string, string>, controlPlane: Member | undefined) {
     if (!isAtLeast(this.#options.stage, "m2")) {
       return { CELLS: [...cellUrls].map(([name, url]) => `${name}=${url}`).join(",") };
     }
-    const file = join(this.#options.stateFolder, "routing.json");
-    if (controlPlane === undefined) return { ROUTING_FILE: file };
-    const stateFolder = join(this.#options.stateFolder, plan.name.replace(" ", "-"));
-    return { CONTROL_PLANE_URL: controlPlane.url, STATE_DIR: stateFolder, ROUTING_FILE: file };
+    if (controlPlane === undefined) return { ROUTING_FILE: join(this.#options.stateFolder, "routing.json") };
+    const routerId = plan.name.replace(" ", "-");
+    return {
+      CONTROL_PLANE_URL: controlPlane.url,
+      CONTROL_PLANE_TOKEN_FILE: this.#tokenFile(),
+      ROUTER_ID: routerId,
+      STATE_DIR: join(this.#options.stateFolder, routerId),
+      ROUTING_FILE: this.#bootstrapFile(),
+    };
   }
 
-  #controlPlaneState(): string {
-    return join(this.#options.stateFolder, "control-plane");
+  #tokenFile(): string {
+    return join(this.#options.stateFolder, "control-plane-token");
+  }
+
+  #bootstrapFile(): string {
+    return join(this.#options.stateFolder, "bootstrap.json");
   }
 
   #start(name: string, path: string, env: Record<string, string>): Promise<RunningProcess> {
@@ -97,7 +114,10 @@ const unsetStageVariables = Object.fromEntries(
     "ROUTING_FILE",
     "ADMIN_PORT",
     "CONTROL_PLANE_URL",
+    "CONTROL_PLANE_PORT",
     "CONTROL_PLANE_TOKEN",
+    "CONTROL_PLANE_TOKEN_FILE",
+    "ROUTER_ID",
     "STATE_DIR",
     "WORKERS",
   ].map((name) => [name, undefined]),

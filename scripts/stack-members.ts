@@ -62,3 +62,12 @@ export class RouterMember extends Member {
     return url.replace(/\/$/, "");
   }
 }
+
+export class ControlPlaneMember extends Member {
+  /** File that holds the token of writers and routers. */
+  get tokenFile(): string {
+    const file = this.ready["tokenFile"];
+    if (typeof file !== "string") throw new Error("The control plane names no token file in its ready line");
+    return file;
+  }
+}

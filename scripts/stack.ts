@@ -6,14 +6,14 @@ import { UsageError } from "./command-line.ts";
 import { firstBusyPort, portHolder } from "./ports.ts";
 import { ProcessGroup } from "./processes.ts";
 import { Launcher } from "./stack-launcher.ts";
-import type { CellMember, Member, RouterMember } from "./stack-members.ts";
+import type { CellMember, ControlPlaneMember, RouterMember } from "./stack-members.ts";
 import { planStack, portNeeds, type StackOptions } from "./stack-plan.ts";
 
 export interface Stack {
   readonly options: StackOptions;
   readonly cells: ReadonlyMap<string, CellMember>;
   readonly routers: readonly RouterMember[];
-  readonly controlPlane: Member | undefined;
+  readonly controlPlane: ControlPlaneMember | undefined;
   /** The routing file that is live (m2: the router watches it; from m3 on it is the control plane's store). */
   readonly routingFile: string | undefined;
   /** Stops everything and waits for it. */
