@@ -32,15 +32,9 @@ const notNominable: ReadonlySet<string> = new Set(["content-length", "host", "x-
 
 /** The lower-case names that the `Connection` fields of this section nominate as hop-by-hop. */
 export function connectionOptions(raw: RawHeaders): ReadonlySet<string> {
-  const options = new Set<string>();
-  for (let i = 0; i < raw.length; i += 2) {
-    if (raw[i]?.toLowerCase() !== "connection") continue;
-    for (const option of (raw[i + 1] ?? "").split(",")) {
-      const name = option.trim().toLowerCase();
-      if (name !== "" && !notNominable.has(name)) options.add(name);
-    }
-  }
-  return options;
+  const options = valuesOf(raw, "connection").flatMap((value) => value.split(","));
+  const names = options.map((option) => option.trim().toLowerCase());
+  return new Set(names.filter((name) => name !== "" && !notNominable.has(name)));
 }
 
 /**
