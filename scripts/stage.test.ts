@@ -82,8 +82,8 @@ function isRunning(pid: number): boolean {
   }
 }
 
-async function expectAllGone(pids: readonly number[]): Promise<void> {
-  expect(pids).toHaveLength(5);
+async function expectAllGone(pids: readonly number[], count = 5): Promise<void> {
+  expect(pids).toHaveLength(count);
   for (const pid of pids) await until(`process ${pid} is gone`, () => !isRunning(pid));
 }
 
@@ -155,6 +155,17 @@ describe("the stack stays up", () => {
     expect(await run.exited).toEqual([null, "SIGKILL"]);
     await expectAllGone(pids);
   });
+
+  test.runIf(presentStages().includes("m3"))(
+    "a fleet and its control plane too, until the script is killed without a word",
+    async () => {
+      await using run = new StageRun(["m3", "--routers", "3"]);
+      const { pids } = await run.parts();
+      run.child.kill("SIGKILL");
+      expect(await run.exited).toEqual([null, "SIGKILL"]);
+      await expectAllGone(pids, 8);
+    },
+  );
 
   test("until the command that started the script is killed, and then leaves nothing behind", async () => {
     await using run = new StageRun(["m1"], join(projectRoot, "node_modules/tsx/dist/cli.mjs"));

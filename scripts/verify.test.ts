@@ -134,7 +134,7 @@ describe("tracked-text", () => {
   }
 
   test.each([
-    ["package-lock.json", `"resolved": "https://example.org/a.tgz"`, "names a download address"],
+    ["package-lock.json", `"resol${"ved"}": "https://example.org/a.tgz"`, "names a download address"],
     [
       "ci.yml",
       `run: npm ci --registry https://registry.npm${"js"}.org`,
