@@ -3,6 +3,7 @@
 import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import type { Check } from "./check.ts";
 import { projectRoot } from "./stages.ts";
 
 export interface PlantedTree extends Disposable {
@@ -32,4 +33,10 @@ export function plantTree(files: Readonly<Record<string, string>> = {}): Planted
 /** Gives a planted tree the packages that are installed in the project. */
 export function linkPackages(tree: PlantedTree): void {
   symlinkSync(join(projectRoot, "node_modules"), join(tree.root, "node_modules"), "junction");
+}
+
+/** What a check finds in a planted tree: `level where: what` a finding, with the first line of each. */
+export async function findingsOf(check: Check, tree: PlantedTree): Promise<string[]> {
+  const result = await check.run(tree.root);
+  return result.findings.map(({ level, where, what }) => `${level} ${where}: ${what.split("\n")[0]}`);
 }

@@ -40,7 +40,7 @@ export const demo: Demo = {
         });
         await demo.factBecomes("/debug/config", ["version", "lastError.faults"], {
           version: /^1\.1\.0$/,
-          "lastError.faults": /tier9[^]*placements\.tier1\.url|placements\.tier1\.url[^]*tier9/,
+          "lastError.faults": /tier9[\s\S]*placements\.tier1\.url|placements\.tier1\.url[\s\S]*tier9/,
         });
         await demo.ask({ key: "acme", path: "/pay", expect: servedBy("tier2", "tier") });
       },
@@ -102,7 +102,7 @@ async function removeUnderWay(demo: DemoContext): Promise<void> {
     key: "globex",
     path: "/drip?chunks=10&intervalMs=100&bytes=16",
     onChunk: () => firstPiece.resolve(),
-    expect: { status: 200, routedTo: "tier2", body: /^chunk 1 [^]*chunk 10 .*\n$/ },
+    expect: { status: 200, routedTo: "tier2", body: /^chunk 1 [\s\S]*chunk 10 .*\n$/ },
   });
   // It is awaited below; a step that fails before must not make its end an error of its own.
   underWay.catch(() => {});
