@@ -19,10 +19,13 @@ function choose(
   refusals: Record<string, Refusal["reason"] | Refusal>,
 ) {
   const asked: string[] = [];
+  const most = table.placements.size;
   const start = table.placements.get(origin);
   if (start === undefined) throw new Error(`no placement "${origin}"`);
   const choice = chooseTarget(table, start, ({ name }) => {
     asked.push(name);
+    // A chain without an end must fail the test, not hang it.
+    if (asked.length > most) throw new Error(`asked in a circle: ${asked.join(", ")}`);
     const refusal = refusals[name];
     return typeof refusal === "string" ? { reason: refusal } : refusal;
   });
@@ -104,8 +107,13 @@ describe("chooseTarget", () => {
 });
 
 describe("fallbackChain", () => {
-  const chain = (table: ReturnType<typeof tableOf>, origin: ChainedPlacement) =>
-    [...fallbackChain(table, origin)].map(({ name }) => name);
+  function chain(table: ReturnType<typeof tableOf>, origin: ChainedPlacement): string[] {
+    const names: string[] = [];
+    for (const { name } of fallbackChain(table, origin)) {
+      if (names.push(name) > table.placements.size) throw new Error(`no end: ${names.join(", ")}`);
+    }
+    return names;
+  }
 
   test("first all that the origin names, then what those name, each once", () => {
     const origin = tier("a", "b", "c");

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { within } from "../../../shared/testkit/eventually.ts";
 import { FakeClock } from "../../../shared/testkit/fake-clock.ts";
 import { type CheckedPlacement, HealthChecker, type Probe } from "../src/health-checker.ts";
 import { DEFAULT_HEALTH, type HealthSettings } from "../src/resilience-settings.ts";
@@ -8,6 +9,9 @@ const placement = (name: string, health: Partial<HealthSettings> = {}, url = `ht
   url,
   health: { ...DEFAULT_HEALTH, ...health },
 });
+
+/** On a fake clock everything that ends does so at once; a loop that does not must fail the test, not hang it. */
+const ended = (checker: HealthChecker) => within(checker.close(), 1000, "all loops have ended");
 
 /** A checker on a fake clock, whose cells answer as `down` and `hung` say. */
 function setUp(placements: CheckedPlacement[], { random = (): number => 0.5 } = {}) {
@@ -64,7 +68,7 @@ describe("HealthChecker", () => {
       { atMs: 7000, url: "http://tier1.test:9000/health" },
       { atMs: 7500, url: "http://tier2.test:9000/ready?deep=1" },
     ]);
-    await checker.close();
+    await ended(checker);
   });
 
   test("a cell becomes unhealthy after three failures and healthy after two successes", async () => {
@@ -80,7 +84,7 @@ describe("HealthChecker", () => {
     await clock.advance(4000);
     expect(checker.isHealthy("tier1")).toBe(true);
     expect(events).toEqual(["5000: tier1 healthy → unhealthy", "9000: tier1 unhealthy → healthy"]);
-    await checker.close();
+    await ended(checker);
   });
 
   test("a probe that hangs fails when its time is up, and is aborted", async () => {
@@ -92,7 +96,7 @@ describe("HealthChecker", () => {
     await clock.advance(1);
     expect(events).toEqual(["2000: tier1 healthy → unhealthy"]);
     expect(aborted).toEqual(["2000: tier1"]);
-    await checker.close();
+    await ended(checker);
   });
 
   test("a hanging cell does not delay the probes of the others", async () => {
@@ -103,7 +107,7 @@ describe("HealthChecker", () => {
     expect(probes.filter(({ url }) => url.includes("tier2")).map(({ atMs }) => atMs)).toEqual([
       1000, 3000, 5000, 7000, 9000,
     ]);
-    await checker.close();
+    await ended(checker);
   });
 
   test("a probe that throws instead of rejecting is a failed probe, too", async () => {
@@ -119,7 +123,7 @@ describe("HealthChecker", () => {
     checker.start(new AbortController().signal);
     await clock.advance(0);
     expect(checker.isHealthy("tier1")).toBe(false);
-    await checker.close();
+    await ended(checker);
   });
 
   test("jitter: the first probe comes within one interval, the next ones after 90 to 110 % of it", async () => {
@@ -133,7 +137,7 @@ describe("HealthChecker", () => {
       await clock.advance(4198);
       expect(probes[0]?.atMs).toBeCloseTo(first, 3);
       expect(probes[1]?.atMs).toBeCloseTo(second, 3);
-      await checker.close();
+      await ended(checker);
     }
   });
 });
@@ -150,7 +154,7 @@ describe("HealthChecker and new tables", () => {
     expect(probes.filter(({ url }) => url.includes("tier1")).map(({ atMs }) => atMs)).toEqual([
       1000, 3000, 5000,
     ]);
-    await checker.close();
+    await ended(checker);
   });
 
   test("a push of other settings does not make a dead cell healthy", async () => {
@@ -163,7 +167,7 @@ describe("HealthChecker and new tables", () => {
     down.delete("tier1");
     await clock.advance(1000);
     expect(events.at(-1)).toBe("6000: tier1 unhealthy → healthy");
-    await checker.close();
+    await ended(checker);
   });
 
   test.each<Partial<HealthSettings>>([
@@ -192,7 +196,7 @@ describe("HealthChecker and new tables", () => {
       `${fellMs}: tier1 healthy → unhealthy`,
       `${fellMs + settings.rise * settings.intervalMs}: tier1 unhealthy → healthy`,
     ]);
-    await checker.close();
+    await ended(checker);
   });
 
   test("another URL is another cell: healthy until its own probes say otherwise", async () => {
@@ -203,7 +207,7 @@ describe("HealthChecker and new tables", () => {
     expect(checker.isHealthy("tier1")).toBe(false);
     checker.update([placement("tier1", {}, "http://replacement.test:9000")]);
     expect(checker.isHealthy("tier1")).toBe(true);
-    await checker.close();
+    await ended(checker);
   });
 
   test("settings belong to the placement: two of them check one endpoint in their own ways", async () => {
@@ -218,7 +222,7 @@ describe("HealthChecker and new tables", () => {
     expect(new Set(probes.map((each) => each.url))).toEqual(new Set([`${url}/strict`, `${url}/patient`]));
     expect(checker.isHealthy("strict")).toBe(false);
     expect(checker.isHealthy("patient")).toBe(true);
-    await checker.close();
+    await ended(checker);
   });
 
   test("a placement that left the table, or lost its health settings, is probed no more and counts as healthy", async () => {
@@ -234,7 +238,7 @@ describe("HealthChecker and new tables", () => {
     expect(checker.isHealthy("tier2")).toBe(true);
     expect(checker.state("tier1")).toBeUndefined();
     expect(clock.sleeping).toBe(0);
-    await checker.close();
+    await ended(checker);
   });
 
   test("a result that arrives after its placement changed does not count", async () => {
@@ -245,7 +249,7 @@ describe("HealthChecker and new tables", () => {
     checker.update([placement("tier1", { fall: 1 }, "http://replacement.test:9000")]);
     await clock.advance(60_000);
     expect(events).toEqual([]);
-    await checker.close();
+    await ended(checker);
   });
 });
 
@@ -256,7 +260,7 @@ describe("the end of a HealthChecker", () => {
     hung.add("tier1");
     await clock.advance(1500);
     if (way === "abort") stop.abort();
-    await checker.close();
+    await ended(checker);
     expect(clock.sleeping).toBe(0);
     expect(aborted).toEqual(["1500: tier1"]);
     probes.length = 0;
@@ -270,7 +274,7 @@ describe("the end of a HealthChecker", () => {
     checker.start(stop.signal);
     down.add("tier1");
     await clock.advance(5000);
-    await checker.close();
+    await ended(checker);
     expect(checker.isHealthy("tier1")).toBe(false);
   });
 });
