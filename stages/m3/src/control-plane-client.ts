@@ -16,7 +16,7 @@ const reconnectBackoff: BackoffSettings = { baseMs: 1_000, capMs: 60_000 };
 export interface ControlPlaneClientDependencies {
   /** Such as `ws://127.0.0.1:8081/v1/connect`. */
   readonly url: string;
-  /** Read for each link, so that a token may come later than the router, or change. */
+  /** Read for each link, so that a token may come later than the router, or change. Must not reject. */
   readonly readToken: () => Promise<string | undefined>;
   readonly routerId: string;
   readonly receiver: SnapshotReceiver;
@@ -50,6 +50,8 @@ export class ControlPlaneClient {
   #upToDate = false;
   #confirmedAtMs: number;
   #lastError: LinkStatus["lastError"] = null;
+  /** Why the present link ends: the first reason, because others only follow from it. */
+  #ending: string | undefined;
 
   constructor(dependencies: ControlPlaneClientDependencies) {
     this.#deps = dependencies;
@@ -94,7 +96,7 @@ export class ControlPlaneClient {
   /** One link from connect to close. Resolves with whether it brought the router up to date. Never rejects. */
   async #link(): Promise<boolean> {
     const { url, maxMessageBytes, receiver, routerId, logger } = this.#deps;
-    const token = await this.#deps.readToken().catch((error: Error) => void this.#fail(error.message));
+    const token = await this.#deps.readToken();
     if (this.#stop.signal.aborted) return false;
     // `closeTimeout` is missing from the published types; without it a peer that is gone holds a closing link for 30 s.
     const options: ClientOptions & { closeTimeout: number } = {
@@ -104,13 +106,17 @@ export class ControlPlaneClient {
       maxPayload: maxMessageBytes,
       perMessageDeflate: false,
     };
+    this.#ending = undefined;
     const socket = new WebSocket(url, options);
     const link = receiver.openLink();
     const ended = new AbortController();
     const outcome = { proven: false };
     const closed = new Promise<void>((resolve) => {
       socket.once("close", (code, reason) => {
-        if (code !== 1006) this.#fail(`The control plane closed the link: ${code} ${reason}`.trim());
+        // 1006: no closing handshake. https://www.rfc-editor.org/rfc/rfc6455#section-7.1.5
+        const words =
+          code === 1006 ? "The link broke off" : `The control plane closed the link: ${code} ${reason}`;
+        this.#fail(words.trim());
         resolve();
       });
     });
@@ -172,7 +178,11 @@ export class ControlPlaneClient {
         if (received.upToDate) this.#lastError = null;
         if (reply.type === "nack") this.#lastError = { at: this.#today(), faults: reply.reasons };
         this.#confirm();
-        this.#deps.logger[outcome === "refused" ? "error" : "info"]({ event: `snapshot-${outcome}`, words });
+        if (outcome !== "applied")
+          this.#deps.logger[outcome === "refused" ? "error" : "info"]({
+            event: `snapshot-${outcome}`,
+            words,
+          });
         if (outcome === "applied") this.#deps.onApplied(message);
         socket.send(encode(reply));
         return received.upToDate;
@@ -220,7 +230,8 @@ export class ControlPlaneClient {
   }
 
   #fail(words: string): void {
-    this.#lastError = { at: this.#today(), faults: [words] };
+    this.#ending ??= words;
+    this.#lastError = { at: this.#today(), faults: [this.#ending] };
   }
 }
 

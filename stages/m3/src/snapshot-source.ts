@@ -150,7 +150,7 @@ export class SnapshotSource {
 
   async #readToken(): Promise<string | undefined> {
     const { token, tokenFile } = this.#deps;
-    if (token !== undefined) return token;
+    if (token !== undefined && token !== "") return token;
     const text = await readFile(tokenFile, "utf8").catch(() => "");
     return /^\s*([\x21-\x7e]+)\s*$/.exec(text)?.[1];
   }

@@ -1,0 +1,328 @@
+// Opens what the m3 cases share: cells, folders, routers and control planes, and the words of the cases: push, wait
+// until a router runs it, ask who serves.
+
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll } from "vitest";
+import { type Cell, startCell } from "../../cells/cell.ts";
+import { placementNames } from "../../testkit/cluster.ts";
+import { eventually } from "../../testkit/eventually.ts";
+import { sendRaw } from "../../testkit/raw-client.ts";
+import { type Table, tableOver } from "../m2/tables.ts";
+import { requestBytes } from "../messages.ts";
+import type { PushedRouter, PushTarget, RunningControlPlane } from "./target.ts";
+
+/** What the admin port says about the table and the link; a router may say more. */
+export interface DebugConfig {
+  readonly source: string;
+  readonly version: string | null;
+  readonly checksum: string | null;
+  readonly epoch: string | null;
+  readonly revision: number | null;
+  readonly connected: boolean;
+  readonly stalenessSeconds: number;
+  readonly lastError: { readonly at: string; readonly faults: readonly string[] } | null;
+}
+
+export const token = "a-token-of-the-contract-suite";
+
+/** A router and its folder. */
+export class Router {
+  readonly id: string;
+  readonly #running: PushedRouter;
+
+  constructor(id: string, running: PushedRouter) {
+    this.id = id;
+    this.#running = running;
+  }
+
+  get url(): string {
+    return this.#running.url;
+  }
+
+  kill(): Promise<void> {
+    return this.#running.kill();
+  }
+
+  async config(): Promise<DebugConfig> {
+    const response = await this.admin("/debug/config");
+    return response.json() as unknown as DebugConfig;
+  }
+
+  admin(path: string) {
+    const { adminUrl } = this.#running;
+    const fields = [`Host: ${new URL(adminUrl).host}`, "Connection: close"];
+    return sendRaw(adminUrl, requestBytes({ target: path, key: null, fields }));
+  }
+
+  /** Waits until the admin port says what `predicate` wants. */
+  configWhere(
+    what: string,
+    predicate: (config: DebugConfig) => boolean,
+    deadlineMs = 20_000,
+  ): Promise<DebugConfig> {
+    const fitting = async () => {
+      const config = await this.config();
+      return predicate(config) ? config : undefined;
+    };
+    return eventually(fitting, { what: `${this.id}: ${what}`, deadlineMs, everyMs: 20 });
+  }
+
+  runs(table: Table): Promise<DebugConfig> {
+    return this.configWhere(`runs version "${table.version}"`, ({ version }) => version === table.version);
+  }
+
+  /** Who serves `key`, as a placement's name, or the status of a refusal. */
+  async served(key: string): Promise<string> {
+    const response = await sendRaw(this.url, requestBytes({ key, fields: ["Connection: close"] }));
+    return response.status === 200
+      ? (response.headers.one("x-routed-to") ?? "")
+      : `status ${response.status}`;
+  }
+}
+
+export interface RouterOptions {
+  /** A name that the folder is made of: the same name again is the same router, restarted. */
+  readonly id: string;
+  readonly controlPlaneUrl: string;
+  /** @default the token of this suite */
+  readonly token?: string;
+  /** Content of the bootstrap file; absent: there is none. */
+  readonly bootstrap?: Table | string;
+}
+
+export class PushContract {
+  readonly target: PushTarget;
+  readonly #cells = new Map<string, Cell>();
+  readonly #open: { kill(): Promise<void> }[] = [];
+  #directory = "";
+  #nextVersion = 1;
+
+  constructor(target: PushTarget) {
+    this.target = target;
+  }
+
+  async open(): Promise<void> {
+    this.#directory = await mkdtemp(join(tmpdir(), "cell-routing-m3-contract-"));
+    for (const name of placementNames) this.#cells.set(name, await startCell({ name }));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#cells.values()].map((cell) => cell.close()));
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  /** What has been started so far outlives the test: its `afterAll` ends it. */
+  keep(): void {
+    this.#open.length = 0;
+  }
+
+  /** Ends every router and control plane that a test has started. */
+  async closeProcesses(): Promise<void> {
+    await Promise.all(this.#open.splice(0).map((each) => each.kill()));
+  }
+
+  /** The contract's table over the suite's cells, with a version that no other table of this run has. */
+  table(changes: (table: Table) => void = () => {}): Table {
+    const urlOf = (name: string) => this.#cells.get(name)?.url ?? "";
+    const table = tableOver(urlOf, `v${this.#nextVersion++}`);
+    changes(table);
+    return table;
+  }
+
+  /** A table in which `key` is served by `placement`. */
+  tableWith(key: string, placement: string): Table {
+    return this.table((table) => {
+      table.routingTable[key] = placement;
+    });
+  }
+
+  /** A folder of this name, the same one at every call. */
+  async folder(name: string): Promise<string> {
+    const folder = join(this.#directory, name);
+    await mkdir(folder, { recursive: true });
+    return folder;
+  }
+
+  async startRouter(options: RouterOptions): Promise<Router> {
+    const folder = await this.folder(options.id);
+    const routingFile = join(folder, "routing.json");
+    const { bootstrap } = options;
+    if (bootstrap !== undefined)
+      await writeFile(routingFile, typeof bootstrap === "string" ? bootstrap : JSON.stringify(bootstrap));
+    const running = await this.target.startRouter({
+      controlPlaneUrl: options.controlPlaneUrl,
+      token: options.token ?? token,
+      routerId: options.id,
+      stateDir: join(folder, "state"),
+      routingFile,
+    });
+    this.#open.push(running);
+    return new Router(options.id, running);
+  }
+
+  /** A control plane that serves `table`. The same name again is the same one, restarted; `table` is then left as it is. */
+  async startControlPlane(name: string, table?: Table, maxMessageBytes?: number): Promise<ControlPlane> {
+    const folder = await this.folder(name);
+    if (table !== undefined) await writeFile(join(folder, "routing.json"), JSON.stringify(table));
+    const start = async (port: number) => {
+      const running = await this.target.startControlPlane({
+        port,
+        stateDir: join(folder, "state"),
+        routingFile: join(folder, "routing.json"),
+        ...(maxMessageBytes === undefined ? {} : { maxMessageBytes }),
+      });
+      this.#open.push(running);
+      return running;
+    };
+    const running = await start(0);
+    return new ControlPlane(folder, running, (await readFile(running.tokenFile, "utf8")).trim(), start);
+  }
+}
+
+/** How the control plane lists a router; it may say more. */
+export interface RouterView {
+  readonly id: string;
+  readonly connected: boolean;
+  readonly epoch: string | null;
+  readonly revision: number | null;
+  readonly lagSeconds: number;
+  readonly lastNack: { readonly revision: number; readonly reasons: readonly string[] } | null;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly etag: string | null;
+  readonly headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: an answer of a black box, looked at field by field
+  readonly body: any;
+}
+
+/** A control plane's process, over its API and its files. */
+export class ControlPlane {
+  readonly folder: string;
+  readonly token: string;
+  readonly #start: (port: number) => Promise<RunningControlPlane>;
+  readonly url: string;
+  #running: RunningControlPlane;
+
+  constructor(
+    folder: string,
+    running: RunningControlPlane,
+    itsToken: string,
+    start: (port: number) => Promise<RunningControlPlane>,
+  ) {
+    this.folder = folder;
+    this.url = running.url;
+    this.token = itsToken;
+    this.#running = running;
+    this.#start = start;
+  }
+
+  get port(): number {
+    return Number(new URL(this.url).port);
+  }
+
+  get tokenFile(): string {
+    return this.#running.tokenFile;
+  }
+
+  get routingFile(): string {
+    return join(this.folder, "routing.json");
+  }
+
+  async request(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Answer> {
+    const answer = await fetch(`${this.url}${path}`, {
+      method,
+      headers,
+      ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
+    });
+    const text = await answer.text();
+    const isJson = answer.headers.get("content-type")?.includes("json") === true && text !== "";
+    return {
+      status: answer.status,
+      etag: answer.headers.get("etag"),
+      headers: answer.headers,
+      body: isJson ? JSON.parse(text) : text,
+    };
+  }
+
+  get(path = "/v1/routing"): Promise<Answer> {
+    return this.request("GET", path);
+  }
+
+  /** A write with the token, on top of `etag` or of what is current. */
+  async write(method: string, path: string, body?: unknown, etag?: string): Promise<Answer> {
+    const ifMatch = etag ?? (await this.get()).etag ?? "";
+    return await this.request(method, path, body, {
+      Authorization: `Bearer ${this.token}`,
+      "If-Match": ifMatch,
+    });
+  }
+
+  /** @throws Error with the answer unless the table was taken */
+  async put(table: Table): Promise<Answer> {
+    const answer = await this.write("PUT", "/v1/routing", table);
+    if (answer.status !== 200)
+      throw new Error(`PUT answered ${answer.status}: ${JSON.stringify(answer.body)}`);
+    return answer;
+  }
+
+  /** How the control plane lists router `id`, once `predicate` accepts it. */
+  routerWhere(
+    id: string,
+    what: string,
+    predicate: (view: RouterView) => boolean,
+    deadlineMs = 20_000,
+  ): Promise<RouterView> {
+    const fitting = async () => {
+      const { body } = await this.get("/v1/routers");
+      const view = body.routers.find((each: RouterView) => each.id === id);
+      return view !== undefined && predicate(view) ? view : undefined;
+    };
+    return eventually(fitting, {
+      what: `the control plane sees that ${id} ${what}`,
+      deadlineMs,
+      everyMs: 20,
+    });
+  }
+
+  stop(): Promise<number | null> {
+    return this.#running.stop();
+  }
+
+  kill(): Promise<void> {
+    return this.#running.kill();
+  }
+
+  /** Starts it again on the port that it had. */
+  async restart(): Promise<void> {
+    this.#running = await this.#start(this.port);
+  }
+
+  /** Copies everything that it has on disk to `name`, as a backup would. */
+  async backUp(name: string): Promise<void> {
+    await cp(this.folder, `${this.folder}-${name}`, { recursive: true });
+  }
+
+  /** Puts everything on disk back to what `backUp` found. Call it while the control plane is down. */
+  async restore(name: string): Promise<void> {
+    await rm(this.folder, { recursive: true });
+    await cp(`${this.folder}-${name}`, this.folder, { recursive: true });
+  }
+}
+
+/** Registers the hooks of a suite. Call it inside the suite's `describe`. */
+export function usePushContract(target: PushTarget): PushContract {
+  const contract = new PushContract(target);
+  beforeAll(() => contract.open());
+  afterAll(() => contract.close());
+  afterEach(() => contract.closeProcesses());
+  return contract;
+}

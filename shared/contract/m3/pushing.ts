@@ -1,0 +1,93 @@
+// The ordinary day: a change at the control plane reaches every router, and everybody can see that it did.
+
+import { writeFile } from "node:fs/promises";
+import { describe, expect, test } from "vitest";
+import type { PushContract } from "./contract.ts";
+import { Traffic } from "./traffic.ts";
+
+export function describePushing(contract: PushContract): void {
+  describe("pushing", () => {
+    test("reaches three routers while they serve, and the control plane knows it", async () => {
+      const controlPlane = await contract.startControlPlane("three", contract.table());
+      const routers = await Promise.all(
+        ["three-1", "three-2", "three-3"].map((id) =>
+          contract.startRouter({ id, controlPlaneUrl: controlPlane.url, token: controlPlane.token }),
+        ),
+      );
+      for (const router of routers) await router.configWhere("is connected", ({ connected }) => connected);
+      const traffic = routers.map((router) => new Traffic(router.url));
+      const table = contract.tableWith("acme", "tier2");
+      const { etag } = await controlPlane.put(table);
+      for (const router of routers) {
+        const config = await router.runs(table);
+        expect(config.source).toBe("control-plane");
+        expect(`"${config.epoch}.${config.revision}"`).toBe(etag);
+        expect(config.lastError).toBeNull();
+        expect(await router.served("acme")).toBe("tier2");
+        const view = await controlPlane.routerWhere(
+          router.id,
+          "is up to date",
+          (each) => each.lagSeconds === 0,
+        );
+        expect(view).toMatchObject({ connected: true, revision: config.revision, lastNack: null });
+      }
+      for (const each of traffic) await each.expectUntouched();
+    });
+
+    test("one key at a time: set, and removed again", async () => {
+      const controlPlane = await contract.startControlPlane("keys", contract.table());
+      const router = await contract.startRouter({
+        id: "keys-1",
+        controlPlaneUrl: controlPlane.url,
+        token: controlPlane.token,
+      });
+      await router.configWhere("is connected", ({ revision }) => revision === 1);
+      await controlPlane.write("PATCH", "/v1/routing/keys/newcomer", { placement: "tier1" });
+      await router.configWhere("runs revision 2", ({ revision }) => revision === 2);
+      expect(await router.served("newcomer")).toBe("tier1");
+      await controlPlane.write("PATCH", "/v1/routing/keys/newcomer", { placement: null });
+      await router.configWhere("runs revision 3", ({ revision }) => revision === 3);
+      expect(await router.served("newcomer")).toBe("tier3");
+    });
+
+    test("an edit of the control plane's file by hand is pushed, and a broken one is not", async () => {
+      const controlPlane = await contract.startControlPlane("by-hand", contract.table());
+      const router = await contract.startRouter({
+        id: "by-hand-1",
+        controlPlaneUrl: controlPlane.url,
+        token: controlPlane.token,
+      });
+      const table = contract.tableWith("acme", "visa");
+      await writeFile(controlPlane.routingFile, JSON.stringify(table));
+      expect((await router.runs(table)).revision).toBe(2);
+      await writeFile(controlPlane.routingFile, '{"version":');
+      await expect
+        .poll(async () => (await controlPlane.get("/healthz")).body.storeFault, { timeout: 10_000 })
+        .toEqual(expect.any(String));
+      expect(await router.config()).toMatchObject({ version: table.version, revision: 2 });
+      const mended = contract.tableWith("acme", "tier1");
+      await writeFile(controlPlane.routingFile, JSON.stringify(mended));
+      expect((await router.runs(mended)).revision).toBe(3);
+      expect((await controlPlane.get("/healthz")).body.storeFault).toBeNull();
+    });
+
+    test("a flood of changes ends with every router on the last one", async () => {
+      const controlPlane = await contract.startControlPlane("flood", contract.table());
+      const router = await contract.startRouter({
+        id: "flood-1",
+        controlPlaneUrl: controlPlane.url,
+        token: controlPlane.token,
+      });
+      await router.configWhere("is connected", ({ connected }) => connected);
+      await using traffic = new Traffic(router.url);
+      for (let round = 0; round < 50; round++) {
+        const placement = round % 2 === 0 ? "tier1" : "tier2";
+        const answer = await controlPlane.write("PATCH", "/v1/routing/keys/acme", { placement });
+        expect(answer.status).toBe(200);
+      }
+      const config = await router.configWhere("runs revision 50", ({ revision }) => revision === 50);
+      expect(config.lastError).toBeNull();
+      await traffic.expectUntouched();
+    });
+  });
+}

@@ -1,0 +1,31 @@
+// The contract of milestone 3: a control plane pushes the table, and nothing that happens to it is felt by a request. It
+// knows the router by its two ports and the control plane by its API and files; where a case needs a control plane that
+// misbehaves, the suite plays one.
+
+import { describe } from "vitest";
+import { describeApi } from "./api.ts";
+import { describeApiAccess } from "./api-access.ts";
+import { usePushContract } from "./contract.ts";
+import { describeHalfOpen } from "./half-open.ts";
+import { describeHistory } from "./history.ts";
+import { describeLinks } from "./links.ts";
+import { describeOutages } from "./outages.ts";
+import { describePushing } from "./pushing.ts";
+import { describeRubbish } from "./rubbish.ts";
+import { describeStartUp } from "./start-up.ts";
+import type { PushTarget } from "./target.ts";
+
+export function describeM3Contract(target: PushTarget): void {
+  describe("m3 contract", () => {
+    const contract = usePushContract(target);
+    describePushing(contract);
+    describeOutages(contract);
+    describeHistory(contract);
+    describeRubbish(contract);
+    describeHalfOpen(contract);
+    describeStartUp(contract);
+    describeApi(contract);
+    describeApiAccess(contract);
+    describeLinks(contract);
+  });
+}
