@@ -8,7 +8,7 @@ import type { BenchOptions } from "./options.ts";
 const counts = [1, 2] as const;
 
 function withWorkers(contender: Contender, workers: number): Contender {
-  const about = `${contender.about} — ${workers} ${workers === 1 ? "worker" : "workers"}`;
+  const about = contender.about.replace(/ 1 (worker|thread)/, ` ${workers} $1${workers === 1 ? "" : "s"}`);
   const start: Contender["start"] = (context) => contender.start({ ...context, workers });
   return { ...contender, name: `${contender.name}-x${workers}`, about, start };
 }
