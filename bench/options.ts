@@ -30,10 +30,12 @@ export type BenchOptions = {
 type Values = Readonly<Record<string, string | boolean | undefined>>;
 
 /** `NAME=FILE`: any program that starts like a stage, such as a variant of one or the learner's own. */
-function parseAlso(pair: string): Contender {
+function parseAlso(pair: string, resilience: boolean): Contender {
   const [, name, file] = /^([\w.-]{1,40})=(.+)$/.exec(pair) ?? [];
   if (name === undefined || file === undefined) throw new UsageError(`--also takes NAME=FILE, not "${pair}"`);
-  return stageLike(name, resolve(file), `${file}, started like a stage; its standard output to a file`);
+  return stageLike(name, resolve(file), `${file}, started like a stage; its standard output to a file`, {
+    resilience,
+  });
 }
 
 /** Where the site reads the figures that it draws. */
@@ -67,7 +69,7 @@ export function parseOptions(
     also: (text("also") ?? "")
       .split(",")
       .filter((pair) => pair !== "")
-      .map(parseAlso),
+      .map((pair) => parseAlso(pair, flag("resilience"))),
     rounds: whole("rounds", 3, 100),
     seconds: whole("seconds", 2, 60),
     connections: whole("connections", 64, 4096),

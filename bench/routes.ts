@@ -38,11 +38,37 @@ export function parseCells(text: string): Cells {
   ) as Cells;
 }
 
-/** The same table as the `routing.json` of m2 and later. */
-export function routingJson(cells: Cells): string {
+/** The same table as the `routing.json` of m2 and later; with `resilience` every protection of m4 is on, and none ever acts. */
+export function routingJson(cells: Cells, resilience: boolean): string {
   const placements = Object.fromEntries(
-    cellNames.map((name) => [name, { kind: name === "visa" ? "dedicated" : "tier", url: cells[name] }]),
+    cellNames.map((name) => {
+      const plain = { kind: name === "visa" ? "dedicated" : "tier", url: cells[name] };
+      return [name, resilience ? { ...plain, ...protections, ...fallbacks[name] } : plain];
+    }),
   );
-  const table = { version: "1.0.0", defaultPlacement: defaultCell, routingTable: routingKeys, placements };
+  const limits = resilience ? { keyLimits: { visa: neverReached }, unlistedKeysLimit: neverReached } : {};
+  const table = {
+    version: "1.0.0",
+    defaultPlacement: defaultCell,
+    routingTable: routingKeys,
+    ...limits,
+    placements,
+  };
   return `${JSON.stringify(table, null, 2)}\n`;
 }
+
+// Limits far above the load: what is measured is the price of asking, not of refusing.
+const neverReached = { ratePerSecond: 1_000_000, burst: 1_000_000 };
+
+const protections = {
+  rateLimit: neverReached,
+  concurrencyLimit: 100_000,
+  health: { path: "/health" },
+  circuitBreaker: {},
+  retries: {},
+};
+
+const fallbacks: Readonly<Partial<Record<CellName, { fallback: readonly CellName[] }>>> = {
+  tier1: { fallback: ["tier2"] },
+  tier2: { fallback: ["tier3"] },
+};

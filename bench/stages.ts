@@ -7,18 +7,18 @@ import { formatCells, routingJson } from "./routes.ts";
 
 const root = join(import.meta.dirname, "..");
 
-const titles: Readonly<Record<string, string>> = {
+const titles = {
   m1: "static routing",
   m2: "hot reload",
-  m3: "control plane push (no control plane running)",
+  m3: "control plane push, none running",
   m4: "resilience",
   m5: "the rewrite on raw sockets",
-};
+} as const;
 
 // One environment for all: m1 reads CELLS, later stages the file; a program ignores what it does not know.
-function environment(context: StartContext): Record<string, string> {
+function environment(context: StartContext, resilience: boolean): Record<string, string> {
   const routingFile = join(context.directory, "routing.json");
-  writeFileSync(routingFile, routingJson(context.cells));
+  writeFileSync(routingFile, routingJson(context.cells, resilience));
   return {
     HOST: "127.0.0.1",
     PORT: "0",
@@ -26,18 +26,27 @@ function environment(context: StartContext): Record<string, string> {
     LOG_LEVEL: "info",
     CELLS: formatCells(context.cells),
     ROUTING_FILE: routingFile,
+    CONTROL_PLANE_URL: "off",
     STATE_DIR: join(context.directory, "state"),
     WORKERS: String(context.workers),
   };
 }
 
+type StageOptions = {
+  /** Gives it a table with every protection of m4 switched on. @default false */
+  readonly resilience?: boolean;
+  /** @default true */
+  readonly byDefault?: boolean;
+};
+
 /** A contender that keeps the stages' promise: environment in, one ready line out, the access log on standard output. */
-export function stageLike(name: string, main: string, about: string): Contender {
+export function stageLike(name: string, main: string, about: string, more: StageOptions = {}): Contender {
+  const { resilience = false, byDefault = true } = more;
   return {
     name,
     kind: "stage",
     about,
-    byDefault: true,
+    byDefault,
     find: () =>
       existsSync(main)
         ? { kind: "available", version: packageVersion() }
@@ -45,7 +54,11 @@ export function stageLike(name: string, main: string, about: string): Contender 
     async start(context) {
       const args = [...context.nodeArgs, main];
       const { directory } = context;
-      const child = startChild(process.execPath, args, { name, directory, env: environment(context) });
+      const child = startChild(process.execPath, args, {
+        name,
+        directory,
+        env: environment(context, resilience),
+      });
       const { url } = await readyLine(child);
       if (typeof url !== "string") throw new Error(`The ready line of ${name} holds no url`);
       return { url, pid: child.pid, logPath: child.stdoutPath, stop: child.stop };
@@ -57,10 +70,22 @@ function packageVersion(): string {
   return (JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string }).version;
 }
 
-export const stages: readonly Contender[] = Object.entries(titles).map(([name, title]) =>
-  stageLike(
-    name,
-    join(root, "stages", name, "src", "main.ts"),
-    `stages/${name}: ${title}; JSON access log to a file`,
-  ),
-);
+function stage(name: keyof typeof titles): Contender {
+  const resilience = name === "m4" || name === "m5";
+  const about = `stages/${name}: ${titles[name]}${resilience ? ", every protection on" : ""}; JSON access log to a file`;
+  return stageLike(name, mainOf(name), about, { resilience });
+}
+
+function withoutProtections(name: "m4" | "m5"): Contender {
+  const about = `stages/${name} with a routing table of m2: no protection on; JSON access log to a file`;
+  return stageLike(`${name}-plain`, mainOf(name), about, { byDefault: false });
+}
+
+function mainOf(name: string): string {
+  return join(root, "stages", name, "src", "main.ts");
+}
+
+export const stages: readonly Contender[] = [
+  ...(["m1", "m2", "m3", "m4", "m5"] as const).map(stage),
+  ...(["m4", "m5"] as const).map(withoutProtections),
+];

@@ -109,13 +109,25 @@ describe("routes", () => {
   });
 
   it("gives the later stages the same table", () => {
-    const table = JSON.parse(routingJson(cells)) as Record<string, unknown>;
+    const table = JSON.parse(routingJson(cells, false)) as Record<string, unknown>;
     expect(table).toMatchObject({
       version: "1.0.0",
       defaultPlacement: "tier3",
       routingTable: { visa: "visa", acme: "tier1" },
       placements: { visa: { kind: "dedicated", url: "http://127.0.0.1:1" }, tier1: { kind: "tier" } },
     });
+  });
+});
+
+describe("the table of m4 and m5", () => {
+  it("asks for every protection of every placement, and lets no dedicated cell fall back", () => {
+    const table = JSON.parse(routingJson(cells, true)) as { placements: Record<string, object> };
+    for (const placement of Object.values(table.placements)) {
+      expect(Object.keys(placement)).toEqual(
+        expect.arrayContaining(["rateLimit", "concurrencyLimit", "health", "circuitBreaker", "retries"]),
+      );
+    }
+    expect(table.placements).not.toHaveProperty("visa.fallback");
   });
 });
 

@@ -25,6 +25,7 @@ const interrupted = 130;
 const usage = `Usage: npm run bench [-- [compare|bodies|connections|workers|fleet|profile NAME] [options]]
   --only NAMES      contenders, separated by commas
   --also NAME=FILE  further programs that start like a stage
+  --resilience      give those a table with every protection of m4 on
   --rounds N        interleaved rounds (3)
   --seconds N       measured seconds a round (2)
   --connections N   connections of the load (64)
@@ -83,7 +84,14 @@ function parseArguments(args: readonly string[]) {
     return parseArgs({
       args: [...args],
       allowPositionals: true,
-      options: { ...options, json: flag, "cpu-only": flag, save: flag, help: { ...flag, short: "h" } },
+      options: {
+        ...options,
+        json: flag,
+        "cpu-only": flag,
+        save: flag,
+        resilience: flag,
+        help: { ...flag, short: "h" },
+      },
     });
   } catch (error) {
     throw new UsageError(`${error instanceof Error ? error.message : String(error)}\n${usage}`);
