@@ -1,0 +1,180 @@
+// Starts the router: reads the settings, wires the parts, and stops cleanly on a signal. Holds no rule of its own.
+
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import pino, { type Logger } from "pino";
+import { AccessLog } from "./access-log.ts";
+import { AdminServer, sendJson } from "./admin.ts";
+import { Attempts } from "./attempts.ts";
+import { systemClock as clock } from "./clock.ts";
+import { Events } from "./events.ts";
+import { FileSource } from "./file-source.ts";
+import { HealthChecker } from "./health-checker.ts";
+import { healthProbe } from "./health-probe.ts";
+import { Metrics } from "./metrics.ts";
+import { ProxyHandler } from "./proxy.ts";
+import { Resilience } from "./resilience.ts";
+import { DataServer } from "./server.ts";
+import { readSettings, type Settings } from "./settings.ts";
+import { SnapshotSource } from "./snapshot-source.ts";
+import { TableStore } from "./table-store.ts";
+import { Upstreams } from "./upstreams.ts";
+
+/** How long requests under way may take to finish after a signal to stop. */
+const drainMs = 10_000;
+
+async function main(): Promise<void> {
+  const settings = readSettings(process.env);
+  // Written by another thread, and dropped rather than hoarded when nobody reads: a log must not stop the traffic.
+  const destination = pino.destination({ fd: 1, sync: false, maxLength: 16 * 1024 * 1024 });
+  const formatters = { level: (level: string) => ({ level }) };
+  const logger = pino(
+    { level: settings.LOG_LEVEL, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters },
+    destination,
+  );
+
+  const store = new TableStore();
+  const upstreams = new Upstreams();
+  store.subscribe(({ table }) => {
+    upstreams.retainOnly(new Set([...table.placements.values()].map(({ url }) => url)));
+  });
+  const { events, health, resilience, metrics } = resilienceFor(store, logger);
+  const source = new FileSource({
+    path: settings.ROUTING_FILE,
+    store,
+    logger,
+    clock,
+    today: () => new Date(),
+  });
+  process.on("SIGHUP", () => source.reload());
+  const pushed = snapshotSource(settings, source, store, logger);
+  await (pushed ?? source).start();
+
+  const proxy = new ProxyHandler({
+    store,
+    upstreams,
+    resilience,
+    attempts: new Attempts({ resilience, metrics, clock, random: () => Math.random() }),
+    accessLog: new AccessLog(logger, [metrics.requestEnded, events.requestEnded]),
+    clock,
+    newRequestId: randomUUID,
+  });
+  const server = new DataServer({ handle: proxy.handle, clock, newRequestId: randomUUID });
+
+  let accepting = false;
+  const admin = new AdminServer();
+  admin.get("/healthz", (_, res) => sendJson(res, 200, { status: "ok" }));
+  const ready = (): boolean => accepting && store.current() !== undefined;
+  admin.get("/readyz", (_, res) => sendJson(res, ready() ? 200 : 503, { ready: ready() }));
+  admin.get("/debug/config", (_, res) =>
+    sendJson(res, 200, { ...(pushed ?? source).status(), ...overview(store) }),
+  );
+  admin.get("/metrics", async (_, res) => {
+    res.setHeader("Content-Type", metrics.contentType);
+    res.end(await metrics.text());
+  });
+  admin.get("/events", events.watch, { forLocalPages: true });
+
+  const stopChecks = new AbortController();
+  health.start(stopChecks.signal);
+
+  const stop = async (signal: string): Promise<void> => {
+    logger.info({ event: "stopping", signal });
+    accepting = false;
+    stopChecks.abort();
+    events.close();
+    await source.close();
+    await server.drain(drainMs);
+    await pushed?.close();
+    await upstreams.destroy();
+    await admin.close();
+    logger.info({ event: "stopped" });
+    destination.flushSync();
+    process.exit(0);
+  };
+  process.once("SIGTERM", stop);
+  process.once("SIGINT", stop);
+
+  const adminUrl = `http://127.0.0.1:${await admin.listen(settings.ADMIN_PORT)}`;
+  const port = await server.listen(settings.PORT, settings.HOST);
+  accepting = true;
+  destination.write(
+    `${JSON.stringify({ event: "ready", url: `http://${settings.HOST}:${port}`, adminUrl })}\n`,
+  );
+}
+
+/** The resilience side of the wiring: what follows the table, and who hears of its changes. */
+function resilienceFor(store: TableStore, logger: Logger) {
+  const events = new Events({ clock, today: () => new Date() });
+  const changed = (type: "breaker" | "health", placement: string, to: string, from: string): void => {
+    logger.warn({ event: `${type}-changed`, placement, to, from });
+    events.emit({ type, placement, to, from });
+  };
+  const health = new HealthChecker({
+    clock,
+    random: () => Math.random(),
+    probe: healthProbe(),
+    onTransition: (placement, to, from) => changed("health", placement, to.kind, from.kind),
+  });
+  const isHealthy = (placement: string): boolean => health.isHealthy(placement);
+  const resilience = new Resilience({
+    isHealthy,
+    onBreaker: (placement, to, from) => changed("breaker", placement, to.kind, from.kind),
+  });
+  const guards = () => resilience.guards();
+  const metrics = new Metrics({ guards, isHealthy, now: () => clock.now() });
+  store.subscribe(({ table, sequence }) => {
+    resilience.update(table, clock.now());
+    health.update(table.placements.values());
+    events.emit({ type: "table", version: table.version, sequence });
+  });
+  return { events, health, resilience, metrics };
+}
+
+/** The control plane's side of the wiring; undefined when the routing file alone counts. */
+function snapshotSource(
+  settings: Settings,
+  bootstrap: FileSource,
+  store: TableStore,
+  logger: Logger,
+): SnapshotSource | undefined {
+  if (settings.CONTROL_PLANE_URL === undefined) return undefined;
+  return new SnapshotSource({
+    url: settings.CONTROL_PLANE_URL,
+    stateDir: settings.STATE_DIR,
+    tokenFile: settings.CONTROL_PLANE_TOKEN_FILE ?? join(settings.STATE_DIR, "control-plane-token"),
+    token: settings.CONTROL_PLANE_TOKEN,
+    routerId: settings.ROUTER_ID,
+    maxMessageBytes: settings.MAX_MESSAGE_BYTES,
+    bootstrap,
+    store,
+    logger,
+    clock,
+    random: () => Math.random(),
+    today: () => new Date(),
+  });
+}
+
+/** The table in use, without the routing keys: they can be many, and they are tenants' names. */
+function overview(store: TableStore): object {
+  const table = store.current()?.table;
+  if (table === undefined) return {};
+  const { defaultPlacement, placements, placementByKey } = table;
+  return {
+    defaultPlacement: defaultPlacement.name,
+    placements: [...placements.values()],
+    routingKeys: placementByKey.size,
+  };
+}
+
+main().catch(fail);
+
+/** Ends the process with one sentence that says what to change. */
+function fail(error: NodeJS.ErrnoException): void {
+  const busy =
+    error.code === "EADDRINUSE"
+      ? "Cannot start: the port is busy; set PORT or ADMIN_PORT to another one. "
+      : "";
+  process.stderr.write(`${busy}${error.message}\n`);
+  process.exit(1);
+}

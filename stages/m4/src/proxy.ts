@@ -1,0 +1,244 @@
+// One request through the router: check it, read one snapshot, decide, attempt, log. The order of the steps stands
+// here and nowhere else; each step's rules live in the module that it calls.
+// route → rate limit → concurrency limit → attempts (choose target → attempt → record → maybe retry) → log
+
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import type { AccessEntry, AccessLog } from "./access-log.ts";
+import { type AttemptResult, attempt, type TransferCounts } from "./attempt.ts";
+import { type AttemptedRequest, type Attempts, isClientFault } from "./attempts.ts";
+import type { Clock } from "./clock.ts";
+import { type ErrorCode, problemBody, problemOf } from "./errors.ts";
+import { type RawHeaders, type RoutingFields, routingFields, upstreamHeaders, valuesOf } from "./headers.ts";
+import { type RequestHead, readRequestHead } from "./request-head.ts";
+import type { Resilience } from "./resilience.ts";
+import { type RouteDecision, route } from "./routing.ts";
+import type { Placement } from "./routing-table.ts";
+import type { TableStore } from "./table-store.ts";
+import type { Upstreams } from "./upstreams.ts";
+
+export interface ProxyDependencies {
+  readonly store: TableStore;
+  readonly upstreams: Upstreams;
+  readonly resilience: Resilience;
+  readonly attempts: Attempts;
+  readonly accessLog: AccessLog;
+  readonly clock: Clock;
+  /** Makes an id for a request that brought none. */
+  readonly newRequestId: () => string;
+}
+
+/** Attempts that a request may use up on connections that the cell had closed while they were idle. */
+const maxStaleConnections = 2;
+
+/** Everything that one request gathers on its way. */
+interface Exchange extends TransferCounts {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly requestId: string;
+  readonly startedAtMs: number;
+  head?: RequestHead;
+  decision?: RouteDecision;
+  attempted?: AttemptedRequest;
+}
+
+export class ProxyHandler {
+  readonly #deps: ProxyDependencies;
+
+  constructor(dependencies: ProxyDependencies) {
+    this.#deps = dependencies;
+  }
+
+  readonly handle: RequestListener = (req, res) => {
+    const requestId = requestIdOf(req.rawHeaders) ?? this.#deps.newRequestId();
+    const startedAtMs = this.#deps.clock.now();
+    const exchange: Exchange = { req, res, requestId, startedAtMs, bytesIn: 0, bytesOut: 0 };
+    this.#serve(exchange).catch((error: unknown) => {
+      // A fault of the router itself: the client must not wait for it, and the log must show it.
+      if (res.headersSent) res.destroy();
+      else
+        this.#refuse(
+          exchange,
+          "router-fault",
+          error instanceof Error ? (error.stack ?? error.message) : String(error),
+        );
+    });
+  };
+
+  // #region serve
+  async #serve(exchange: Exchange): Promise<void> {
+    const { req, res } = exchange;
+    const { method = "", url: target = "", httpVersion, rawHeaders } = req;
+    const result = readRequestHead({ method, target, httpVersion, rawHeaders });
+    if (!result.ok) return this.#refuse(exchange, result.code);
+    const head = result.head;
+    exchange.head = head;
+
+    // One read: a swap mid-request must not let one request see two tables.
+    const snapshot = this.#deps.store.current();
+    if (snapshot === undefined) return this.#refuse(exchange, "no-routing-table");
+    const decision = route(snapshot.table, head.routingKey);
+    exchange.decision = decision;
+
+    const { resilience, attempts, clock } = this.#deps;
+    const taken = resilience.tryTake(head.routingKey, decision.placement, clock.now());
+    if (!taken.ok) return this.#refuse(exchange, "rate-limited", undefined, taken.retryAfterMs);
+    // Held until the request has ended, whoever serves it: what spills over to others is bounded by this limit too.
+    const place = resilience.guard(decision.placement).limit.tryAcquire();
+    if (place === undefined) return this.#refuse(exchange, "overloaded");
+    try {
+      if (head.expectsContinue) res.writeContinue();
+      const { method, hasBody } = head;
+      const { startedAtMs } = exchange;
+      const attempted = { method, hasBody, startedAtMs, isAnswered: () => res.headersSent, retries: 0 };
+      exchange.attempted = attempted;
+      const ended = await attempts.run(attempted, snapshot.table, decision.placement, (target, passesHead) =>
+        this.#attempt(exchange, head, decision, target, passesHead),
+      );
+      if (ended.kind === "attempted") this.#finish(exchange, ended.result);
+      else this.#refuse(exchange, ended.code, undefined, ended.retryAfterMs);
+    } finally {
+      place.release();
+    }
+  }
+  // #endregion serve
+
+  // #region attempt
+  /** Attempts once, and again only where the request may never have been read and nothing of it is spent. */
+  async #attempt(
+    exchange: Exchange,
+    head: RequestHead,
+    decision: RouteDecision,
+    { url }: Placement,
+    passesHead: (status: number) => boolean,
+  ): Promise<AttemptResult> {
+    const { req, res, requestId } = exchange;
+    const headers = upstreamHeaders(head.rawHeaders, {
+      clientAddress: req.socket.remoteAddress ?? "unknown",
+      host: head.host,
+      httpVersion: head.httpVersion,
+      requestId,
+      rawRoutingKey: head.rawRoutingKey,
+    });
+    const routing = routingOf(exchange, decision);
+    const { method, path, hasBody } = head;
+    const request = { method, path, headers, hasBody, routing, passesHead };
+    let result = await attempt(this.#deps.upstreams.poolFor(url), request, req, res, exchange);
+    for (let stale = 1; stale <= maxStaleConnections && mayRepeat(result, head); stale++) {
+      result = await attempt(this.#deps.upstreams.poolFor(url), request, req, res, exchange);
+    }
+    return result;
+  }
+  // #endregion attempt
+
+  #finish(exchange: Exchange, result: AttemptResult): void {
+    switch (result.kind) {
+      case "complete":
+        return this.#log(exchange, { outcome: "complete" });
+      case "client-aborted":
+        return this.#log(exchange, { outcome: "client-aborted" });
+      case "withheld":
+        // Only for a retry, whose result has then taken this one's place.
+        throw new Error(`An answer with status ${result.status} was withheld and nothing followed.`);
+      case "failed":
+        if (!result.headSent) return this.#refuse(exchange, result.code, result.cause);
+        return this.#log(exchange, {
+          outcome: isClientFault(result.code) ? "client-aborted" : "upstream-failed",
+          code: result.code,
+          cause: result.cause,
+        });
+      default:
+        result satisfies never;
+    }
+  }
+
+  // #region refuse
+  /** Answers in the router's own name. */
+  #refuse(exchange: Exchange, code: ErrorCode, cause?: string, retryAfterMs = 1000): void {
+    const { req, res, requestId, decision } = exchange;
+    const body = problemBody(code, requestId);
+    const { status } = problemOf(code);
+    const fields = [
+      "Content-Type",
+      "application/problem+json",
+      "Content-Length",
+      String(Buffer.byteLength(body)),
+    ];
+    fields.push("Cache-Control", "no-store");
+    if (decision === undefined) fields.push("X-Request-Id", requestId);
+    else fields.push(...routingFields(routingOf(exchange, decision)));
+    if (code === "method-not-allowed") fields.push("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+    if (status === 503 || status === 429) {
+      fields.push("Retry-After", String(Math.max(1, Math.ceil(retryAfterMs / 1000))));
+    }
+    // Where the request's framing is in doubt, nothing after it on this connection can be trusted.
+    if (framingDoubts.has(code)) res.shouldKeepAlive = false;
+    res.writeHead(status, fields);
+    res.end(req.method === "HEAD" ? undefined : body);
+    // With a cause it was a cell's failure; without one, the router's own decision.
+    const failed = cause !== undefined && status >= 502;
+    this.#log(exchange, {
+      outcome: failed ? "upstream-failed" : "complete",
+      code,
+      ...(cause === undefined ? {} : { cause }),
+    });
+  }
+  // #endregion refuse
+
+  #log(exchange: Exchange, ending: Pick<AccessEntry, "outcome" | "code" | "cause">): void {
+    const { req, res, requestId, startedAtMs, bytesIn, bytesOut, head, decision } = exchange;
+    const routed =
+      head === undefined || decision === undefined
+        ? {}
+        : {
+            routingKey: head.routingKey,
+            placement: decision.placement.name,
+            reason: decision.reason,
+            upstream: (exchange.attempted?.target ?? decision.placement).url,
+            servedBy: exchange.attempted?.failover && exchange.attempted.target?.name,
+            failoverReason: exchange.attempted?.failover?.reason,
+            retries: exchange.attempted?.retries || undefined,
+          };
+    this.#deps.accessLog.record({
+      requestId,
+      method: req.method ?? "",
+      path: head?.path ?? req.url ?? "",
+      ...routed,
+      status: res.headersSent ? res.statusCode : 0,
+      durationMs: Math.round((this.#deps.clock.now() - startedAtMs) * 1000) / 1000,
+      bytesIn,
+      bytesOut,
+      ...ending,
+    });
+  }
+}
+
+/** What an answer says about the decision, and about what came of it so far. */
+function routingOf({ requestId, attempted }: Exchange, decision: RouteDecision): RoutingFields {
+  const { name } = attempted?.target ?? decision.placement;
+  const { failover, retries = 0 } = attempted ?? {};
+  return { requestId, routedTo: name, routeReason: decision.reason, failover, retries };
+}
+
+/** Methods whose effect is the same when the cell gets them twice. https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2 */
+const idempotentMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
+
+/** Whether a request may go out again after its connection turned out to be stale. */
+function mayRepeat(result: AttemptResult, head: RequestHead): boolean {
+  return (
+    result.kind === "failed" && result.staleConnection && !head.hasBody && idempotentMethods.has(head.method)
+  );
+}
+
+const framingDoubts: ReadonlySet<ErrorCode> = new Set([
+  "malformed-request",
+  "ambiguous-host",
+  "transfer-coding-not-supported",
+  "version-not-supported",
+]);
+
+/** The client's request id, where it brought exactly one that is safe to log and to pass on. */
+function requestIdOf(raw: RawHeaders): string | undefined {
+  const [id, ...others] = valuesOf(raw, "x-request-id");
+  if (id === undefined || others.some((other) => other !== id)) return undefined;
+  return /^[A-Za-z0-9._-]{1,128}$/.test(id) ? id : undefined;
+}

@@ -1,0 +1,115 @@
+// What must hold before a request may be routed: unambiguous framing, one host, a target that can be passed on,
+// one routing key. Pure; it reads the raw header list, because a merged one hides exactly the repetitions that matter.
+
+import type { ErrorCode } from "./errors.ts";
+import { type RawHeaders, valuesOf } from "./headers.ts";
+
+/** Upper bound of a routing key, in bytes as they came. */
+export const maxRoutingKeyBytes = 256;
+
+export interface RawRequest {
+  readonly method: string;
+  readonly target: string;
+  readonly httpVersion: string;
+  readonly rawHeaders: RawHeaders;
+}
+
+/** The parts of a request that routing and forwarding need, checked. */
+export interface RequestHead {
+  readonly method: string;
+  /** Path and query in origin form. */
+  readonly path: string;
+  readonly host: string | undefined;
+  readonly httpVersion: string;
+  readonly rawHeaders: RawHeaders;
+  /** The key as text, for the look-up and the log. */
+  readonly routingKey: string;
+  /** The key's bytes as they came, for the cell. */
+  readonly rawRoutingKey: string;
+  readonly hasBody: boolean;
+  /** The client waits for `100 Continue` before it sends the body. */
+  readonly expectsContinue: boolean;
+}
+
+export type RequestHeadResult =
+  | { readonly ok: true; readonly head: RequestHead }
+  | { readonly ok: false; readonly code: ErrorCode };
+
+// #region read-request-head
+export function readRequestHead(request: RawRequest): RequestHeadResult {
+  const { method, httpVersion, rawHeaders } = request;
+  if (httpVersion !== "1.1" && httpVersion !== "1.0") return refused("version-not-supported");
+  if (method === "TRACE") return refused("method-not-allowed");
+
+  const codings = valuesOf(rawHeaders, "transfer-encoding");
+  if (codings.length > 0) {
+    // An HTTP/1.0 message with a transfer coding has passed something that did not understand it: its framing is
+    // faulty. https://www.rfc-editor.org/rfc/rfc9112#section-6.1
+    if (httpVersion !== "1.1") return refused("malformed-request");
+    if (codings.length > 1 || codings[0]?.toLowerCase() !== "chunked") {
+      return refused("transfer-coding-not-supported");
+    }
+  }
+
+  const target = readTarget(request);
+  if (!target.ok) return target;
+
+  const routingKeys = new Set(valuesOf(rawHeaders, "x-routing-key"));
+  if (routingKeys.size > 1) return refused("ambiguous-routing-key");
+  const [rawRoutingKey = ""] = routingKeys;
+  if (rawRoutingKey === "") return refused("missing-routing-key");
+  if (rawRoutingKey.length > maxRoutingKeyBytes) return refused("routing-key-too-long");
+
+  const lengths = valuesOf(rawHeaders, "content-length");
+  return {
+    ok: true,
+    head: {
+      method,
+      path: target.path,
+      host: target.host,
+      httpVersion,
+      rawHeaders,
+      routingKey: decodeUtf8(rawRoutingKey),
+      rawRoutingKey,
+      hasBody: codings.length > 0 || lengths.some((length) => Number(length) > 0),
+      expectsContinue: httpVersion === "1.1" && valuesOf(rawHeaders, "expect").length > 0,
+    },
+  };
+}
+// #endregion read-request-head
+
+type TargetResult = { ok: true; path: string; host: string | undefined } | { ok: false; code: ErrorCode };
+
+/**
+ * Brings the target to origin form and finds the host that the client asked for. In absolute form the target's
+ * authority is that host, whatever the `Host` field says.
+ * @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2
+ */
+function readTarget({ target, httpVersion, rawHeaders }: RawRequest): TargetResult {
+  const hosts = valuesOf(rawHeaders, "host");
+  // https://www.rfc-editor.org/rfc/rfc9112#section-3.2: none in HTTP/1.1, or more than one, is an error.
+  if (hosts.length > 1 || (hosts.length === 0 && httpVersion === "1.1")) return refused("ambiguous-host");
+  if (hosts[0] !== undefined && /[\s,/?#@]/.test(hosts[0])) return refused("ambiguous-host");
+  if (target.startsWith("/")) return { ok: true, path: target, host: hosts[0] };
+  if (target === "*") return refused("target-not-supported");
+
+  const absolute = /^https?:\/\/([^/?#@\s]+)([/?][^#]*)?$/i.exec(target);
+  if (absolute === null) return refused("unsupported-target");
+  const [, authority, rest = ""] = absolute;
+  return { ok: true, path: rest.startsWith("/") ? rest : `/${rest}`, host: authority };
+}
+
+/**
+ * Reads header bytes, which arrive as one Latin-1 character each, as the UTF-8 text that clients mean. Bytes that are
+ * not UTF-8 become U+FFFD: the key is then one that no table lists, and so goes to the default placement.
+ */
+function decodeUtf8(bytes: string): string {
+  for (let i = 0; i < bytes.length; i++) {
+    if (bytes.charCodeAt(i) > 0x7f) return Buffer.from(bytes, "latin1").toString("utf8");
+  }
+  return bytes;
+}
+
+function refused(code: ErrorCode): { readonly ok: false; readonly code: ErrorCode } {
+  return { ok: false, code };
+}
