@@ -138,7 +138,8 @@ export class ProxyHandler {
     if (framingDoubts.has(code)) res.shouldKeepAlive = false;
     res.writeHead(status, fields);
     res.end(req.method === "HEAD" ? undefined : body);
-    const failed = decision !== undefined && status >= 502;
+    // With a cause it was a cell's failure; without one, the router's own decision.
+    const failed = cause !== undefined && status >= 502;
     this.#log(exchange, {
       outcome: failed ? "upstream-failed" : "complete",
       code,
