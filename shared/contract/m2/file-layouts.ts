@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { ReloadContract } from "./contract.ts";
+import { expectSeenInTime } from "./seen-in-time.ts";
 import type { Table } from "./tables.ts";
 
 export function describeFileLayouts(contract: ReloadContract): void {
@@ -15,16 +16,20 @@ export function describeFileLayouts(contract: ReloadContract): void {
     await symlink(target, temporary);
     await rename(temporary, path);
   };
-  const placements = ["tier2", "tier3", "tier1", "tier2"];
+  const placements = ["tier2", "tier3", "tier1", "tier2", "tier3", "tier1"];
 
-  /** Brings out one table after the other through `publish`, and expects each to be in use. */
+  /** Brings out one table after the other through `publish`, and expects each to be in use soon. */
   const publishAll = async (publish: (content: string, round: number) => Promise<void>) => {
+    const tookMs: number[] = [];
     for (const [round, placement] of placements.entries()) {
       const table: Table = contract.table((each) => (each.routingTable["acme"] = placement));
       await publish(contract.text(table), round);
-      await contract.uses(table);
+      const publishedAt = Date.now();
+      const { appliedAt } = await contract.uses(table);
+      tookMs.push(Date.parse(appliedAt) - publishedAt);
       expect(await contract.served("acme")).toBe(`${placement} by ${placement} because tier`);
     }
+    expectSeenInTime(tookMs);
   };
 
   describe("a file behind links", () => {
