@@ -1,0 +1,180 @@
+// `ctl` as a learner runs it, against a real control plane: what it prints, what it refuses, and its exit codes.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type RunningControlPlane, stagePushTarget } from "../../../shared/contract/m3/target.ts";
+import { eventually } from "../../../shared/testkit/eventually.ts";
+import { projectRoot } from "../../stages.ts";
+
+let folder: string;
+let controlPlane: RunningControlPlane;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "cell-routing-ctl-"));
+  await cp(join(projectRoot, "stages/m3/routing.json"), join(folder, "routing.json"));
+  const stateDir = join(folder, "state");
+  const routingFile = join(folder, "routing.json");
+  controlPlane = await stagePushTarget("m3").startControlPlane({ port: 0, stateDir, routingFile });
+});
+
+afterAll(async () => {
+  await controlPlane?.kill();
+  await rm(folder, { recursive: true, force: true });
+});
+
+function start(args: readonly string[], env: Record<string, string> = {}) {
+  return spawn(process.execPath, [join(projectRoot, "scripts/ctl.ts"), ...args], {
+    env: {
+      ...process.env,
+      CONTROL_PLANE_URL: controlPlane.url,
+      CONTROL_PLANE_TOKEN_FILE: controlPlane.tokenFile,
+      ...env,
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+}
+
+async function ctl(args: readonly string[], env: Record<string, string> = {}) {
+  const child = start(args, env);
+  const said = { stdout: "", stderr: "" };
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (said.stdout += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (said.stderr += text));
+  const [code] = await once(child, "close");
+  return { code: code as number, ...said };
+}
+
+describe("ctl", () => {
+  test("reads, sets, moves and removes a key", async () => {
+    expect(await ctl(["get", "newcomer"])).toMatchObject({
+      code: 0,
+      stdout: "newcomer is served by tier3, the default: it is not listed\n",
+    });
+    expect((await ctl(["set", "newcomer", "tier1"])).stdout).toMatch(
+      /^revision \d+: newcomer is served by tier1\n$/,
+    );
+    expect((await ctl(["set", "newcomer", "tier2"])).stdout).toMatch(/tier2 \(it was tier1\)\n$/);
+    expect((await ctl(["set", "newcomer", "tier2"])).stdout).toMatch(/^nothing to change/);
+    expect((await ctl(["get", "newcomer"])).stdout).toBe("newcomer is served by tier2\n");
+    expect((await ctl(["unset", "newcomer"])).stdout).toMatch(/not listed any more \(it was tier2\)\n$/);
+    expect(await ctl(["unset", "newcomer"])).toMatchObject({ code: 1, stdout: "" });
+  });
+
+  test("a key with spaces, slashes and other letters is one key", async () => {
+    expect((await ctl(["set", "käse / ?&#", "tier1"])).code).toBe(0);
+    expect((await ctl(["get", "käse / ?&#"])).stdout).toBe("käse / ?&# is served by tier1\n");
+    expect((await ctl(["unset", "käse / ?&#"])).code).toBe(0);
+  });
+
+  test("get prints what put takes, and the revision beside it", async () => {
+    const { stdout, stderr } = await ctl(["get"]);
+    expect(stderr).toMatch(/^revision "[^"]+"\n$/);
+    const table = JSON.parse(stdout);
+    const file = join(folder, "table.json");
+    await writeFile(file, stdout);
+    expect((await ctl(["put", file])).stdout).toMatch(/^nothing to change/);
+    await writeFile(file, JSON.stringify({ ...table, version: "2.0.0" }));
+    expect((await ctl(["put", file])).stdout).toMatch(/^revision \d+\n$/);
+    const etag = /".+"/.exec(stderr)?.[0] ?? "";
+    const late = await ctl(["put", file, "--if-match", etag]);
+    expect(late).toMatchObject({ code: 1, stdout: "" });
+    expect(late.stderr).toMatch(/has changed since you read it/);
+  });
+
+  test("an unknown placement is refused with those that there are", async () => {
+    const { code, stderr } = await ctl(["set", "acme", "viza"]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/routingTable\.acme: unknown placement "viza"/);
+    expect(stderr).toMatch(/the placements are visa, tier1, tier2, tier3/);
+  });
+
+  test("every fault of a table is told, and a file that is no JSON is refused before anything is sent", async () => {
+    const file = join(folder, "broken.json");
+    await writeFile(file, '{"version":"1","defaultPlacement":"x","routingTable":{"a":"y"},"placements":{}}');
+    const { code, stderr } = await ctl(["put", file]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/defaultPlacement:/);
+    expect(stderr).toMatch(/routingTable\.a:/);
+    await writeFile(file, "{");
+    expect((await ctl(["put", file])).stderr).toMatch(/cannot read .*broken\.json/);
+    expect((await ctl(["put", join(folder, "absent.json")])).code).toBe(1);
+  });
+
+  test("many at once: nobody's change is lost, and who was overtaken says so", async () => {
+    const all = await Promise.all([1, 2, 3, 4].map((key) => ctl(["set", `crowd-${key}`, "tier1"])));
+    expect(all.map(({ code, stderr }) => ({ code, stderr }))).toEqual(Array(4).fill({ code: 0, stderr: "" }));
+    for (const key of [1, 2, 3, 4]) {
+      expect((await ctl(["get", `crowd-${key}`])).stdout).toMatch(/served by tier1\n/);
+    }
+  });
+
+  test("without a control plane it says which command starts one", async () => {
+    const { code, stderr } = await ctl(["get"], { CONTROL_PLANE_URL: "http://127.0.0.1:1" });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /^ctl: no control plane at http:\/\/127\.0\.0\.1:1 \(ECONNREFUSED\).*npm run stage m3/,
+    );
+  });
+
+  test("a wrong token, and none at all, are told apart", async () => {
+    expect((await ctl(["set", "acme", "visa", "--token", "wrong-wrong-wrong-wrong"])).stderr).toMatch(
+      /refused the token/,
+    );
+    const none = await ctl(["set", "acme", "visa"], { CONTROL_PLANE_TOKEN_FILE: "/nowhere" });
+    expect(none).toMatchObject({ code: 1, stderr: expect.stringMatching(/none was found/) });
+    expect((await ctl(["get", "acme"], { CONTROL_PLANE_TOKEN_FILE: "/nowhere" })).code).toBe(0);
+  });
+
+  test.each([
+    [[], /Usage/],
+    [["conquer"], /unknown verb "conquer": one of get, set/],
+    [["set", "acme"], /write: npm run ctl set KEY PLACEMENT/],
+    [["get", "--loud"], /loud/],
+    [["get", "--url", "ftp://x"], /http:\/\/host:port/],
+  ])("%j is refused with what to write", async (args, words) => {
+    const { code, stdout, stderr } = await ctl(args);
+    expect(code).toBe(1);
+    expect(stdout + stderr).toMatch(words);
+  });
+
+  test("with --json, a program can read every answer", async () => {
+    const get = JSON.parse((await ctl(["get", "--json"])).stdout);
+    expect(get).toMatchObject({ etag: expect.any(String), table: { defaultPlacement: "tier3" } });
+    expect(JSON.parse((await ctl(["get", "visa", "--json"])).stdout)).toMatchObject({ placement: "visa" });
+    const set = JSON.parse((await ctl(["set", "json", "tier1", "--json"])).stdout);
+    expect(set).toMatchObject({ key: "json", changed: true, revision: expect.any(Number) });
+    expect(JSON.parse((await ctl(["routers", "--json"])).stdout)).toMatchObject({ routers: [] });
+  });
+
+  test("routers and watch show a router that comes, learns and goes", async () => {
+    const watch = start(["watch", "--json"]);
+    let said = "";
+    watch.stdout.setEncoding("utf8").on("data", (text: string) => (said += text));
+    await eventually(() => said.includes("is the newest"), { what: "watch tells the present state" });
+    const router = await stagePushTarget("m3").startRouter({
+      controlPlaneUrl: controlPlane.url,
+      token: (await readFile(controlPlane.tokenFile, "utf8")).trim(),
+      routerId: "watched",
+      stateDir: join(folder, "router"),
+      routingFile: join(folder, "none.json"),
+    });
+    await eventually(() => /watched (is linked and )?runs revision/.test(said), {
+      what: "watch sees the router",
+    });
+    const { stdout } = await ctl(["routers"]);
+    expect(stdout).toMatch(/^watched\s+up\s+revision \d+$/m);
+    expect(stdout).not.toContain("\u001b[");
+    await ctl(["set", "seen", "tier1"]);
+    const { revision } = JSON.parse((await ctl(["routers", "--json"])).stdout);
+    await eventually(() => said.includes(`watched runs revision ${revision}`), {
+      what: "watch sees the ack",
+    });
+    await router.kill();
+    await eventually(() => said.includes("watched is away"), { what: "watch sees the router go" });
+    watch.kill("SIGINT");
+    expect(await once(watch, "close")).toEqual([0, null]);
+  });
+});
