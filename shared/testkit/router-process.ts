@@ -21,8 +21,8 @@ export interface RouterOptions {
   readonly endpoints?: EndpointUrls;
   /** A routing table for the stages from m2 on, instead of the contract's table over `endpoints`. */
   readonly routing?: unknown;
-  /** Set last, so it wins over everything that the harness sets. */
-  readonly env?: Readonly<Record<string, string>>;
+  /** Set last, so it wins over everything that the harness sets; `undefined` unsets. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
   /** The file to start, when it is not the stage's own. */
   readonly main?: string;
   /** @default 15000 */

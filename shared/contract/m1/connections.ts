@@ -123,14 +123,16 @@ export function describeConnections(contract: Contract): void {
       }
     });
 
-    test("cause an error, and no second order, when they break under a POST", async () => {
+    test.each([
+      ["a POST with a body", { method: "POST", body: "one" }],
+      ["a POST without a body", { method: "POST", fields: ["Content-Length: 0"] }],
+      ["a PATCH", { method: "PATCH" }],
+    ])("cause an error, and no second order, when they break under %s", async (_, parts) => {
       using scene = contract.scene(resetsOnReuse());
       await contract.endpoints.closeConnections("tier2");
       expect((await contract.send(scene.request({ key: "globex" }))).status).toBe(200);
       const target = scene.path("/order");
-      const response = await contract.send(
-        scene.request({ key: "globex", method: "POST", target, body: "one" }),
-      );
+      const response = await contract.send(scene.request({ key: "globex", target, ...parts }));
       // 200 where the router chose a new connection: what counts is that the cell saw the order once.
       expect([200, 502]).toContain(response.status);
       expect(scene.pathsSeen.filter((path) => path === "/order")).toHaveLength(1);

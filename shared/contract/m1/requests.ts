@@ -98,6 +98,18 @@ export function describeRequests(contract: Contract): void {
       expect(scene.onlySeen.target).toBe("/?y=1");
     });
 
+    test.each(["user@right.test", "user:secret@right.test:81", "a b", ""])(
+      "never takes %j for the host of an absolute target",
+      async (authority) => {
+        // RFC 9110 §4.2.4: user information in a target is there to deceive.
+        using scene = contract.scene();
+        const target = `http://${authority}${scene.path()}`;
+        const response = await contract.send(scene.request({ target }));
+        if (response.status !== 200) return expectProblem(response, 400);
+        expect(scene.onlySeen.headers.one("x-forwarded-host")).toMatch(/^right\.test(:81)?$/);
+      },
+    );
+
     test("passes OPTIONS * on as it is, or refuses it", async () => {
       // RFC 9112 §3.2.4: with a routing key it may well be meant for the cell. Both are safe; another target is not.
       using scene = contract.scene();

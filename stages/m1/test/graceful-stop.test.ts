@@ -117,6 +117,15 @@ describe("SIGTERM", () => {
   });
 });
 
+test("listens on 127.0.0.1 alone unless told otherwise", async () => {
+  await using router = await startRouter({ stage, env: { HOST: undefined } });
+  expect(router.url).toBe(`http://127.0.0.1:${router.port}`);
+  // Another address of this machine's loopback: a router that listened on every address would accept here, too.
+  await expect(RawClient.connect(`http://127.0.0.2:${router.port}`)).rejects.toThrow(
+    /ECONNREFUSED|EADDRNOTAVAIL/,
+  );
+});
+
 describe("a start that cannot work", () => {
   test("exits with 1 and a sentence that names the port when it is taken", async () => {
     await using holder = await startCell({ name: "holder" });
