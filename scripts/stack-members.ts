@@ -52,6 +52,12 @@ export class CellMember extends Member {
     });
     if (!answer.ok) throw new Error(`${this.name} refuses the fault: ${await answer.text()}`);
   }
+
+  /** Requests that it has got and not answered yet. */
+  async inFlight(): Promise<number> {
+    const answer = await fetch(`${this.url}/__control/stats`);
+    return ((await answer.json()) as { readonly inFlight: number }).inFlight;
+  }
 }
 
 export class RouterMember extends Member {

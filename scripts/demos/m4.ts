@@ -1,0 +1,149 @@
+// What m4 promises, shown: cells are killed, broken, flooded and slowed, and each router acts on what it sees itself.
+// Who may stand in for whom stands in the table; where nobody may, the tenant waits rather than meets another one.
+
+import type { Demo, DemoContext } from "../demo.ts";
+import { editFile, type RoutingFile } from "./routing-file.ts";
+
+/** Room for a busy machine: the waits of the table below are all under two seconds. */
+const patientMs = 15_000;
+
+export const demo: Demo = {
+  steps: [
+    {
+      title: "The table says what protects each placement",
+      why: "Nothing is protected unless the table says so; a table of m3 works here as it is.",
+      run: async (demo) => {
+        editFile(demo, "limits, health checks, breakers and one fallback, version 2.0.0", protect);
+        await demo.factBecomes("/debug/config", ["source", "version"], {
+          source: /^control-plane$/,
+          version: /^2\.0\.0$/,
+        });
+        await demo.ask({ key: "acme", path: "/pay", expect: servedBy("tier1") });
+      },
+    },
+    {
+      title: "A tenant sends too much",
+      why: "A token bucket of three is empty after three; it fills by one in ten seconds. Others have buckets of their own.",
+      run: async (demo) => {
+        for (let n = 0; n < 3; n++)
+          await demo.ask({ key: "initech", path: "/pay", expect: servedBy("tier3") });
+        await demo.ask({ key: "initech", path: "/pay", expect: refused(429) });
+        await demo.ask({ key: "someone-new", path: "/pay", expect: servedBy("tier3") });
+      },
+    },
+    {
+      title: "A cell dies, and another one may stand in",
+      why: "First a connection fails and the next in the chain is asked; then the health check keeps requests away.",
+      run: async (demo) => {
+        demo.act("kill cell tier1 (SIGKILL)");
+        await demo.cell("tier1").kill();
+        await demo.ask({ key: "acme", path: "/pay", expect: standIn(/^(connect-failed|unhealthy)$/) });
+        await demo.askUntil({ key: "acme", path: "/pay", expect: standIn(/^unhealthy$/) }, patientMs);
+        demo.act("start cell tier1");
+        await demo.cell("tier1").start();
+        await demo.askUntil({ key: "acme", path: "/pay", expect: servedBy("tier1") }, patientMs);
+      },
+    },
+    {
+      title: "A cell fails while its health check is fine",
+      why: "The breaker counts what clients get. It opens, waits, and lets one request try before it closes again.",
+      run: async (demo) => {
+        demo.act("tier1 answers every request but the health check with 503");
+        await demo.cell("tier1").fault({ fault: "error", status: 503, healthToo: false });
+        await demo.ask({ key: "acme", path: "/pay", expect: { status: 503, routedTo: "tier1" } });
+        await demo.askUntil({ key: "acme", path: "/pay", expect: standIn(/^circuit-open$/) }, patientMs);
+        demo.act("tier1 works again");
+        await demo.cell("tier1").fault({ fault: "none" });
+        await demo.askUntil({ key: "acme", path: "/pay", expect: servedBy("tier1") }, patientMs);
+      },
+    },
+    {
+      title: "A dedicated cell dies, and nobody may stand in",
+      why: "Isolation before availability: visa gets a quick 503 and a time to come back, never another tenant's cell.",
+      run: async (demo) => {
+        demo.act("kill cell visa (SIGKILL)");
+        await demo.cell("visa").kill();
+        await demo.ask({ key: "visa", path: "/pay", expect: { status: 502, routedTo: "visa" } });
+        await demo.askUntil({ key: "visa", path: "/pay", expect: refused(503) }, patientMs);
+        await demo.ask({ key: "acme", path: "/pay", expect: servedBy("tier1") });
+        demo.act("start cell visa");
+        await demo.cell("visa").start();
+        await demo.askUntil({ key: "visa", path: "/pay", expect: servedBy("visa") }, patientMs);
+      },
+    },
+    {
+      title: "A cell is slow",
+      why: "Two requests may wait for tier3, a third is told at once: a slow cell cannot hold what others need.",
+      run: slowCell,
+    },
+    {
+      title: "Every second answer is an error",
+      why: "A GET is tried again, within a budget. A POST is not: nobody knows what the cell had done with it.",
+      run: async (demo) => {
+        demo.act("tier2 answers every second request with 503");
+        await demo.cell("tier2").fault({ fault: "error", status: 503, healthToo: false, ratio: 0.5 });
+        const retried = { ...servedBy("tier2"), headers: { "x-cell": "tier2", "x-retry-count": "1" } };
+        await demo.askUntil({ key: "globex", path: "/pay", expect: retried }, patientMs);
+        const post = { key: "globex", method: "POST", path: "/pay", body: "amount=1" };
+        await demo.askUntil({ ...post, expect: { status: 503, routedTo: "tier2" } }, patientMs);
+        await demo.cell("tier2").fault({ fault: "none" });
+      },
+    },
+  ],
+  tryThis: (stack) => [
+    `curl -N ${stack.routers[0]?.adminUrl}/events`,
+    `curl -s ${stack.routers[0]?.adminUrl}/metrics | grep '^cell_router_'`,
+    `kill -9 ${stack.cells.get("tier1")?.pid} && curl -i -H 'X-Routing-Key: acme' ${stack.routers[0]?.url}/pay`,
+  ],
+};
+
+function protect(file: RoutingFile): void {
+  const breaker = { consecutiveFailures: 3, waitMs: 1000, maxWaitMs: 2000, halfOpenProbes: 1 };
+  const settings: Record<string, object> = {
+    tier1: {
+      health: { intervalMs: 200, timeoutMs: 500, rise: 2, fall: 2 },
+      circuitBreaker: breaker,
+      fallback: ["tier2"],
+    },
+    tier2: { retries: { maxRetries: 1 } },
+    tier3: { concurrencyLimit: 2 },
+    visa: { circuitBreaker: breaker },
+  };
+  for (const [name, more] of Object.entries(settings)) Object.assign(file.placements[name] ?? {}, more);
+  Object.assign(file, { version: "2.0.0", keyLimits: { initech: { ratePerSecond: 0.1, burst: 3 } } });
+}
+
+/** Served by the placement that the key leads to. */
+function servedBy(cell: string) {
+  return { status: 200, routedTo: cell, headers: { "x-cell": cell, "x-failover-from": undefined } };
+}
+
+/** Served by tier2, because tier1 could not. */
+function standIn(reason: RegExp) {
+  return {
+    status: 200,
+    routedTo: "tier2",
+    headers: { "x-cell": "tier2", "x-failover-from": "tier1", "x-failover-reason": reason },
+  };
+}
+
+function refused(status: number) {
+  return { status, headers: { "retry-after": /^\d+$/, "x-failover-from": undefined } };
+}
+
+async function slowCell(demo: DemoContext): Promise<void> {
+  const cell = demo.cell("tier3");
+  demo.act("tier3 takes three seconds for each answer; two requests are under way to it");
+  await cell.fault({ fault: "slow", delayMs: 3000 });
+  const underWay = [1, 2].map(() =>
+    demo.ask({ key: "someone-new", path: "/pay", expect: servedBy("tier3") }),
+  );
+  // They are awaited below; a step that fails before must not make their end an error of its own.
+  for (const each of underWay) each.catch(() => {});
+  await demo.until("two requests are under way to tier3", async () => (await cell.inFlight()) === 2);
+  await demo.ask({ key: "someone-new", path: "/pay", expect: refused(503) });
+  await demo.ask({ key: "globex", path: "/pay", expect: servedBy("tier2") });
+  demo.act("the two are answered");
+  await Promise.all(underWay);
+  await cell.fault({ fault: "none" });
+}
