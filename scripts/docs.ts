@@ -1,0 +1,78 @@
+// The site: serves it while it is written and read, or builds it as plain files.
+//
+//   npm run docs                       on http://127.0.0.1:5173, follows every change
+//   npm run docs -- --port 5200        on another port
+//   npm run docs:build                 builds site/.vitepress/dist and holds its links, anchors and size to account
+//
+// DOCS_BASE is the path under which the built site will stand, such as /name/.
+//
+// Exit codes: 0 good, 1 the request or a page is at fault, 2 ours.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { colours, readArguments, runProgram, UsageError } from "./command-line.ts";
+import { builtSiteFolder, examineBuiltSite } from "./docs/built-site.ts";
+import { firstBusyPort, portHolder } from "./ports.ts";
+import { packageFile } from "./run-tool.ts";
+import { projectRoot } from "./stages.ts";
+
+const usage = `Usage: npm run docs [-- flags]
+  --port N   port of the site (5173)
+  --build    build the site and check its links; npm run docs:build is the same
+  --help     this text`;
+
+const options = {
+  port: { type: "string" },
+  build: { type: "boolean" },
+  help: { type: "boolean" },
+} as const;
+
+const defaultPort = 5173;
+
+async function main(): Promise<number> {
+  const { values, positionals } = readArguments(options);
+  if (positionals.length > 0) throw new UsageError(`unknown word "${positionals[0]}"`);
+  if (values.help === true) {
+    console.log(usage);
+    return 0;
+  }
+  return values.build === true ? await build() : await serve(values.port ?? String(defaultPort));
+}
+
+async function serve(text: string): Promise<number> {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port < 1 || port > 65_535)
+    throw new UsageError(`--port takes a whole number from 1 to 65535; got "${text}"`);
+  if ((await firstBusyPort([{ port, name: "site" }])) !== undefined) {
+    const holder = portHolder(port);
+    throw new UsageError(
+      `port ${port} is busy${holder === undefined ? "" : `, held by ${holder}`}: end that, or choose another one with --port`,
+    );
+  }
+  console.log(`The site: http://127.0.0.1:${port}/   (Ctrl-C ends it)`);
+  return await vitepress("dev", "site", "--host", "127.0.0.1", "--port", text, "--strictPort");
+}
+
+async function build(): Promise<number> {
+  const code = await vitepress("build", "site");
+  if (code !== 0) return 1;
+  const { faults, summary } = examineBuiltSite(builtSiteFolder(projectRoot), process.env["DOCS_BASE"] ?? "/");
+  const c = colours();
+  for (const fault of faults) console.error(`${c.red("error")} ${fault}`);
+  console.log(summary);
+  return faults.length === 0 ? 0 : 1;
+}
+
+/** Runs VitePress in this terminal. A signal that ends this command ends it as well. */
+async function vitepress(...args: string[]): Promise<number> {
+  const script = packageFile(join("vitepress", "bin", "vitepress.js"));
+  const child = spawn(process.execPath, [script, ...args], { cwd: projectRoot, stdio: "inherit" });
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
+  process.once("exit", () => child.kill());
+  const [code, signal] = await once(child, "exit");
+  // Ended by the reader's own Ctrl-C: that is how a server ends.
+  return signal === "SIGINT" || signal === "SIGTERM" || code === 130 ? 0 : (code ?? 2);
+}
+
+await runProgram("docs", main);

@@ -1,0 +1,93 @@
+// Markdown: `<StageDiff from="m1" to="m2" />` is filled with the diff of the two stages as they stand in the tree: the
+// reason for each changed file, its lines, and the change itself. Without JavaScript all of it is there, folded.
+
+import { join } from "node:path";
+import type { MarkdownRenderer } from "vitepress";
+import { diffStages, type FileDiff } from "../stage-diff.ts";
+import { filesUnder, milestones, stageFolder } from "../stages.ts";
+
+const tag = /^<StageDiff from="(m\d)" to="(m\d)" \/>\s*$/;
+
+export function renderStageDiffs(root: string): (markdown: MarkdownRenderer) => void {
+  return (markdown) => {
+    markdown.block.ruler.before("html_block", "stage_diff", (state, startLine, _endLine, silent) => {
+      const begin = state.bMarks[startLine] ?? 0;
+      const [, from, to] = tag.exec(state.src.slice(begin, state.eMarks[startLine])) ?? [];
+      if (from === undefined || to === undefined) return false;
+      if (silent) return true;
+      for (const stage of [from, to])
+        for (const file of filesUnder(join(root, "stages", stage)))
+          state.env.includes?.push(join(root, "stages", stage, file));
+      state.push("html_block", "", 0).content = stageDiffHtml(from, to, root);
+      state.line = startLine + 1;
+      return true;
+    });
+  };
+}
+
+/** @throws Error for a stage that does not exist, and for a changed file without a reason */
+export function stageDiffHtml(fromName: string, toName: string, root: string): string {
+  const from = milestones.find((stage) => stage === fromName);
+  const to = milestones.find((stage) => stage === toName);
+  if (from === undefined || to === undefined) throw new Error(`no such stages: ${fromName}, ${toName}`);
+  if (filesUnder(stageFolder(to, root)).length === 0) throw new Error(`stage ${to} is empty`);
+  const diff = diffStages(from, to, root);
+  const changed = diff.files.filter(({ status }) => status !== "same");
+  const same = diff.files
+    .filter(({ status }) => status === "same")
+    .map(({ path }) => `<code>${escapeHtml(path)}</code>`);
+  const summary = `${changed.length} files, <span class="diff-plus">+${diff.added}</span> <span class="diff-minus">−${diff.removed}</span> lines`;
+  return [
+    `<StageDiff from="${from}" to="${to}"><template #summary>${summary}</template>`,
+    ...changed.map(fileHtml),
+    same.length === 0 ? "" : `<p class="diff-same"><strong>The same:</strong> ${same.join(", ")}</p>`,
+    "</StageDiff>\n",
+  ].join("");
+}
+
+function fileHtml(file: FileDiff): string {
+  const why = file.reasons.map((reason) => inlineHtml(reason.why)).join(" ");
+  const counts = `<span class="diff-plus">+${file.added}</span> <span class="diff-minus">−${file.removed}</span>`;
+  return [
+    `<details class="diff-file" data-status="${file.status}"><summary>`,
+    `<span class="diff-status diff-${file.status}">${file.status}</span> <code>${escapeHtml(file.path)}</code> <span class="diff-counts">${counts}</span>`,
+    why === "" ? "" : `<span class="diff-why">${why}</span>`,
+    `</summary>`,
+    `<pre class="diff-lines" tabindex="0" v-pre>${file.status === "changed" ? patchHtml(file.patch) : wholeHtml(file.patch)}</pre></details>`,
+  ].join("");
+}
+
+/** A new or removed file: every line has the same sign, so it is left out. */
+function wholeHtml(patch: string): string {
+  const lines = patch.split("\n").filter((line) => /^[+-](?![+-]{2} )/.test(line));
+  return lines.map((line) => escapeHtml(line.slice(1))).join("\n");
+}
+
+function patchHtml(patch: string): string {
+  return patch
+    .trimEnd()
+    .split("\n")
+    .filter((line) => !/^(?:---|\+\+\+) /.test(line) && !line.startsWith("\\"))
+    .map((line) => {
+      if (line.startsWith("@@")) return `<span class="diff-hunk">${escapeHtml(line)}</span>`;
+      if (line.startsWith("+")) return `<ins>${escapeHtml(line)}</ins>`;
+      if (line.startsWith("-")) return `<del>${escapeHtml(line)}</del>`;
+      return escapeHtml(line);
+    })
+    .join("\n");
+}
+
+/** The Markdown that a table cell may hold: code spans and emphasis. */
+function inlineHtml(text: string): string {
+  return escapeHtml(text)
+    .replace(/`([^`]+)`/g, "<code>$1</code>")
+    .replace(/\*\*([^*]+)\*\*/g, "<strong>$1</strong>");
+}
+
+function escapeHtml(text: string): string {
+  return text
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;")
+    .replaceAll("{{", "&#123;&#123;");
+}

@@ -1,0 +1,50 @@
+// The site: its pages, its navigation, and how Markdown becomes HTML. What is built is plain files that ask no other
+// machine for anything.
+
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitepress";
+import { embedCode, markCheckedCommands } from "../../scripts/docs/code-plugin.ts";
+import { renderStageDiffs } from "../../scripts/docs/diff-plugin.ts";
+import { linkProofs } from "../../scripts/docs/proof-plugin.ts";
+import { nav, sidebar } from "./navigation.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url)).replace(/[\\/]$/, "");
+
+export default defineConfig({
+  lang: "en-GB",
+  title: "Cell Routing from Scratch",
+  description: "Build the reverse proxy in front of a cell-based architecture, in five milestones.",
+  // Where the site does not stand at the top of its host, as on a project page: /name/
+  base: process.env["DOCS_BASE"] ?? "/",
+  cleanUrls: true,
+  head: [
+    ["link", { rel: "icon", href: `${process.env["DOCS_BASE"] ?? "/"}cells.svg`, type: "image/svg+xml" }],
+  ],
+  markdown: {
+    theme: { light: "github-light-high-contrast", dark: "github-dark-high-contrast" },
+    config(markdown) {
+      markdown
+        .use(embedCode(root))
+        .use(renderStageDiffs(root))
+        .use(linkProofs(root))
+        .use(markCheckedCommands);
+    },
+  },
+  themeConfig: {
+    nav,
+    sidebar,
+    siteTitle: "Cell Routing",
+    logo: { src: "/cells.svg", alt: "" },
+    outline: { level: [2, 3], label: "On this page" },
+    search: { provider: "local" },
+    externalLinkIcon: true,
+    docFooter: { prev: "Before this", next: "After this" },
+  },
+  vite: {
+    // The simulations run the stages' own modules, which stand beside this folder.
+    server: { fs: { allow: [root] } },
+    // The tools of this folder are older than the language that the project's tsconfig.json names.
+    esbuild: { tsconfigRaw: { compilerOptions: { target: "es2022" } } },
+    build: { chunkSizeWarningLimit: 1_000 },
+  },
+});

@@ -1,0 +1,50 @@
+// The order in which the pages are read.
+
+import type { DefaultTheme } from "vitepress";
+
+const start = [
+  { text: "Set up", link: "/set-up" },
+  { text: "What cell routing is, and when not to", link: "/what-cell-routing-is" },
+  { text: "The seven invariants", link: "/invariants" },
+];
+
+const milestones = [
+  { text: "m1 · Static routing, streaming proxy", link: "/m1" },
+  { text: "m2 · Hot reload", link: "/m2" },
+  { text: "m3 · A control plane that pushes", link: "/m3" },
+  { text: "m4 · Resilience that stays local", link: "/m4" },
+  { text: "m5 · The optimised rewrite", link: "/m5" },
+];
+
+const practice = [
+  { text: "Exercises", link: "/exercises" },
+  { text: "Bench", link: "/bench" },
+  { text: "In production", link: "/in-production" },
+  { text: "Glossary", link: "/glossary" },
+];
+
+const annexes = [
+  { text: "Request pipelines", link: "/annex/request-pipelines" },
+  { text: "Authentication and routing keys", link: "/annex/authentication" },
+  { text: "Distributed rate limiting", link: "/annex/distributed-rate-limiting" },
+  { text: "Shuffle sharding", link: "/annex/shuffle-sharding" },
+  { text: "Caching", link: "/annex/caching" },
+  { text: "Where a WAF stands", link: "/annex/waf-placement" },
+  { text: "Edge workers", link: "/annex/edge-workers" },
+  { text: "What Pingora does differently", link: "/annex/pingora" },
+];
+
+export const nav: DefaultTheme.NavItem[] = [
+  { text: "Start", link: "/set-up" },
+  { text: "Milestones", items: milestones },
+  { text: "Exercises", link: "/exercises" },
+  { text: "Bench", link: "/bench" },
+  { text: "Glossary", link: "/glossary" },
+];
+
+export const sidebar: DefaultTheme.Sidebar = [
+  { text: "Start", items: start },
+  { text: "Milestones", items: milestones },
+  { text: "Practice and measure", items: practice },
+  { text: "Annexes", items: annexes, collapsed: false },
+];

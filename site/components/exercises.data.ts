@@ -1,0 +1,44 @@
+// The exercises as they stand in the tree, for the pages.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { filesUnder } from "../../scripts/stages.ts";
+
+export interface Exercise {
+  readonly id: string;
+  readonly title: string;
+  readonly milestone: string;
+  readonly minutes: number;
+  readonly files: readonly string[];
+  /** The first sentences of the task. */
+  readonly task: string;
+}
+
+const folder = fileURLToPath(new URL("../../exercises", import.meta.url));
+
+declare const data: readonly Exercise[];
+
+export { data };
+
+export default {
+  watch: ["../../exercises/*/*/exercise.json"],
+  load(): readonly Exercise[] {
+    return filesUnder(folder)
+      .filter((file) => /^m\d\/[^/]+\/exercise\.json$/.test(file))
+      .map((file) => readExercise(join(folder, file)));
+  },
+};
+
+function readExercise(file: string): Exercise {
+  const { id, title, milestone, minutes, files } = JSON.parse(readFileSync(file, "utf8")) as Exercise;
+  const readme = readFileSync(join(file, "..", "README.md"), "utf8");
+  return { id, title, milestone, minutes, files, task: firstParagraph(readme) };
+}
+
+function firstParagraph(markdown: string): string {
+  const paragraph = markdown
+    .split(/\n\s*\n/)
+    .find((text) => !/^(#|```|\||[-*] |<)/.test(text.trim()) && text.trim() !== "");
+  return (paragraph ?? "").replaceAll(/\s+/g, " ").replaceAll("**", "").trim();
+}
