@@ -72,6 +72,16 @@ export class ByteReader {
     return this.#pending.length;
   }
 
+  /** Waits until there are bytes to read. False at the end, or when none came within `deadlineMs`. */
+  async more(deadlineMs: number): Promise<boolean> {
+    if (this.#pending.length > 0) return true;
+    try {
+      return await this.#fill(deadlineMs);
+    } catch {
+      return false;
+    }
+  }
+
   /** The next bytes, whatever their number; undefined at the end. */
   async chunk(deadlineMs: number = this.#deadlineMs): Promise<Buffer | undefined> {
     if (this.#pending.length === 0 && !(await this.#fill(deadlineMs))) return undefined;
