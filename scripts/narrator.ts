@@ -1,5 +1,6 @@
 // How a stack and its demo speak: one event, told as words to a person or as one JSON line to a program.
 
+import { relative } from "node:path";
 import type { colours } from "./command-line.ts";
 
 /** The fields of a message that are worth showing, by name. */
@@ -103,7 +104,7 @@ function stayingLines(
     ...event.admin.map((url, index) => [nameOf("admin", index, event.admin.length), url]),
     ...(event.controlPlane ? [["control plane", event.controlPlane]] : []),
     ...Object.entries(event.cells).map(([name, url]) => [`cell ${name}`, url]),
-    ...(event.routingFile ? [["routing file", event.routingFile]] : []),
+    ...(event.routingFile ? [["routing file", relative(process.cwd(), event.routingFile)]] : []),
   ];
   return [
     "",

@@ -8,10 +8,16 @@ export class Member {
   readonly #launch: (port: number) => Promise<RunningProcess>;
   #running: RunningProcess;
 
+  #isRunning = true;
+
   constructor(name: string, running: RunningProcess, launch: (port: number) => Promise<RunningProcess>) {
     this.name = name;
-    this.#running = running;
     this.#launch = launch;
+    this.#running = this.#follow(running);
+  }
+
+  get isRunning(): boolean {
+    return this.#isRunning;
   }
 
   get url(): string {
@@ -39,7 +45,16 @@ export class Member {
   }
   /** Starts it again on the port that it had. */
   async start(): Promise<void> {
-    this.#running = await this.#launch(Number(new URL(this.url).port));
+    this.#running = this.#follow(await this.#launch(Number(new URL(this.url).port)));
+  }
+
+  #follow(running: RunningProcess): RunningProcess {
+    this.#isRunning = true;
+    void running.exited.then(() => {
+      // A later process of this member is not touched by the end of an earlier one.
+      if (this.#running === running) this.#isRunning = false;
+    });
+    return running;
   }
 }
 

@@ -56,20 +56,34 @@ export function isOfDemo(line: string): boolean {
   return String(parsed(line)?.["requestId"] ?? "").startsWith(demoRequestId);
 }
 
-/** An access line in words; any other line as it is. */
+/** A log line in words: who was served by whom, or what happened; a line that is no log entry as it is. */
 export function describeLogLine(line: string): string {
   const entry = parsed(line);
-  if (entry?.["event"] !== "request") return line;
+  if (entry === undefined || typeof entry["event"] !== "string") return line;
+  if (entry["event"] === "request") return describeRequest(entry);
+  const { level: _, time: __, event, ...rest } = entry;
+  const facts = Object.entries(rest).map(([name, value]) => {
+    return `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`;
+  });
+  return [event, ...facts].join(" ");
+}
+
+function describeRequest(entry: Entry): string {
   const text = (name: string) => (entry[name] === undefined ? "" : String(entry[name]));
   const key =
     entry["routingKey"] === undefined ? "no routing key" : `key ${JSON.stringify(entry["routingKey"])}`;
   const placement =
     entry["placement"] === undefined ? "not routed" : `${text("placement")} (${text("reason")})`;
-  const ending = [text("outcome"), text("code"), text("cause")].filter((word) => word !== "").join(", ");
-  return `${text("method")} ${text("path")}  ${key} -> ${placement}  ${text("status")} in ${text("durationMs")} ms, ${ending}`;
+  const standIn = entry["servedBy"] === undefined ? "" : `, served by ${text("servedBy")}`;
+  const why = entry["failoverReason"] === undefined ? "" : ` (${text("failoverReason")})`;
+  const ending = ["outcome", "code", "cause"].map(text).filter((word) => word !== "");
+  const result = `${text("status")} in ${text("durationMs")} ms, ${ending.join(", ")}`;
+  return `${text("method")} ${text("path")}  ${key} -> ${placement}${standIn}${why}  ${result}`;
 }
 
-function parsed(line: string): Record<string, unknown> | undefined {
+type Entry = Readonly<Record<string, unknown>>;
+
+function parsed(line: string): Entry | undefined {
   try {
     const value: unknown = JSON.parse(line);
     return typeof value === "object" && value !== null ? { ...value } : undefined;

@@ -17,6 +17,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 import { BrokenPromiseError, colours, readArguments, runProgram, UsageError } from "./command-line.ts";
 import { type Demo, runDemo } from "./demo.ts";
@@ -25,6 +26,7 @@ import { layOver } from "./overlay.ts";
 import { StartError } from "./processes.ts";
 import { type Stack, startStack } from "./stack.ts";
 import { defaultPort } from "./stack-plan.ts";
+import { obey, promptHelp } from "./stage-prompt.ts";
 import { addressesOf, describeLogLine, isOfDemo, StopSignal } from "./stage-session.ts";
 import { isAtLeast, type Milestone, parseStage, projectRoot, stageFolder } from "./stages.ts";
 
@@ -125,6 +127,7 @@ async function runSession(session: Session): Promise<number> {
     if (session.demoOnly) return 0;
     tell({ event: "staying", tryThis: demo.tryThis(stack), ...addressesOf(stack) });
     isQuiet = false;
+    if (!session.json && process.stdin.isTTY) listenToTyping(stack);
     return await stayUp(stack, stopSignal, tell);
   } finally {
     isQuiet = true;
@@ -132,6 +135,15 @@ async function runSession(session: Session): Promise<number> {
     if (session.port === 0) rmSync(state, { recursive: true, force: true });
     rmSync(`${state}-overlay`, { recursive: true, force: true });
   }
+}
+
+/** A person can break things by typing; a program has the cells' control path and the process ids. */
+function listenToTyping(stack: Stack): void {
+  console.log(promptHelp);
+  const lines = createInterface({ input: process.stdin });
+  lines.on("line", async (line) => {
+    if (line.trim() !== "") console.log(`  * ${await obey(stack, line)}`);
+  });
 }
 
 /** Waits for a signal, or for a router that ends by itself, which is a fault of ours. */

@@ -94,9 +94,15 @@ export const demo: Demo = {
       },
     },
   ],
-  tryThis: (stack) => [
-    `curl -i -H 'X-Routing-Key: acme' ${stack.routers[0]?.url}/pay`,
-    `curl -s ${stack.controlPlane?.url}/v1/routers`,
-    `kill -9 ${stack.controlPlane?.pid}`,
-  ],
+  tryThis: (stack) => {
+    const url = stack.controlPlane?.url ?? "";
+    // On its default address, `ctl` finds the control plane by itself.
+    const at = url.endsWith(":8081") ? "" : ` -- --url ${url}`;
+    return [
+      `npm run ctl routers${at}`,
+      `npm run ctl set acme tier3${at}`,
+      `curl -i -H 'X-Routing-Key: acme' ${stack.routers[0]?.url}/pay`,
+      `kill -9 ${stack.controlPlane?.pid}`,
+    ];
+  },
 };

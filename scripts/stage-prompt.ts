@@ -1,0 +1,58 @@
+// What a learner can type while the stack stays up: stop, start and disturb its cells and its control plane.
+
+import type { Stack } from "./stack.ts";
+import { CellMember, type Member } from "./stack-members.ts";
+
+export const promptHelp = [
+  "Type here to break things (names: the cells, and control-plane):",
+  "  stop NAME            ends it gently; kill NAME ends it without a word; start NAME brings it back",
+  "  fault CELL KIND      error, slow, hang, reset, drop-mid-body, flap, or none; as in: fault tier1 slow delayMs=500",
+].join("\n");
+
+/** Does what one line says and tells the result in a line; words for a line that cannot be done. */
+export async function obey(stack: Stack, line: string): Promise<string> {
+  const [verb = "", name = "", ...rest] = line.trim().split(/\s+/);
+  if (verb === "help") return promptHelp;
+  if (!["stop", "kill", "start", "fault"].includes(verb))
+    return `unknown word "${verb}": stop, kill, start, fault or help`;
+  const members = membersByName(stack);
+  const member = members.get(name);
+  if (member === undefined) return `unknown name "${name}": one of ${[...members.keys()].join(", ")}`;
+  try {
+    if (verb === "fault") return await disturb(member, rest);
+    return await move(member, verb);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+function membersByName(stack: Stack): Map<string, Member> {
+  const members = new Map<string, Member>(stack.cells);
+  if (stack.controlPlane !== undefined) members.set("control-plane", stack.controlPlane);
+  return members;
+}
+
+async function move(member: Member, verb: string): Promise<string> {
+  if (verb === "start") {
+    if (member.isRunning) return `${member.name} is running`;
+    await member.start();
+    return `${member.name} is up again at ${member.url}`;
+  }
+  if (!member.isRunning) return `${member.name} is down already`;
+  await (verb === "kill" ? member.kill() : member.stop());
+  return `${member.name} is down; start it again with: start ${member.name.replace("cell ", "").replace(" ", "-")}`;
+}
+
+async function disturb(member: Member, [kind, ...parameters]: readonly string[]): Promise<string> {
+  if (!(member instanceof CellMember)) return "only a cell has faults";
+  if (!member.isRunning) return `${member.name} is down`;
+  if (kind === undefined) return "name a fault: error, slow, hang, reset, drop-mid-body, flap or none";
+  const fields = parameters.map((parameter) => parameter.split("=", 2));
+  await member.fault({
+    ...Object.fromEntries(fields.map(([name = "", value = ""]) => [name, JSON.parse(value)])),
+    fault: kind,
+  });
+  return kind === "none"
+    ? `${member.name} works again`
+    : `${member.name}: ${[kind, ...parameters].join(" ")}`;
+}
