@@ -6,6 +6,7 @@ import { findingsOf, plantTree } from "./planted-tree.ts";
 import { check as diffBudget } from "./verify/diff-budget.ts";
 import { check as fileTables } from "./verify/file-tables.ts";
 import { check as isolation } from "./verify/isolation.ts";
+import { check as sameTests } from "./verify/same-tests.ts";
 
 describe("diff-budget", () => {
   const before = Array.from({ length: 100 }, (_, n) => `export const a${n} = ${n};\n`);
@@ -75,6 +76,48 @@ describe("file-tables", () => {
       ),
     });
     expect(await findingsOf(fileTables, tree)).toEqual([]);
+  });
+});
+
+describe("same-tests", () => {
+  const stage = (name: string, tests: Readonly<Record<string, string>>) => ({
+    [`stages/${name}/src/main.ts`]: "",
+    ...Object.fromEntries(
+      Object.entries(tests).map(([file, text]) => [`stages/${name}/test/${file}.test.ts`, text]),
+    ),
+  });
+  const m1 = stage("m1", { "contract-m1": "one", routing: "a" });
+
+  test.each([
+    [
+      "the same contract, other tests of its own",
+      { "contract-m1": "one", "contract-m2": "two", routing: "b" },
+      [],
+    ],
+    [
+      "a contract that was changed",
+      { "contract-m1": "1" },
+      ["contract-m1.test.ts: differs from stages/m1/test/contract-m1.test.ts"],
+    ],
+    ["a contract that was left out", { routing: "a" }, ["contract-m1.test.ts: is missing; m1 brought it"]],
+  ])("in m2: %s", async (_, tests, words) => {
+    using tree = plantTree({ ...m1, ...stage("m2", tests) });
+    expect(await findingsOf(sameTests, tree)).toEqual(words.map((text) => `error stages/m2/test/${text}`));
+  });
+
+  test("m5 changes no test that it takes over from m4", async () => {
+    using tree = plantTree({
+      ...stage("m4", { breaker: "a", upstreams: "b", failover: "c", bucket: "d" }),
+      ...stage("m5", { breaker: "a", parser: "new", failover: "other" }),
+      "stages/m4/src/bucket.ts": "kept",
+      "stages/m5/src/bucket.ts": "kept",
+      "stages/m4/src/upstreams.ts": "rewritten",
+      "stages/m5/src/upstreams.ts": "otherwise",
+    });
+    expect(await findingsOf(sameTests, tree)).toEqual([
+      "error stages/m5/test/bucket.test.ts: is missing; m4 brought it",
+      "error stages/m5/test/failover.test.ts: differs from stages/m4/test/failover.test.ts",
+    ]);
   });
 });
 
