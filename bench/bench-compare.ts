@@ -46,6 +46,6 @@ export async function benchCompare(options: BenchOptions): Promise<number> {
     missing,
     failed,
   };
-  deliver(options, report, formatReport(report));
+  deliver(options, report, formatReport(report, options.against));
   return failed.length > 0 || report.rows.some((row) => row.voidRounds > 0) ? 2 : 0;
 }

@@ -6,6 +6,8 @@ export type CpuProfile = {
     readonly id: number;
     readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number };
   }[];
+  /** Microseconds of the machine's monotonic clock, the one that `process.hrtime` reads on Linux. */
+  readonly startTime: number;
   readonly samples: readonly number[];
   readonly timeDeltas: readonly number[];
 };
@@ -18,12 +20,18 @@ export type SelfTime = {
   readonly selfMs: number;
 };
 
-/** Self time by function over all profiles, largest first; idle time left out. */
-export function selfTimes(profiles: readonly CpuProfile[]): SelfTime[] {
+/** A span of the monotonic clock, in microseconds. */
+export type Span = { readonly fromUs: number; readonly toUs: number };
+
+/** Self time by function over all profiles within `span`, largest first; idle time left out. */
+export function selfTimes(profiles: readonly CpuProfile[], span: Span): SelfTime[] {
   const totals = new Map<string, { group: string; selfMs: number }>();
   for (const profile of profiles) {
     const frames = new Map(profile.nodes.map(({ id, callFrame }) => [id, callFrame]));
+    let atUs = profile.startTime;
     for (const [index, id] of profile.samples.entries()) {
+      atUs += profile.timeDeltas[index] ?? 0;
+      if (atUs < span.fromUs || atUs > span.toUs) continue;
       const frame = frames.get(id);
       if (frame === undefined || frame.functionName === "(idle)") continue;
       const where = `${frame.functionName || "(anonymous)"} ${shorten(frame.url)}:${frame.lineNumber + 1}`;

@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 
 import type { Contender } from "./contender.ts";
 import { select, UsageError } from "./lineup.ts";
+import { yardsticks } from "./report.ts";
 import { stageLike } from "./stages.ts";
 
 export type BenchOptions = {
@@ -12,6 +13,8 @@ export type BenchOptions = {
   readonly only: readonly Contender[] | undefined;
   /** Further programs named with `--also`, measured beside the others. */
   readonly also: readonly Contender[];
+  /** Names of the contenders whose ratios the table shows. */
+  readonly against: readonly string[];
   readonly rounds: number;
   /** Measured seconds of a round. */
   readonly seconds: number;
@@ -70,6 +73,7 @@ export function parseOptions(
       .split(",")
       .filter((pair) => pair !== "")
       .map((pair) => parseAlso(pair, flag("resilience"))),
+    against: text("against")?.split(",") ?? yardsticks,
     rounds: whole("rounds", 3, 100),
     seconds: whole("seconds", 2, 60),
     connections: whole("connections", 64, 4096),

@@ -11,6 +11,10 @@ import { readTree } from "./process-tree.ts";
 import { formatTable } from "./table.ts";
 
 const shownFunctions = 40;
+/** Start-up and the compiling of the hot path are left out of the profile. */
+const warmUpSeconds = 3;
+
+const monotonicUs = () => Number(process.hrtime.bigint() / 1000n);
 
 /** Profiles one contender; the sampler itself costs some per cent, so the total is higher than in a comparison. */
 export async function benchProfile(options: BenchOptions): Promise<number> {
@@ -27,17 +31,19 @@ export async function benchProfile(options: BenchOptions): Promise<number> {
   if (running.pid === undefined) throw new UsageError(`"${contender.name}" has no process to profile`);
   const { connections, seconds, signal } = options;
   showProgress(`profiling ${contender.name} for ${seconds} s`);
+  await closedLoop.run(running.url, { connections, seconds: warmUpSeconds, signal });
+  const fromUs = monotonicUs();
   const before = readTree(running.pid).cpuMs;
   const load = await closedLoop.run(running.url, { connections, seconds, signal });
   const cpuUs = ((readTree(running.pid).cpuMs - before) * 1000) / load.requests;
+  const toUs = monotonicUs();
   await running.stop();
   showProgress("");
   const files = readdirSync(directory).filter((file) => file.endsWith(".cpuprofile"));
   if (files.length === 0)
     throw new Error(`${contender.name} wrote no profile: is it a Node program that ends on SIGTERM?`);
-  const times = selfTimes(
-    files.map((file) => JSON.parse(readFileSync(join(directory, file), "utf8")) as CpuProfile),
-  );
+  const profiles = files.map((file) => JSON.parse(readFileSync(join(directory, file), "utf8")) as CpuProfile);
+  const times = selfTimes(profiles, { fromUs, toUs });
   const perRequest = (selfMs: number) => ((selfMs * 1000) / load.requests).toFixed(2);
   const groups = groupTimes(times);
   const text = [

@@ -6,7 +6,7 @@ import { pairedRatio, type Spread, spread } from "./statistics.ts";
 import { formatNumber, formatTable } from "./table.ts";
 
 /** The yardsticks: the best Node peer and nginx, with and without their access logs. */
-export const references = ["reply-from", "reply-from-nolog", "nginx", "nginx-nolog"] as const;
+export const yardsticks: readonly string[] = ["reply-from", "reply-from-nolog", "nginx", "nginx-nolog"];
 
 /** A load average above this means that others were at work when the bench began. */
 const busyLoad = 0.5;
@@ -17,7 +17,7 @@ export type Row = {
   readonly about: string;
   readonly version: string;
   readonly cpuUsPerRequest: Spread | undefined;
-  /** Name of a reference → this row's CPU time a request over the reference's, paired by round. */
+  /** Name of another contender → this row's CPU time a request over the other's, paired by round. */
   readonly cpuRatios: Readonly<Record<string, Spread>>;
   readonly requestsPerSecond: Spread | undefined;
   readonly p50Ms: Spread | undefined;
@@ -73,7 +73,6 @@ export function summarise(comparison: Comparison): Row[] {
     const cpuRatios: Record<string, Spread> = {};
     for (const reference of comparison.measured) {
       const { name } = reference.entrant.contender;
-      if (!references.some((candidate) => candidate === name)) continue;
       const ratio = pairedRatio(cpu, cpuByRound(reference));
       if (ratio !== undefined) cpuRatios[name] = ratio;
     }
@@ -101,8 +100,8 @@ function withRange(value: Spread | undefined): string {
 }
 
 /** The table and what one must know to read it. */
-export function formatReport(report: Report): string {
-  const used = references.filter((name) => report.rows.some((row) => row.name === name));
+export function formatReport(report: Report, against: readonly string[] = yardsticks): string {
+  const used = against.filter((name) => report.rows.some((row) => row.name === name));
   const head = [
     "contender",
     "CPU µs/request",

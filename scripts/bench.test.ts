@@ -204,6 +204,7 @@ describe("options", () => {
 describe("CPU profiles", () => {
   const frame = (functionName: string, url = "", lineNumber = 0) => ({ functionName, url, lineNumber });
   const profile: CpuProfile = {
+    startTime: 1_000_000,
     nodes: [
       { id: 1, callFrame: frame("(idle)") },
       { id: 2, callFrame: frame("route", "file:///anywhere/stages/m1/src/routing.ts", 9) },
@@ -216,7 +217,7 @@ describe("CPU profiles", () => {
   };
 
   it("become self time by function, idle time left out", () => {
-    const times = selfTimes([profile]);
+    const times = selfTimes([profile], { fromUs: 0, toUs: 2_000_000 });
     expect(times.map(({ where, selfMs }) => [where, selfMs])).toEqual([
       ["parse @b/c/lib/x.js:5", 5],
       ["writev", 4],
@@ -229,6 +230,15 @@ describe("CPU profiles", () => {
       "stages/m1/src/routing.ts",
       "node:events",
     ]);
+  });
+});
+
+describe("the span of a profile", () => {
+  it("leaves start-up and shutdown out", () => {
+    const node = { id: 1, callFrame: { functionName: "work", url: "node:x", lineNumber: 0 } };
+    const profile = { nodes: [node], startTime: 100, samples: [1, 1, 1], timeDeltas: [10, 20, 40] };
+    // The samples stand at 110, 130 and 170.
+    expect(selfTimes([profile], { fromUs: 120, toUs: 160 })).toMatchObject([{ selfMs: 0.02 }]);
   });
 });
 

@@ -5,8 +5,8 @@
 //   npm run bench -- bodies|connections|workers|fleet  large bodies, many connections, worker processes, control plane
 //   npm run bench -- profile m4                        where a stage spends its CPU time
 //
-// Options: --only NAMES --also NAME=FILE --cpu-only --rounds N --seconds N --connections N --rate N --json --name NAME --save
-//          --out FILE
+// Options: --only NAMES --also NAME=FILE --against NAMES --resilience --cpu-only
+//          --rounds N --seconds N --connections N --rate N --json --name NAME --save --out FILE
 // Exit codes: 0 measured, 1 wrong arguments, 2 something failed to start, did not route or had errors under load,
 // 130 interrupted.
 import { existsSync } from "node:fs";
@@ -25,6 +25,7 @@ const interrupted = 130;
 const usage = `Usage: npm run bench [-- [compare|bodies|connections|workers|fleet|profile NAME] [options]]
   --only NAMES      contenders, separated by commas
   --also NAME=FILE  further programs that start like a stage
+  --against NAMES   whose CPU time the ratios are of (reply-from, nginx and their -nolog)
   --resilience      give those a table with every protection of m4 on
   --rounds N        interleaved rounds (3)
   --seconds N       measured seconds a round (2)
@@ -73,6 +74,7 @@ function parseArguments(args: readonly string[]) {
   const options = {
     only: text,
     also: text,
+    against: text,
     rounds: text,
     seconds: text,
     connections: text,

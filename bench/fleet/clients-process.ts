@@ -1,0 +1,18 @@
+// A child process of the fleet bench: connects its share of the clients and reports to its parent.
+import { Clients, type ClientsJob } from "./router-clients.ts";
+
+const job = JSON.parse(process.argv[2] ?? "") as ClientsJob;
+const clients = new Clients(job.count, (report) => {
+  // A parent that is gone is told by `disconnect` below.
+  if (process.connected) process.send?.(report, () => {});
+});
+// The parent is gone, however it went: nobody wants to know.
+process.once("disconnect", () => process.exit(0));
+// A thousand handshakes at once overflow a listen queue; fifty at a time do not.
+const atOnce = 50;
+for (let at = 0; at < job.count; at += atOnce) {
+  const batch = Array.from({ length: Math.min(atOnce, job.count - at) }, (_, index) =>
+    clients.connect(job, job.first + at + index),
+  );
+  await Promise.all(batch);
+}
