@@ -61,7 +61,7 @@ describe("a chunked body on its way through", () => {
     ],
     [
       "loses trailers that frame, route or describe a hop",
-      "0\r\nKeep-Alive: 5\r\nA: 1\r\nX-Routed-To: x\r\nTrailer: x\r\nHost: x\r\nX-Hop: 1\r\n\r\n",
+      "0\r\nContent-Length: 5\r\nConnection: close\r\nA: 1\r\nX-Routed-To: x\r\nTransfer-Encoding: x\r\nTrailer: x\r\nHost: x\r\nX-Hop: 1\r\n\r\n",
       "0\r\nA: 1\r\n\r\n",
       "",
     ],

@@ -31,13 +31,13 @@ function readOurs(each: Case, pieces: readonly Buffer[]): OurReading {
     : readResponses(each.methods, each.ended, ...pieces);
 }
 
-/** How reading in pieces differs from reading at once, or undefined. Which rule a refusal names may differ. */
+/** How reading in pieces differs from reading at once, or undefined. What a refusal names may differ: of two faults, either may come first. */
 function splitFault(each: Case, bytes: Buffer, whole: OurReading): string | undefined {
   if (each.cuts.length === 0) return undefined;
   const pieces = splitAt(bytes, each.cuts).filter((piece) => piece.length > 0);
   const split = readOurs(each, pieces);
   const summary = ({ messages, closed, refusal }: OurReading): string =>
-    JSON.stringify([messages, closed, refusal?.code]);
+    JSON.stringify([messages, closed, refusal !== undefined]);
   return summary(split) === summary(whole)
     ? undefined
     : `in pieces: ${summary(split)}, at once: ${summary(whole)}`;

@@ -4,7 +4,6 @@
 
 import { CR, HEX_VALUE, LF } from "./bytes.ts";
 import { ChunkExtension } from "./chunk-extension.ts";
-import { Field, maskOf } from "./field-names.ts";
 import { FieldSection, parseFields } from "./field-section.ts";
 import { HeadReader } from "./head-reader.ts";
 import { type Refusal, refusal } from "./refusal.ts";
@@ -20,12 +19,8 @@ const sizeTooLarge = refusal("chunk size has too many digits");
 const badSizeLine = refusal("bare CR in a chunk's size line");
 const badExtension = refusal("chunk extension is not a list of names with values");
 const badDataEnd = refusal("chunk data is not followed by CR LF");
-const framingTrailer = refusal("Content-Length, Transfer-Encoding or Connection in the trailer section");
 const badLastLine = refusal("bare CR after the last chunk");
 const extensionsTooLarge = refusal("chunk extensions too large", "content-too-large");
-
-/** Framing that comes after the message it would frame, or decides its connection. https://www.rfc-editor.org/rfc/rfc9110#section-6.5.1 */
-const framingFields = maskOf(Field.contentLength, Field.transferEncoding, Field.connection);
 
 const SEMICOLON = 0x3b;
 
@@ -187,9 +182,8 @@ export class ChunkedReader {
     const progress = reader.push(bytes, from, to);
     if (progress === "partial") return to;
     const section = new FieldSection();
-    let fault =
+    const fault =
       progress === "complete" ? parseFields(reader.bytes, reader.from, reader.from, section) : progress;
-    if (fault === undefined && (section.seen & framingFields) !== 0) fault = framingTrailer;
     if (fault !== undefined) {
       this.#state = this.#refuse(fault);
       return from;

@@ -4,7 +4,8 @@
 
 import { Field, type FieldId, fieldIdOf, maskOf } from "./field-names.ts";
 import type { ConnectionOptions, FieldSection } from "./field-section.ts";
-import type { RequestHead } from "./request-head.ts";
+import type { ResponseBody } from "./framing.ts";
+import type { MinorVersion, RequestHead } from "./request-head.ts";
 import type { ResponseHead } from "./response-head.ts";
 
 // #region header-rules
@@ -105,6 +106,12 @@ export function upstreamHead(head: RequestHead, own: string): string {
 // #region downstream-head
 /** How the client's copy of an answer's body is framed: with a length as it came, in chunks, or not at all. */
 export type DownstreamFraming = "as-came" | "chunked" | "until-close";
+
+/** HTTP/1.0 knows no chunks; for HTTP/1.1 they are what shows that a body without a length was not cut. */
+export function downstreamFraming(body: ResponseBody, minorVersion: MinorVersion): DownstreamFraming {
+  if (body.kind === "none" || body.kind === "length") return "as-came";
+  return minorVersion === 1 ? "chunked" : "until-close";
+}
 
 /**
  * The head to send to the client: always HTTP/1.1, the router's own lines first. What `head.fields.text` holds beyond the

@@ -5,7 +5,9 @@ export type RefusalCode =
   | "malformed-request"
   | "ambiguous-host"
   | "unsupported-target"
+  | "version-not-supported"
   | "transfer-coding-not-supported"
+  | "request-timeout"
   | "content-too-large"
   | "header-fields-too-large";
 
@@ -20,7 +22,9 @@ export const statusOfRefusal: Readonly<Record<RefusalCode, number>> = {
   "malformed-request": 400,
   "ambiguous-host": 400,
   "unsupported-target": 400,
+  "version-not-supported": 505,
   "transfer-coding-not-supported": 501,
+  "request-timeout": 408,
   "content-too-large": 413,
   "header-fields-too-large": 431,
 };

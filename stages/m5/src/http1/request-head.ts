@@ -10,7 +10,8 @@ import { type Refusal, refusal } from "./refusal.ts";
 
 const badMethod = refusal("method is not a token followed by one space");
 const badTargetByte = refusal("byte that does not belong in a target");
-const badVersion = refusal("version is not HTTP/1.1 or HTTP/1.0");
+const badVersion = refusal("no version at the end of the request line");
+const otherVersion = refusal("version is not HTTP/1.1 or HTTP/1.0", "version-not-supported");
 const noHost = refusal("no Host in HTTP/1.1", "ambiguous-host");
 const twoHosts = refusal("more than one Host", "ambiguous-host");
 const badHost = refusal("byte that does not belong in a host", "ambiguous-host");
@@ -52,7 +53,9 @@ export class RequestHead {
     if (bytes[i] !== SP || i === targetStart) return badTargetByte;
     const targetEnd = i++;
     const minor = minorVersionAt(bytes, i);
-    if (minor === undefined || bytes[i + 8] !== CR || bytes[i + 9] !== LF) return badVersion;
+    if (minor === undefined || bytes[i + 8] !== CR || bytes[i + 9] !== LF) {
+      return /^HTTP\/\d\.\d\r\n/.test(bytes.toString("latin1", i, i + 10)) ? otherVersion : badVersion;
+    }
     const fault = parseFields(bytes, from, i + 10, this.fields);
     if (fault !== undefined) return fault;
 

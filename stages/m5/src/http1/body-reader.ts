@@ -1,0 +1,61 @@
+// Follows one body to its end, in whichever framing, and hands on what shall be sent. Holds no bytes.
+
+import { type ChunkedOutput, ChunkedReader, type ChunkedSink } from "./chunked-reader.ts";
+import type { ResponseBody } from "./framing.ts";
+import type { Refusal } from "./refusal.ts";
+
+// #region body-reader
+export class BodyReader {
+  #kind: ResponseBody["kind"] = "none";
+  #remaining = 0;
+  #bytes = 0;
+  #done = true;
+  readonly #chunked = new ChunkedReader();
+
+  /** The end has been read. A body that is framed by the connection's end is done when its owner calls `end`. */
+  get done(): boolean {
+    return this.#done;
+  }
+
+  get refusal(): Refusal | undefined {
+    return this.#kind === "chunked" ? this.#chunked.refusal : undefined;
+  }
+
+  /** Content so far, in bytes, without chunk framing. */
+  get contentBytes(): number {
+    return this.#kind === "chunked" ? this.#chunked.dataBytes : this.#bytes;
+  }
+
+  begin(body: ResponseBody, output: ChunkedOutput): void {
+    this.#kind = body.kind;
+    this.#bytes = 0;
+    this.#remaining = body.kind === "length" ? body.length : 0;
+    this.#done = body.kind === "none" || (body.kind === "length" && body.length === 0);
+    if (body.kind === "chunked") this.#chunked.reset(output);
+  }
+
+  /** Takes `bytes[from, to)`; returns the index after the last byte that belonged to the body. */
+  read(bytes: Buffer, from: number, to: number, sink: ChunkedSink): number {
+    if (this.#done) return from;
+    if (this.#kind === "chunked") {
+      const next = this.#chunked.read(bytes, from, to, sink);
+      this.#done = this.#chunked.done;
+      return next;
+    }
+    const end = this.#kind === "length" ? Math.min(to, from + this.#remaining) : to;
+    this.#bytes += end - from;
+    if (this.#kind === "length") {
+      this.#remaining -= end - from;
+      this.#done = this.#remaining === 0;
+    }
+    sink.bodyBytes(bytes, from, end);
+    return end;
+  }
+
+  /** The connection ended in order. Returns whether the body is whole. */
+  end(): boolean {
+    if (this.#kind === "until-close") this.#done = true;
+    return this.#done;
+  }
+}
+// #endregion body-reader

@@ -1,0 +1,265 @@
+// One connection of a client: cuts its stream into requests and serves them in order, one at a time. Requests that come ahead of
+// their turn wait unread. It knows when bytes may flow; what they mean is the exchange's business.
+
+import type { Socket } from "node:net";
+import { Exchange } from "./exchange.ts";
+import type { ClientSide, ExchangeHandler } from "./exchange-handler.ts";
+import { HeadReader } from "./head-reader.ts";
+import { Outgoing } from "./outgoing.ts";
+import type { RawTcp } from "./raw-tcp.ts";
+import { type Refusal, refusal } from "./refusal.ts";
+import { never, type Ticker, type Timed } from "./ticker.ts";
+
+export interface ClientLimits {
+  /** From a request's first byte to the end of its head, in milliseconds; a new connection has as long for its first. */
+  readonly headTimeoutMs: number;
+  /** Between two pieces of a request's body, while they can be taken. */
+  readonly bodyIdleTimeoutMs: number;
+  /** An idle connection between two requests; above the 60 s of common load balancers, so that they close first. */
+  readonly keepAliveTimeoutMs: number;
+  /** A client that takes nothing of its answer. */
+  readonly stalledTimeoutMs: number;
+  /** After the last answer: how long the client may take to read it and close. */
+  readonly lingerMs: number;
+}
+
+export const defaultClientLimits: ClientLimits = {
+  headTimeoutMs: 10_000,
+  bodyIdleTimeoutMs: 30_000,
+  keepAliveTimeoutMs: 65_000,
+  stalledTimeoutMs: 75_000,
+  lingerMs: 1_000,
+};
+
+const headTimeout = refusal("the head did not come in time", "request-timeout");
+const bodyTimeout = refusal("the body stood still", "request-timeout");
+const nothing = Buffer.alloc(0);
+
+/** One for all connections: what is read is used or copied before anything else is read. */
+const readBuffer = Buffer.allocUnsafeSlow(65_536);
+
+/** `head`: a request may come. `exchange`: one is being served. `closing`: what comes is of no interest any more. */
+type State = "head" | "exchange" | "closing" | "closed";
+
+export class ClientConnection<Context> implements ClientSide, Timed {
+  readonly outgoing: Outgoing;
+  draining = false;
+  deadlineMs: number;
+  /** Called once, when the connection is gone. */
+  onGone: () => void = () => {};
+  readonly #socket: Socket;
+  readonly #ticker: Ticker;
+  readonly #limits: ClientLimits;
+  readonly #headReader = new HeadReader();
+  readonly #exchange: Exchange<Context>;
+  #state: State = "head";
+  /** Bytes that came ahead of their turn. While there are any, the socket is paused. */
+  #held = nothing;
+  #paused = false;
+  /** A read is being worked off further up the call stack; what can be taken now will be taken there. */
+  #reading = false;
+  #bodyOpen = false;
+  #bodyPaused = false;
+
+  /** @param accepted As it was accepted: paused. */
+  constructor(
+    accepted: Socket,
+    handler: ExchangeHandler<Context>,
+    ticker: Ticker,
+    limits: ClientLimits,
+    raw: RawTcp | undefined,
+  ) {
+    this.#ticker = ticker;
+    this.#limits = limits;
+    this.deadlineMs = ticker.deadlineIn(limits.headTimeoutMs);
+    ticker.add(this);
+    const read = (bytes: Buffer, size: number): void => this.#read(bytes, 0, size);
+    this.#socket = raw?.adopt(accepted, readBuffer, read) ?? reading(accepted, read);
+    this.outgoing = new Outgoing(this.#socket, raw, () => this.#onDrain());
+    this.#exchange = new Exchange(this, handler);
+    this.#socket
+      .on("end", () => this.#onEnd())
+      .on("error", () => {})
+      .on("close", () => this.destroy());
+  }
+
+  get address(): string {
+    return this.#socket.remoteAddress ?? "unknown";
+  }
+
+  /** Lets the present exchange finish, as the last one. */
+  drain(): void {
+    this.draining = true;
+    if (this.#state === "head" && !this.#headReader.started) this.#close();
+  }
+
+  /** Ends the connection at once. */
+  destroy(): void {
+    if (this.#state === "closed") return;
+    const isServing = this.#state === "exchange";
+    this.#state = "closed";
+    this.#held = nothing;
+    this.#ticker.delete(this);
+    this.#socket.destroy();
+    this.onGone();
+    if (isServing) this.#exchange.onClientGone();
+  }
+
+  onDeadline(): void {
+    this.deadlineMs = never;
+    if (this.#state === "head" && this.#headReader.started) this.#refuse(headTimeout);
+    else if (this.#state === "exchange" && this.outgoing.written) this.#exchange.failBody(bodyTimeout);
+    else this.destroy();
+  }
+
+  // #region read-requests
+  #read(bytes: Buffer, from: number, to: number): void {
+    this.#reading = true;
+    let at = from;
+    while (at < to) {
+      if (this.#state === "head") at = this.#readHead(bytes, at, to);
+      else if (this.#state === "exchange") {
+        const next = this.#bodyPaused ? at : this.#exchange.readBody(bytes, at, to);
+        if (next === at && this.#state === "exchange") {
+          this.#hold(bytes, at, to);
+          break;
+        }
+        at = next;
+      } else break;
+    }
+    this.#reading = false;
+    if (this.#bodyOpen) this.#endBodyRead();
+  }
+
+  #readHead(bytes: Buffer, from: number, to: number): number {
+    const reader = this.#headReader;
+    const started = reader.started;
+    const progress = reader.push(bytes, from, to);
+    if (progress === "partial") {
+      if (!started) this.#limit(this.#limits.headTimeoutMs);
+      return to;
+    }
+    const fault =
+      progress === "complete" ? this.#exchange.head.parse(reader.bytes, reader.from, reader.to) : progress;
+    if (fault !== undefined) {
+      this.#refuse(fault);
+      return to;
+    }
+    const { next } = reader;
+    this.#state = "exchange";
+    this.deadlineMs = never;
+    this.#exchange.begin();
+    return next;
+  }
+
+  #endBodyRead(): void {
+    this.#exchange.onBodyReadEnd();
+    if (!this.#exchange.awaitsBody) this.#bodyOpen = false;
+    if (this.#bodyOpen && !this.#bodyPaused) this.#limit(this.#limits.bodyIdleTimeoutMs);
+    else if (this.#state === "exchange" && this.outgoing.written) this.deadlineMs = never;
+  }
+
+  #hold(bytes: Buffer, from: number, to: number): void {
+    this.#held = Buffer.from(bytes.subarray(from, to));
+    this.#pause();
+  }
+
+  /** Takes what was held, and then what comes. */
+  #continue(): void {
+    if (this.#reading) return;
+    const held = this.#held;
+    this.#held = nothing;
+    this.#read(held, 0, held.length);
+    if (this.#paused && this.#held.length === 0 && !this.#bodyPaused) {
+      this.#paused = false;
+      this.#socket.resume();
+    }
+  }
+
+  #pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#socket.pause();
+  }
+  // #endregion read-requests
+
+  // #region client-side
+  openBody(): void {
+    this.#bodyOpen = true;
+    this.#continue();
+  }
+
+  pauseBody(): void {
+    this.#bodyPaused = true;
+    this.deadlineMs = never;
+    this.#pause();
+  }
+
+  resumeBody(): void {
+    this.#bodyPaused = false;
+    this.#continue();
+  }
+
+  flush(): boolean {
+    const goesOn = this.outgoing.flush();
+    if (!goesOn) this.#limit(this.#limits.stalledTimeoutMs);
+    return goesOn;
+  }
+
+  whenWritten(callback: () => void): void {
+    if (!this.outgoing.written) this.#limit(this.#limits.stalledTimeoutMs);
+    this.outgoing.whenWritten(callback);
+  }
+
+  endExchange(keepsAlive: boolean): void {
+    if (this.#state !== "exchange") return;
+    this.#bodyOpen = false;
+    this.#bodyPaused = false;
+    if (!keepsAlive) return this.#close();
+    this.#state = "head";
+    this.#limit(this.#limits.keepAliveTimeoutMs);
+    this.#continue();
+  }
+
+  cut(reset: boolean): void {
+    if (reset) this.#socket.resetAndDestroy();
+    this.destroy();
+  }
+  // #endregion client-side
+
+  #onDrain(): void {
+    if (this.#state !== "exchange") return;
+    if (this.#bodyOpen && !this.#bodyPaused) this.#limit(this.#limits.bodyIdleTimeoutMs);
+    else this.deadlineMs = never;
+    this.#exchange.onClientDrain();
+  }
+
+  /** The client has ended its side: it has left, as far as anyone can tell. */
+  #onEnd(): void {
+    // Behind the last answer the socket closes by itself, when that has been written.
+    if (this.#state !== "closing") this.destroy();
+  }
+
+  #refuse(reason: Refusal): void {
+    this.#headReader.reset();
+    this.#state = "exchange";
+    this.#exchange.refuse(reason);
+  }
+
+  /** Closing at once, with unread bytes in the socket, would reset the connection and could take the answer with it. */
+  #close(): void {
+    this.#state = "closing";
+    this.#held = nothing;
+    this.#limit(this.#limits.lingerMs);
+    this.#socket.end();
+    if (this.#paused) this.#socket.resume();
+  }
+
+  #limit(ms: number): void {
+    this.deadlineMs = this.#ticker.deadlineIn(ms);
+  }
+}
+
+function reading(socket: Socket, read: (bytes: Buffer, size: number) => void): Socket {
+  return socket.on("data", (bytes: Buffer) => read(bytes, bytes.length)).resume();
+}

@@ -1,0 +1,71 @@
+// Accepts clients' connections and stops in order. What is said on a connection is the business of `client-connection.ts`.
+
+import { createServer, type Server, type Socket } from "node:net";
+import { ClientConnection, type ClientLimits, defaultClientLimits } from "./client-connection.ts";
+import type { ExchangeHandler } from "./exchange-handler.ts";
+import type { RawTcp } from "./raw-tcp.ts";
+import type { Ticker, TickerClock } from "./ticker.ts";
+
+export interface ListenerDependencies<Context> {
+  readonly handler: ExchangeHandler<Context>;
+  readonly ticker: Ticker;
+  readonly clock: TickerClock;
+  readonly limits?: ClientLimits;
+  /** Absent: sockets are used as the streams that they are. */
+  readonly raw?: RawTcp;
+}
+
+export class Listener<Context> {
+  readonly #server: Server;
+  readonly #deps: ListenerDependencies<Context>;
+  readonly #connections = new Set<ClientConnection<Context>>();
+  #emptied: () => void = () => {};
+
+  constructor(dependencies: ListenerDependencies<Context>) {
+    this.#deps = dependencies;
+    this.#server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) => this.#accept(socket));
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  /** Resolves with the bound port; rejects when the address cannot be bound. */
+  listen(options: { port: number; host: string; reusePort?: boolean }): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen({ backlog: 1024, ...options }, () => {
+        this.#server.off("error", reject);
+        const address = this.#server.address();
+        resolve(typeof address === "object" && address !== null ? address.port : options.port);
+      });
+    });
+  }
+
+  // #region drain
+  /** Stops accepting, lets the requests under way finish, and cuts what is left after `deadlineMs`. */
+  async drain(deadlineMs: number): Promise<void> {
+    this.#server.close();
+    const done = new AbortController();
+    const emptied = new Promise<void>((resolve) => {
+      this.#emptied = resolve;
+    });
+    for (const connection of this.#connections) connection.drain();
+    if (this.#connections.size > 0) {
+      await Promise.race([emptied, this.#deps.clock.sleep(deadlineMs, done.signal).catch(() => {})]);
+    }
+    done.abort();
+    for (const connection of this.#connections) connection.destroy();
+  }
+  // #endregion drain
+
+  #accept(socket: Socket): void {
+    const { handler, ticker, limits = defaultClientLimits, raw } = this.#deps;
+    const connection = new ClientConnection(socket, handler, ticker, limits, raw);
+    this.#connections.add(connection);
+    connection.onGone = () => {
+      this.#connections.delete(connection);
+      if (this.#connections.size === 0) this.#emptied();
+    };
+  }
+}

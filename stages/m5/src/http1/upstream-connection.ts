@@ -1,0 +1,267 @@
+// One connection to a cell: connects, carries one exchange at a time, and says exactly how each ended. It reads answers; what
+// becomes of them is its user's business, and where it waits between two exchanges, the pool's.
+
+import { connect, type Socket } from "node:net";
+import { BodyReader } from "./body-reader.ts";
+import type { ChunkedOutput, ChunkedSink } from "./chunked-reader.ts";
+import { persists } from "./framing.ts";
+import { HeadReader } from "./head-reader.ts";
+import { Outgoing } from "./outgoing.ts";
+import type { RawTcp } from "./raw-tcp.ts";
+import { ResponseHead } from "./response-head.ts";
+import { never, type Ticker, type Timed } from "./ticker.ts";
+
+export interface UpstreamLimits {
+  /** Time for a TCP connection to a cell, in milliseconds. */
+  readonly connectTimeoutMs: number;
+  /** Time from the end of the request, or from its last progress, to the head of the answer. */
+  readonly headTimeoutMs: number;
+  /** Time between two pieces of an answer's body while the client keeps reading. */
+  readonly bodyIdleTimeoutMs: number;
+}
+
+export type UpstreamFault =
+  | "upstream-unreachable"
+  | "upstream-broken"
+  | "connect-timeout"
+  | "head-timeout"
+  | "body-timeout";
+
+/** Whose exchange a connection carries. Calls come in this order, and none after the last one. */
+export interface UpstreamUser {
+  /** The connection stands; now the request may be sent. */
+  onConnected(): void;
+  onInterim(head: ResponseHead): void;
+  /** The head of the answer. Returns how its body shall come, or undefined to drop it and the connection with it. */
+  onHead(head: ResponseHead): ChunkedOutput | undefined;
+  /** Where the body goes. */
+  readonly sink: ChunkedSink;
+  /** Everything that one read brought has been handed on. Returns false to be spared more until `resume`. */
+  onReadEnd(): boolean;
+  /** The answer is whole. `reusable`: as far as the answer goes, the connection can carry another. */
+  onAnswerEnd(reusable: boolean): void;
+  /** The last call: the exchange failed. `cause` is machine-readable, such as `ECONNREFUSED`. */
+  onFault(fault: UpstreamFault, cause: string): void;
+  /** The cell takes more of the request again. */
+  onDrain(): void;
+}
+
+type State = "connecting" | "head" | "body" | "idle" | "closed";
+
+/** One for all connections: what is read is used or copied before anything else is read. */
+const readBuffer = Buffer.allocUnsafeSlow(65_536);
+
+// #region upstream-connection
+export class UpstreamConnection implements Timed {
+  readonly outgoing: Outgoing;
+  /** An answer has come over this connection before. */
+  used = false;
+  /** Part of the answer to the present request has come. */
+  answerStarted = false;
+  /** When the present limit ends. While idle, the pool's. */
+  deadlineMs: number;
+  /** Called once, when the connection is gone. */
+  onGone: () => void = () => {};
+  readonly #socket: Socket;
+  readonly #ticker: Ticker;
+  readonly #limits: UpstreamLimits;
+  readonly #headReader = new HeadReader();
+  readonly #head = new ResponseHead();
+  readonly #body = new BodyReader();
+  #state: State = "connecting";
+  #user: UpstreamUser | undefined;
+  #method = "GET";
+  #cause = "";
+
+  constructor(
+    address: { host: string; port: number },
+    ticker: Ticker,
+    limits: UpstreamLimits,
+    raw: RawTcp | undefined,
+  ) {
+    this.#ticker = ticker;
+    this.#limits = limits;
+    this.#socket = connect({
+      ...address,
+      noDelay: true,
+      onread: {
+        buffer: readBuffer,
+        callback: (size, bytes) => {
+          this.#onBytes(bytes as Buffer, size);
+          return true;
+        },
+      },
+    });
+    this.outgoing = new Outgoing(this.#socket, raw, () => this.#user?.onDrain());
+    this.deadlineMs = ticker.deadlineIn(limits.connectTimeoutMs);
+    ticker.add(this);
+    this.#socket
+      .on("connect", () => this.#onConnect())
+      .on("end", () => this.#onEnd())
+      .on("error", (error: NodeJS.ErrnoException) => {
+        this.#cause = error.code ?? "";
+      })
+      .on("close", () => this.#onClose());
+  }
+
+  get idle(): boolean {
+    return this.#state === "idle";
+  }
+
+  /** Content of the present answer so far, in bytes. */
+  get contentBytes(): number {
+    return this.#body.contentBytes;
+  }
+
+  /** Gives the connection to an exchange. `onConnected` comes at once where it stands already. */
+  begin(user: UpstreamUser, method: string): void {
+    this.#user = user;
+    this.#method = method;
+    this.answerStarted = false;
+    if (this.#state !== "idle") return;
+    this.#state = "head";
+    this.deadlineMs = never;
+    user.onConnected();
+  }
+
+  /** The request is whole, or waits for the cell: from now on the cell's time for its answer runs. */
+  awaitHead(): void {
+    if (this.#state === "head") this.deadlineMs = this.#ticker.deadlineIn(this.#limits.headTimeoutMs);
+  }
+
+  /** The request waits for its client, for which the cell cannot be blamed. */
+  suspendLimit(): void {
+    if (this.#state === "head") this.deadlineMs = never;
+  }
+
+  /** Stops reading: the client must catch up first. */
+  pause(): void {
+    this.#socket.pause();
+    this.deadlineMs = never;
+  }
+
+  resume(): void {
+    this.#socket.resume();
+    if (this.#state === "body") this.deadlineMs = this.#ticker.deadlineIn(this.#limits.bodyIdleTimeoutMs);
+  }
+
+  /** Takes the connection back from its exchange, to wait until `deadlineMs` at most. */
+  rest(idleTimeoutMs: number): void {
+    this.#user = undefined;
+    this.#state = "idle";
+    this.deadlineMs = this.#ticker.deadlineIn(idleTimeoutMs);
+  }
+
+  /** Ends the connection at once; its user hears nothing more. */
+  destroy(): void {
+    this.#user = undefined;
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#ticker.delete(this);
+    // At once, not when the socket has closed: until then the pool would hand it out.
+    this.onGone();
+    this.#socket.destroy();
+  }
+
+  onDeadline(): void {
+    this.deadlineMs = never;
+    if (this.#state === "connecting") this.#fail("connect-timeout", "ETIMEDOUT");
+    else if (this.#state === "head") this.#fail("head-timeout", "ETIMEDOUT");
+    else if (this.#state === "body") this.#fail("body-timeout", "ETIMEDOUT");
+    else this.destroy();
+  }
+  // #endregion upstream-connection
+
+  #onConnect(): void {
+    this.#state = "head";
+    this.deadlineMs = never;
+    this.#user?.onConnected();
+  }
+
+  // #region read-answer
+  #onBytes(bytes: Buffer, size: number): void {
+    let at = 0;
+    while (at < size && this.#user !== undefined) {
+      this.answerStarted = true;
+      if (this.#state === "head") at = this.#readHead(bytes, at, size);
+      else if (this.#state === "body") at = this.#readBody(bytes, at, size);
+      else break;
+    }
+    const user = this.#user;
+    if (user === undefined) {
+      // Bytes that nobody asked for: the next request must not get them as its answer.
+      if (at < size) this.destroy();
+      return;
+    }
+    if (!user.onReadEnd()) this.pause();
+  }
+
+  #readHead(bytes: Buffer, from: number, to: number): number {
+    const reader = this.#headReader;
+    const progress = reader.push(bytes, from, to);
+    if (progress === "partial") return to;
+    const head = this.#head;
+    const fault =
+      progress === "complete" ? head.parse(reader.bytes, reader.from, reader.to, this.#method) : progress;
+    if (fault !== undefined) return this.#fail("upstream-broken", fault.rule);
+    const { next } = reader;
+    if (head.status < 200) {
+      // Nobody offered another protocol.
+      if (head.status === 101) return this.#fail("upstream-broken", "unasked 101");
+      this.#user?.onInterim(head);
+      return next;
+    }
+    const output = this.#user?.onHead(head);
+    if (output === undefined) {
+      this.destroy();
+      return to;
+    }
+    this.#body.begin(head.body, output);
+    this.#state = "body";
+    this.deadlineMs = this.#ticker.deadlineIn(this.#limits.bodyIdleTimeoutMs);
+    if (this.#body.done) this.#finish(next === to);
+    return next;
+  }
+
+  #readBody(bytes: Buffer, from: number, to: number): number {
+    const body = this.#body;
+    const user = this.#user;
+    if (user === undefined) return from;
+    const next = body.read(bytes, from, to, user.sink);
+    if (body.done) this.#finish(next === to);
+    else if (body.refusal !== undefined) return this.#fail("upstream-broken", body.refusal.rule);
+    else this.deadlineMs = this.#ticker.deadlineIn(this.#limits.bodyIdleTimeoutMs);
+    return next;
+  }
+
+  #finish(nothingFollows: boolean): void {
+    const user = this.#user;
+    const head = this.#head;
+    this.#user = undefined;
+    this.used = true;
+    const reusable =
+      nothingFollows && head.body.kind !== "until-close" && persists(head.minorVersion, head.connection);
+    user?.onAnswerEnd(reusable);
+  }
+  // #endregion read-answer
+
+  /** The cell has ended its side. */
+  #onEnd(): void {
+    if (this.#user !== undefined && this.#state === "body" && this.#body.end()) this.#finish(false);
+    else this.#fail("upstream-broken", "FIN");
+    this.destroy();
+  }
+
+  #onClose(): void {
+    if (this.#state !== "connecting") this.#fail("upstream-broken", this.#cause);
+    else this.#fail(this.#cause === "ETIMEDOUT" ? "connect-timeout" : "upstream-unreachable", this.#cause);
+  }
+
+  /** Returns more than any index: reading ends here. */
+  #fail(fault: UpstreamFault, cause: string): number {
+    const user = this.#user;
+    this.destroy();
+    user?.onFault(fault, cause);
+    return Number.POSITIVE_INFINITY;
+  }
+}
