@@ -51,7 +51,13 @@ export async function runProgramFile(
     });
   }
   const endGroup = () => endProcessGroup(child.pid);
+  // Being a group of its own, it does not hear Ctrl-C; and `exit` handlers do not run when a signal ends us.
+  const endAll = () => {
+    endGroup();
+    process.exit(1);
+  };
   process.once("exit", endGroup);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, endAll);
   let isLate = false;
   const timer = setTimeout(() => {
     isLate = true;
@@ -66,6 +72,7 @@ export async function runProgramFile(
   } finally {
     clearTimeout(timer);
     process.off("exit", endGroup);
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, endAll);
   }
 }
 

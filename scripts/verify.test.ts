@@ -1,8 +1,11 @@
 // `npm run verify` as a program: its list, its summary, its exit codes. The checks have tests of their own.
 
-import { mkdirSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { eventually } from "../shared/testkit/eventually.ts";
 import { loadChecks } from "./check.ts";
 import { linkPackages, plantTree } from "./planted-tree.ts";
 import { runNode } from "./run-tool.ts";
@@ -71,7 +74,38 @@ describe("npm run verify", () => {
     expect(broken.code).toBe(2);
   });
 
+  test("ends what it started when it is interrupted", async () => {
+    using tree = plantTree();
+    for (const path of ["scripts", "package.json"]) tree.copy(path);
+    linkPackages(tree);
+    tree.write("sleeper.mjs", `console.log(process.pid); setInterval(() => {}, 1000);`);
+    // The check tells the process id through a file, because a check has no output of its own while it runs.
+    tree.write(
+      "scripts/verify/planted.ts",
+      `import { runProgramFile } from "../run-tool.ts";\n${plantedCheck(
+        `await runProgramFile("sh", ["-c", "exec node sleeper.mjs > pid"], { cwd: root });`,
+      )}`,
+    );
+    const child = spawn(process.execPath, ["scripts/verify.ts", "--only", "planted"], { cwd: tree.root });
+    const pidFile = join(tree.root, "pid");
+    const pid = await eventually(() => Number(readFileSync(pidFile, "utf8")), {
+      what: "pid",
+      deadlineMs: 20_000,
+    });
+    child.kill("SIGINT");
+    await once(child, "exit");
+    await eventually(() => !isRunning(pid), { what: "the tool is gone" });
+  });
+
+  function isRunning(pid: number): boolean {
+    try {
+      return process.kill(pid, 0);
+    } catch {
+      return false;
+    }
+  }
+
   function plantedCheck(body: string): string {
-    return `export const check = { name: "planted", title: "Nothing is planted", order: 1, run: async () => { ${body} } };\n`;
+    return `export const check = { name: "planted", title: "Nothing is planted", order: 1, run: async (root) => { ${body} } };\n`;
   }
 });
