@@ -32,7 +32,7 @@ export function describeLinks(contract: PushContract): void {
     };
 
     const closing = async (socket: WebSocket): Promise<{ code: number; reason: string }> => {
-      const [code, reason] = await within(once(socket, "close"), 10_000, "the control plane closes the link");
+      const [code, reason] = await within(once(socket, "close"), 20_000, "the control plane closes the link");
       return { code, reason: String(reason) };
     };
 

@@ -208,8 +208,7 @@ export class ControlPlaneClient {
 
   #watch(socket: WebSocket, wire: Socket, signal: AbortSignal): void {
     const watched = {
-      bytesReceived: () => wire.bytesRead,
-      bytesWaiting: () => socket.bufferedAmount,
+      bytesMoved: () => wire.bytesRead,
       ping: () => {
         if (socket.readyState === WebSocket.OPEN) socket.ping();
       },

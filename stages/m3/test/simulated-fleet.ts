@@ -164,10 +164,11 @@ export class SimulatedRouter {
     const toRouter: Uint8Array[] = [];
     const snapshots: Uint8Array[] = [];
     const wire = {
-      send: (frame: string | Uint8Array) => {
-        const bytes = typeof frame === "string" ? bytesOf(frame) : frame;
-        toRouter.push(bytes);
-        snapshots.push(bytes);
+      say: (text: string) => void toRouter.push(bytesOf(text)),
+      send: (frame: Uint8Array, done: () => void) => {
+        toRouter.push(frame);
+        snapshots.push(frame);
+        done();
       },
       close: (_: number, reason: string) => this.#fault(`closed by the control plane: ${reason}`),
     };
