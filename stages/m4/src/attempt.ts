@@ -43,6 +43,8 @@ export interface AttemptRequest {
 export interface TransferCounts {
   bytesIn: number;
   bytesOut: number;
+  /** An interim answer of a cell has gone to the client. */
+  interimSent?: boolean;
 }
 
 /** Sends the request and resolves when it has ended, one way or another. Never rejects. */
@@ -164,7 +166,7 @@ class Attempt implements Dispatcher.DispatchHandler {
 
   onResponseError(_: unknown, error: Error): void {
     const staleConnection = !this.#answerStarted && isFromUsedConnection(error);
-    const code = error instanceof ClientError ? error.code : upstreamErrorCode(error);
+    const code = this.#codeOf(error);
     // Ending the answer here would make a cut body look whole; a broken connection cannot be mistaken for an end.
     if (this.#headSent) this.#cut();
     const sent = this.#controller !== undefined;
@@ -178,11 +180,22 @@ class Attempt implements Dispatcher.DispatchHandler {
     });
   }
 
+  #codeOf(error: Error): ErrorCode {
+    if (error instanceof ClientError) return error.code;
+    const code = upstreamErrorCode(error);
+    const { hasBody } = this.#request;
+    const { req } = this.#res;
+    // All that came of the body has gone on, and the rest does not come: no cell could answer, so none has failed.
+    const isStarved = hasBody && !req.complete && !req.isPaused();
+    return code === "head-timeout" && isStarved ? "request-timeout" : code;
+  }
+
   #forwardInterim(status: number, raw: string[]): void {
     // The router has answered the client's expectation itself, and an HTTP/1.0 client knows no interim answers.
     // https://www.rfc-editor.org/rfc/rfc9110#section-15.2
     if (status === 100 || this.#res.req.httpVersion !== "1.1") return;
     this.#res.writeInformation(status, endToEnd(raw, interimOwned));
+    this.#counts.interimSent = true;
   }
 
   #cut(): void {
@@ -204,6 +217,9 @@ const interimOwned: ReadonlySet<string> = new Set([
   "trailer",
   "x-routed-to",
   "x-route-reason",
+  "x-failover-from",
+  "x-failover-reason",
+  "x-retry-count",
 ]);
 
 /** undici gives fields as bytes; one Latin-1 character a byte keeps them as they are. */

@@ -25,8 +25,10 @@ export interface AttemptedRequest {
   readonly method: string;
   readonly hasBody: boolean;
   readonly startedAtMs: number;
-  /** Whether a byte of an answer has gone to the client. */
+  /** Whether a byte of a cell's answer, interim ones included, has gone to the client. */
   readonly isAnswered: () => boolean;
+  /** Aborted when the client has left. Made when asked for: most requests never wait. */
+  readonly clientLeft: () => AbortSignal;
   /** Who serves, once chosen: the placement routed to, or one that stands in. */
   target?: Placement;
   failover?: { readonly from: string; readonly reason: FailoverReason } | undefined;
@@ -67,28 +69,31 @@ export class Attempts {
     /** Placements without a connection: nothing was sent, so the next of the chain may serve, whatever the method. */
     const unreachable = new Map<string, Refusal>();
     let failure: FailedAttempt | undefined;
+    /** A retry has been paid and waited for, and is yet to be made. */
+    let isRetryDue = false;
     for (;;) {
       const { choice, admission } = resilience.admit(table, origin, unreachable, clock.now());
       if (choice.kind === "none") {
-        if (failure === undefined) return refused(choice);
-        const retry = this.#mayRetry(request, origin, failure);
+        if (failure === undefined) return refused(request, origin, choice);
+        const retry = isRetryDue ? noRetry : this.#mayRetry(request, origin, failure);
         if (!retry.retry) return { kind: "attempted", result: failure };
         unreachable.clear();
-        await this.#wait(request, origin, retry.delayMs);
+        isRetryDue = await this.#wait(request, retry.delayMs);
+        if (!isRetryDue) return clientAborted;
         continue;
       }
-      const { target } = choice;
-      request.target = target;
-      request.failover =
-        choice.kind === "fallback" ? { from: origin.name, reason: choice.reason } : undefined;
-      if (request.retries === 0) resilience.guard(target).budget.deposit(clock.now());
+      note(request, origin, choice);
+      this.#account(request, choice.target, isRetryDue);
+      isRetryDue = false;
 
-      const { result, retry } = await this.#attempt(request, target, admission, send);
+      const { result, retry } = await this.#attempt(request, choice.target, admission, send);
       if (retry.retry) {
-        await this.#wait(request, target, retry.delayMs);
+        failure = undefined;
+        isRetryDue = await this.#wait(request, retry.delayMs);
+        if (!isRetryDue) return clientAborted;
       } else if (isUnreachable(result)) {
         failure = result;
-        unreachable.set(target.name, { reason: "connect-failed" });
+        unreachable.set(choice.target.name, { reason: "connect-failed" });
       } else {
         return { kind: "attempted", result };
       }
@@ -106,7 +111,10 @@ export class Attempts {
   ): Promise<{ readonly result: AttemptResult; readonly retry: RetryDecision }> {
     const { clock, metrics } = this.#deps;
     let retry: RetryDecision = noRetry;
+    let recorded = false;
     const record = (outcome: AttemptOutcome): void => {
+      if (recorded) return;
+      recorded = true;
       admission.record(outcome, clock.now());
       metrics.attemptEnded(target.name, outcome);
     };
@@ -118,13 +126,15 @@ export class Attempts {
         if (failed) retry = this.#mayRetry(request, target, "failure-status");
         return !retry.retry;
       });
-      if (result.kind === "failed" && !result.headSent) {
-        record(isClientFault(result.code) ? "abandoned" : "failure");
+      if (result.kind === "failed" && !result.headSent && !isClientFault(result.code)) {
+        record("failure");
         // Where no connection came about, the chain is asked first: that costs this cell nothing.
         if (!isUnreachable(result)) retry = this.#mayRetry(request, target, result);
       }
       return { result, retry };
     } finally {
+      // What the client broke says nothing about the cell.
+      record("abandoned");
       admission.end(clock.now());
     }
   }
@@ -149,11 +159,38 @@ export class Attempts {
     return mayRetry(attempted, target.retries, resilience.guard(target).budget, random);
   }
 
-  async #wait(request: AttemptedRequest, target: Placement, delayMs: number): Promise<void> {
-    request.retries += 1;
-    this.#deps.metrics.retried(target.name);
-    await this.#deps.clock.sleep(delayMs);
+  /** Pays one request in, once for each placement that it comes to, or counts a retry: a retry pays for nothing. */
+  #account(request: AttemptedRequest, target: Placement, isRetry: boolean): void {
+    const { resilience, metrics, clock } = this.#deps;
+    if (isRetry) {
+      request.retries += 1;
+      metrics.retried(target.name);
+    } else if (request.retries === 0) {
+      resilience.guard(target).budget.deposit(clock.now());
+    }
   }
+
+  /** False when the client has left meanwhile: nobody waits for another attempt. */
+  async #wait({ clientLeft }: AttemptedRequest, delayMs: number): Promise<boolean> {
+    const left = clientLeft();
+    try {
+      await this.#deps.clock.sleep(delayMs, left);
+      return true;
+    } catch (error) {
+      if (left.aborted) return false;
+      throw error;
+    }
+  }
+}
+
+const clientAborted: AttemptsResult = { kind: "attempted", result: { kind: "client-aborted" } };
+
+type Chosen = Exclude<TargetChoice<Placement>, { kind: "none" }>;
+
+/** Notes who serves, and in whose stead. */
+function note(request: AttemptedRequest, origin: Placement, choice: Chosen): void {
+  request.target = choice.target;
+  request.failover = choice.kind === "fallback" ? { from: origin.name, reason: choice.reason } : undefined;
 }
 
 /** Whether the client, not the cell, broke the exchange. */
@@ -172,7 +209,14 @@ function failureOf({ code, sent }: FailedAttempt): AttemptFailure {
   return code === "head-timeout" ? "timed-out" : "connection-broken";
 }
 
-function refused({ reason, retryAfterMs }: TargetChoice<Placement> & { kind: "none" }): AttemptsResult {
+function refused(
+  request: AttemptedRequest,
+  origin: Placement,
+  { reason, retryAfterMs }: TargetChoice<Placement> & { kind: "none" },
+): AttemptsResult {
+  // Nobody serves, whoever was asked before: the answer is about the placement that was routed to.
+  request.target = origin;
+  request.failover = undefined;
   const code = reason === "connect-failed" ? "upstream-unreachable" : reason;
   return { kind: "refused", code, retryAfterMs };
 }

@@ -82,7 +82,10 @@ export class Events {
       return;
     }
     res.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
-    const seen = Number(req.headers["last-event-id"] ?? 0) || 0;
+    if (req.method === "HEAD") return void res.end();
+    const lastSeen = Number(req.headers["last-event-id"] ?? 0) || 0;
+    // Higher than any: it counted the events of the router's life before this one, and has seen none of these.
+    const seen = lastSeen > this.#lastId ? 0 : lastSeen;
     res.write("retry: 2000\n\n");
     for (const { id, text } of this.#recent) if (id > seen) res.write(text);
     this.#watchers.add(res);

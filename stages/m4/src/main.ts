@@ -69,9 +69,13 @@ async function main(): Promise<void> {
   admin.get("/debug/config", (_, res) =>
     sendJson(res, 200, { ...(pushed ?? source).status(), ...overview(store) }),
   );
-  admin.get("/metrics", async (_, res) => {
+  admin.get("/metrics", (_, res) => {
     res.setHeader("Content-Type", metrics.contentType);
-    res.end(await metrics.text());
+    // Whatever goes wrong here must not end the process that serves the traffic.
+    metrics.text().then(
+      (text) => res.end(text),
+      () => res.destroy(),
+    );
   });
   admin.get("/events", events.watch, { forLocalPages: true });
 

@@ -39,6 +39,7 @@ interface Exchange extends TransferCounts {
   head?: RequestHead;
   decision?: RouteDecision;
   attempted?: AttemptedRequest;
+  continueSent?: boolean;
 }
 
 export class ProxyHandler {
@@ -66,7 +67,7 @@ export class ProxyHandler {
 
   // #region serve
   async #serve(exchange: Exchange): Promise<void> {
-    const { req, res } = exchange;
+    const { req } = exchange;
     const { method = "", url: target = "", httpVersion, rawHeaders } = req;
     const result = readRequestHead({ method, target, httpVersion, rawHeaders });
     if (!result.ok) return this.#refuse(exchange, result.code);
@@ -86,10 +87,7 @@ export class ProxyHandler {
     const place = resilience.guard(decision.placement).limit.tryAcquire();
     if (place === undefined) return this.#refuse(exchange, "overloaded");
     try {
-      if (head.expectsContinue) res.writeContinue();
-      const { method, hasBody } = head;
-      const { startedAtMs } = exchange;
-      const attempted = { method, hasBody, startedAtMs, isAnswered: () => res.headersSent, retries: 0 };
+      const attempted = attemptedRequest(exchange, head);
       exchange.attempted = attempted;
       const ended = await attempts.run(attempted, snapshot.table, decision.placement, (target, passesHead) =>
         this.#attempt(exchange, head, decision, target, passesHead),
@@ -112,6 +110,9 @@ export class ProxyHandler {
     passesHead: (status: number) => boolean,
   ): Promise<AttemptResult> {
     const { req, res, requestId } = exchange;
+    // Not before somebody takes the request: a client that is refused has not sent its body for nothing.
+    if (head.expectsContinue && !exchange.continueSent) res.writeContinue();
+    exchange.continueSent = true;
     const headers = upstreamHeaders(head.rawHeaders, {
       clientAddress: req.socket.remoteAddress ?? "unknown",
       host: head.host,
@@ -210,6 +211,18 @@ export class ProxyHandler {
       ...ending,
     });
   }
+}
+
+function attemptedRequest(exchange: Exchange, { method, hasBody }: RequestHead): AttemptedRequest {
+  const { res, startedAtMs } = exchange;
+  const isAnswered = () => res.headersSent || exchange.interimSent === true;
+  const clientLeft = () => {
+    const left = new AbortController();
+    if (res.closed) left.abort();
+    else res.once("close", () => left.abort());
+    return left.signal;
+  };
+  return { method, hasBody, startedAtMs, isAnswered, clientLeft, retries: 0 };
 }
 
 /** What an answer says about the decision, and about what came of it so far. */

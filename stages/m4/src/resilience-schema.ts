@@ -24,7 +24,8 @@ const rateLimit = z.strictObject({
 const health = z.strictObject({
   path: z
     .string()
-    .regex(/^\/[!-~]*$/, "a path begins with / and has no spaces")
+    // After a second slash, or a backslash, would come a host: the probe would go there.
+    .regex(/^\/(?![/\\])[!"$-~]*$/, "a path begins with one / and has no spaces and no #")
     .default(DEFAULT_HEALTH.path),
   intervalMs: milliseconds.default(DEFAULT_HEALTH.intervalMs),
   timeoutMs: milliseconds.default(DEFAULT_HEALTH.timeoutMs),

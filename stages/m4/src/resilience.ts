@@ -4,7 +4,11 @@
 import { type AttemptOutcome, type BreakerState, CircuitBreaker } from "./circuit-breaker.ts";
 import { ConcurrencyLimit } from "./concurrency-limit.ts";
 import { chooseTarget, type Refusal, type TargetChoice } from "./failover.ts";
-import { DEFAULT_RETRY_BUDGET, type PlacementResilience } from "./resilience-settings.ts";
+import {
+  DEFAULT_RETRY_BUDGET,
+  type PlacementResilience,
+  type RetryBudgetSettings,
+} from "./resilience-settings.ts";
 import { RetryBudget } from "./retry-budget.ts";
 import type { Placement, RoutingTable } from "./routing-table.ts";
 import { KeyedBuckets, type TakeResult, TokenBucket } from "./token-bucket.ts";
@@ -56,9 +60,10 @@ export class Resilience {
     this.#guards = next;
   }
 
-  /** The guard of a placement; for one that a table under way still names and the newest does not, an open one. */
+  /** The guard of a placement; for a cell that only the older table of a request under way names, an open one. */
   guard(placement: Placement): Guard {
-    return this.#guards.get(placement.name) ?? unguarded(placement.url);
+    const guard = this.#guards.get(placement.name);
+    return guard?.url === placement.url ? guard : unguarded(placement.url);
   }
 
   guards(): Iterable<[placement: string, guard: Guard]> {
@@ -89,10 +94,13 @@ export class Resilience {
     const choice = chooseTarget(table, origin, (placement) => {
       const avoided = avoid.get(placement.name);
       if (avoided !== undefined) return avoided;
-      if (!this.#options.isHealthy(placement.name)) {
+      const guard = this.guard(placement);
+      // By another table, the name stands for another cell: its health says nothing about this one.
+      const isChecked = this.#guards.get(placement.name) === guard;
+      if (isChecked && !this.#options.isHealthy(placement.name)) {
         return { reason: "unhealthy", retryAfterMs: placement.health?.intervalMs };
       }
-      const { limit, breaker } = this.guard(placement);
+      const { limit, breaker } = guard;
       const place = placement === origin ? undefined : limit.tryAcquire();
       if (placement !== origin && place === undefined) return { reason: "overloaded" };
       const permit = breaker?.allow(nowMs);
@@ -114,15 +122,17 @@ export class Resilience {
 
   #guardFor(placement: Placement, known: Guard | undefined, table: RoutingTable, nowMs: number): Guard {
     const { name, url, concurrencyLimit, rateLimit } = placement;
+    // Another URL is another cell: what the old one did says nothing about it, and what hangs there fills nothing here.
+    const same = known?.url === url ? known : undefined;
     const budgetSettings = table.retryBudget ?? DEFAULT_RETRY_BUDGET;
-    const limit = known?.limit ?? new ConcurrencyLimit(concurrencyLimit);
+    const limit = same?.limit ?? new ConcurrencyLimit(concurrencyLimit);
     limit.reconfigure(concurrencyLimit);
-    const budget = known?.budget ?? new RetryBudget(budgetSettings);
+    const budget = same?.budget ?? new RetryBudget(budgetSettings);
     budget.reconfigure(budgetSettings);
+    // It limits the requests that lead here, whichever cell they reach.
     const bucket = rateLimit && (known?.bucket ?? new TokenBucket(rateLimit, nowMs));
     if (rateLimit) bucket?.reconfigure(rateLimit, nowMs);
-    // Another URL is another cell: what the old one did says nothing about it.
-    const breaker = this.#breakerFor(name, placement, known?.url === url ? known.breaker : undefined, nowMs);
+    const breaker = this.#breakerFor(name, placement, same?.breaker, nowMs);
     return { url, limit, bucket, breaker, budget };
   }
 
@@ -134,16 +144,22 @@ export class Resilience {
   ): CircuitBreaker | undefined {
     if (circuitBreaker === undefined) return undefined;
     known?.reconfigure(circuitBreaker, nowMs);
-    return (
-      known ?? new CircuitBreaker(circuitBreaker, (to, from) => this.#options.onBreaker?.(name, to, from))
-    );
+    if (known !== undefined) return known;
+    const breaker = new CircuitBreaker(circuitBreaker, (to, from) => {
+      // A late result of a cell that has left the table must not look like news of the one that took its place.
+      if (this.#guards.get(name)?.breaker === breaker) this.#options.onBreaker?.(name, to, from);
+    });
+    return breaker;
   }
 }
 // #endregion resilience
 
 const nothingTaken: Admission = { record: () => {}, end: () => {} };
 
+/** No retries: a cell that has left the table gets what is under way, and nothing more. */
+const noRetries: RetryBudgetSettings = { ratio: 0, minPerSecond: 0, maxBalance: 1 };
+
 function unguarded(url: string): Guard {
   const limit = new ConcurrencyLimit(undefined);
-  return { url, limit, bucket: undefined, breaker: undefined, budget: new RetryBudget(DEFAULT_RETRY_BUDGET) };
+  return { url, limit, bucket: undefined, breaker: undefined, budget: new RetryBudget(noRetries) };
 }
