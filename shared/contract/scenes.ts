@@ -9,7 +9,8 @@ import {
   startHostileUpstream,
   type UpstreamConnection,
 } from "../testkit/hostile-upstream.ts";
-import type { RawRequest, ReadBodyOptions, RequestHead } from "../testkit/http-message.ts";
+import type { RawRequest, RequestHead } from "../testkit/http-message.ts";
+import type { ReadBodyOptions } from "../testkit/message-body.ts";
 import { type RequestParts, requestBytes, responseBytes } from "./messages.ts";
 
 /** A request that reached an endpoint. */

@@ -4,13 +4,8 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { ByteReader, type ConnectionEnd, EndOfBytes } from "./byte-reader.ts";
-import {
-  type RawRequest,
-  type ReadBodyOptions,
-  type RequestHead,
-  readRequestBody,
-  readRequestHead,
-} from "./http-message.ts";
+import { type RawRequest, type RequestHead, readRequestBody, readRequestHead } from "./http-message.ts";
+import type { ReadBodyOptions } from "./message-body.ts";
 
 /** What the upstream does on one connection. When it returns, the rest is read and kept until the peer closes. */
 export type ConnectionScript = (connection: UpstreamConnection) => Promise<void>;

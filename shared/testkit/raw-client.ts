@@ -6,12 +6,12 @@ import { connect, type Socket } from "node:net";
 import { ByteReader, type ConnectionEnd } from "./byte-reader.ts";
 import {
   type RawResponse,
-  type ReadBodyOptions,
   type ResponseHead,
   readResponse,
   readResponseBody,
   readResponseHead,
 } from "./http-message.ts";
+import type { ReadBodyOptions } from "./message-body.ts";
 
 export interface ReadResponseOptions extends ReadBodyOptions {
   /** Of the request that this answers. @default "GET" */

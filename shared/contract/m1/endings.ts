@@ -1,9 +1,9 @@
-// How exchanges end when they do not end well: a cell that resets, a client that leaves. The two rules behind every case: a
-// cut answer never looks whole, and whoever leaves is felt on the other side.
+// How exchanges end when the cell fails: before its answer, and in the middle of it. The rule behind every case: a cut answer
+// never looks whole. Clients that leave are in `leaving.ts`.
 
 import { describe, expect, test } from "vitest";
-import { eventually, within } from "../../testkit/eventually.ts";
-import { chunk, responseBytes } from "../messages.ts";
+import { eventually } from "../../testkit/eventually.ts";
+import { chunk } from "../messages.ts";
 import type { Exchange, Script } from "../scenes.ts";
 import type { Contract } from "./contract.ts";
 import { expectProblem } from "./problem.ts";
@@ -129,125 +129,6 @@ export function describeEndings(contract: Contract): void {
       // For this client the end of the connection is the end of the body: only a reset can say that more was due.
       const { response } = await cutAnswer(start, ({ connection }) => connection.reset(), "1.0");
       expect(response.ending).toBe("truncated");
-    });
-  });
-
-  describe("a client that leaves", () => {
-    /** A cell that never answers, and says when the request has come and when the router has dropped it. */
-    const silentScene = (start?: string) => {
-      let came = () => {};
-      let dropped = () => {};
-      const arrived = new Promise<void>((resolve) => {
-        came = resolve;
-      });
-      const left = new Promise<void>((resolve) => {
-        dropped = resolve;
-      });
-      const scene = contract.scene(async (exchange) => {
-        if (start !== undefined) await exchange.write(start);
-        came();
-        await exchange.readBody();
-        await exchange.connection.untilClosed();
-        dropped();
-      });
-      return { scene, arrived, left };
-    };
-    const leavings = [
-      ["resets", "reset"],
-      ["closes", "close"],
-    ] as const;
-
-    test.each(leavings)(
-      "is felt by the cell when it %s before the answer, and nothing is tried again",
-      async (_, how) => {
-        const { scene, arrived, left } = silentScene();
-        using _scene = scene;
-        const client = await contract.connect();
-        await client.write(scene.request());
-        await within(arrived, 5000, "the request reaches the cell");
-        await client[how]();
-        await within(left, 5000, "the router drops its connection to the cell");
-        await contract.settle();
-        expect(scene.seen).toHaveLength(1);
-      },
-    );
-
-    test.each(leavings)("is felt by the cell when it %s in the middle of the answer", async (_, how) => {
-      const { scene, left } = silentScene(
-        `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${chunk("part")}`,
-      );
-      using _scene = scene;
-      const client = await contract.connect();
-      await client.write(scene.request());
-      await client.readHead();
-      await client[how]();
-      await within(left, 5000, "the router drops its connection to the cell");
-      expect(scene.seen).toHaveLength(1);
-    });
-
-    test.each([
-      ["a length", ["Content-Length: 1000"], "part"],
-      ["chunks", ["Transfer-Encoding: chunked"], chunk("part")],
-    ])("never leaves the cell with half a body that looks whole, framed by %s", async (_, fields, body) => {
-      const { scene, arrived, left } = silentScene();
-      using _scene = scene;
-      const client = await contract.connect();
-      await client.write(scene.request({ method: "POST", fields, body }));
-      await within(arrived, 5000, "the head reaches the cell");
-      client.reset();
-      await within(left, 5000, "the router drops its connection to the cell");
-      expect(scene.onlySeen.message?.ending).toBe("truncated");
-    });
-
-    test("still gets its answer when it has only ended its sending side, or loses it cleanly", async () => {
-      // RFC 9112 §9.6 leaves it to the server. Node's own server takes a half-closed client as one that waits.
-      using scene = contract.scene();
-      await using client = await contract.connect();
-      await client.write(scene.request());
-      client.halfClose();
-      const bytes = await client.reader.toEnd();
-      await contract.settle();
-      if (bytes.length > 0) expect(bytes.toString("latin1")).toMatch(/^HTTP\/1\.1 200 [\s\S]*\r\n\r\nok$/);
-    });
-  });
-
-  describe("an answer before the request has ended", () => {
-    test("reaches a client that still sends, and neither side is left waiting", async () => {
-      const answer = responseBytes("413 Content Too Large", ["Connection: close"], "too much");
-      using scene = contract.scene(async (exchange) => {
-        await exchange.write(answer);
-        exchange.connection.halfClose();
-        await exchange.connection.untilClosed();
-      });
-      await using client = await contract.connect();
-      await client.write(
-        scene.request({ method: "POST", fields: ["Content-Length: 1000000"], body: "start" }),
-      );
-      const response = await client.readResponse({ method: "POST" });
-      expect([response.status, response.text()]).toEqual([413, "too much"]);
-      client.halfClose();
-      await client.untilClosed();
-    });
-
-    test("reaches a client that waits with the rest of its body, on a connection that stays", async () => {
-      // The cell answers first and keeps the connection: both bodies are under way at once.
-      using scene = contract.scene(async (exchange) => {
-        await exchange.write(responseBytes("200 OK", [], "early"));
-        await exchange.readBody();
-      });
-      await using client = await contract.connect();
-      await client.write(scene.request({ method: "POST", fields: ["Content-Length: 10"], body: "first" }));
-      expect((await client.readResponse({ method: "POST" })).text()).toBe("early");
-      client.writeNow("later");
-      using next = contract.scene();
-      client.writeNow(next.request());
-      // Kept, and served, or closed after the answer: what must not come is a wrong answer.
-      const rest = await client.readHead().then(
-        (head) => head.status,
-        () => client.reader.end,
-      );
-      expect([200, "closed", "reset"]).toContain(rest);
-      await contract.settle();
     });
   });
 }

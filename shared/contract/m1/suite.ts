@@ -13,11 +13,13 @@ import { describeErrors } from "./errors.ts";
 import { describeRequestFraming } from "./framing-requests.ts";
 import { describeResponseFraming } from "./framing-responses.ts";
 import { describeRequestHeaders } from "./headers.ts";
+import { describeLeaving } from "./leaving.ts";
 import { describeRequests } from "./requests.ts";
 import { describeResponseHeaders } from "./response-headers.ts";
 import { describeRouting } from "./routing.ts";
 import { describeStreaming } from "./streaming.ts";
 import { describeTimeLimits } from "./time-limits.ts";
+import { describeUnusualRequests } from "./unusual-requests.ts";
 
 export function describeM1Contract(target: ContractTarget): void {
   describe("m1 contract", () => {
@@ -27,10 +29,12 @@ export function describeM1Contract(target: ContractTarget): void {
     describeRequestHeaders(contract);
     describeResponseHeaders(contract);
     describeRequestFraming(contract);
+    describeUnusualRequests(contract);
     describeResponseFraming(contract);
     describeStreaming(contract);
     describeBackpressure(contract);
     describeEndings(contract);
+    describeLeaving(contract);
     describeErrors(contract);
     describeConnections(contract);
     describeConcurrency(contract);

@@ -86,5 +86,6 @@ test("a read that gets nothing fails with what has come so far", async () => {
     await connection.write("HTTP/1.1 200 O");
   });
   await using client = await RawClient.connect(upstream.url, { deadlineMs: 50 });
+  expect(await client.reader.more(10_000)).toBe(true);
   await expect(client.readResponse()).rejects.toThrow(/within 50 ms.*HTTP\/1.1 200 O/);
 });

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { ByteReader } from "../byte-reader.ts";
+import { NotHttp } from "../header-fields.ts";
 import { frameRequests } from "../hostile-upstream.ts";
-import { NotHttp, readResponse } from "../http-message.ts";
+import { readResponse } from "../http-message.ts";
 
 const bytes = (text: string) => Buffer.from(text, "latin1");
 const response = (text: string, method = "GET") => readResponse(new ByteReader(bytes(text)), method);
