@@ -8,6 +8,7 @@ import {
   type Server,
   type ServerResponse,
 } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock } from "./clock.ts";
 import { ClientError, type ErrorCode, problemBody, problemOf } from "./errors.ts";
@@ -47,6 +48,7 @@ export class DataServer {
   readonly #deps: DataServerDependencies;
   /** Requests under way by connection, in the order in which they came. */
   readonly #active = new Map<Duplex, Map<ServerResponse, IncomingMessage>>();
+  readonly #sockets = new Set<Socket>();
   readonly #refused = new WeakSet<Duplex>();
   /** Connections whose last request is being served. */
   readonly #closing = new WeakSet<Duplex>();
@@ -58,6 +60,10 @@ export class DataServer {
     // Node drops fields beyond a count without a word; a dropped field can be the one that makes a request ambiguous.
     this.#server.maxHeadersCount = 0;
     this.#server.setTimeout(stalledTimeoutMs);
+    this.#server.on("connection", (socket) => {
+      this.#sockets.add(socket);
+      socket.once("close", () => this.#sockets.delete(socket));
+    });
     this.#server.on("request", (req, res) => this.#onRequest(req, res));
     // The handler sends `100 Continue` once it knows that the request will be served.
     this.#server.on("checkContinue", (req, res) => this.#onRequest(req, res));
@@ -86,6 +92,8 @@ export class DataServer {
       for (const res of requests.keys()) res.shouldKeepAlive = false;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeIdleConnections();
+    // To Node, a connection that has not sent a byte yet is not idle, and the stop would wait for it.
+    for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
     const done = new AbortController();
     const deadline = this.#deps.clock.sleep(deadlineMs, done.signal).then(
       () => this.#server.closeAllConnections(),
