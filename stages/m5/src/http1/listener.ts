@@ -55,9 +55,14 @@ export class Listener<Context> {
       await Promise.race([emptied, this.#deps.clock.sleep(deadlineMs, done.signal).catch(() => {})]);
     }
     done.abort();
-    for (const connection of this.#connections) connection.destroy();
+    this.destroy();
   }
   // #endregion drain
+
+  /** Ends every connection at once. */
+  destroy(): void {
+    for (const connection of this.#connections) connection.destroy();
+  }
 
   #accept(socket: Socket): void {
     const { handler, ticker, limits = defaultClientLimits, raw } = this.#deps;

@@ -1,0 +1,520 @@
+import { describe, expect, test } from "vitest";
+import { eventually } from "../../../shared/testkit/eventually.ts";
+import {
+  answerAll,
+  type ConnectionScript,
+  type HostileUpstream,
+  startHostileUpstream,
+} from "../../../shared/testkit/hostile-upstream.ts";
+import { failOnLeaks } from "../../../shared/testkit/leak-check.ts";
+import { RawClient } from "../../../shared/testkit/raw-client.ts";
+import { answer, TestRouter, type TestRouterOptions } from "./http1-router.ts";
+
+const ok = (body = "ok", lines = ""): string =>
+  `HTTP/1.1 200 OK\r\n${lines}Content-Length: ${body.length}\r\n\r\n${body}`;
+const get = (lines = "", line = "GET / HTTP/1.1"): string => `${line}\r\nHost: a\r\n${lines}\r\n`;
+const post = (body: string, lines = ""): string =>
+  `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n${lines}\r\n${body}`;
+
+/** Router, cell and one client, gone at the end of the test. */
+async function open(script: ConnectionScript, options: TestRouterOptions) {
+  await using stack = new AsyncDisposableStack();
+  const cell = stack.use(await startHostileUpstream(script));
+  const router = stack.use(await TestRouter.start(cell.url, options));
+  const client = stack.use(await RawClient.connect(router.url));
+  const owned = stack.move();
+  return { cell, router, client, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+const bodies = async (cell: HostileUpstream): Promise<string[]> =>
+  (await cell.requestsSeen()).map((request) => request.body.toString());
+
+describe.each([
+  ["raw", true],
+  ["as streams", false],
+])("an exchange over sockets used %s", (_, raw) => {
+  failOnLeaks();
+
+  describe("that goes well", () => {
+    test("carries requests and answers one after another over one connection each way", async () => {
+      await using world = await open(answerAll(ok()), { raw });
+      for (let n = 0; n < 5; n++) {
+        const response = await world.client.request(get());
+        expect([response.status, response.text(), response.headers.one("x-routed-to")]).toEqual([
+          200,
+          "ok",
+          "tier1",
+        ]);
+      }
+      expect(world.cell.connections).toHaveLength(1);
+      expect(world.router.results).toEqual(Array(5).fill({ kind: "complete", status: 200 }));
+    });
+
+    test("is the same when everything arrives one byte at a time", async () => {
+      const chunks =
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\nabc\r\n1\r\nd\r\n0\r\nT: 1\r\n\r\n";
+      await using world = await open(
+        async (connection) => {
+          for (;;) {
+            await connection.readRequest();
+            for (const byte of chunks) await connection.write(byte);
+          }
+        },
+        { raw },
+      );
+      for (let n = 0; n < 2; n++) {
+        const request = `POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;e\r\nhello\r\n0\r\n\r\n`;
+        for (const byte of request) await world.client.write(byte);
+        const response = await world.client.readResponse({ method: "POST" });
+        expect([response.text(), response.trailers.one("t"), response.ending]).toEqual([
+          "abcd",
+          "1",
+          "complete",
+        ]);
+      }
+      expect(await bodies(world.cell)).toEqual(["hello", "hello"]);
+      expect(world.cell.connections[0]?.received().toString()).not.toContain(";e");
+    });
+
+    test("answers pipelined requests in order, whatever bodies they have", async () => {
+      await using world = await open(
+        async (connection) => {
+          for (;;) {
+            const { body } = await connection.readRequest();
+            await connection.write(ok(`<${body}>`));
+          }
+        },
+        { raw },
+      );
+      await world.client.write(get() + post("one") + post("") + get() + post("two"));
+      const answers = [];
+      for (let n = 0; n < 5; n++) answers.push((await world.client.readResponse()).text());
+      expect(answers).toEqual(["<>", "<one>", "<>", "<>", "<two>"]);
+    });
+
+    test("loses nothing of a large body in either direction, and makes a fast writer wait", async () => {
+      const size = 24_000_000;
+      const body = Buffer.alloc(size, "0123456789abcdef");
+      await using world = await open(
+        async (connection) => {
+          const request = await connection.readRequest();
+          await connection.write(`HTTP/1.1 200 OK\r\nContent-Length: ${request.bodyBytes}\r\n\r\n`);
+          await connection.write(body);
+        },
+        { raw },
+      );
+      await world.client.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${size}\r\n\r\n`);
+      await world.client.write(body);
+      const head = await world.client.readHead();
+      let at = 0;
+      let same = true;
+      const response = await world.client.readBody(head, {
+        onBody: (piece) => {
+          same &&= piece.equals(body.subarray(at, at + piece.length));
+          at += piece.length;
+        },
+      });
+      expect([same, response.bodyBytes, response.ending]).toEqual([true, size, "complete"]);
+    });
+
+    test("wraps a body without a length in chunks, so that its end can be told from a cut", async () => {
+      const script: ConnectionScript = async (connection) => {
+        await connection.readRequest();
+        await connection.write("HTTP/1.1 200 OK\r\n\r\nuntil ");
+        await connection.write("the end");
+        await connection.close();
+      };
+      await using world = await open(script, { raw });
+      const response = await world.client.request(get());
+      expect([response.text(), response.ending]).toEqual(["until the end", "complete"]);
+      expect((await world.client.request(get())).text()).toBe("until the end");
+    });
+
+    test("gives a client of HTTP/1.0 plain bodies, and keeps its connection where it asks for that", async () => {
+      const chunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+      let answers = 0;
+      await using world = await open(
+        async (connection) => {
+          for (;;) {
+            await connection.readRequest();
+            await connection.write(answers++ === 0 ? ok() : chunks);
+          }
+        },
+        { raw },
+      );
+      const request = get("Connection: keep-alive\r\n", "GET / HTTP/1.0");
+      const kept = await world.client.request(request);
+      expect([kept.text(), kept.headers.one("connection")]).toEqual(["ok", "keep-alive"]);
+      const closed = await world.client.request(request);
+      expect([closed.text(), closed.headers.one("connection")]).toEqual(["abc", "close"]);
+      expect(closed.headers.has("transfer-encoding")).toBe(false);
+    });
+
+    test("passes interim answers on, but 100 Continue only once and only where it was asked for", async () => {
+      const hints = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n";
+      await using world = await open(answerAll(hints + ok()), { raw });
+      const response = await world.client.request(get());
+      expect(response.interim.map((each) => each.status)).toEqual([103]);
+      await world.client.write(
+        "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n",
+      );
+      expect((await world.client.readHead()).status).toBe(100);
+      await world.client.write("abc");
+      expect(
+        (await world.client.readResponse({ method: "POST" })).interim.map((each) => each.status),
+      ).toEqual([103]);
+      expect((await world.cell.requestsSeen()).at(-1)?.headers.has("expect")).toBe(false);
+    });
+  });
+
+  describe("with several attempts", () => {
+    test("sends a request again whose answer was dropped, and the client sees only the last one", async () => {
+      let count = 0;
+      await using world = await open(
+        async (connection) => {
+          for (;;) {
+            await connection.readRequest();
+            await connection.write(count++ < 2 ? "HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy" : ok());
+          }
+        },
+        {
+          raw,
+          drops: (head) => head.status === 503,
+          onFailure: (exchange, _result, router) => router.attempt(exchange),
+        },
+      );
+      const response = await world.client.request(get());
+      expect([response.status, response.text()]).toEqual([200, "ok"]);
+      const attempts = (await world.cell.requestsSeen()).map((each) => each.headers.one("x-attempt"));
+      expect(attempts).toEqual(["1", "2", "3"]);
+      expect(world.router.results.map((each) => each.kind)).toEqual(["discarded", "discarded", "complete"]);
+    });
+
+    test("sends a request with a body elsewhere when no connection could be made, with its body whole", async () => {
+      const gone = await startHostileUpstream(answerAll(ok()));
+      const goneUrl = gone.url;
+      await gone.close();
+      await using world = await open(answerAll(ok()), {
+        raw,
+        onRequest: (exchange, router) => router.attempt(exchange, goneUrl),
+        onFailure: (exchange, _result, router) => router.attempt(exchange),
+      });
+      expect((await world.client.request(post("order"))).text()).toBe("ok");
+      expect(await bodies(world.cell)).toEqual(["order"]);
+      expect(world.router.results[0]).toMatchObject({
+        kind: "failed",
+        code: "upstream-unreachable",
+        cause: "ECONNREFUSED",
+      });
+    });
+
+    test("says so when a connection that had been used before breaks without an answer", async () => {
+      let count = 0;
+      await using world = await open(
+        async (connection) => {
+          for (;;) {
+            await connection.readRequest();
+            if (count++ === 1) return connection.reset();
+            await connection.write(ok());
+          }
+        },
+        { raw, onFailure: (exchange, _result, router) => router.attempt(exchange) },
+      );
+      for (let n = 0; n < 2; n++) expect((await world.client.request(get())).text()).toBe("ok");
+      expect(world.router.results[1]).toMatchObject({
+        kind: "failed",
+        staleConnection: true,
+        headSent: false,
+      });
+    });
+
+    test("refuses to send a body again of which part is spent", async () => {
+      let thrown: unknown;
+      await using world = await open(
+        async (connection) => {
+          await connection.readHead();
+          connection.reset();
+        },
+        {
+          raw,
+          onFailure: (exchange, _result, router) => {
+            expect(exchange.replayable).toBe(false);
+            try {
+              router.attempt(exchange);
+            } catch (error) {
+              thrown = error;
+            }
+            answer(exchange, 502, "broken");
+          },
+        },
+      );
+      expect((await world.client.request(post("order"))).status).toBe(502);
+      expect(thrown).toBeInstanceOf(Error);
+    });
+  });
+
+  describe("that fails", () => {
+    test("answers in words when the fault comes along with the head, and cuts when the head is out", async () => {
+      let first = true;
+      await using world = await open(
+        async (connection) => {
+          await connection.readRequest();
+          const head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+          if (first) {
+            first = false;
+            await connection.write(`${head}nonsense\r\n`);
+            return;
+          }
+          await connection.write(`${head}3\r\nabc\r\n`);
+          await eventually(() => seen, { what: "the client has the head" });
+          await connection.write("nonsense\r\n");
+        },
+        { raw },
+      );
+      let seen = false;
+      expect((await world.client.request(get())).status).toBe(502);
+      await world.client.write(get());
+      const head = await world.client.readHead();
+      seen = true;
+      expect((await world.client.readBody(head)).ending).toBe("truncated");
+      expect(world.router.results).toMatchObject([
+        { code: "upstream-broken", headSent: false },
+        { code: "upstream-broken", headSent: true },
+      ]);
+    });
+
+    test.each([
+      ["connect", 5_000, "connect-timeout"],
+      ["head", 10_000, "head-timeout"],
+    ])("gives up on a cell after its time for the %s", async (what, limitMs, code) => {
+      // A listener with a full queue would be needed to hang a connect; a limit of nothing does the same.
+      const limits = what === "connect" ? { connectTimeoutMs: -1_000 } : {};
+      await using world = await open(async (connection) => void (await connection.readRequest()), {
+        raw,
+        limits,
+        ...(what === "connect" && {
+          onRequest: (exchange, router) => {
+            router.attempt(exchange);
+            router.pass(250);
+          },
+        }),
+      });
+      await world.client.write(get());
+      if (what === "head") {
+        await eventually(() => world.cell.connections[0]?.receivedBytes, {
+          what: "the cell has the request",
+        });
+        world.router.pass(limitMs);
+        expect(world.router.results).toEqual([]);
+        world.router.pass(300);
+      }
+      const response = await world.client.readResponse();
+      expect([response.status, response.text()]).toEqual([502, code]);
+    });
+
+    test("cuts an answer that stands still, and none that comes slowly", async () => {
+      await using world = await open(
+        async (connection) => {
+          await connection.readRequest();
+          await connection.write("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc");
+          await connection.reader.chunk();
+        },
+        { raw },
+      );
+      await world.client.write(get());
+      const head = await world.client.readHead();
+      world.router.pass(29_000);
+      await world.cell.connections[0]?.write("def");
+      let text = "";
+      const body = world.client.readBody(head, {
+        onBody: (piece) => {
+          text += piece;
+        },
+      });
+      await eventually(() => text === "abcdef", { what: "the second piece" });
+      world.router.pass(29_000);
+      expect(world.router.results).toEqual([]);
+      world.router.pass(2_000);
+      expect((await body).ending).toBe("truncated");
+      expect(world.router.results).toMatchObject([{ code: "body-timeout", headSent: true }]);
+    });
+
+    test("tells the cell when the client leaves", async () => {
+      await using world = await open(
+        async (connection) => {
+          await connection.readRequest();
+          await connection.untilClosed();
+        },
+        { raw },
+      );
+      await world.client.write(get());
+      await eventually(() => world.cell.connections[0]?.receivedBytes, { what: "the cell has the request" });
+      world.client.reset();
+      await eventually(() => world.cell.connections[0]?.closed, {
+        what: "the connection to the cell is closed",
+      });
+      expect(world.router.results).toEqual([{ kind: "client-aborted" }]);
+    });
+
+    test("never uses a connection again whose cell answered before the request's end", async () => {
+      await using world = await open(
+        async (connection) => {
+          await connection.readHead();
+          await connection.write(ok("early"));
+        },
+        { raw },
+      );
+      await world.client.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nstart");
+      const response = await world.client.readResponse({ method: "POST" });
+      expect([response.text(), response.headers.one("connection")]).toEqual(["early", "close"]);
+      await world.client.write(`rest!${get()}`);
+      expect(await world.client.untilClosed()).toBe("closed");
+      await eventually(() => world.cell.connections[0]?.closed, {
+        what: "the connection to the cell is closed",
+      });
+      expect(world.cell.connections).toHaveLength(1);
+    });
+  });
+
+  describe("that the router answers itself", () => {
+    const refusing = {
+      onRequest: (exchange: Parameters<typeof answer>[0]) => answer(exchange, 429, "slow down"),
+    };
+
+    test("keeps the connection, also behind a small body that nobody wants", async () => {
+      await using world = await open(answerAll(ok()), { raw, ...refusing });
+      await world.client.write(get() + post("0".repeat(1_000)) + get("", "HEAD / HTTP/1.1") + get());
+      for (const method of ["GET", "POST", "HEAD", "GET"]) {
+        const response = await world.client.readResponse({ method });
+        expect([response.status, response.text()]).toEqual([429, method === "HEAD" ? "" : "slow down"]);
+      }
+      expect(world.cell.connections).toEqual([]);
+    });
+
+    test.each([
+      ["is large", `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nstart`],
+      ["is chunked", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nstart\r\n"],
+      ["may never come", "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n"],
+    ])("closes, after the answer was read, where the body %s", async (_, request) => {
+      await using world = await open(answerAll(ok()), { raw, ...refusing });
+      await world.client.write(request);
+      const response = await world.client.readResponse({ method: "POST" });
+      expect([response.status, response.headers.one("connection")]).toEqual([429, "close"]);
+      await world.client.write("more");
+      expect(await world.client.untilClosed()).toBe("closed");
+    });
+
+    test("refuses what is no request, in its turn, and reads nothing behind it", async () => {
+      await using world = await open(answerAll(ok()), { raw });
+      await world.client.write(`${get()}GET / HTTP/1.1\r\nHost : a\r\n\r\n${get()}`);
+      expect((await world.client.readResponse()).status).toBe(200);
+      const refusal = await world.client.readResponse();
+      expect([refusal.status, refusal.text(), refusal.headers.one("connection")]).toEqual([
+        400,
+        "malformed-request",
+        "close",
+      ]);
+      expect(await world.client.untilClosed()).toBe("closed");
+      expect(await world.cell.requestsSeen()).toHaveLength(1);
+    });
+
+    test("refuses a body that is none, and the cell never takes it for whole", async () => {
+      await using world = await open(
+        async (connection) => {
+          await connection.readHead();
+          await connection.untilClosed();
+        },
+        {
+          raw,
+          onFailure: (exchange, result) => answer(exchange, 400, result.kind === "failed" ? result.code : ""),
+        },
+      );
+      await world.client.write("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcX");
+      const response = await world.client.readResponse({ method: "POST" });
+      expect([response.status, response.text()]).toEqual([400, "malformed-request"]);
+      await eventually(() => world.cell.connections[0]?.closed, {
+        what: "the connection to the cell is closed",
+      });
+      // The head had not left yet, or it has no whole body behind it.
+      const endings = (await world.cell.requestsSeen()).map((each) => each.ending);
+      expect(endings.filter((ending) => ending !== "truncated")).toEqual([]);
+    });
+  });
+
+  describe("and the client's time", () => {
+    test("ends a head that does not come to its end", async () => {
+      await using world = await open(answerAll(ok()), { raw });
+      await world.client.write(`${get()}GET / HTTP/1.1\r\n`);
+      expect((await world.client.readResponse()).status).toBe(200);
+      world.router.pass(9_000);
+      expect(world.router.refusals).toEqual([]);
+      world.router.pass(2_000);
+      const response = await world.client.readResponse();
+      expect([response.status, response.text()]).toEqual([400, "request-timeout"]);
+      expect(await world.client.untilClosed()).toBe("closed");
+    });
+
+    test("ends a body that stands still, and tells the cell", async () => {
+      await using world = await open(
+        async (connection) => {
+          await connection.readHead();
+          await connection.untilClosed();
+        },
+        {
+          raw,
+          onFailure: (exchange, result) => answer(exchange, 408, result.kind === "failed" ? result.code : ""),
+        },
+      );
+      await world.client.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nstart");
+      await eventually(async () => (await bodies(world.cell))[0] === "start", {
+        what: "the cell has the start",
+      });
+      world.router.pass(29_000);
+      expect(world.router.results).toEqual([]);
+      world.router.pass(2_000);
+      expect((await world.client.readResponse({ method: "POST" })).text()).toBe("request-timeout");
+      await eventually(() => world.cell.connections[0]?.closed, {
+        what: "the connection to the cell is closed",
+      });
+    });
+
+    test("closes an idle connection without a word", async () => {
+      await using world = await open(answerAll(ok()), { raw });
+      await world.client.request(get());
+      world.router.pass(64_000);
+      expect((await world.client.request(get())).status).toBe(200);
+      world.router.pass(66_000);
+      expect((await world.client.reader.toEnd()).toString()).toBe("");
+    });
+  });
+
+  test("a stop lets the exchange under way finish as the last one of its connection", async () => {
+    let release = (): void => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    await using world = await open(
+      async (connection) => {
+        await connection.readRequest();
+        await released;
+        await connection.write(ok());
+      },
+      { raw },
+    );
+    await using idle = await RawClient.connect(world.router.url);
+    await eventually(() => world.router.listener.connectionCount === 2, {
+      what: "both connections are accepted",
+    });
+    await world.client.write(get());
+    await eventually(() => world.cell.connections[0]?.receivedBytes, { what: "the cell has the request" });
+    const drained = world.router.listener.drain(10_000);
+    expect(await idle.untilClosed()).toBe("closed");
+    release();
+    const response = await world.client.readResponse();
+    expect([response.text(), response.headers.one("connection")]).toEqual(["ok", "close"]);
+    expect(await world.client.untilClosed()).toBe("closed");
+    // The clients have not closed their own side; nobody waits for them for long.
+    world.router.pass(1_500);
+    await drained;
+  });
+});

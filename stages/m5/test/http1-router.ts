@@ -1,0 +1,108 @@
+// The smallest router that the data path can serve: one endpoint, decisions that a test makes, and time that stands still until
+// the test moves it.
+
+import { ConnectionPool, defaultPoolLimits, type PoolLimits } from "../src/connection-pool.ts";
+import type { Exchange } from "../src/http1/exchange.ts";
+import type { AttemptResult, ExchangeHandler } from "../src/http1/exchange-handler.ts";
+import { Listener } from "../src/http1/listener.ts";
+import { RawTcp } from "../src/http1/raw-tcp.ts";
+import type { Refusal } from "../src/http1/refusal.ts";
+import type { ResponseHead } from "../src/http1/response-head.ts";
+import { Ticker } from "../src/http1/ticker.ts";
+
+export interface Context {
+  attempts: number;
+}
+
+type TestExchange = Exchange<Context>;
+
+export interface Decisions {
+  /** What happens with a request; by default one attempt at the endpoint. */
+  readonly onRequest?: (exchange: TestExchange, router: TestRouter) => void;
+  /** Whether an answer is dropped; by default none is. */
+  readonly drops?: (head: ResponseHead, exchange: TestExchange) => boolean;
+  /** What happens after a failure or a dropped answer; by default a 502 that names it. */
+  readonly onFailure?: (exchange: TestExchange, result: AttemptResult, router: TestRouter) => void;
+}
+
+export interface TestRouterOptions extends Decisions {
+  readonly limits?: Partial<PoolLimits>;
+  /** Whether sockets are used raw. */
+  readonly raw: boolean;
+}
+
+export class TestRouter implements ExchangeHandler<Context>, AsyncDisposable {
+  readonly results: AttemptResult[] = [];
+  readonly refusals: Refusal[] = [];
+  readonly pool: ConnectionPool;
+  readonly listener: Listener<Context>;
+  url = "";
+  #nowMs = 1_000_000;
+  readonly #ticker: Ticker;
+  readonly #endpointUrl: string;
+  readonly #decisions: Decisions;
+
+  private constructor(endpointUrl: string, options: TestRouterOptions) {
+    this.#endpointUrl = endpointUrl;
+    this.#decisions = options;
+    const clock = { now: () => this.#nowMs, sleep: () => new Promise<void>(() => {}) };
+    this.#ticker = new Ticker(clock);
+    const raw = options.raw ? RawTcp.load() : undefined;
+    this.pool = new ConnectionPool(this.#ticker, { ...defaultPoolLimits, ...options.limits }, raw);
+    this.listener = new Listener({ handler: this, ticker: this.#ticker, clock, ...(raw && { raw }) });
+  }
+
+  static async start(endpointUrl: string, options: TestRouterOptions): Promise<TestRouter> {
+    const router = new TestRouter(endpointUrl, options);
+    router.url = `http://127.0.0.1:${await router.listener.listen({ port: 0, host: "127.0.0.1" })}`;
+    return router;
+  }
+
+  /** Lets `ms` pass, and what is due happen. */
+  pass(ms: number): void {
+    this.#nowMs += ms;
+    this.#ticker.tick();
+  }
+
+  attempt(exchange: TestExchange, endpointUrl = this.#endpointUrl): void {
+    const context = exchange.context ?? { attempts: 0 };
+    exchange.context = context;
+    context.attempts++;
+    exchange.attempt(this.pool.endpoint(endpointUrl), `X-Attempt: ${context.attempts}\r\n`);
+  }
+
+  onRequest(exchange: TestExchange): void {
+    const { onRequest } = this.#decisions;
+    if (onRequest !== undefined) onRequest(exchange, this);
+    else this.attempt(exchange);
+  }
+
+  onRefusal(exchange: TestExchange, refusal: Refusal): void {
+    this.refusals.push(refusal);
+    answer(exchange, 400, refusal.code);
+  }
+
+  onAnswer(exchange: TestExchange, head: ResponseHead): string | undefined {
+    return this.#decisions.drops?.(head, exchange) === true ? undefined : "X-Routed-To: tier1\r\n";
+  }
+
+  onAttemptEnd(exchange: TestExchange, result: AttemptResult): void {
+    this.results.push(result);
+    const ended = result.kind === "complete" || result.kind === "client-aborted";
+    if (ended || (result.kind === "failed" && result.headSent)) return;
+    const { onFailure } = this.#decisions;
+    if (onFailure !== undefined) onFailure(exchange, result, this);
+    else answer(exchange, 502, result.kind === "failed" ? result.code : result.kind);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const drained = this.listener.drain(0);
+    this.listener.destroy();
+    this.pool.destroy();
+    await drained;
+  }
+}
+
+export function answer(exchange: TestExchange, status: number, body: string): void {
+  exchange.answer({ status, reason: "Refused", lines: "Content-Type: text/plain\r\n", body });
+}
