@@ -25,7 +25,7 @@ export function renderStageDiffs(root: string): (markdown: MarkdownRenderer) => 
   };
 }
 
-/** @throws Error for a stage that does not exist, and for a changed file without a reason */
+/** @throws Error for a stage that does not exist */
 export function stageDiffHtml(fromName: string, toName: string, root: string): string {
   const from = milestones.find((stage) => stage === fromName);
   const to = milestones.find((stage) => stage === toName);

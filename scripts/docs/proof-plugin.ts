@@ -1,12 +1,13 @@
-// Markdown: `[title](test:shared/contract/m1/endings.ts)` points to the test that proves a claim, and `<Proofs />` shows
+// Markdown: `[title](test:shared/contract/m1)` points to the test that proves a claim, and `<Proofs />` shows
 // the tests that a page has pointed to. A test that does not exist stops the build: the claim would be without proof.
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { MarkdownRenderer } from "vitepress";
+import { filesUnder } from "../stages.ts";
 
 export interface Proof {
-  /** File of the test, relative to the project. */
+  /** File of the test, or a folder above it, relative to the project. */
   readonly path: string;
   /** The test's title, or the beginning of it. */
   readonly title: string;
@@ -23,29 +24,52 @@ export function readProofs(markdown: string): Proof[] {
   }));
 }
 
-/** The test's source, from its title to its end. */
-export function proofSource(
-  root: string,
-  { path, title }: Proof,
-):
-  | { readonly ok: true; readonly text: string; readonly line: number }
-  | { readonly ok: false; readonly fault: string } {
-  const file = join(root, path);
-  if (!existsSync(file)) return { ok: false, fault: `there is no test file "${path}"` };
-  const lines = readFileSync(file, "utf8").split("\n");
-  const plain = (text: string) => text.replaceAll(/[`"'\\]/g, "");
-  const start = lines.findIndex((line) => plain(line).includes(plain(title)));
-  if (start < 0) return { ok: false, fault: `"${path}" has no test "${title}"` };
-  return { ok: true, text: untilItsEnd(lines.slice(start)), line: start + 1 };
+export type ProofSource =
+  | { readonly ok: true; readonly path: string; readonly text: string; readonly line: number }
+  | { readonly ok: false; readonly fault: string };
+
+/** The test's source, from its first line to its last. A path may be a folder: tests move from file to file. */
+export function proofSource(root: string, { path, title }: Proof): ProofSource {
+  const place = join(root, path);
+  if (!existsSync(place)) return { ok: false, fault: `there is no test file or folder "${path}"` };
+  const files = statSync(place).isDirectory()
+    ? filesUnder(place)
+        .filter((file) => file.endsWith(".ts"))
+        .map((file) => `${path.replace(/\/$/, "")}/${file}`)
+    : [path];
+  for (const file of files) {
+    const lines = readFileSync(join(root, file), "utf8").split("\n");
+    const named = lines.findIndex((line) => plain(line).includes(plain(title)));
+    if (named < 0) continue;
+    const start = startOfTest(lines, named);
+    return { ok: true, path: file, text: testFrom(lines, start), line: start + 1 };
+  }
+  return { ok: false, fault: `"${path}" has no test "${title}"` };
 }
 
-/** To the first line that stands no further in than the first one and closes something; a table's row is one line. */
-function untilItsEnd(lines: readonly string[]): string {
-  const [first = "", ...rest] = lines;
+function plain(text: string): string {
+  return text.replaceAll(/[`"'\\]/g, "");
+}
+
+/** A title may stand on a line of its own, or behind the table of a `test.each`. */
+function startOfTest(lines: readonly string[], named: number): number {
+  for (let index = named; index >= Math.max(0, named - 40); index--) {
+    if (/^\s*test\b/.test(lines[index] ?? "")) return index;
+  }
+  return named;
+}
+
+function testFrom(lines: readonly string[], start: number): string {
+  const first = lines[start] ?? "";
   const indent = first.length - first.trimStart().length;
-  if (!/[{([]\s*$/.test(first)) return first.trim();
-  const end = rest.findIndex((line) => line.trim() !== "" && line.length - line.trimStart().length <= indent);
-  return [first, ...rest.slice(0, end + 1)].map((line) => line.slice(indent)).join("\n");
+  const isEnd = (line: string) =>
+    line.slice(0, indent).trim() === "" && /^(?:\}\s*)?\);?$/.test(line.slice(indent));
+  const length = lines.slice(start).findIndex(isEnd);
+  const until = length < 0 ? start + 1 : start + length + 1;
+  return lines
+    .slice(start, until)
+    .map((line) => line.slice(indent))
+    .join("\n");
 }
 
 export function linkProofs(root: string): (markdown: MarkdownRenderer) => void {
@@ -91,7 +115,7 @@ export function linkProofs(root: string): (markdown: MarkdownRenderer) => void {
       const source = proofSource(root, proof);
       if (!source.ok) throw new Error(source.fault);
       return [
-        `<details class="proof"><summary>${escapeHtml(proof.title)} <code>${proof.path}:${source.line}</code></summary>`,
+        `<details class="proof"><summary>${escapeHtml(proof.title)} <code>${source.path}:${source.line}</code></summary>`,
         `<pre id="${id}" class="diff-lines" tabindex="0" v-pre>${escapeHtml(source.text)}</pre></details>\n`,
       ].join("");
     }
