@@ -1,0 +1,107 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { startHostileUpstream } from "../shared/testkit/hostile-upstream.ts";
+import { failOnLeaks } from "../shared/testkit/leak-check.ts";
+import { startRouter } from "../shared/testkit/router-process.ts";
+
+failOnLeaks();
+
+const script = fileURLToPath(new URL("contract.ts", import.meta.url));
+const placements = ["visa", "tier1", "tier2", "tier3"] as const;
+
+async function contract(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  // Vitest sets these in its workers, and the script starts a Vitest of its own.
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("VITEST")));
+  const child = spawn(process.execPath, [script, ...args], {
+    env: { ...env, NO_COLOR: "1" },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const said = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"] as const) {
+    child[name].setEncoding("utf8").on("data", (text: string) => {
+      said[name] += text;
+    });
+  }
+  const [code] = (await once(child, "close")) as [number | null];
+  return { code, ...said };
+}
+
+/** Ports that were free a moment ago. */
+async function freePorts(): Promise<Record<(typeof placements)[number], number>> {
+  const servers = await Promise.all(placements.map(() => startHostileUpstream(async () => {})));
+  const ports = servers.map((server) => server.port);
+  await Promise.all(servers.map((server) => server.close()));
+  return { visa: ports[0] ?? 0, tier1: ports[1] ?? 0, tier2: ports[2] ?? 0, tier3: ports[3] ?? 0 };
+}
+
+const listed = (ports: Record<string, number>) =>
+  Object.entries(ports)
+    .map(([name, port]) => `${name}=${port}`)
+    .join(",");
+
+test("runs the chosen cases against a router that is up, and says which held", async () => {
+  const ports = await freePorts();
+  const endpoints = Object.fromEntries(
+    Object.entries(ports).map(([name, port]) => [name, `http://127.0.0.1:${port}`]),
+  );
+  await using router = await startRouter({ stage: "m1", endpoints });
+  const only = ["--ports", listed(ports), "--only", "keeps a length"];
+  const words = await contract("m1", router.url, ...only);
+  expect(words).toMatchObject({ code: 0, stderr: "" });
+  expect(words.stdout).toContain("ok       bodies of an answer > keeps a length of zero");
+  expect(words.stdout).toMatch(/Contract m1 at http:\/\/127\.0\.0\.1:\d+: 2 hold, 0 broken/);
+  const { stdout } = await contract("m1", router.url, ...only, "--json");
+  expect(JSON.parse(stdout)).toMatchObject({ contract: "m1", passed: 2, failed: 0, failures: [] });
+});
+
+test("exits with 1 and the failing case when the router breaks the contract", async () => {
+  // A "router" that answers everything itself.
+  await using liar = await startHostileUpstream(async (connection) => {
+    await connection.readRequest();
+    await connection.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Routed-To: visa\r\n\r\nok");
+  });
+  const ports = await freePorts();
+  const only = ["--ports", listed(ports), "--only", "sends the key visa"];
+  const { code, stdout } = await contract("m1", liar.url, ...only, "--json");
+  expect(code).toBe(1);
+  const report = JSON.parse(stdout) as { failed: number; failures: { title: string; message: string }[] };
+  expect(report.failed).toBe(1);
+  expect(report.failures[0]?.title).toContain("sends the key visa to visa");
+  expect(report.failures[0]?.message).not.toBe("");
+});
+
+test.each<[string, () => Promise<[string[], RegExp]>]>([
+  [
+    "nothing listens at the URL",
+    async () => {
+      const { visa } = await freePorts();
+      return [
+        ["m1", `http://127.0.0.1:${visa}`],
+        /^contract: nothing accepts connections at .*start the router/,
+      ];
+    },
+  ],
+  ["the contract is unknown", async () => [["m9", "http://127.0.0.1:1"], /unknown contract "m9": one of m1/]],
+  ["the URL is none", async () => [["m1", "127.0.0.1:8080"], /write the router's URL as http:\/\/host:port/]],
+  [
+    "a port is written wrong",
+    async () => [["m1", "http://127.0.0.1:1", "--ports", "visa=http"], /Write each port as name=number/],
+  ],
+])("exits with 1 and one line when %s", async (_, prepare) => {
+  const [args, message] = await prepare();
+  const { code, stderr } = await contract(...args);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(message);
+  expect(stderr.trim().split("\n")).toHaveLength(1);
+});
+
+test("names the endpoint port that is busy, and who should leave it", async () => {
+  await using holder = await startHostileUpstream(async () => {});
+  const ports = { ...(await freePorts()), tier2: holder.port };
+  const { code, stderr } = await contract("m1", holder.url, "--ports", listed(ports));
+  expect(code).toBe(1);
+  expect(stderr).toContain(`port ${holder.port} is busy`);
+  expect(stderr).toContain('the cell "tier2"');
+});
