@@ -356,7 +356,7 @@ function textOf({ machine, routers, clientProcesses, rows, bar }: Result): strin
     "",
     formatTable(head, body),
     "",
-    "sent, CPU: of the control plane, a push. Method and limits: bench/README.md and the JSON.",
+    "sent, CPU: of the control plane, a push. The method stands in the JSON.",
   ];
   if (machine.loadBefore > 0.5)
     lines.push(`NOTE: the machine was busy before the start (load ${machine.loadBefore}).`);

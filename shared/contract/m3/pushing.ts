@@ -1,9 +1,19 @@
 // The ordinary day: a change at the control plane reaches every router, and everybody can see that it did.
 
-import { writeFile } from "node:fs/promises";
+import { readdir, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { PushContract } from "./contract.ts";
 import { Traffic } from "./traffic.ts";
+
+/** Size of what is saved for good in `folder`: files that are still being written have a number at the end. */
+async function savedBytes(folder: string): Promise<number> {
+  let bytes = 0;
+  for (const name of await readdir(folder)) {
+    if (!/\.\d+$/.test(name)) bytes += (await stat(join(folder, name))).size;
+  }
+  return bytes;
+}
 
 export function describePushing(contract: PushContract): void {
   describe("pushing", () => {
@@ -69,6 +79,30 @@ export function describePushing(contract: PushContract): void {
       await writeFile(controlPlane.routingFile, JSON.stringify(mended));
       expect((await router.runs(mended)).revision).toBe(3);
       expect((await controlPlane.get("/healthz")).body.storeFault).toBeNull();
+    });
+
+    test("a table of 100,000 keys arrives under traffic, and is there again after a restart", async () => {
+      const controlPlane = await contract.startControlPlane("large", contract.table());
+      const options = { id: "large-1", controlPlaneUrl: controlPlane.url, token: controlPlane.token };
+      const router = await contract.startRouter(options);
+      await router.configWhere("runs revision 1", ({ revision }) => revision === 1);
+      const traffic = new Traffic(router.url);
+      const table = contract.table((each) => {
+        for (let key = 0; key < 100_000; key++) each.routingTable[`tenant-${key}`] = "tier2";
+      });
+      await controlPlane.put(table);
+      await router.runs(table);
+      expect(await router.served("tenant-99999")).toBe("tier2");
+      await controlPlane.routerWhere("large-1", "is up to date", ({ lagSeconds }) => lagSeconds === 0);
+      await traffic.expectUntouched();
+      // Long after the acknowledgement the snapshot may still be on its way to the disk.
+      const state = join(await contract.folder("large-1"), "state");
+      await expect.poll(() => savedBytes(state), { timeout: 20_000 }).toBeGreaterThan(1_000_000);
+      await router.kill();
+      await controlPlane.kill();
+      const again = await contract.startRouter(options);
+      expect(await again.config()).toMatchObject({ version: table.version, source: "last-known-good" });
+      expect(await again.served("tenant-99999")).toBe("tier2");
     });
 
     test("a flood of changes ends with every router on the last one", async () => {
