@@ -95,38 +95,15 @@ export class ControlPlaneClient {
   // #region link
   /** One link from connect to close. Resolves with whether it brought the router up to date. Never rejects. */
   async #link(): Promise<boolean> {
-    const { url, maxMessageBytes, receiver, routerId, logger } = this.#deps;
+    const { url, receiver, routerId, logger } = this.#deps;
     const token = await this.#deps.readToken();
     if (this.#stop.signal.aborted) return false;
-    // `closeTimeout` is missing from the published types; without it a peer that is gone holds a closing link for 30 s.
-    const options: ClientOptions & { closeTimeout: number } = {
-      headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
-      handshakeTimeout: 5_000,
-      closeTimeout: 1_000,
-      maxPayload: maxMessageBytes,
-      perMessageDeflate: false,
-    };
     this.#ending = undefined;
-    const socket = new WebSocket(url, options);
+    const socket = new WebSocket(url, this.#optionsWith(token));
     const link = receiver.openLink();
     const ended = new AbortController();
     const outcome = { proven: false };
-    const closed = new Promise<void>((resolve) => {
-      socket.once("close", (code, reason) => {
-        // 1006: no closing handshake. https://www.rfc-editor.org/rfc/rfc6455#section-7.1.5
-        const words =
-          code === 1006 ? "The link broke off" : `The control plane closed the link: ${code} ${reason}`;
-        this.#fail(words.trim());
-        resolve();
-      });
-    });
-    socket.on("error", (error) => this.#fail(error.message));
-    socket.once("unexpected-response", (request, response) => {
-      this.#fail(refusalWords(response.statusCode ?? 0, token !== undefined));
-      // This listener takes over from ws, which would have ended the request.
-      request.destroy();
-      socket.terminate();
-    });
+    const closed = this.#closing(socket, token !== undefined);
     socket.once("upgrade", (response) => this.#watch(socket, response.socket, ended.signal));
     socket.once("open", () => {
       this.#connected = true;
@@ -148,6 +125,38 @@ export class ControlPlaneClient {
     return outcome.proven;
   }
   // #endregion link
+
+  #optionsWith(token: string | undefined): ClientOptions {
+    // `closeTimeout` is missing from the published types; without it a peer that is gone holds a closing link for 30 s.
+    const options: ClientOptions & { closeTimeout: number } = {
+      headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+      handshakeTimeout: 5_000,
+      closeTimeout: 1_000,
+      maxPayload: this.#deps.maxMessageBytes,
+      perMessageDeflate: false,
+    };
+    return options;
+  }
+
+  /** Resolves when the link has ended, whatever ended it, and even when it never began. */
+  #closing(socket: WebSocket, hasToken: boolean): Promise<void> {
+    socket.on("error", (error) => this.#fail(error.message));
+    socket.once("unexpected-response", (request, response) => {
+      this.#fail(refusalWords(response.statusCode ?? 0, hasToken));
+      // This listener takes over from ws, which would have ended the request.
+      request.destroy();
+      socket.terminate();
+    });
+    return new Promise((resolve) => {
+      socket.once("close", (code, reason) => {
+        // 1006: no closing handshake. https://www.rfc-editor.org/rfc/rfc6455#section-7.1.5
+        const words =
+          code === 1006 ? "The link broke off" : `The control plane closed the link: ${code} ${reason}`;
+        this.#fail(words.trim());
+        resolve();
+      });
+    });
+  }
 
   /** One message after the other, the socket paused meanwhile: a flood waits in the sender, not in this process. */
   #readInOrder(socket: WebSocket, link: Link, outcome: { proven: boolean }): () => Promise<void> {
@@ -208,8 +217,7 @@ export class ControlPlaneClient {
 
   #watch(socket: WebSocket, wire: Socket, signal: AbortSignal): void {
     const watched = {
-      bytesReceived: () => wire.bytesRead,
-      bytesWaiting: () => socket.bufferedAmount,
+      bytesMoved: () => wire.bytesRead,
       ping: () => {
         if (socket.readyState === WebSocket.OPEN) socket.ping();
       },

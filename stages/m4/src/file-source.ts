@@ -59,15 +59,16 @@ export class FileSource {
   #settling = false;
   #closed = false;
   #following: Promise<void> = Promise.resolve();
+  readonly #watchFaults = new Set<string>();
 
   constructor(dependencies: FileSourceDependencies) {
     this.#deps = dependencies;
-    const { path, logger } = dependencies;
+    const { path } = dependencies;
     this.#status = { source: "file", path, version: null, checksum: null, appliedAt: null, lastError: null };
     this.#watcher = new PathWatcher(
       path,
       () => this.#notice("change"),
-      (error) => logger.warn({ event: "routing-not-watched", path, cause: error.message, rereadMs }),
+      (error) => this.#onWatchFault(error.message),
     );
   }
 
@@ -123,6 +124,13 @@ export class FileSource {
     if (pending === "request" || !this.#settling) this.#pause.abort();
   }
 
+  /** Without a watch the file is still read every `rereadMs`; the log says each reason once. */
+  #onWatchFault(cause: string): void {
+    if (this.#watchFaults.has(cause)) return;
+    this.#watchFaults.add(cause);
+    this.#deps.logger.warn({ event: "routing-not-watched", path: this.#deps.path, cause, rereadMs });
+  }
+
   async #sleep(ms: number): Promise<void> {
     this.#pause = new AbortController();
     await this.#deps.clock.sleep(ms, this.#pause.signal).catch(() => {});
@@ -144,8 +152,9 @@ export class FileSource {
       decoded = { ok: false, faults: [`(file): ${error instanceof Error ? error.message : error}`] };
     }
     if (decoded.ok) this.#accept(decoded);
-    // A fault in a file that is being written is not worth a word: the next read will tell.
     else if (this.#pending === "nothing" || this.#status.version === null) this.#reject(decoded.faults);
+    // A fault in a file that is being written is not worth a word: the next read will tell, from the bytes on.
+    else this.#bytes = undefined;
   }
 
   #accept({ table, checksum }: Extract<Decoded, { ok: true }>): void {

@@ -15,10 +15,8 @@ export const defaultLivenessLimits: LivenessLimits = { pingEveryMs: 3_000, deadA
 
 /** What there is to see of a link. */
 export interface WatchedLink {
-  /** Bytes that came from the other end so far. The other end answers each ping, so on a live link this grows. */
-  bytesReceived(): number;
-  /** Bytes that wait to leave. When they get fewer, the other end is taking them, however slowly. */
-  bytesWaiting(): number;
+  /** Grows with every sign of life: bytes that came, or that the other end took. It answers each ping. */
+  bytesMoved(): number;
   ping(): void;
 }
 
@@ -30,8 +28,7 @@ export async function untilDead(
   { pingEveryMs, deadAfterMs }: LivenessLimits,
   signal: AbortSignal,
 ): Promise<boolean> {
-  let received = link.bytesReceived();
-  let waiting = link.bytesWaiting();
+  let moved = link.bytesMoved();
   let aliveAtMs = clock.now();
   for (;;) {
     link.ping();
@@ -42,13 +39,11 @@ export async function untilDead(
       return false;
     }
     const nowMs = clock.now();
-    const showsLife = link.bytesReceived() !== received || link.bytesWaiting() < waiting;
     // A process that itself stood still has not looked at its sockets: it must not blame the other end.
     const overslept = nowMs - wakeAtMs > pingEveryMs / 2;
-    if (showsLife || overslept) aliveAtMs = nowMs;
+    if (link.bytesMoved() !== moved || overslept) aliveAtMs = nowMs;
     else if (nowMs - aliveAtMs >= deadAfterMs) return true;
-    received = link.bytesReceived();
-    waiting = link.bytesWaiting();
+    moved = link.bytesMoved();
   }
 }
 // #endregion liveness

@@ -66,9 +66,8 @@ async function main(): Promise<void> {
   admin.get("/healthz", (_, res) => sendJson(res, 200, { status: "ok" }));
   const ready = (): boolean => accepting && store.current() !== undefined;
   admin.get("/readyz", (_, res) => sendJson(res, ready() ? 200 : 503, { ready: ready() }));
-  admin.get("/debug/config", (_, res) =>
-    sendJson(res, 200, { ...(pushed ?? source).status(), ...overview(store) }),
-  );
+  const status = () => (pushed ?? source).status();
+  admin.get("/debug/config", (_, res) => sendJson(res, 200, { ...status(), ...overview(store) }));
   admin.get("/metrics", (_, res) => {
     res.setHeader("Content-Type", metrics.contentType);
     // Whatever goes wrong here must not end the process that serves the traffic.
@@ -87,9 +86,7 @@ async function main(): Promise<void> {
     accepting = false;
     stopChecks.abort();
     events.close();
-    await source.close();
-    await server.drain(drainMs);
-    await pushed?.close();
+    await Promise.all([server.drain(drainMs), source.close(), pushed?.close()]);
     await upstreams.destroy();
     await admin.close();
     logger.info({ event: "stopped" });
@@ -135,7 +132,7 @@ function resilienceFor(store: TableStore, logger: Logger) {
   return { events, health, resilience, metrics };
 }
 
-/** The control plane's side of the wiring; undefined when the routing file alone counts. */
+/** What takes the table from a control plane; undefined when the routing file alone counts. */
 function snapshotSource(
   settings: Settings,
   bootstrap: FileSource,
@@ -175,10 +172,7 @@ main().catch(fail);
 
 /** Ends the process with one sentence that says what to change. */
 function fail(error: NodeJS.ErrnoException): void {
-  const busy =
-    error.code === "EADDRINUSE"
-      ? "Cannot start: the port is busy; set PORT or ADMIN_PORT to another one. "
-      : "";
+  const busy = error.code === "EADDRINUSE" ? "Cannot start: the port is busy; set PORT or ADMIN_PORT. " : "";
   process.stderr.write(`${busy}${error.message}\n`);
   process.exit(1);
 }

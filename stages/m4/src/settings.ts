@@ -23,7 +23,10 @@ const schema = z.object({
   /** Who pushes the table, such as `ws://127.0.0.1:8081/v1/connect`; `off` or nothing: `ROUTING_FILE` alone counts. */
   CONTROL_PLANE_URL: z.string().default("ws://127.0.0.1:8081").transform(parseControlPlaneUrl),
   /** The control plane's token; without it, the one in `CONTROL_PLANE_TOKEN_FILE`. */
-  CONTROL_PLANE_TOKEN: z.string().trim().optional(),
+  CONTROL_PLANE_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7e]*$/, "expected printable characters without a space")
+    .optional(),
   /** Read for each link, so it may be made later than this router is started. */
   CONTROL_PLANE_TOKEN_FILE: z.string().optional(),
   /** Folder for the last-known-good snapshot, and for the token of a control plane beside this router. */

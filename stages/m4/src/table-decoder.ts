@@ -33,7 +33,7 @@ export function decodeTable(bytes: Uint8Array): Decoded {
 // #endregion decode
 
 // #region aside
-/** From this size on a table is decoded aside: about 3 ms of work, less than it takes to start a thread. */
+/** From this size on, about 2,000 routing keys, the work takes longer than requests should wait. */
 export const asideFromBytes = 64 * 1024;
 
 /** What the other thread answers first. The large part of a table follows in slices, each when it is asked for. */

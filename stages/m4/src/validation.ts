@@ -26,7 +26,7 @@ export function mapOf<Value>(
       return z.NEVER;
     }
     for (const name of Object.keys(input)) {
-      const keyResult = key.safeParse(name);
+      const keyResult = key.safeParse(name, { error: explain });
       if (!keyResult.success) {
         for (const issue of keyResult.error.issues) context.addIssue({ ...issue, path: [name] });
       }
@@ -53,7 +53,10 @@ function bare(schema: z.ZodType): object {
 // #region faults
 /** What to say about an issue in place of zod's own words; undefined keeps them. For zod's `error` parameter. */
 export function explain(issue: z.core.$ZodRawIssue): string | undefined {
-  if (issue.code === "invalid_type") return expected(`a value of type ${issue.expected}`, issue.input);
+  if (issue.code === "invalid_type") {
+    return expected(`${issue.expected === "object" ? "an" : "a"} ${issue.expected}`, issue.input);
+  }
+  if (issue.code === "too_small" && issue.origin === "string") return "must not be empty";
   if (issue.code === "invalid_value") return expected(issue.values.map(quoted).join(" or "), issue.input);
   return undefined;
 }

@@ -21,7 +21,10 @@ export interface Published {
 
 /** The way to one router, as far as the fleet cares. */
 export interface Wire {
-  send(frame: string | Uint8Array): void;
+  /** A short message. */
+  say(text: string): void;
+  /** A snapshot. `done` is called once: when it has left, or when there is no use in waiting for that any longer. */
+  send(frame: Uint8Array, done: () => void): void;
   close(code: number, reason: string): void;
 }
 
@@ -71,6 +74,8 @@ export interface FleetDependencies {
   /** A router has what this store cannot account for. Publish a new epoch, if that is still so. */
   readonly onLostHistory: (have: Position) => void;
   readonly onNack: (routerId: string, nack: Nack) => void;
+  /** @default 33554432 */
+  readonly maxBytesInFlight?: number;
   /** Routers without a link that are still listed; the one unseen for longest is forgotten first. @default 10000 */
   readonly maxRemembered?: number;
 }
@@ -79,6 +84,9 @@ export class Fleet {
   readonly #deps: FleetDependencies;
   readonly #links = new Set<RouterLink>();
   readonly #routers = new Map<string, KnownRouter>();
+  /** Links that are to get a snapshot, in the order in which they asked. */
+  readonly #waiting = new Set<RouterLink>();
+  #bytesInFlight = 0;
   #published: Published;
   #publishedAtMs: number;
 
@@ -104,12 +112,38 @@ export class Fleet {
    * answered, it is offered the newest, and those in between are never sent.
    */
   #offer(link: RouterLink): void {
+    if (link.router === undefined || link.busy || this.#isOffered(link)) return;
+    this.#waiting.add(link);
+    this.#sendNext();
+  }
+
+  /**
+   * Sends to as many links as `maxBytesInFlight` allows, the others wait. Sent to all at once, a large table would
+   * reach the first router as late as the last one, and pings would wait behind it until healthy links look dead.
+   */
+  #sendNext(): void {
+    const { maxBytesInFlight = 32 * 1024 * 1024 } = this.#deps;
+    for (const link of this.#waiting) {
+      if (this.#bytesInFlight >= maxBytesInFlight) return;
+      this.#waiting.delete(link);
+      // The newest by now, whatever it was when the link began to wait.
+      if (!this.#isOffered(link)) this.#send(link);
+    }
+  }
+
+  #send(link: RouterLink): void {
     const { history, frame } = this.#published;
-    if (link.router === undefined || link.busy) return;
-    if (link.offered !== undefined && isSamePosition(link.offered, history)) return;
     link.offered = history;
     link.busy = true;
-    link.wire.send(frame);
+    this.#bytesInFlight += frame.length;
+    link.wire.send(frame, () => {
+      this.#bytesInFlight -= frame.length;
+      this.#sendNext();
+    });
+  }
+
+  #isOffered({ offered }: RouterLink): boolean {
+    return offered !== undefined && isSamePosition(offered, this.#published.history);
   }
   // #endregion publish
 
@@ -121,6 +155,7 @@ export class Fleet {
 
   disconnect(link: RouterLink, nowMs: number): void {
     this.#links.delete(link);
+    this.#waiting.delete(link);
     const router = link.router;
     if (router === undefined) return;
     router.links.delete(link);
@@ -168,7 +203,7 @@ export class Fleet {
     if (have !== null && isSamePosition(have, history)) {
       link.offered = history;
       const { epoch, revision, checksum } = history;
-      return link.wire.send(encode({ type: "current", epoch, revision, checksum }));
+      return link.wire.say(encode({ type: "current", epoch, revision, checksum }));
     }
     // The router would ignore a snapshot from before what it has; the new epoch will be offered when it is published.
     if (have !== null && isLostHistory(history, have)) return this.#deps.onLostHistory(have);

@@ -1,9 +1,8 @@
 // Where epoch and revision of the store are kept over a restart: one small file that is replaced whole.
 
-import { mkdir, readFile, rename } from "node:fs/promises";
-import { dirname } from "node:path";
-import writeFileAtomic from "write-file-atomic";
+import { readFile, rename } from "node:fs/promises";
 import { z } from "zod";
+import { writeDurably } from "./durable-write.ts";
 import type { History } from "./history.ts";
 
 const schema = z.object({
@@ -35,6 +34,5 @@ export async function readHistory(path: string): Promise<History | undefined> {
 
 /** Resolves when the file is on disk, whole. */
 export async function writeHistory(path: string, history: History): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  await writeFileAtomic(path, `${JSON.stringify({ format: 1, ...history }, null, 2)}\n`, { mode: 0o600 });
+  await writeDurably(path, `${JSON.stringify({ format: 1, ...history }, null, 2)}\n`, 0o600);
 }

@@ -15,6 +15,7 @@ import { defaultLivenessLimits, untilDead } from "../link-liveness.ts";
 import { closeCodes, closeReason } from "../protocol.ts";
 import { type Bearer, browserFault } from "./access.ts";
 import type { Fleet } from "./fleet.ts";
+import { SnapshotSender } from "./snapshot-sender.ts";
 
 // #region limits
 const httpLimits = {
@@ -30,7 +31,7 @@ const httpLimits = {
 const maxMessageBytes = 256 * 1024;
 
 /** Time from the open link to `hello`. */
-const helloTimeoutMs = 5_000;
+const helloTimeoutMs = 10_000;
 
 /** Time that routers get to close their links when the control plane stops. */
 const closeTimeoutMs = 1_000;
@@ -115,9 +116,10 @@ export class ControlPlaneServer {
   #onLink(socket: WebSocket, req: IncomingMessage): void {
     const { fleet, clock } = this.#deps;
     const ended = new AbortController();
+    const sender = new SnapshotSender(socket, clock);
     const link = fleet.connect({
-      // A slow router gets no second snapshot before it has answered the first, so no queue grows here.
-      send: (frame) => socket.send(frame, { binary: false }),
+      say: (text) => socket.send(text),
+      send: (frame, done) => void sender.send(frame, done),
       close: (code, reason) => socket.close(code, closeReason(reason)),
     });
     socket.on("message", (data: Buffer, isBinary) => {
@@ -131,8 +133,7 @@ export class ControlPlaneServer {
       fleet.disconnect(link, clock.now());
     });
     const watched = {
-      bytesReceived: () => req.socket.bytesRead,
-      bytesWaiting: () => socket.bufferedAmount,
+      bytesMoved: () => req.socket.bytesRead + sender.bytesTaken,
       ping: () => {
         if (socket.readyState === socket.OPEN) socket.ping();
       },

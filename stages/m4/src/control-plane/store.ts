@@ -2,11 +2,11 @@
 // that the file's content has. Owns validation before a change, the order of writes, and when a new epoch begins.
 
 import { readFile } from "node:fs/promises";
-import writeFileAtomic from "write-file-atomic";
 import { checksumOf } from "../checksum.ts";
 import { encodeSnapshot, type Position } from "../protocol.ts";
 import { parseRoutingTable, type RoutingDocument, type RoutingTable } from "../routing-table.ts";
 import { decodeTable } from "../table-decoder.ts";
+import { writeDurably } from "./durable-write.ts";
 import type { Published } from "./fleet.ts";
 import { afterLoss, type History, isLostHistory, nextRevision, resumedHistory } from "./history.ts";
 import { readHistory, writeHistory } from "./history-file.ts";
@@ -107,7 +107,7 @@ export class RoutingStore {
       const next = this.#nextOf(valid);
       if (next === undefined) return { kind: "stored", stored };
       if (next.frame.length > this.#deps.maxMessageBytes) return { kind: "too-large" };
-      await writeFileAtomic(this.#deps.path, `${JSON.stringify(document, null, 2)}\n`);
+      await writeDurably(this.#deps.path, `${JSON.stringify(document, null, 2)}\n`);
       await this.#publish(next, "written through the API");
       return { kind: "stored", stored: next };
     });
