@@ -10,7 +10,8 @@ export class BodyReader {
   #remaining = 0;
   #bytes = 0;
   #done = true;
-  readonly #chunked = new ChunkedReader();
+  /** Most connections never carry chunks. */
+  #chunked: ChunkedReader | undefined;
 
   /** The end has been read. A body that is framed by the connection's end is done when its owner calls `end`. */
   get done(): boolean {
@@ -18,12 +19,12 @@ export class BodyReader {
   }
 
   get refusal(): Refusal | undefined {
-    return this.#kind === "chunked" ? this.#chunked.refusal : undefined;
+    return this.#kind === "chunked" ? this.#chunked?.refusal : undefined;
   }
 
   /** Content so far, in bytes, without chunk framing. */
   get contentBytes(): number {
-    return this.#kind === "chunked" ? this.#chunked.dataBytes : this.#bytes;
+    return this.#bytes;
   }
 
   begin(body: ResponseBody, output: ChunkedOutput): void {
@@ -31,15 +32,18 @@ export class BodyReader {
     this.#bytes = 0;
     this.#remaining = body.kind === "length" ? body.length : 0;
     this.#done = body.kind === "none" || (body.kind === "length" && body.length === 0);
-    if (body.kind === "chunked") this.#chunked.reset(output);
+    if (body.kind !== "chunked") return;
+    this.#chunked ??= new ChunkedReader();
+    this.#chunked.reset(output);
   }
 
   /** Takes `bytes[from, to)`; returns the index after the last byte that belonged to the body. */
   read(bytes: Buffer, from: number, to: number, sink: ChunkedSink): number {
     if (this.#done) return from;
-    if (this.#kind === "chunked") {
+    if (this.#kind === "chunked" && this.#chunked !== undefined) {
       const next = this.#chunked.read(bytes, from, to, sink);
       this.#done = this.#chunked.done;
+      this.#bytes = this.#chunked.dataBytes;
       return next;
     }
     const end = this.#kind === "length" ? Math.min(to, from + this.#remaining) : to;

@@ -4,7 +4,7 @@
 
 import { CR, HEX_VALUE, LF } from "./bytes.ts";
 import { ChunkExtension } from "./chunk-extension.ts";
-import { FieldSection, parseFields } from "./field-section.ts";
+import { FieldSection } from "./field-section.ts";
 import { HeadReader } from "./head-reader.ts";
 import { type Refusal, refusal } from "./refusal.ts";
 
@@ -182,8 +182,7 @@ export class ChunkedReader {
     const progress = reader.push(bytes, from, to);
     if (progress === "partial") return to;
     const section = new FieldSection();
-    const fault =
-      progress === "complete" ? parseFields(reader.bytes, reader.from, reader.from, section) : progress;
+    const fault = progress === "complete" ? section.parse(reader.bytes, reader.from, reader.from) : progress;
     if (fault !== undefined) {
       this.#state = this.#refuse(fault);
       return from;

@@ -52,6 +52,7 @@ export class ClientConnection<Context> implements ClientSide, Timed {
   readonly #limits: ClientLimits;
   readonly #headReader = new HeadReader();
   readonly #exchange: Exchange<Context>;
+  #address: string | undefined;
   #state: State = "head";
   /** Bytes that came ahead of their turn. While there are any, the socket is paused. */
   #held = nothing;
@@ -84,7 +85,8 @@ export class ClientConnection<Context> implements ClientSide, Timed {
   }
 
   get address(): string {
-    return this.#socket.remoteAddress ?? "unknown";
+    this.#address ??= this.#socket.remoteAddress ?? "unknown";
+    return this.#address;
   }
 
   /** Lets the present exchange finish, as the last one. */

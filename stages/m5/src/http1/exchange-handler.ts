@@ -9,8 +9,8 @@ import type { UpstreamFault } from "./upstream-connection.ts";
 export type AttemptResult =
   /** The answer was passed on whole. */
   | { readonly kind: "complete"; readonly status: number }
-  /** The handler dropped the answer; the client has seen nothing of it. */
-  | { readonly kind: "discarded"; readonly status: number }
+  /** The head of an answer came, and the handler kept it from the client: another attempt may follow. */
+  | { readonly kind: "withheld"; readonly status: number }
   /** The client left before the answer's end. */
   | { readonly kind: "client-aborted" }
   | {
@@ -23,6 +23,8 @@ export type AttemptResult =
       readonly headSent: boolean;
       /** The connection had been used before and not a byte of an answer came: the cell may never have read this request. */
       readonly staleConnection: boolean;
+      /** Some of the request may have reached the cell. */
+      readonly sent: boolean;
     };
 
 /** Decides. Every call concerns one exchange; `exchange.context` is the handler's own room in it. */
@@ -33,7 +35,7 @@ export interface ExchangeHandler<Context> {
   onRefusal(exchange: Exchange<Context>, refusal: Refusal): void;
   /**
    * The head of a cell's answer. Returns the lines that the router adds to it, each ended by CR LF, or undefined to
-   * drop the answer, as long as another attempt may still be made.
+   * withhold the answer.
    */
   onAnswer(exchange: Exchange<Context>, head: ResponseHead): string | undefined;
   /** An attempt has ended. Unless the exchange has (`complete`, `client-aborted`, `headSent`): attempt again or answer. */

@@ -45,7 +45,13 @@ export class Exchange<Context> implements UpstreamUser {
   #writesBeforeHead = 0;
   /** An attempt is under way, and its end has not been told yet. */
   #attempting = false;
+  /** The request, or part of it, was sent to the present attempt's cell. */
+  #sent = false;
   #gone = false;
+  /** Called when the client leaves while no attempt is under way; during one, `onAttemptEnd` tells. */
+  onGone: (() => void) | undefined;
+  /** An interim answer of a cell has gone to the client. */
+  interimSent = false;
 
   constructor(client: ClientSide, handler: ExchangeHandler<Context>) {
     this.#client = client;
@@ -71,6 +77,11 @@ export class Exchange<Context> implements UpstreamUser {
     return this.#gone;
   }
 
+  /** The head of an answer has gone to the client. */
+  get headSent(): boolean {
+    return this.#headSent;
+  }
+
   /** Whether another attempt may be made: no answer has begun, and nothing of the request's body is spent. */
   get replayable(): boolean {
     return !this.#headSent && !this.#bodySpent;
@@ -87,6 +98,7 @@ export class Exchange<Context> implements UpstreamUser {
     if (this.#gone) return this.#handler.onAttemptEnd(this, clientAborted);
     if (!this.replayable) throw new Error("Cannot attempt a request again of which part has been sent");
     this.#attempting = true;
+    this.#sent = false;
     this.#endpoint = endpoint;
     this.#ownLines = ownLines;
     const upstream = endpoint.take();
@@ -98,6 +110,7 @@ export class Exchange<Context> implements UpstreamUser {
     const { head } = this;
     const upstream = this.#upstream;
     if (upstream === undefined || this.#endpoint === undefined) return;
+    this.#sent = true;
     const { outgoing } = upstream;
     outgoing.connection = head.connection;
     outgoing.text(upstreamHead(head, this.#endpoint.hostLine + this.#ownLines));
@@ -185,6 +198,7 @@ export class Exchange<Context> implements UpstreamUser {
   onInterim(head: ResponseHead): void {
     // The router has answered the client's expectation itself, and an HTTP/1.0 client knows no interim answers.
     if (head.status === 100 || this.head.minorVersion === 0) return;
+    this.interimSent = true;
     this.#client.outgoing.text(downstreamHead(head, "as-came", ""));
   }
 
@@ -193,7 +207,7 @@ export class Exchange<Context> implements UpstreamUser {
     if (ownLines === undefined) {
       this.#upstream = undefined;
       this.#bodySink = undefined;
-      this.#endAttempt({ kind: "discarded", status: head.status });
+      this.#endAttempt({ kind: "withheld", status: head.status });
       return undefined;
     }
     const { minorVersion } = this.head;
@@ -272,6 +286,7 @@ export class Exchange<Context> implements UpstreamUser {
     this.#gone = true;
     this.#dropUpstream();
     if (this.#attempting) this.#endAttempt(clientAborted);
+    else this.onGone?.();
   }
 
   #fail(
@@ -294,7 +309,7 @@ export class Exchange<Context> implements UpstreamUser {
       this.#gone = true;
       this.#client.cut(this.#endsByClose);
     }
-    this.#endAttempt({ kind: "failed", code, cause, headSent, staleConnection });
+    this.#endAttempt({ kind: "failed", code, cause, headSent, staleConnection, sent: this.#sent });
   }
 
   #endAttempt(result: AttemptResult): void {
@@ -314,6 +329,8 @@ export class Exchange<Context> implements UpstreamUser {
 
   #reset(): void {
     this.context = undefined;
+    this.onGone = undefined;
+    this.interimSent = false;
     this.status = 0;
     this.bytesOut = 0;
     this.#bodySink = undefined;

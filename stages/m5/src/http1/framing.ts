@@ -64,9 +64,9 @@ function declaredBody(fields: FieldSection, minorVersion: MinorVersion): Request
 
 function lengthBody(fields: FieldSection): RequestBody | Refusal {
   if ((fields.repeated & (1 << Field.contentLength)) !== 0) return twoLengths;
-  const index = fields.first[Field.contentLength] as number;
-  const from = fields.valueStart[index] as number;
-  const to = fields.valueEnd[index] as number;
+  const index = fields.indexOf(Field.contentLength);
+  const from = fields.valueStart(index);
+  const to = fields.valueEnd(index);
   // Fifteen digits stay below 2^53: a longer number could not be counted down without losing bytes.
   if (to === from || to - from > 15) return badLength;
   let length = 0;

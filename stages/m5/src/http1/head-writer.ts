@@ -75,17 +75,19 @@ function nominations(connection: ConnectionOptions): readonly string[] {
  * @param dropped Mask of the known fields that stop here.
  */
 function passedOn(section: FieldSection, dropped: number, nominated: readonly string[]): string {
-  const { text, count, lineStart, ids } = section;
+  const { text, count } = section;
+  // None of the dropped fields occurs: everything passes in one piece.
+  if ((section.seen & dropped) === 0 && nominated.length === 0) return text.slice(section.lineStart(0));
   let passed = "";
-  let runStart = lineStart[0] as number;
+  let runStart = section.lineStart(0);
   for (let i = 0; i < count; i++) {
     const stops =
-      (dropped & (1 << (ids[i] as number))) !== 0 ||
+      (dropped & (1 << section.id(i))) !== 0 ||
       (nominated.length > 0 && nominated.includes(section.name(i).toLowerCase()));
     if (!stops) continue;
-    const start = lineStart[i] as number;
+    const start = section.lineStart(i);
     if (start > runStart) passed += text.slice(runStart, start);
-    runStart = lineStart[i + 1] as number;
+    runStart = section.lineStart(i + 1);
   }
   return passed + text.slice(runStart);
 }

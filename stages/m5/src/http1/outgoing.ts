@@ -20,6 +20,8 @@ export class Outgoing implements ChunkedSink {
   /** Latin-1: one character a byte. */
   #text = "";
   #corked = false;
+  /** The socket is used as a stream: always without the raw interface, else while the stream holds bytes back. */
+  #streaming: boolean;
   /** Raw writes that the system has not taken whole. */
   #queued = 0;
   #writes = 0;
@@ -33,6 +35,7 @@ export class Outgoing implements ChunkedSink {
   constructor(socket: Socket, raw: RawTcp | undefined, onDrain: () => void) {
     this.#socket = socket;
     this.#raw = raw;
+    this.#streaming = raw === undefined;
     this.#onDrain = onDrain;
     socket.on("drain", () => this.#drained());
   }
@@ -80,14 +83,16 @@ export class Outgoing implements ChunkedSink {
     if (text !== "") {
       this.#text = "";
       this.#writes++;
-      if (this.#raw !== undefined && !this.#corked && this.#socket.writableLength === 0)
-        this.#writeRaw(this.#raw, text);
-      else this.#socket.write(text, "latin1");
+      if (this.#raw === undefined || this.#streaming) this.#socket.write(text, "latin1");
+      else this.#writeRaw(this.#raw, text);
     }
+    if (!this.#streaming) return this.#queued === 0;
     if (this.#corked) {
       this.#corked = false;
       this.#socket.uncork();
     }
+    // Past the stream only while the stream has nothing left: what is sent must not overtake.
+    this.#streaming = this.#raw === undefined || this.#socket.writableLength > 0;
     return this.#queued === 0 && !this.#socket.writableNeedDrain;
   }
   // #endregion flush
@@ -99,7 +104,7 @@ export class Outgoing implements ChunkedSink {
 
   /** Everything that was sent is in the hands of the system. */
   get written(): boolean {
-    return this.#queued === 0 && this.#socket.writableLength === 0;
+    return this.#queued === 0 && (!this.#streaming || this.#socket.writableLength === 0);
   }
 
   /** Calls back once everything that was sent is in the hands of the system; at once where it is. */
@@ -139,6 +144,7 @@ export class Outgoing implements ChunkedSink {
       this.#text = "";
     }
     this.#writes++;
+    this.#streaming = true;
     const copy = Buffer.allocUnsafeSlow(to - from);
     bytes.copy(copy, 0, from, to);
     this.#socket.write(copy);

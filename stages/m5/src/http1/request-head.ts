@@ -4,7 +4,7 @@
 
 import { CR, HOST, LF, SP, TARGET, TOKEN } from "./bytes.ts";
 import { Field } from "./field-names.ts";
-import { type ConnectionOptions, connectionOptions, FieldSection, parseFields } from "./field-section.ts";
+import { type ConnectionOptions, connectionOptions, FieldSection } from "./field-section.ts";
 import { type RequestBody, requestBody } from "./framing.ts";
 import { type Refusal, refusal } from "./refusal.ts";
 
@@ -31,11 +31,16 @@ export class RequestHead {
   target = "";
   /** Path and query in origin form; `*` for the asterisk form; empty for CONNECT. */
   path = "";
-  /** Host and port that the client asked for; undefined only for HTTP/1.0 without one. */
-  host: string | undefined;
   minorVersion: MinorVersion = 1;
   connection: ConnectionOptions = { close: false, keepAlive: false, nominated: [] };
   body: RequestBody = noBody;
+  /** The authority of a target in absolute form. */
+  #targetHost: string | undefined;
+
+  /** Host and port that the client asked for; undefined only for HTTP/1.0 without one. */
+  get host(): string | undefined {
+    return this.#targetHost ?? this.fields.valueOf(Field.host);
+  }
 
   /**
    * Reads the head in `bytes[start, to)`, which ends with the first empty line.
@@ -56,12 +61,12 @@ export class RequestHead {
     if (minor === undefined || bytes[i + 8] !== CR || bytes[i + 9] !== LF) {
       return /^HTTP\/\d\.\d\r\n/.test(bytes.toString("latin1", i, i + 10)) ? otherVersion : badVersion;
     }
-    const fault = parseFields(bytes, from, i + 10, this.fields);
+    const fault = this.fields.parse(bytes, from, i + 10);
     if (fault !== undefined) return fault;
 
     const text = bytes.toString("latin1", from, to);
     this.fields.text = text;
-    this.method = text.slice(0, methodEnd - from);
+    this.method = isGet(bytes, from, methodEnd) ? "GET" : text.slice(0, methodEnd - from);
     this.target = text.slice(targetStart - from, targetEnd - from);
     this.minorVersion = minor;
     return this.#readHost(bytes, from) ?? this.#readTarget() ?? this.#readFraming();
@@ -70,15 +75,14 @@ export class RequestHead {
   /** @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2 */
   #readHost(bytes: Buffer, base: number): Refusal | undefined {
     const { fields } = this;
-    this.host = undefined;
+    this.#targetHost = undefined;
     if (!fields.has(Field.host)) return this.minorVersion === 1 ? noHost : undefined;
     if ((fields.repeated & (1 << Field.host)) !== 0) return twoHosts;
-    const index = fields.first[Field.host] as number;
-    const end = base + (fields.valueEnd[index] as number);
-    for (let i = base + (fields.valueStart[index] as number); i < end; i++) {
+    const index = fields.indexOf(Field.host);
+    const end = base + fields.valueEnd(index);
+    for (let i = base + fields.valueStart(index); i < end; i++) {
       if (HOST[bytes[i] as number] !== 1) return badHost;
     }
-    this.host = fields.value(index);
     return undefined;
   }
 
@@ -100,7 +104,7 @@ export class RequestHead {
     if (absolute === null) return badForm;
     const [, authority = "", rest = ""] = absolute;
     if (!/^[-._~%!$&'()*+;=:[\]0-9A-Za-z]+$/.test(authority)) return badForm;
-    this.host = authority;
+    this.#targetHost = authority;
     this.path = rest.startsWith("/") ? rest : `/${rest}`;
     return undefined;
   }
@@ -117,6 +121,11 @@ export class RequestHead {
   }
 }
 // #endregion request-head
+
+/** The most common method by far is not worth a new string each time. */
+function isGet(bytes: Uint8Array, from: number, to: number): boolean {
+  return to - from === 3 && bytes[from] === 0x47 && bytes[from + 1] === 0x45 && bytes[from + 2] === 0x54;
+}
 
 /** The minor version of `HTTP/1.x` at `at`, or undefined. Names are case-sensitive here. */
 export function minorVersionAt(bytes: Uint8Array, at: number): MinorVersion | undefined {

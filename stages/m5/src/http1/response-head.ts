@@ -2,7 +2,7 @@
 // the router give one tenant's bytes to another.
 
 import { CR, FIELD_VALUE, LF, SP } from "./bytes.ts";
-import { type ConnectionOptions, connectionOptions, FieldSection, parseFields } from "./field-section.ts";
+import { type ConnectionOptions, connectionOptions, FieldSection } from "./field-section.ts";
 import { type ResponseBody, responseBody } from "./framing.ts";
 import { type Refusal, refusal } from "./refusal.ts";
 import { type MinorVersion, minorVersionAt } from "./request-head.ts";
@@ -53,7 +53,7 @@ export class ResponseHead {
     if (bytes[i] !== CR || bytes[i + 1] !== LF) return badReason;
     i += 2;
     this.fieldsStart = i - from;
-    const fault = parseFields(bytes, from, i, this.fields);
+    const fault = this.fields.parse(bytes, from, i);
     if (fault !== undefined) return fault;
 
     this.fields.text = bytes.toString("latin1", from, textTo);

@@ -50,6 +50,8 @@ type State = "connecting" | "head" | "body" | "idle" | "closed";
 
 /** One for all connections: what is read is used or copied before anything else is read. */
 const readBuffer = Buffer.allocUnsafeSlow(65_536);
+/** So is this: heads are used at once. A table for each connection would be cold whenever its turn comes. */
+const head = new ResponseHead();
 
 // #region upstream-connection
 export class UpstreamConnection implements Timed {
@@ -66,11 +68,12 @@ export class UpstreamConnection implements Timed {
   readonly #ticker: Ticker;
   readonly #limits: UpstreamLimits;
   readonly #headReader = new HeadReader();
-  readonly #head = new ResponseHead();
   readonly #body = new BodyReader();
   #state: State = "connecting";
   #user: UpstreamUser | undefined;
   #method = "GET";
+  /** Whether the present answer lets the connection carry another. */
+  #persists = false;
   #cause = "";
 
   constructor(
@@ -200,7 +203,6 @@ export class UpstreamConnection implements Timed {
     const reader = this.#headReader;
     const progress = reader.push(bytes, from, to);
     if (progress === "partial") return to;
-    const head = this.#head;
     const fault =
       progress === "complete" ? head.parse(reader.bytes, reader.from, reader.to, this.#method) : progress;
     if (fault !== undefined) return this.#fail("upstream-broken", fault.rule);
@@ -217,6 +219,7 @@ export class UpstreamConnection implements Timed {
       return to;
     }
     this.#body.begin(head.body, output);
+    this.#persists = head.body.kind !== "until-close" && persists(head.minorVersion, head.connection);
     this.#state = "body";
     this.deadlineMs = this.#ticker.deadlineIn(this.#limits.bodyIdleTimeoutMs);
     if (this.#body.done) this.#finish(next === to);
@@ -236,12 +239,9 @@ export class UpstreamConnection implements Timed {
 
   #finish(nothingFollows: boolean): void {
     const user = this.#user;
-    const head = this.#head;
     this.#user = undefined;
     this.used = true;
-    const reusable =
-      nothingFollows && head.body.kind !== "until-close" && persists(head.minorVersion, head.connection);
-    user?.onAnswerEnd(reusable);
+    user?.onAnswerEnd(nothingFollows && this.#persists);
   }
   // #endregion read-answer
 
