@@ -181,8 +181,8 @@ describe("the stack stays up", () => {
     const { router, pids } = await run.parts();
     await run.event("staying");
     run.child.stdout?.destroy();
-    // The next log line finds the pipe closed.
-    await fetch(`${router}/`, { headers: { "X-Routing-Key": "acme" } });
+    // The next log line finds the pipe closed. A late one of the demo may have found it before this request could.
+    await fetch(`${router}/`, { headers: { "X-Routing-Key": "acme" } }).catch(() => {});
     expect((await run.exited)[0]).toBe(0);
     await expectAllGone(pids);
   });
