@@ -60,11 +60,14 @@ export class Lineup implements AsyncDisposable {
   readonly directory = mkdtempSync(join(tmpdir(), "cell-routing-bench-"));
   readonly #stops: (() => Promise<void>)[] = [];
   readonly #cellScript: string;
+  // Also on an exit that leaves no time for an orderly end; the children are killed by then.
+  readonly #removeDirectory = () => rmSync(this.directory, { recursive: true, force: true });
   #cells: Cells | undefined;
 
   /** `cellScript` stands beside this file: what answers behind the proxies. */
   constructor(cellScript: "cell-server.ts" | "body-cell.ts" = "cell-server.ts") {
     this.#cellScript = cellScript;
+    process.once("exit", this.#removeDirectory);
   }
 
   /** Starts a contender and checks that it routes. @throws Error when it does not start or answers wrongly. */
@@ -107,7 +110,8 @@ export class Lineup implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#stops.map((stop) => stop()));
-    rmSync(this.directory, { recursive: true, force: true });
+    process.off("exit", this.#removeDirectory);
+    this.#removeDirectory();
   }
 
   async #startCells(): Promise<Cells> {

@@ -1,6 +1,6 @@
 // `npm run bench` as a learner runs it: real processes, short rounds. Asserts on what it says, not on how fast anything is.
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -10,12 +10,13 @@ const root = join(import.meta.dirname, "..");
 
 type Ended = { readonly code: number | null; readonly stdout: string; readonly stderr: string };
 
-function startBench(args: readonly string[]) {
+function startBench(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
   // Resolved as the npm script does, by the Node that runs the tests and without a shell.
   const script = [join(root, "node_modules", "tsx", "dist", "cli.mjs"), join(root, "scripts", "bench.ts")];
   const child = spawn(process.execPath, [...script, ...args], {
     cwd: root,
     stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...env },
   });
   let [stdout, stderr] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -126,7 +127,7 @@ describe("npm run bench", { timeout: 120_000 }, () => {
     expect(stderr).toMatch(reason);
   });
 
-  it("leaves no process behind when it is interrupted", async () => {
+  it("leaves no process and no file behind when it is interrupted", async () => {
     using directory = temporaryDirectory();
     const pidFile = join(directory.path, "pid");
     const file = join(directory.path, "patient.mjs");
@@ -139,13 +140,16 @@ describe("npm run bench", { timeout: 120_000 }, () => {
        renameSync(${JSON.stringify(`${pidFile}.new`)}, ${JSON.stringify(pidFile)});
        setInterval(() => {}, 1000);`,
     );
-    using run = startBench(["--only", "direct", "--also", `patient=${file}`, ...short]);
+    using run = startBench(["--only", "direct", "--also", `patient=${file}`, ...short], {
+      TMPDIR: directory.path,
+    });
     const pid = await contentOf(pidFile);
     run.child.kill("SIGINT");
     const { code, stderr } = await run.ended;
     expect(code).toBe(130);
     expect(stderr).not.toContain("at "); // a stack trace
     await gone(Number(pid));
+    expect(readdirSync(directory.path).filter((name) => name.startsWith("cell-routing-bench-"))).toEqual([]);
   });
 });
 
