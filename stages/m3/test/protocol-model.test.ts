@@ -98,6 +98,7 @@ const steps = [
     `restartRouter(${index}, ${inTime})`,
     (world) => world.router(index).restart(inTime),
   ]),
+  step(fc.constant(0), () => ["strangerComes", (world) => world.controlPlane.strangerComes()]),
   step(fc.constant(0), () => ["backUp", (world) => world.controlPlane.backUp()]),
   step(fc.constant(0), () => [
     "restartControlPlane",

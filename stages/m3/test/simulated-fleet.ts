@@ -40,6 +40,7 @@ interface Saved {
 
 export class SimulatedControlPlane {
   #epochs = 0;
+  #strangers = 0;
   #saved: Saved;
   #fleet: Fleet;
   #backups: Saved[] = [];
@@ -73,6 +74,16 @@ export class SimulatedControlPlane {
 
   backUp(): void {
     this.#backups.push(this.#saved);
+  }
+
+  /** A router of another fleet says hello: its history is none of this store's. The links of the others stay. */
+  strangerComes(): void {
+    this.#strangers += 1;
+    const have = { epoch: `elsewhere-${this.#strangers}`, revision: 1, checksum: checksumOf(documentOf(0)) };
+    const link = this.#fleet.connect({ say: () => {}, send: (_, done) => done(), close: () => {} });
+    const hello = encode({ type: "hello", protocol: 1, routerId: "stranger", have });
+    this.#fleet.receive(link, bytesOf(hello), 0);
+    this.#fleet.disconnect(link, 0);
   }
 
   /** Starts again from what is on disk. Every link is gone. */

@@ -1,0 +1,228 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import {
+  etagOf,
+  RoutingStore,
+  removeKey,
+  replaceDocument,
+  type Stored,
+  setKey,
+} from "../src/control-plane/store.ts";
+import type { RoutingDocument } from "../src/routing-table.ts";
+
+let folder: string;
+let published: Stored[];
+let faults: string[];
+let epochs: number;
+
+const path = () => join(folder, "routing.json");
+const historyPath = () => join(folder, "state", "control-plane.json");
+
+const document = (version: string): RoutingDocument => ({
+  version,
+  defaultPlacement: "tier1",
+  routingTable: { acme: "tier1" },
+  placements: {
+    tier1: { kind: "tier", url: "http://127.0.0.1:9001" },
+    tier2: { kind: "tier", url: "http://127.0.0.1:9002" },
+  },
+});
+
+const writeFileWith = (version: string) => writeFile(path(), JSON.stringify(document(version)));
+
+const open = () =>
+  RoutingStore.open({
+    path: path(),
+    historyPath: historyPath(),
+    maxMessageBytes: 10_000,
+    newEpoch: () => `epoch-${++epochs}`,
+    onPublish: (stored) => published.push(stored),
+    onFault: (error) => faults.push(error.message),
+  });
+
+const position = (store: RoutingStore) => {
+  const { epoch, revision } = store.current().history;
+  return `${epoch}.${revision}`;
+};
+
+const always = () => true;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "cell-routing-store-"));
+  [published, faults, epochs] = [[], [], 0];
+  await writeFileWith("one");
+});
+
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+describe("opening", () => {
+  test("the first time: a new epoch; again: the same position", async () => {
+    expect(position(await open())).toBe("epoch-1.1");
+    expect(position(await open())).toBe("epoch-1.1");
+  });
+
+  test("layout and order of the file mean nothing, content does", async () => {
+    await open();
+    await writeFile(path(), JSON.stringify(document("one"), null, 7));
+    expect(position(await open())).toBe("epoch-1.1");
+    await writeFileWith("two");
+    expect(position(await open())).toBe("epoch-1.2");
+  });
+
+  test("without a history, or with a damaged one: a new epoch, and the damaged one is kept aside", async () => {
+    await open();
+    await rm(historyPath());
+    expect(position(await open())).toBe("epoch-2.1");
+    await writeFile(historyPath(), '{"format":1,"epoch":');
+    expect(position(await open())).toBe("epoch-3.1");
+    expect(await readdir(join(folder, "state"))).toEqual([
+      "control-plane.json",
+      "control-plane.json.damaged",
+    ]);
+  });
+
+  test.each([
+    ["missing", undefined, /ENOENT/],
+    ["invalid", "{}", /defaultPlacement/],
+    ["too large", JSON.stringify({ ...document("x".repeat(20_000)) }), /10000 bytes/],
+  ])("a %s file stops the start in words", async (_, content, words) => {
+    await rm(path());
+    if (content !== undefined) await writeFile(path(), content);
+    await expect(open()).rejects.toThrow(words);
+  });
+});
+
+describe("writing", () => {
+  test("is on disk before it is published, as a document that people can read", async () => {
+    const store = await open();
+    const result = await store.write(setKey("acme", "tier2"), always);
+    expect(result).toMatchObject({ kind: "stored", stored: { history: { revision: 2 } } });
+    expect(published.map((each) => each.history.revision)).toEqual([2]);
+    expect(JSON.parse(await readFile(path(), "utf8"))).toEqual({
+      ...document("one"),
+      routingTable: { acme: "tier2" },
+    });
+    expect(JSON.parse(await readFile(historyPath(), "utf8"))).toMatchObject({
+      epoch: "epoch-1",
+      revision: 2,
+    });
+    expect(position(await open())).toBe("epoch-1.2");
+  });
+
+  test("many at once happen one after the other, and each sees the one before it", async () => {
+    const store = await open();
+    await Promise.all(
+      Array.from({ length: 20 }, (_, index) => store.write(setKey(`k${index}`, "tier2"), always)),
+    );
+    expect(published.map((each) => each.history.revision)).toEqual(
+      Array.from({ length: 20 }, (_, i) => i + 2),
+    );
+    expect(Object.keys(store.current().document.routingTable)).toHaveLength(21);
+  });
+
+  test("only on top of what the writer has seen", async () => {
+    const store = await open();
+    const seen = etagOf(store.current().history);
+    const matches = (etag: string) => etag === seen;
+    const results = await Promise.all([
+      store.write(setKey("acme", "tier2"), matches),
+      store.write(replaceDocument(document("mine")), matches),
+    ]);
+    expect(results.map(({ kind }) => kind)).toEqual(["stored", "conflict"]);
+    expect(store.current().document.version).toBe("one");
+  });
+
+  test("what is invalid, too large, unknown or unchanged changes nothing", async () => {
+    const store = await open();
+    expect(await store.write(setKey("acme", "tier9"), always)).toMatchObject({ kind: "invalid" });
+    expect(await store.write(replaceDocument("?"), always)).toMatchObject({ kind: "invalid" });
+    expect(await store.write(replaceDocument(document("x".repeat(20_000))), always)).toEqual({
+      kind: "too-large",
+    });
+    expect(await store.write(removeKey("nobody"), always)).toEqual({ kind: "unknown-key" });
+    expect(await store.write(setKey("acme", "tier1"), always)).toMatchObject({ kind: "stored" });
+    expect(published).toEqual([]);
+    expect(position(store)).toBe("epoch-1.1");
+  });
+
+  test("a key may be named __proto__", async () => {
+    const store = await open();
+    await store.write(setKey("__proto__", "tier2"), always);
+    expect(store.current().table.placementByKey.get("__proto__")?.name).toBe("tier2");
+    expect(position(await open())).toBe("epoch-1.2");
+    await store.write(removeKey("__proto__"), always);
+    expect(store.current().table.placementByKey.size).toBe(1);
+  });
+
+  test("when the disk refuses the history, the caller hears it, nobody gets the revision, and it is made up for", async () => {
+    const store = await open();
+    await rm(historyPath());
+    // A folder in its place stops even the superuser.
+    await mkdir(join(historyPath(), "in-the-way"), { recursive: true });
+    await expect(store.write(setKey("acme", "tier2"), always)).rejects.toThrow();
+    expect(published).toEqual([]);
+    await rm(historyPath(), { recursive: true });
+    // The document is on disk already: it is found like an edit by hand.
+    await store.reread();
+    expect(published.map((each) => each.history.revision)).toEqual([2]);
+    expect(store.current().document.routingTable).toEqual({ acme: "tier2" });
+  });
+});
+
+describe("edits by hand", () => {
+  test("become the next revision; broken ones are told once and change nothing", async () => {
+    const store = await open();
+    await writeFileWith("two");
+    await store.reread();
+    await store.reread();
+    expect(published.map((each) => each.history.revision)).toEqual([2]);
+    await writeFile(path(), "{");
+    await store.reread();
+    await store.reread();
+    expect(faults).toHaveLength(1);
+    expect(store.lastError()).toBe(faults[0]);
+    expect(position(store)).toBe("epoch-1.2");
+    await writeFileWith("two");
+    await store.reread();
+    expect(store.lastError()).toBeNull();
+    expect(position(store)).toBe("epoch-1.2");
+  });
+
+  test("one that undoes a write, byte for byte, is an edit too", async () => {
+    const store = await open();
+    const before = await readFile(path());
+    await store.reread();
+    await store.write(setKey("acme", "tier2"), always);
+    await writeFile(path(), before);
+    await store.reread();
+    expect(position(store)).toBe("epoch-1.3");
+    expect(store.current().document.routingTable).toEqual({ acme: "tier1" });
+  });
+
+  test("a file that is gone is told, and a write brings it back", async () => {
+    const store = await open();
+    await rm(path());
+    await store.reread();
+    expect(faults.join()).toMatch(/ENOENT/);
+    await store.write(setKey("acme", "tier2"), always);
+    expect(store.lastError()).toBeNull();
+    expect(position(await open())).toBe("epoch-1.2");
+  });
+});
+
+describe("a new epoch", () => {
+  test("begins on the proof of a lost history, once however many bring the proof", async () => {
+    const store = await open();
+    const { checksum } = store.current().history;
+    const proof = { epoch: "epoch-1", revision: 9, checksum };
+    await Promise.all([store.renewEpoch(proof), store.renewEpoch(proof), store.renewEpoch(proof)]);
+    expect(position(store)).toBe("epoch-2.1");
+    expect(published).toHaveLength(1);
+    // Those who come later with the old epoch prove nothing new.
+    await store.renewEpoch({ ...proof, revision: 3 });
+    expect(position(store)).toBe("epoch-2.1");
+    expect(position(await open())).toBe("epoch-2.1");
+  });
+});
