@@ -1,5 +1,6 @@
+import { execFileSync } from "node:child_process";
 import { watch } from "node:fs";
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import fc from "fast-check";
@@ -156,6 +157,29 @@ describe("FileSource", () => {
       expect(clock.now()).toBeLessThanOrEqual(100);
     }
     expect(clock.now()).toBe(100);
+  });
+
+  test.skipIf(process.platform === "win32")("notices a change that comes while it reads", async () => {
+    const clock = new FakeClock();
+    await using opened = await Opened.on(text("first"), clock);
+    await opened.source.start();
+    await soon("it waits for a change", () => clock.sleeping === 1);
+    using watcher = watching(opened.file);
+    // A pipe gives its bytes when the test sends them, so the read lasts as long as the test wants.
+    const pipe = `${opened.file}.pipe`;
+    execFileSync("mkfifo", [pipe]);
+    await rename(pipe, opened.file);
+    opened.source.reload();
+    const writer = await open(opened.file, "w");
+    await soon("the pipe is heard of", () => watcher.heard >= 1);
+    await opened.replace(text("third"));
+    await soon("the change during the read is heard of", () => watcher.heard >= 2);
+    await writer.writeFile(text("second"));
+    await writer.close();
+    await soon("it applies what it read", () => opened.version() !== "first");
+    expect(opened.version()).toBe("second");
+    await opened.advanceUntilIdle(clock);
+    expect(opened.version()).toBe("third");
   });
 
   test("finds within a second what no event told", async () => {
