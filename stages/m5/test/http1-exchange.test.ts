@@ -165,6 +165,16 @@ describe.each([
       ).toEqual([103]);
       expect((await world.cell.requestsSeen()).at(-1)?.headers.has("expect")).toBe(false);
     });
+
+    test("loses nothing where many interim answers and a large body come at once", async () => {
+      const hints = `HTTP/1.1 103 Early Hints\r\nLink: ${"x".repeat(400)}\r\n\r\n`.repeat(100);
+      const body = "0123456789abcdef".repeat(4_000);
+      await using world = await open(answerAll(hints + ok(body)), { raw });
+      for (let n = 0; n < 3; n++) {
+        const response = await world.client.request(get());
+        expect([response.interim.length, response.text() === body]).toEqual([100, true]);
+      }
+    });
   });
 
   describe("with several attempts", () => {

@@ -5,7 +5,7 @@ import type { Socket } from "node:net";
 import type { ChunkedSink } from "./chunked-reader.ts";
 import type { ConnectionOptions, FieldSection } from "./field-section.ts";
 import { passedTrailers } from "./head-writer.ts";
-import type { RawTcp } from "./raw-tcp.ts";
+import type { RawTcp, WriteOutcome } from "./raw-tcp.ts";
 
 /**
  * Up to here text is cheaper than bytes: Node encodes a string of this size on the stack and hands it to the system without an
@@ -84,7 +84,7 @@ export class Outgoing implements ChunkedSink {
       this.#text = "";
       this.#writes++;
       if (this.#raw === undefined || this.#streaming) this.#socket.write(text, "latin1");
-      else this.#writeRaw(this.#raw, text);
+      else this.#note(this.#raw.write(this.#socket, text, this.#onRawWritten));
     }
     if (!this.#streaming) return this.#queued === 0;
     if (this.#corked) {
@@ -115,8 +115,7 @@ export class Outgoing implements ChunkedSink {
     else this.#socket.write("", () => callback());
   }
 
-  #writeRaw(raw: RawTcp, text: string): void {
-    const outcome = raw.write(this.#socket, text, this.#onRawWritten);
+  #note(outcome: WriteOutcome): void {
     if (outcome === "queued") this.#queued++;
     else if (outcome !== "written") this.#socket.destroy(new WriteError());
   }
@@ -136,15 +135,22 @@ export class Outgoing implements ChunkedSink {
   }
 
   #writeCopy(bytes: Buffer, from: number, to: number): void {
-    if (this.#text !== "") {
+    // A cell may send any number of interim heads in front of a body; the raw write has room for one.
+    if (this.#text.length > maxTextBytes * 2) this.flush();
+    const text = this.#text;
+    this.#text = "";
+    this.#writes++;
+    if (this.#raw !== undefined && !this.#streaming) {
+      const piece = bytes.subarray(from, to);
+      return this.#note(this.#raw.writeWithBytes(this.#socket, text, piece, this.#onRawWritten));
+    }
+    this.#streaming = true;
+    if (text !== "") {
       // Two writes become one system call.
       if (!this.#corked) this.#socket.cork();
       this.#corked = true;
-      this.#socket.write(this.#text, "latin1");
-      this.#text = "";
+      this.#socket.write(text, "latin1");
     }
-    this.#writes++;
-    this.#streaming = true;
     const copy = Buffer.allocUnsafeSlow(to - from);
     bytes.copy(copy, 0, from, to);
     this.#socket.write(copy);

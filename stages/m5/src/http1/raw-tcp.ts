@@ -8,10 +8,13 @@ import { Socket } from "node:net";
 interface TcpHandle {
   /** Returns 0 or a negative error number. The request is not touched unless the write is left to be finished later. */
   writeLatin1String(request: WriteRequest, text: string): number;
+  writeBuffer(request: WriteRequest, bytes: Uint8Array): number;
 }
 
 interface WriteRequest {
   oncomplete: (status: number) => void;
+  /** Keeps the bytes alive while the system has not taken them. */
+  buffer?: Uint8Array;
 }
 
 interface StreamBinding {
@@ -22,6 +25,9 @@ interface StreamBinding {
 
 type SocketWithHandle = { _handle?: TcpHandle | null };
 
+/** The largest read, and a head in front of it. */
+const scratchBytes = 65_536 + 32_768;
+
 /** `written`: the system has all of it. `queued`: `whenWritten` will be called. A number is an error. */
 export type WriteOutcome = "written" | "queued" | number;
 
@@ -29,6 +35,8 @@ export class RawTcp {
   readonly #binding: StreamBinding;
   /** Used again and again: a write that ends at once leaves no trace in it. */
   #spare: WriteRequest;
+  /** So is this, for what is too large to be written as text. */
+  #scratch = Buffer.allocUnsafeSlow(scratchBytes);
 
   private constructor(binding: StreamBinding) {
     this.#binding = binding;
@@ -77,9 +85,35 @@ export class RawTcp {
     if (!isTcpHandle(handle)) return -1;
     const request = this.#spare;
     request.oncomplete = whenWritten;
-    const error = handle.writeLatin1String(request, text);
+    return this.#outcome(handle.writeLatin1String(request, text), undefined);
+  }
+
+  /** Writes `text`, of at most 32 KiB, and a copy of `bytes`, of at most 64 KiB, at once. */
+  writeWithBytes(
+    socket: Socket,
+    text: string,
+    bytes: Uint8Array,
+    whenWritten: (status: number) => void,
+  ): WriteOutcome {
+    const handle = (socket as SocketWithHandle)._handle;
+    if (!isTcpHandle(handle)) return -1;
+    const scratch = this.#scratch;
+    const start = scratch.write(text, "latin1");
+    scratch.set(bytes, start);
+    const whole = scratch.subarray(0, start + bytes.length);
+    const request = this.#spare;
+    request.oncomplete = whenWritten;
+    return this.#outcome(handle.writeBuffer(request, whole), whole);
+  }
+
+  #outcome(error: number, bytes: Uint8Array | undefined): WriteOutcome {
     if (error !== 0) return error;
     if (this.#binding.streamBaseState[this.#binding.kLastWriteWasAsync] === 0) return "written";
+    // The system still needs the request, and the bytes, until it calls back.
+    if (bytes !== undefined) {
+      this.#spare.buffer = bytes;
+      this.#scratch = Buffer.allocUnsafeSlow(scratchBytes);
+    }
     this.#spare = new this.#binding.WriteWrap();
     return "queued";
   }
