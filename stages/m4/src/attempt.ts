@@ -166,7 +166,7 @@ class Attempt implements Dispatcher.DispatchHandler {
 
   onResponseError(_: unknown, error: Error): void {
     const staleConnection = !this.#answerStarted && isFromUsedConnection(error);
-    const code = this.#codeOf(error);
+    const code = error instanceof ClientError ? error.code : upstreamErrorCode(error);
     // Ending the answer here would make a cut body look whole; a broken connection cannot be mistaken for an end.
     if (this.#headSent) this.#cut();
     const sent = this.#controller !== undefined;
@@ -178,16 +178,6 @@ class Attempt implements Dispatcher.DispatchHandler {
       staleConnection,
       sent,
     });
-  }
-
-  #codeOf(error: Error): ErrorCode {
-    if (error instanceof ClientError) return error.code;
-    const code = upstreamErrorCode(error);
-    const { hasBody } = this.#request;
-    const { req } = this.#res;
-    // All that came of the body has gone on, and the rest does not come: no cell could answer, so none has failed.
-    const isStarved = hasBody && !req.complete && !req.isPaused();
-    return code === "head-timeout" && isStarved ? "request-timeout" : code;
   }
 
   #forwardInterim(status: number, raw: string[]): void {

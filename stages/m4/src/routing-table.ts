@@ -3,6 +3,7 @@
 // document comes from to its source. No Node API: the same validator runs in a browser.
 
 import { z } from "zod";
+import type { ChainedPlacement } from "./failover.ts";
 import { findFallbackFaults } from "./fallback-faults.ts";
 import { maxRoutingKeyBytes } from "./request-head.ts";
 import { placementResilience, tableResilience } from "./resilience-schema.ts";
@@ -114,7 +115,9 @@ function documentSchema(kinds: Kinds) {
       })
       .describe("The tier that serves every routing key that the table does not list."),
     routingTable: mapOf(routingKey, placementName).describe("Routing key to the name of its placement."),
-    placements: mapOf(nameOfPlacement, placement, betweenPlacements).describe("Failure domains by name."),
+    placements: mapOf(nameOfPlacement, placement, betweenPlacements(kinds)).describe(
+      "Failure domains by name.",
+    ),
     ...tableResilience,
   });
 }
@@ -169,10 +172,16 @@ const dedicatedEndpoints: EntriesCheck<z.infer<typeof placement>> = (placements,
     if (owner !== name) report([name, "url"], `${quoted(url)} is the dedicated endpoint of ${quoted(owner)}`);
   }
 };
+
 /** What must hold between placements: whose endpoint is whose, and where fallbacks lead. */
-const betweenPlacements: EntriesCheck<z.infer<typeof placement>> = (placements, report) => {
-  dedicatedEndpoints(placements, report);
-  const named = new Map([...placements].map(([name, each]) => [name, { name, ...each }]));
-  for (const { path, message } of findFallbackFaults(named)) report(path.slice(1).map(String), message);
-};
+function betweenPlacements(kinds: Kinds): EntriesCheck<z.infer<typeof placement>> {
+  return (placements, report) => {
+    dedicatedEndpoints(placements, report);
+    // One that has a fault of its own is there all the same, for those that fall back to it.
+    const faulty = [...kinds.keys()].map((name) => [name, { name, kind: "tier" }] as const);
+    const valid = [...placements].map(([name, each]) => [name, { name, ...each }] as const);
+    const chained = new Map<string, ChainedPlacement>([...faulty, ...valid]);
+    for (const { path, message } of findFallbackFaults(chained)) report(path.slice(1).map(String), message);
+  };
+}
 // #endregion schema

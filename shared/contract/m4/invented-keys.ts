@@ -1,0 +1,93 @@
+// A client invents a routing key for each request, a million times. Whatever the router keeps for a key would show in
+// its memory.
+
+import { connect } from "node:net";
+import { describe, expect, test } from "vitest";
+import { peakResidentDuring, residentBytes } from "../../testkit/resident-memory.ts";
+import { expectRefused, type ResilienceContract } from "./contract.ts";
+
+const connections = 16;
+/** Requests that a connection sends before it reads their answers. */
+const pipelined = 64;
+const mebibyte = 1_048_576;
+const keys = 1_000_000;
+/** A bucket and its key would take more than 100 bytes: a million of them more than 100 MiB. */
+const maxGrowthBytes = 48 * mebibyte;
+
+const statusLine = Buffer.from("HTTP/1.1 ");
+const refusedLine = Buffer.from("HTTP/1.1 429 ");
+
+export function describeInventedKeys(contract: ResilienceContract): void {
+  /** Sends `count` requests, and returns how many answers came and how many of them were refusals. */
+  const flood = async (count: number, keyOf: (n: number) => string) => {
+    let next = 0;
+    const total = { answers: 0, refused: 0 };
+    const { hostname, port } = new URL(contract.router.url);
+    const one = () =>
+      new Promise<void>((resolve, reject) => {
+        const socket = connect(Number(port), hostname);
+        let awaited = 0;
+        let rest: Buffer = Buffer.alloc(0);
+        const sendMore = () => {
+          if (next >= count) return void socket.end(resolve);
+          let batch = "";
+          for (; awaited < pipelined && next < count; next++, awaited++)
+            batch += `GET / HTTP/1.1\r\nHost: a\r\nX-Routing-Key: ${keyOf(next)}\r\n\r\n`;
+          socket.write(batch);
+        };
+        socket.once("connect", sendMore);
+        socket.once("error", reject);
+        socket.on("data", (bytes) => {
+          const text = rest.length === 0 ? bytes : Buffer.concat([rest, bytes]);
+          const answers = countOf(text, statusLine);
+          total.refused += countOf(text, refusedLine).count;
+          total.answers += answers.count;
+          awaited -= answers.count;
+          rest = Buffer.from(text.subarray(Math.max(answers.end, text.length - statusLine.length + 1)));
+          if (awaited === 0) sendMore();
+        });
+      });
+    await Promise.all(Array.from({ length: connections }, one));
+    return total;
+  };
+
+  describe("a million invented keys", () => {
+    test("share one bucket, and the router's memory stays flat", async ({ skip }) => {
+      const pids = contract.router.pids();
+      if (pids.length === 0 || pids.some((pid) => residentBytes(pid) === null))
+        return skip(
+          "the router's resident memory cannot be read here: no process found at its port, or no /proc",
+        );
+      await contract.apply({}, { unlistedKeysLimit: { ratePerSecond: 1, burst: 1 } });
+      // Requests of one key first: what traffic as such takes is not what is looked for.
+      const calm = await peakResidentDuring(
+        pids,
+        async () => void (await flood(keys / 20, () => "always-the-same")),
+      );
+      const startedAt = performance.now();
+      let total = { answers: 0, refused: 0 };
+      const wild = await peakResidentDuring(pids, async () => {
+        total = await flood(keys, (n) => `invented-${n}`);
+      });
+      const seconds = (performance.now() - startedAt) / 1000;
+      const growthBytes = (wild?.peakBytes ?? 0) - (calm?.peakBytes ?? 0);
+      const said = `${keys} keys in ${seconds.toFixed(1)} s, resident memory grew by ${Math.round(growthBytes / mebibyte)} MiB`;
+      console.info(said);
+      expect(total.answers).toBe(keys);
+      expect(total.refused).toBeGreaterThanOrEqual(keys - 2 - Math.ceil(seconds));
+      expect(growthBytes, said).toBeLessThan(maxGrowthBytes);
+      expectRefused(await contract.ask("yet-another"), 429, "rate-limited");
+    }, 180_000);
+  });
+}
+
+/** How often `pattern` occurs, and where the last occurrence ends. */
+function countOf(text: Buffer, pattern: Buffer): { readonly count: number; readonly end: number } {
+  let count = 0;
+  let end = 0;
+  for (let at = text.indexOf(pattern); at >= 0; at = text.indexOf(pattern, end)) {
+    count += 1;
+    end = at + pattern.length;
+  }
+  return { count, end };
+}
