@@ -115,6 +115,9 @@ async function measure(keys: number, options: FleetOptions): Promise<FleetRow> {
     fleet.push(...startClients(url, token, options));
     await Promise.all(fleet.map((each) => each.acked(1)));
     return await pushRounds({ keys, url, token, controlPlane, fleet, options });
+  } catch (error) {
+    const said = readFileSync(controlPlane.stdoutPath, "utf8").trim().split("\n").slice(-3).join("\n");
+    throw new Error(`${error instanceof Error ? error.message : error}; the control plane said:\n${said}`);
   } finally {
     for (const each of fleet) each.stop();
     await controlPlane.stop();

@@ -8,7 +8,7 @@ const clients = new Clients(job.count, (report) => {
 });
 // The parent is gone, however it went: nobody wants to know.
 process.once("disconnect", () => process.exit(0));
-// A thousand handshakes at once overflow a listen queue; fifty at a time do not.
+// Fifty at a time: a thousand that start together, all in this one process, would keep each other waiting.
 const atOnce = 50;
 for (let at = 0; at < job.count; at += atOnce) {
   const batch = Array.from({ length: Math.min(atOnce, job.count - at) }, (_, index) =>

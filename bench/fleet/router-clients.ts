@@ -6,7 +6,7 @@
 import WebSocket from "ws";
 import { encode } from "../../stages/m3/src/protocol.ts";
 import { SnapshotReceiver } from "../../stages/m3/src/snapshot-receiver.ts";
-import { type Decoded, decodeTable } from "../../stages/m3/src/table-decoder.ts";
+import { type Decoded, decodeTableAside } from "../../stages/m3/src/table-decoder.ts";
 
 /** What the parent asks for, as JSON in the first argument. */
 export type ClientsJob = {
@@ -36,14 +36,16 @@ export class Clients {
   readonly #count: number;
   readonly #sockets: { bytesRead: number }[] = [];
   readonly #acks = new Map<number, number[]>();
-  #examined: { readonly bytes: Buffer; readonly result: Decoded } | undefined;
+  #examined: { readonly bytes: Buffer; readonly result: Promise<Decoded> } | undefined;
 
   constructor(count: number, report: (report: ClientsReport) => void) {
     this.#count = count;
     this.#report = report;
   }
 
+  /** Resolves when the client runs the snapshot that is current. */
   connect(job: ClientsJob, id: number): Promise<void> {
+    const upToDate = Promise.withResolvers<void>();
     const receiver = new SnapshotReceiver({ examine: (bytes) => this.#examine(bytes), apply: () => {} });
     const link = receiver.openLink();
     const socket = new WebSocket(job.url, {
@@ -62,13 +64,10 @@ export class Clients {
       }
       socket.send(encode(received.reply));
       this.#acked(received.reply.revision);
+      upToDate.resolve();
     });
-    return new Promise((resolve) => {
-      socket.once("open", () => {
-        socket.send(encode(receiver.hello(`bench-${id}`)));
-        resolve();
-      });
-    });
+    socket.once("open", () => socket.send(encode(receiver.hello(`bench-${id}`))));
+    return upToDate.promise;
   }
 
   #acked(revision: number): void {
@@ -81,12 +80,12 @@ export class Clients {
     this.#acks.delete(revision);
   }
 
-  #examine(tableJson: Uint8Array): Decoded {
+  #examine(tableJson: Uint8Array): Promise<Decoded> {
     const bytes = Buffer.from(tableJson.buffer, tableJson.byteOffset, tableJson.byteLength);
     if (this.#examined?.bytes.equals(bytes)) return this.#examined.result;
-    // Outside the links' time: the table of each round is new to the first client only.
-    const result = decodeTable(bytes);
-    this.#examined = { bytes: Buffer.from(bytes), result };
+    // In another thread, as in a router: here, five hundred links would wait for it.
+    const result = decodeTableAside(bytes);
+    this.#examined = { bytes, result };
     return result;
   }
 }

@@ -13,7 +13,7 @@ import type { TableStore } from "./table-store.ts";
 const settleMs = 20;
 
 /** A file that is never quiet is read all the same, after this many times `settleMs`. */
-const maxSettles = 1e9;
+const maxSettles = 5;
 
 /** The file is read this often without any sign of a change: network file systems give none. In milliseconds. */
 const rereadMs = 1_000;
