@@ -488,6 +488,23 @@ describe.each([
       });
     });
 
+    test("ends a body that comes too slowly to come to its end, however steadily", async () => {
+      await using world = await open(async (connection) => void (await connection.untilClosed()), {
+        raw,
+        onFailure: (exchange, result) => answer(exchange, 408, result.kind === "failed" ? result.code : ""),
+      });
+      await world.client.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n");
+      for (let n = 1; world.router.results.length === 0; n++) {
+        await world.client.write("x");
+        const came = async () =>
+          (await bodies(world.cell))[0]?.length === n || world.router.results.length > 0;
+        await eventually(came, { what: "the byte has come" });
+        world.router.pass(20_000);
+        expect(n).toBeLessThan(17);
+      }
+      expect((await world.client.readResponse({ method: "POST" })).text()).toBe("request-timeout");
+    });
+
     test("closes an idle connection without a word", async () => {
       await using world = await open(answerAll(ok()), { raw });
       await world.client.request(get());

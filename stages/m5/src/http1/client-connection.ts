@@ -15,6 +15,8 @@ export interface ClientLimits {
   readonly headTimeoutMs: number;
   /** Between two pieces of a request's body, while they can be taken. */
   readonly bodyIdleTimeoutMs: number;
+  /** From the start of a request's body to its end: the longest upload. */
+  readonly bodyTimeoutMs: number;
   /** An idle connection between two requests; above the 60 s of common load balancers, so that they close first. */
   readonly keepAliveTimeoutMs: number;
   /** A client that takes nothing of its answer. */
@@ -26,6 +28,7 @@ export interface ClientLimits {
 export const defaultClientLimits: ClientLimits = {
   headTimeoutMs: 10_000,
   bodyIdleTimeoutMs: 30_000,
+  bodyTimeoutMs: 300_000,
   keepAliveTimeoutMs: 65_000,
   stalledTimeoutMs: 75_000,
   lingerMs: 1_000,
@@ -61,6 +64,8 @@ export class ClientConnection<Context> implements ClientSide, Timed {
   #reading = false;
   #bodyOpen = false;
   #bodyPaused = false;
+  /** When the present request's body must have come to its end. */
+  #bodyDeadlineMs = never;
 
   /** @param accepted As it was accepted: paused. */
   constructor(
@@ -157,7 +162,7 @@ export class ClientConnection<Context> implements ClientSide, Timed {
   #endBodyRead(): void {
     this.#exchange.onBodyReadEnd();
     if (!this.#exchange.awaitsBody) this.#bodyOpen = false;
-    if (this.#bodyOpen && !this.#bodyPaused) this.#limit(this.#limits.bodyIdleTimeoutMs);
+    if (this.#bodyOpen && !this.#bodyPaused) this.#limitBody();
     else if (this.#state === "exchange" && this.outgoing.written) this.deadlineMs = never;
   }
 
@@ -187,6 +192,7 @@ export class ClientConnection<Context> implements ClientSide, Timed {
 
   // #region client-side
   openBody(): void {
+    if (!this.#bodyOpen) this.#bodyDeadlineMs = this.#ticker.deadlineIn(this.#limits.bodyTimeoutMs);
     this.#bodyOpen = true;
     this.#continue();
   }
@@ -231,7 +237,7 @@ export class ClientConnection<Context> implements ClientSide, Timed {
 
   #onDrain(): void {
     if (this.#state !== "exchange") return;
-    if (this.#bodyOpen && !this.#bodyPaused) this.#limit(this.#limits.bodyIdleTimeoutMs);
+    if (this.#bodyOpen && !this.#bodyPaused) this.#limitBody();
     else this.deadlineMs = never;
     this.#exchange.onClientDrain();
   }
@@ -255,6 +261,10 @@ export class ClientConnection<Context> implements ClientSide, Timed {
     this.#limit(this.#limits.lingerMs);
     this.#socket.end();
     if (this.#paused) this.#socket.resume();
+  }
+
+  #limitBody(): void {
+    this.deadlineMs = Math.min(this.#bodyDeadlineMs, this.#ticker.deadlineIn(this.#limits.bodyIdleTimeoutMs));
   }
 
   #limit(ms: number): void {

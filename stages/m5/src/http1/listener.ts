@@ -36,6 +36,8 @@ export class Listener<Context> {
       this.#server.once("error", reject);
       this.#server.listen({ backlog: 1024, ...options }, () => {
         this.#server.off("error", reject);
+        // From here on it is about one connection that could not be accepted, for want of file descriptors, say.
+        this.#server.on("error", () => {});
         const address = this.#server.address();
         resolve(typeof address === "object" && address !== null ? address.port : options.port);
       });

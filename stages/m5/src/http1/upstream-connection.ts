@@ -146,6 +146,7 @@ export class UpstreamConnection implements Timed {
   resume(): void {
     this.#socket.resume();
     if (this.#state === "body") this.deadlineMs = this.#ticker.deadlineIn(this.#limits.bodyIdleTimeoutMs);
+    else this.awaitHead();
   }
 
   /** Takes the connection back from its exchange, to wait until `deadlineMs` at most. */
