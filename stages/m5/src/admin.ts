@@ -1,0 +1,96 @@
+// The listener towards those who operate the router: what it runs on and whether it is ready. Bound to loopback
+// whatever `HOST` says, because it shows what clients must not see. What it answers is registered by the wiring.
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+
+export type AdminRoute = (req: IncomingMessage, res: ServerResponse) => void;
+
+export interface AdminRouteOptions {
+  /** Whether pages served from this machine, on whatever port, may read it in a browser. @default false */
+  readonly forLocalPages?: boolean;
+}
+
+export class AdminServer {
+  readonly #routes = new Map<string, AdminRoute>();
+  readonly #forLocalPages = new Set<string>();
+  readonly #server: Server;
+
+  constructor() {
+    this.#server = createServer({ headersTimeout: 10_000, requestTimeout: 10_000 });
+    this.#server.on("request", (req, res) => this.#answer(req, res));
+  }
+
+  /** Answers `GET path` with `route`. */
+  get(path: string, route: AdminRoute, options: AdminRouteOptions = {}): void {
+    this.#routes.set(path, route);
+    if (options.forLocalPages) this.#forLocalPages.add(path);
+  }
+
+  /** Resolves with the bound port; rejects when the address cannot be bound. */
+  listen(port: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen({ port, host: "127.0.0.1" }, () => {
+        this.#server.off("error", reject);
+        const address = this.#server.address();
+        resolve(typeof address === "object" && address !== null ? address.port : port);
+      });
+    });
+  }
+
+  /** Stops at once: nobody's request is lost with an operator's. */
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#server.close(() => resolve());
+      this.#server.closeAllConnections();
+    });
+  }
+
+  #answer(req: IncomingMessage, res: ServerResponse): void {
+    const path = req.url?.split("?", 1)[0] ?? "";
+    const route = this.#routes.get(path);
+    const isLocalPage = this.#forLocalPages.has(path) && isFromLocalPage(req);
+    if (isLocalPage) res.setHeader("Access-Control-Allow-Origin", req.headers.origin ?? "null");
+    if (!isLocalPage && !isFromOperator(req))
+      sendJson(res, 403, { error: "Not for web pages; use a program on this machine." });
+    else if (route === undefined)
+      sendJson(res, 404, { error: "Unknown path.", paths: [...this.#routes.keys()] });
+    else if (req.method !== "GET" && req.method !== "HEAD") {
+      res.setHeader("Allow", "GET, HEAD");
+      sendJson(res, 405, { error: "Only GET is served here." });
+    } else route(req, res);
+  }
+}
+
+// #region operator
+const loopbackHost = /^(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?$/i;
+
+/**
+ * A browser on this machine runs pages of strangers, and loopback does not keep them out. `Origin` and `Sec-Fetch-Site`
+ * betray a page's request to another site. `Host` betrays DNS rebinding: the page's own host name, which suddenly
+ * leads to 127.0.0.1, so that the browser takes this listener for the page's own site.
+ * @see https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header `none`: typed into the address bar
+ */
+function isFromOperator(req: IncomingMessage): boolean {
+  const { host = "", origin, "sec-fetch-site": site = "none" } = req.headers;
+  return loopbackHost.test(host) && origin === undefined && (site === "none" || site === "same-origin");
+}
+
+const loopbackOrigin = /^http:\/\/(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?$/i;
+
+/** A page that this machine serves, such as the workbook's own site: its `Origin` says so, and no page can forge it. */
+function isFromLocalPage({ headers: { host = "", origin = "" } }: IncomingMessage): boolean {
+  return loopbackHost.test(host) && loopbackOrigin.test(origin);
+}
+// #endregion operator
+
+export function sendJson(res: ServerResponse, status: number, value: unknown): void {
+  const body = `${JSON.stringify(value, null, 2)}\n`;
+  const length = Buffer.byteLength(body);
+  res.writeHead(status, {
+    "Content-Type": "application/json",
+    "Content-Length": length,
+    "Cache-Control": "no-store",
+  });
+  res.end(body);
+}

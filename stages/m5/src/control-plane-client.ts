@@ -1,0 +1,251 @@
+// The router's link to its control plane: connects, says hello, hands on what comes, and comes back when the link ends.
+// Nothing waits for it: the router serves from memory whether this link is up, down, or talking nonsense.
+
+import type { Socket } from "node:net";
+import type { Logger } from "pino";
+import WebSocket, { type ClientOptions } from "ws";
+import { type BackoffSettings, nextDelayMs } from "./backoff.ts";
+import type { Clock } from "./clock.ts";
+import { defaultLivenessLimits, untilDead } from "./link-liveness.ts";
+import { closeCodes, closeReason, encode } from "./protocol.ts";
+import type { Link, SnapshotReceiver } from "./snapshot-receiver.ts";
+
+/** One second to a minute: a fleet whose control plane comes back spreads over the wait instead of arriving at once. */
+const reconnectBackoff: BackoffSettings = { baseMs: 1_000, capMs: 60_000 };
+
+export interface ControlPlaneClientDependencies {
+  /** Such as `ws://127.0.0.1:8081/v1/connect`. */
+  readonly url: string;
+  /** Read for each link, so that a token may come later than the router, or change. Must not reject. */
+  readonly readToken: () => Promise<string | undefined>;
+  readonly routerId: string;
+  readonly receiver: SnapshotReceiver;
+  /** Told of each message whose snapshot has been applied, before the acknowledgement goes out. Must not block. */
+  readonly onApplied: (message: Uint8Array) => void;
+  /** A larger message ends the link. */
+  readonly maxMessageBytes: number;
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** The date, for people; intervals come from `clock`. */
+  readonly today: () => Date;
+  readonly logger: Logger;
+  /** How long the table that the router starts with may be out of date already, in milliseconds. @default 0 */
+  readonly staleForMs?: number;
+}
+
+/** What `/debug/config` shows of the link. */
+export interface LinkStatus {
+  readonly connected: boolean;
+  /** Since the control plane last confirmed that this router's table is the newest. */
+  readonly stalenessSeconds: number;
+  /** What went wrong last; null once a later link has brought the router up to date. */
+  readonly lastError: { readonly at: string; readonly faults: readonly string[] } | null;
+}
+
+export class ControlPlaneClient {
+  readonly #deps: ControlPlaneClientDependencies;
+  readonly #stop = new AbortController();
+  #running: Promise<void> = Promise.resolve();
+  #connected = false;
+  #upToDate = false;
+  #confirmedAtMs: number;
+  #lastError: LinkStatus["lastError"] = null;
+  /** Why the present link ends: the first reason, because others only follow from it. */
+  #ending: string | undefined;
+
+  constructor(dependencies: ControlPlaneClientDependencies) {
+    this.#deps = dependencies;
+    this.#confirmedAtMs = dependencies.clock.now() - (dependencies.staleForMs ?? 0);
+  }
+
+  /** Starts connecting, and returns at once. */
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  /** Ends the link, and resolves when it has ended. */
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+
+  status(): LinkStatus {
+    const stalenessSeconds = Math.round(this.#deps.clock.now() - this.#confirmedAtMs) / 1000;
+    return { connected: this.#connected, stalenessSeconds, lastError: this.#lastError };
+  }
+
+  // #region reconnect
+  async #run(): Promise<void> {
+    const { clock, random, logger } = this.#deps;
+    const signal = this.#stop.signal;
+    let failures = 0;
+    while (!signal.aborted) {
+      // A link that only connects has proven nothing: a control plane that accepts and falls over would be hammered.
+      const proven = await this.#link();
+      if (signal.aborted) return;
+      if (proven) failures = 0;
+      const delayMs = Math.round(nextDelayMs(failures, random, reconnectBackoff));
+      failures += 1;
+      logger.warn({ event: "control-plane-lost", cause: this.#lastError?.faults[0], retryInMs: delayMs });
+      await clock.sleep(delayMs, signal).catch(() => {});
+    }
+  }
+  // #endregion reconnect
+
+  // #region link
+  /** One link from connect to close. Resolves with whether it brought the router up to date. Never rejects. */
+  async #link(): Promise<boolean> {
+    const { url, receiver, routerId, logger } = this.#deps;
+    const token = await this.#deps.readToken();
+    if (this.#stop.signal.aborted) return false;
+    this.#ending = undefined;
+    const socket = new WebSocket(url, this.#optionsWith(token));
+    const link = receiver.openLink();
+    const ended = new AbortController();
+    const outcome = { proven: false };
+    const closed = this.#closing(socket, token !== undefined);
+    socket.once("upgrade", (response) => this.#watch(socket, response.socket, ended.signal));
+    socket.once("open", () => {
+      this.#connected = true;
+      logger.info({ event: "control-plane-connected", url });
+      socket.send(encode(receiver.hello(routerId)));
+    });
+    socket.on("pong", () => this.#confirm());
+    const lastMessage = this.#readInOrder(socket, link, outcome);
+    const stop = () => socket.close(closeCodes.goingAway, "The router stops");
+    this.#stop.signal.addEventListener("abort", stop);
+    await closed;
+    this.#stop.signal.removeEventListener("abort", stop);
+    ended.abort();
+    link.open = false;
+    this.#connected = false;
+    this.#upToDate = false;
+    // What is still being examined ends before the next link begins.
+    await lastMessage();
+    return outcome.proven;
+  }
+  // #endregion link
+
+  #optionsWith(token: string | undefined): ClientOptions {
+    // `closeTimeout` is missing from the published types; without it a peer that is gone holds a closing link for 30 s.
+    const options: ClientOptions & { closeTimeout: number } = {
+      headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+      handshakeTimeout: 5_000,
+      closeTimeout: 1_000,
+      maxPayload: this.#deps.maxMessageBytes,
+      perMessageDeflate: false,
+    };
+    return options;
+  }
+
+  /** Resolves when the link has ended, whatever ended it, and even when it never began. */
+  #closing(socket: WebSocket, hasToken: boolean): Promise<void> {
+    socket.on("error", (error) => this.#fail(error.message));
+    socket.once("unexpected-response", (request, response) => {
+      this.#fail(refusalWords(response.statusCode ?? 0, hasToken));
+      // This listener takes over from ws, which would have ended the request.
+      request.destroy();
+      socket.terminate();
+    });
+    return new Promise((resolve) => {
+      socket.once("close", (code, reason) => {
+        // 1006: no closing handshake. https://www.rfc-editor.org/rfc/rfc6455#section-7.1.5
+        const words =
+          code === 1006 ? "The link broke off" : `The control plane closed the link: ${code} ${reason}`;
+        this.#fail(words.trim());
+        resolve();
+      });
+    });
+  }
+
+  /** One message after the other, the socket paused meanwhile: a flood waits in the sender, not in this process. */
+  #readInOrder(socket: WebSocket, link: Link, outcome: { proven: boolean }): () => Promise<void> {
+    let last: Promise<void> = Promise.resolve();
+    let pending = 0;
+    socket.on("message", (data: Buffer, isBinary) => {
+      pending += 1;
+      socket.pause();
+      last = last.then(async () => {
+        if (isBinary) this.#refuse(socket, link, "A binary message");
+        else if (await this.#take(socket, link, data)) outcome.proven = true;
+        pending -= 1;
+        if (pending === 0) socket.resume();
+      });
+    });
+    return () => last;
+  }
+
+  /** Resolves with whether the message showed this router to be up to date. Never rejects. */
+  async #take(socket: WebSocket, link: Link, message: Buffer): Promise<boolean> {
+    const received = await this.#deps.receiver.receive(message, link).catch((error: Error) => {
+      return { kind: "fault", fault: error.message } as const;
+    });
+    switch (received.kind) {
+      case "reply": {
+        const { reply, outcome, words } = received;
+        this.#upToDate = received.upToDate;
+        if (received.upToDate) this.#lastError = null;
+        if (reply.type === "nack") this.#lastError = { at: this.#today(), faults: reply.reasons };
+        this.#confirm();
+        if (outcome !== "applied")
+          this.#deps.logger[outcome === "refused" ? "error" : "info"]({
+            event: `snapshot-${outcome}`,
+            words,
+          });
+        if (outcome === "applied") this.#deps.onApplied(message);
+        socket.send(encode(reply));
+        return received.upToDate;
+      }
+      case "fault":
+        this.#refuse(socket, link, received.fault);
+        return false;
+      case "void":
+        return false;
+      default:
+        return received satisfies never;
+    }
+  }
+
+  /** Ends a link on which something came that is not of this protocol. A new one starts from a clean hello. */
+  #refuse(socket: WebSocket, link: Link, fault: string): void {
+    if (!link.open) return;
+    link.open = false;
+    const words = `Not understood: ${fault}`;
+    this.#fail(words);
+    socket.close(closeCodes.notUnderstood, closeReason(words));
+  }
+
+  #watch(socket: WebSocket, wire: Socket, signal: AbortSignal): void {
+    const watched = {
+      bytesMoved: () => wire.bytesRead,
+      ping: () => {
+        if (socket.readyState === WebSocket.OPEN) socket.ping();
+      },
+    };
+    untilDead(watched, this.#deps.clock, defaultLivenessLimits, signal).then((dead) => {
+      if (!dead) return;
+      this.#fail("The control plane does not answer: the link is half-open");
+      socket.terminate();
+    });
+  }
+
+  #confirm(): void {
+    if (this.#upToDate) this.#confirmedAtMs = this.#deps.clock.now();
+  }
+
+  #today(): string {
+    return this.#deps.today().toISOString();
+  }
+
+  #fail(words: string): void {
+    this.#ending ??= words;
+    this.#lastError = { at: this.#today(), faults: [this.#ending] };
+  }
+}
+
+function refusalWords(status: number, hasToken: boolean): string {
+  if (status !== 401) return `The control plane refused the link with status ${status}`;
+  return hasToken
+    ? "The control plane refused the token: set CONTROL_PLANE_TOKEN to the one that it uses"
+    : "The control plane wants a token and there is none: set CONTROL_PLANE_TOKEN";
+}

@@ -1,0 +1,94 @@
+// Starts the control plane: reads the settings, wires the parts, and stops cleanly on a signal. Holds no rule of its own.
+
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import pino from "pino";
+import { systemClock as clock } from "../clock.ts";
+import { Bearer, readOrMakeToken } from "./access.ts";
+import { Fleet } from "./fleet.ts";
+import { HandEdits } from "./hand-edits.ts";
+import { HttpApi } from "./http-api.ts";
+import { ControlPlaneServer } from "./server.ts";
+import { readControlPlaneSettings } from "./settings.ts";
+import { RoutingStore } from "./store.ts";
+
+async function main(): Promise<void> {
+  const settings = readControlPlaneSettings(process.env);
+  const destination = pino.destination({ fd: 1, sync: false, maxLength: 16 * 1024 * 1024 });
+  const formatters = { level: (level: string) => ({ level }) };
+  const logger = pino(
+    { level: settings.LOG_LEVEL, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters },
+    destination,
+  );
+
+  const tokenFile = settings.CONTROL_PLANE_TOKEN_FILE ?? join(settings.STATE_DIR, "control-plane-token");
+  const token = settings.CONTROL_PLANE_TOKEN ?? (await readOrMakeToken(tokenFile));
+  const store = await RoutingStore.open({
+    path: settings.ROUTING_FILE,
+    historyPath: join(settings.STATE_DIR, "control-plane.json"),
+    maxMessageBytes: settings.MAX_MESSAGE_BYTES,
+    newEpoch: randomUUID,
+    onPublish: (stored, why) => {
+      const { epoch, revision, checksum } = stored.history;
+      logger.info({ event: "published", epoch, revision, checksum, why });
+      fleet.publish(stored, clock.now());
+    },
+    onFault: (error) => logger.error({ event: "store-fault", cause: error.message }),
+  });
+  const fleet: Fleet = new Fleet(store.current(), clock.now(), {
+    onLostHistory: (have) => store.renewEpoch(have),
+    onNack: (routerId, { revision, reasons }) =>
+      logger.warn({ event: "nack", router: routerId, revision, reasons }),
+  });
+  const bearer = new Bearer(token);
+  const api = new HttpApi({
+    store,
+    fleet,
+    bearer,
+    host: settings.HOST,
+    maxBodyBytes: settings.MAX_MESSAGE_BYTES,
+    now: () => clock.now(),
+    onError: (error) => logger.error({ event: "api-fault", error: String(error) }),
+  });
+  const handEdits = new HandEdits(settings.ROUTING_FILE, store, clock, (error) =>
+    logger.warn({ event: "store-not-watched", cause: error.message }),
+  );
+  const server = new ControlPlaneServer({
+    handle: api.handle,
+    fleet,
+    bearer,
+    host: settings.HOST,
+    clock,
+  });
+
+  const stop = async (signal: string): Promise<void> => {
+    logger.info({ event: "stopping", signal });
+    await server.close();
+    await handEdits.close();
+    await store.close();
+    logger.info({ event: "stopped" });
+    destination.flushSync();
+    process.exit(0);
+  };
+  process.once("SIGTERM", stop);
+  process.once("SIGINT", stop);
+
+  const port = await server.listen(settings.CONTROL_PLANE_PORT);
+  handEdits.start();
+  const url = `http://${settings.HOST}:${port}`;
+  const ready =
+    settings.CONTROL_PLANE_TOKEN === undefined ? { event: "ready", url, tokenFile } : { event: "ready", url };
+  destination.write(`${JSON.stringify(ready)}\n`);
+}
+
+main().catch(fail);
+
+/** Ends the process with one sentence that says what to change. */
+function fail(error: NodeJS.ErrnoException): void {
+  const busy =
+    error.code === "EADDRINUSE"
+      ? "Cannot start: the port is busy; set CONTROL_PLANE_PORT to another one. "
+      : "";
+  process.stderr.write(`${busy}${error.message}\n`);
+  process.exit(1);
+}

@@ -1,0 +1,42 @@
+// What the control plane answers when it does not do what was asked: code → status, title and a sentence for people.
+
+// #region problems
+export const problems = {
+  "invalid-json": [400, "Bad Request", "The body is not JSON in UTF-8."],
+  "invalid-patch": [
+    400,
+    "Bad Request",
+    'Send {"placement": "<name>"}, or {"placement": null} to remove the key.',
+  ],
+  "malformed-path": [400, "Bad Request", "The path's percent-encoding is broken."],
+  unauthorized: [401, "Unauthorized", "Send the control plane's token: Authorization: Bearer <token>."],
+  "origin-refused": [403, "Forbidden", "Requests from browser pages are not served here."],
+  "not-found": [404, "Not Found", "There is nothing at this path."],
+  "unknown-routing-key": [404, "Not Found", "The table does not list this routing key."],
+  "method-not-allowed": [405, "Method Not Allowed", "See the Allow field."],
+  "revision-changed": [
+    412,
+    "Precondition Failed",
+    "The table has changed meanwhile: read it again, then decide.",
+  ],
+  "content-too-large": [
+    413,
+    "Content Too Large",
+    "The routing table is larger than this control plane takes.",
+  ],
+  "host-refused": [421, "Misdirected Request", "Address the control plane by its IP address."],
+  "invalid-routing-table": [
+    422,
+    "Unprocessable Content",
+    "The routing table is not valid; faults names everything.",
+  ],
+  "if-match-required": [
+    428,
+    "Precondition Required",
+    "Send If-Match with the ETag of the table that you changed.",
+  ],
+  "control-plane-fault": [500, "Internal Server Error", "The control plane failed; the table is as it was."],
+} as const satisfies Record<string, readonly [status: number, title: string, detail: string]>;
+// #endregion problems
+
+export type ProblemCode = keyof typeof problems;

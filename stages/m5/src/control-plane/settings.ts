@@ -1,0 +1,52 @@
+// What can be set from outside for the control plane, by environment variables.
+
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+import { SettingsError } from "../settings.ts";
+
+// #region settings
+const schema = z.object({
+  /** Address to listen on. Loopback unless told otherwise. */
+  HOST: z.string().min(1).default("127.0.0.1"),
+  /** Port for the API and for routers; 0 takes any free one. */
+  CONTROL_PLANE_PORT: z.coerce.number().int().min(0).max(65_535).default(8081),
+  /** The routing table's one true copy. */
+  ROUTING_FILE: z
+    .string()
+    .min(1)
+    .default(fileURLToPath(new URL("../../routing.json", import.meta.url))),
+  /** Folder for the token and the table's history. */
+  STATE_DIR: z
+    .string()
+    .min(1)
+    .default(fileURLToPath(new URL("../../.state", import.meta.url))),
+  /** The token that writers and routers must present; without it, the one in `STATE_DIR` is used, or made. */
+  CONTROL_PLANE_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7e]{16,}$/, "expected 16 or more printable characters without a space")
+    .optional(),
+  /** Where the token is kept; `control-plane-token` in `STATE_DIR` unless told otherwise. */
+  CONTROL_PLANE_TOKEN_FILE: z.string().min(1).optional(),
+  /** Largest routing table, as a message, in bytes. */
+  MAX_MESSAGE_BYTES: z.coerce
+    .number()
+    .int()
+    .min(1024)
+    .default(16 * 1024 * 1024),
+  LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
+});
+// #endregion settings
+
+export type ControlPlaneSettings = z.infer<typeof schema>;
+
+/** Throws a `SettingsError` that names every fault, one a line. */
+export function readControlPlaneSettings(
+  environment: Readonly<Record<string, string | undefined>>,
+): ControlPlaneSettings {
+  const { CONTROL_PLANE_TOKEN: token, ...rest } = environment;
+  // Set to nothing is not set.
+  const result = schema.safeParse(token === "" ? rest : environment);
+  if (result.success) return result.data;
+  const faults = result.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
+  throw new SettingsError(`Cannot start: ${faults.join("\n")}`);
+}

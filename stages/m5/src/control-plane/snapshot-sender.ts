@@ -1,0 +1,61 @@
+// Sends one large message over one WebSocket, piece by piece, and knows how far it has come.
+
+import type { WebSocket } from "ws";
+import type { Clock } from "../clock.ts";
+
+/** Pings pass between two pieces; behind a whole large message they would wait, and a link at work would look dead. */
+const fragmentBytes = 256 * 1024;
+
+/** A router that takes not a piece in this time, in milliseconds, keeps nobody else waiting. */
+const stalledAfterMs = 1_000;
+
+export class SnapshotSender {
+  readonly #socket: WebSocket;
+  readonly #clock: Clock;
+  #bytesTaken = 0;
+
+  constructor(socket: WebSocket, clock: Clock) {
+    this.#socket = socket;
+    this.#clock = clock;
+  }
+
+  /** Bytes that the system has taken so far: while they grow, the router is taking them, however slowly. */
+  get bytesTaken(): number {
+    return this.#bytesTaken;
+  }
+
+  // #region send
+  /**
+   * Sends `message`; call it again only after that. `done` is called once: when all of it has left, when the link has
+   * broken, or when the router has stalled, in which case the rest leaves when the router takes it.
+   * @see https://www.rfc-editor.org/rfc/rfc6455#section-5.4 fragmentation
+   */
+  async send(message: Uint8Array, done: () => void): Promise<void> {
+    let waiting: (() => void) | undefined = done;
+    const release = () => {
+      waiting?.();
+      waiting = undefined;
+    };
+    for (let from = 0; from < message.length; from += fragmentBytes) {
+      const taken = new AbortController();
+      this.#clock.sleep(stalledAfterMs, taken.signal).then(release, () => {});
+      // Views of the one encoded message: a thousand links hold no copy of it.
+      const isSent = await this.#sendFragment(message, from);
+      taken.abort();
+      if (!isSent) break;
+    }
+    release();
+  }
+
+  #sendFragment(message: Uint8Array, from: number): Promise<boolean> {
+    const fragment = message.subarray(from, from + fragmentBytes);
+    const fin = from + fragment.length === message.length;
+    return new Promise((resolve) => {
+      this.#socket.send(fragment, { binary: false, fin }, (error) => {
+        if (!error) this.#bytesTaken += fragment.length;
+        resolve(!error);
+      });
+    });
+  }
+  // #endregion send
+}

@@ -1,0 +1,80 @@
+// The newest snapshot that this router applied, kept on disk as the message that brought it: with it a router starts
+// while its control plane is down. Owns the file and its safe replacement; whether the content is any good is found out
+// by reading it as if it had just arrived. A disk that fails costs the next start its table, never a request.
+
+import { mkdir, readFile, rename, stat } from "node:fs/promises";
+import { dirname } from "node:path";
+import writeFileAtomic from "write-file-atomic";
+
+export interface SavedMessage {
+  readonly message: Uint8Array;
+  readonly savedAt: Date;
+}
+
+// #region last-known-good
+export class LastKnownGood {
+  readonly #path: string;
+  readonly #onError: (error: Error) => void;
+  #waiting: Uint8Array | undefined;
+  #writing: Promise<void> | undefined;
+
+  /** `onError` hears of everything that the disk refuses. */
+  constructor(path: string, onError: (error: Error) => void) {
+    this.#path = path;
+    this.#onError = onError;
+  }
+
+  /** The saved message, or undefined when there is none that can be read. Never rejects. */
+  async load(): Promise<SavedMessage | undefined> {
+    try {
+      return { message: await readFile(this.#path), savedAt: (await stat(this.#path)).mtime };
+    } catch (error) {
+      if (!isMissing(error)) this.#tell(error);
+      return undefined;
+    }
+  }
+
+  /** Moves a damaged file out of the way: the next start must not trip over it, and somebody may want to see it. */
+  async setAside(): Promise<void> {
+    await rename(this.#path, `${this.#path}.damaged`).catch((error: unknown) => this.#tell(error));
+  }
+
+  /**
+   * Writes `message` when the write before it is done, and resolves when nothing waits any more. Of several that wait,
+   * only the newest is written. Never rejects.
+   */
+  save(message: Uint8Array): Promise<void> {
+    this.#waiting = message;
+    this.#writing ??= this.#writeAll();
+    return this.#writing;
+  }
+
+  /** Resolves when everything that was given to `save` is on disk, or has failed. */
+  async flushed(): Promise<void> {
+    await this.#writing;
+  }
+
+  async #writeAll(): Promise<void> {
+    for (let next = this.#waiting; next !== undefined; next = this.#waiting) {
+      this.#waiting = undefined;
+      try {
+        await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
+        // A temporary file beside it, fsync, rename: a crash leaves the old file or the new one, whole.
+        await writeFileAtomic(this.#path, Buffer.from(next), { mode: 0o600 });
+      } catch (error) {
+        this.#tell(error);
+      }
+    }
+    // In the same turn as the last look: a snapshot that comes now starts writing anew.
+    this.#writing = undefined;
+  }
+
+  #tell(error: unknown): void {
+    this.#onError(error instanceof Error ? error : new Error(String(error)));
+  }
+}
+// #endregion last-known-good
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOENT";
+}

@@ -1,0 +1,193 @@
+// Starts the router: reads the settings, wires the parts, and stops cleanly on a signal. Holds no rule of its own.
+
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import pino, { type Logger } from "pino";
+import { AccessLog } from "./access-log.ts";
+import { AdminServer, sendJson } from "./admin.ts";
+import { Attempts } from "./attempts.ts";
+import { systemClock as clock } from "./clock.ts";
+import { ConnectionPool } from "./connection-pool.ts";
+import { Events } from "./events.ts";
+import { FileSource } from "./file-source.ts";
+import { HealthChecker } from "./health-checker.ts";
+import { healthProbe } from "./health-probe.ts";
+import { RawTcp } from "./http1/raw-tcp.ts";
+import { Ticker } from "./http1/ticker.ts";
+import { Metrics } from "./metrics.ts";
+import { ProxyHandler } from "./proxy.ts";
+import { Resilience } from "./resilience.ts";
+import { DataServer } from "./server.ts";
+import { readSettings, type Settings } from "./settings.ts";
+import { SnapshotSource } from "./snapshot-source.ts";
+import { TableStore } from "./table-store.ts";
+
+/** How long requests under way may take to finish after a signal to stop. */
+const drainMs = 10_000;
+
+async function main(): Promise<void> {
+  const settings = readSettings(process.env);
+  // Written by another thread, and dropped rather than hoarded when nobody reads: a log must not stop the traffic.
+  const destination = pino.destination({ fd: 1, sync: false, maxLength: 16 * 1024 * 1024 });
+  const formatters = { level: (level: string) => ({ level }) };
+  const logger = pino(
+    { level: settings.LOG_LEVEL, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters },
+    destination,
+  );
+
+  const store = new TableStore();
+  const ticker = new Ticker(clock);
+  const raw = RawTcp.load();
+  const pool = new ConnectionPool(ticker, undefined, raw);
+  store.subscribe(({ table }) => {
+    pool.retainOnly(new Set([...table.placements.values()].map(({ url }) => url)));
+  });
+  const { events, health, resilience, metrics } = resilienceFor(store, logger);
+  const source = new FileSource({
+    path: settings.ROUTING_FILE,
+    store,
+    logger,
+    clock,
+    today: () => new Date(),
+  });
+  process.on("SIGHUP", () => source.reload());
+  const pushed = snapshotSource(settings, source, store, logger);
+  await (pushed ?? source).start();
+
+  const accessLog = new AccessLog({
+    write: (lines) => destination.write(lines),
+    enabled: logger.isLevelEnabled("info"),
+    today: () => new Date(),
+    listeners: [metrics.requestEnded, events.requestEnded],
+  });
+  const proxy = new ProxyHandler({
+    store,
+    pool,
+    resilience,
+    attempts: new Attempts({ resilience, metrics, clock, random: () => Math.random() }),
+    accessLog,
+    clock,
+    newRequestId: randomUUID,
+  });
+  const server = new DataServer({ handler: proxy, ticker, clock, raw, reusePort: false });
+
+  let accepting = false;
+  const admin = new AdminServer();
+  admin.get("/healthz", (_, res) => sendJson(res, 200, { status: "ok" }));
+  const ready = (): boolean => accepting && store.current() !== undefined;
+  admin.get("/readyz", (_, res) => sendJson(res, ready() ? 200 : 503, { ready: ready() }));
+  const status = () => (pushed ?? source).status();
+  admin.get("/debug/config", (_, res) => sendJson(res, 200, { ...status(), ...overview(store) }));
+  admin.get("/metrics", (_, res) => {
+    res.setHeader("Content-Type", metrics.contentType);
+    // Whatever goes wrong here must not end the process that serves the traffic.
+    metrics.text().then(
+      (text) => res.end(text),
+      () => res.destroy(),
+    );
+  });
+  admin.get("/events", events.watch, { forLocalPages: true });
+
+  const stopChecks = new AbortController();
+  health.start(stopChecks.signal);
+  // To the very end: limits hold for the requests that a stop waits for, too.
+  const untilTheEnd = new AbortController().signal;
+  void ticker.run(untilTheEnd);
+  void accessLog.run(clock, untilTheEnd);
+
+  const stop = async (signal: string): Promise<void> => {
+    logger.info({ event: "stopping", signal });
+    accepting = false;
+    stopChecks.abort();
+    events.close();
+    await Promise.all([server.drain(drainMs), source.close(), pushed?.close()]);
+    pool.destroy();
+    await admin.close();
+    accessLog.flush();
+    logger.info({ event: "stopped" });
+    destination.flushSync();
+    process.exit(0);
+  };
+  process.once("SIGTERM", stop);
+  process.once("SIGINT", stop);
+
+  const adminUrl = `http://127.0.0.1:${await admin.listen(settings.ADMIN_PORT)}`;
+  const port = await server.listen(settings.PORT, settings.HOST);
+  accepting = true;
+  destination.write(
+    `${JSON.stringify({ event: "ready", url: `http://${settings.HOST}:${port}`, adminUrl })}\n`,
+  );
+}
+
+/** The resilience side of the wiring: what follows the table, and who hears of its changes. */
+function resilienceFor(store: TableStore, logger: Logger) {
+  const events = new Events({ clock, today: () => new Date() });
+  const changed = (type: "breaker" | "health", placement: string, to: string, from: string): void => {
+    logger.warn({ event: `${type}-changed`, placement, to, from });
+    events.emit({ type, placement, to, from });
+  };
+  const health = new HealthChecker({
+    clock,
+    random: () => Math.random(),
+    probe: healthProbe(),
+    onTransition: (placement, to, from) => changed("health", placement, to.kind, from.kind),
+  });
+  const isHealthy = (placement: string): boolean => health.isHealthy(placement);
+  const resilience = new Resilience({
+    isHealthy,
+    onBreaker: (placement, to, from) => changed("breaker", placement, to.kind, from.kind),
+  });
+  const guards = () => resilience.guards();
+  const metrics = new Metrics({ guards, isHealthy, now: () => clock.now() });
+  store.subscribe(({ table, sequence }) => {
+    resilience.update(table, clock.now());
+    health.update(table.placements.values());
+    events.emit({ type: "table", version: table.version, sequence });
+  });
+  return { events, health, resilience, metrics };
+}
+
+/** What takes the table from a control plane; undefined when the routing file alone counts. */
+function snapshotSource(
+  settings: Settings,
+  bootstrap: FileSource,
+  store: TableStore,
+  logger: Logger,
+): SnapshotSource | undefined {
+  if (settings.CONTROL_PLANE_URL === undefined) return undefined;
+  return new SnapshotSource({
+    url: settings.CONTROL_PLANE_URL,
+    stateDir: settings.STATE_DIR,
+    tokenFile: settings.CONTROL_PLANE_TOKEN_FILE ?? join(settings.STATE_DIR, "control-plane-token"),
+    token: settings.CONTROL_PLANE_TOKEN,
+    routerId: settings.ROUTER_ID,
+    maxMessageBytes: settings.MAX_MESSAGE_BYTES,
+    bootstrap,
+    store,
+    logger,
+    clock,
+    random: () => Math.random(),
+    today: () => new Date(),
+  });
+}
+
+/** The table in use, without the routing keys: they can be many, and they are tenants' names. */
+function overview(store: TableStore): object {
+  const table = store.current()?.table;
+  if (table === undefined) return {};
+  const { defaultPlacement, placements, placementByKey } = table;
+  return {
+    defaultPlacement: defaultPlacement.name,
+    placements: [...placements.values()],
+    routingKeys: placementByKey.size,
+  };
+}
+
+main().catch(fail);
+
+/** Ends the process with one sentence that says what to change. */
+function fail(error: NodeJS.ErrnoException): void {
+  const busy = error.code === "EADDRINUSE" ? "Cannot start: the port is busy; set PORT or ADMIN_PORT. " : "";
+  process.stderr.write(`${busy}${error.message}\n`);
+  process.exit(1);
+}

@@ -1,0 +1,37 @@
+// The listener towards clients, as the rest of the router sees it: it binds, and it stops in order. What happens on its
+// sockets is the business of `http1/`; what happens to a good request, of the handler.
+
+import type { Clock } from "./clock.ts";
+import type { ExchangeHandler } from "./http1/exchange-handler.ts";
+import { Listener } from "./http1/listener.ts";
+import type { RawTcp } from "./http1/raw-tcp.ts";
+import type { Ticker } from "./http1/ticker.ts";
+
+export interface DataServerDependencies<Context> {
+  readonly handler: ExchangeHandler<Context>;
+  readonly ticker: Ticker;
+  readonly clock: Clock;
+  readonly raw: RawTcp | undefined;
+  /** Several processes listen on one port, and the system spreads the connections. */
+  readonly reusePort: boolean;
+}
+
+export class DataServer<Context> {
+  readonly #listener: Listener<Context>;
+  readonly #reusePort: boolean;
+
+  constructor({ handler, ticker, clock, raw, reusePort }: DataServerDependencies<Context>) {
+    this.#listener = new Listener({ handler, ticker, clock, ...(raw === undefined ? {} : { raw }) });
+    this.#reusePort = reusePort;
+  }
+
+  /** Resolves with the bound port; rejects when the address cannot be bound. */
+  listen(port: number, host: string): Promise<number> {
+    return this.#listener.listen({ port, host, reusePort: this.#reusePort });
+  }
+
+  /** Stops accepting, lets the requests under way finish, and cuts what is left after `deadlineMs`. */
+  drain(deadlineMs: number): Promise<void> {
+    return this.#listener.drain(deadlineMs);
+  }
+}

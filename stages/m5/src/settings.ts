@@ -1,0 +1,78 @@
+// What can be set from outside, by environment variables. Every fault is named before anything starts.
+
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+
+const port = z.coerce.number().int().min(0).max(65_535);
+const levels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
+
+// #region settings
+const schema = z.object({
+  /** Address to listen on. Loopback unless told otherwise: the router trusts whoever can reach it. */
+  HOST: z.string().min(1).default("127.0.0.1"),
+  /** Port for clients; 0 takes any free one. */
+  PORT: port.default(8080),
+  /** Port for operators, on loopback; 0 takes any free one. */
+  ADMIN_PORT: port.default(8082),
+  LOG_LEVEL: z.enum(levels).default("info"),
+  /** The routing table. Relative paths start at the working directory. */
+  ROUTING_FILE: z
+    .string()
+    .min(1)
+    .default(fileURLToPath(new URL("../routing.json", import.meta.url))),
+  /** Who pushes the table, such as `ws://127.0.0.1:8081/v1/connect`; `off` or nothing: `ROUTING_FILE` alone counts. */
+  CONTROL_PLANE_URL: z.string().default("ws://127.0.0.1:8081").transform(parseControlPlaneUrl),
+  /** The control plane's token; without it, the one in `CONTROL_PLANE_TOKEN_FILE`. */
+  CONTROL_PLANE_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7e]*$/, "expected printable characters without a space")
+    .optional(),
+  /** Read for each link, so it may be made later than this router is started. */
+  CONTROL_PLANE_TOKEN_FILE: z.string().optional(),
+  /** Folder for the last-known-good snapshot, and for the token of a control plane beside this router. */
+  STATE_DIR: z
+    .string()
+    .min(1)
+    .default(fileURLToPath(new URL("../.state", import.meta.url))),
+  /** What the control plane calls this router. */
+  ROUTER_ID: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,128}$/, "expected up to 128 letters, digits, dots, dashes and underscores")
+    .optional(),
+  /** Largest message that is taken from the control plane, in bytes. */
+  MAX_MESSAGE_BYTES: z.coerce
+    .number()
+    .int()
+    .min(1024)
+    .default(16 * 1024 * 1024),
+});
+// #endregion settings
+
+export type Settings = z.infer<typeof schema>;
+
+/** Throws a `SettingsError` that names every fault, one a line. */
+export function readSettings(environment: Readonly<Record<string, string | undefined>>): Settings {
+  const result = schema.safeParse(environment);
+  if (result.success) return result.data;
+  const faults = result.error.issues.map((issue) => {
+    const name = issue.path.join(".");
+    return `${name}=${JSON.stringify(environment[name] ?? "")}: ${issue.message}`;
+  });
+  throw new SettingsError(`Cannot start: ${faults.join("\n")}`);
+}
+
+export class SettingsError extends Error {
+  override readonly name = "SettingsError";
+}
+
+/** Undefined for none. An address of the API will do as well: only the scheme and the path differ. */
+function parseControlPlaneUrl(text: string, context: z.RefinementCtx): string | undefined {
+  if (text === "" || text === "off") return undefined;
+  const url = URL.parse(text.replace(/^http/, "ws"));
+  if (url === null || !/^wss?:$/.test(url.protocol) || url.hash !== "") {
+    context.addIssue({ code: "custom", message: "Write it as ws://host:port/v1/connect, or off" });
+    return z.NEVER;
+  }
+  if (url.pathname === "/") url.pathname = "/v1/connect";
+  return url.href;
+}

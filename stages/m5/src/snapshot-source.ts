@@ -1,0 +1,171 @@
+// Keeps the store in step with a control plane: starts from the last-known-good snapshot, or from the bootstrap file,
+// and takes what is pushed. Owns who may set the table: the file may, until the first snapshot has been applied.
+
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join, resolve } from "node:path";
+import type { Logger } from "pino";
+import type { Clock } from "./clock.ts";
+import { ControlPlaneClient } from "./control-plane-client.ts";
+import { type FileSource, RoutingFileError, type SourceStatus } from "./file-source.ts";
+import { LastKnownGood } from "./last-known-good.ts";
+import type { Examined, Position } from "./protocol.ts";
+import type { RoutingTable } from "./routing-table.ts";
+import { SnapshotReceiver } from "./snapshot-receiver.ts";
+import { asideFromBytes, decodeTable, decodeTableAside } from "./table-decoder.ts";
+import type { TableStore } from "./table-store.ts";
+
+export interface SnapshotSourceDependencies {
+  readonly url: string;
+  /** Folder of the last-known-good snapshot. */
+  readonly stateDir: string;
+  /** File with the token, when `token` is not given. */
+  readonly tokenFile: string;
+  readonly token: string | undefined;
+  /** How the control plane calls this router. @default a name made of the host's name and the state folder */
+  readonly routerId: string | undefined;
+  readonly maxMessageBytes: number;
+  readonly bootstrap: FileSource;
+  readonly store: TableStore;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly today: () => Date;
+}
+
+/** What is known of the table in use, once a snapshot has been applied. */
+interface Applied extends Position {
+  readonly source: "last-known-good" | "control-plane";
+  readonly version: string;
+  readonly appliedAt: string;
+}
+
+export interface SnapshotStatus extends Omit<SourceStatus, "source" | "path"> {
+  readonly source: SourceStatus["source"] | Applied["source"];
+  readonly epoch: string | null;
+  readonly revision: number | null;
+  readonly routerId: string;
+  readonly controlPlane: string;
+  readonly connected: boolean;
+  readonly stalenessSeconds: number;
+}
+
+export class SnapshotSource {
+  readonly #deps: SnapshotSourceDependencies;
+  readonly #routerId: string;
+  readonly #receiver: SnapshotReceiver;
+  readonly #lastKnownGood: LastKnownGood;
+  #client: ControlPlaneClient | undefined;
+  #applied: Applied | undefined;
+
+  constructor(dependencies: SnapshotSourceDependencies) {
+    this.#deps = dependencies;
+    const { stateDir, logger, routerId } = dependencies;
+    this.#routerId = routerId ?? nameFor(stateDir);
+    this.#receiver = new SnapshotReceiver({
+      examine,
+      apply: (table, position) => this.#apply(table, position),
+    });
+    this.#lastKnownGood = new LastKnownGood(join(stateDir, "last-known-good"), (error) =>
+      logger.error({ event: "last-known-good-failed", cause: error.message }),
+    );
+  }
+
+  // #region start
+  /** Brings in the best table that this machine has, and starts the link. Waits for the disk, never for the network. */
+  async start(): Promise<void> {
+    const { bootstrap, logger, today, url, maxMessageBytes, clock, random } = this.#deps;
+    const savedAt = await this.#restore();
+    if (savedAt === undefined) {
+      // Without any table the router answers 503 until the control plane brings one.
+      await bootstrap.start().catch((error: unknown) => {
+        if (!(error instanceof RoutingFileError)) throw error;
+        logger.warn({ event: "no-bootstrap", cause: error.message });
+      });
+    }
+    this.#client = new ControlPlaneClient({
+      url,
+      readToken: () => this.#readToken(),
+      routerId: this.#routerId,
+      receiver: this.#receiver,
+      onApplied: (message) => void this.#lastKnownGood.save(message),
+      maxMessageBytes,
+      clock,
+      random,
+      today,
+      logger,
+      staleForMs: savedAt === undefined ? 0 : Math.max(0, today().getTime() - savedAt.getTime()),
+    });
+    this.#client.start();
+  }
+
+  /** Takes the saved message as if it came over a link: the same checks find a torn or edited file. */
+  async #restore(): Promise<Date | undefined> {
+    const saved = await this.#lastKnownGood.load();
+    if (saved === undefined) return undefined;
+    const received = await this.#receiver.receive(saved.message, this.#receiver.openLink());
+    if (received.kind === "reply" && received.outcome === "applied") return saved.savedAt;
+    const cause =
+      received.kind === "reply" ? received.words : received.kind === "fault" ? received.fault : "";
+    this.#deps.logger.error({ event: "last-known-good-damaged", cause });
+    await this.#lastKnownGood.setAside();
+    return undefined;
+  }
+  // #endregion start
+
+  /** Ends the link, and resolves when what was applied last is on disk. */
+  async close(): Promise<void> {
+    await this.#client?.close();
+    await this.#lastKnownGood.flushed();
+  }
+
+  status(): SnapshotStatus {
+    const { path: _, ...file } = this.#deps.bootstrap.status();
+    const { lastError = null, connected = false, stalenessSeconds = 0 } = this.#client?.status() ?? {};
+    return {
+      ...file,
+      epoch: null,
+      revision: null,
+      ...this.#applied,
+      lastError: lastError ?? (this.#applied === undefined ? file.lastError : null),
+      routerId: this.#routerId,
+      controlPlane: this.#deps.url,
+      connected,
+      stalenessSeconds,
+    };
+  }
+
+  // #region apply
+  async #apply(table: RoutingTable, position: Position): Promise<void> {
+    // From now on the file is history: an edit of it must not undo what the control plane says.
+    await this.#deps.bootstrap.close();
+    this.#deps.store.swap(table);
+    const source = this.#client === undefined ? "last-known-good" : "control-plane";
+    const { version } = table;
+    this.#applied = { ...position, source, version, appliedAt: this.#deps.today().toISOString() };
+    this.#deps.logger.info({ event: "routing-applied", source, version, ...position });
+  }
+  // #endregion apply
+
+  async #readToken(): Promise<string | undefined> {
+    const { token, tokenFile } = this.#deps;
+    if (token !== undefined && token !== "") return token;
+    const text = await readFile(tokenFile, "utf8").catch(() => "");
+    return /^\s*([\x21-\x7e]+)\s*$/.exec(text)?.[1];
+  }
+}
+
+function examine(tableJson: Uint8Array): Examined | Promise<Examined> {
+  return tableJson.length < asideFromBytes ? decodeTable(tableJson) : decodeTableAside(tableJson);
+}
+
+/** One name for one state folder on one host: it stays over restarts, and two routers beside each other differ. */
+function nameFor(stateDir: string): string {
+  const folder = createHash("sha256").update(resolve(stateDir)).digest("hex").slice(0, 8);
+  return `${
+    hostname()
+      .replace(/[^A-Za-z0-9.-]/g, "-")
+      .slice(0, 100) || "router"
+  }-${folder}`;
+}

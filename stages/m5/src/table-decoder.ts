@@ -1,0 +1,83 @@
+// From the bytes of a file to a routing table, or to the reasons why not. Owns the choice where that work is done:
+// for a small table at once, for a large one in a thread of its own, because requests wait while this one works.
+
+import { once } from "node:events";
+import { setImmediate } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
+import { checksumOf } from "./checksum.ts";
+import { type Placement, parseRoutingTable, type RoutingTable } from "./routing-table.ts";
+
+export type Decoded =
+  | { readonly ok: true; readonly table: RoutingTable; readonly checksum: string }
+  | { readonly ok: false; readonly faults: readonly string[] };
+
+/** More faults than this are counted, not listed: nobody reads on, and logs and answers stay small. */
+const maxFaults = 100;
+
+// #region decode
+/** Decodes on the spot. Never throws. */
+export function decodeTable(bytes: Uint8Array): Decoded {
+  let document: unknown;
+  try {
+    // Fatal: a byte that is not UTF-8 would become another character, and a routing key another tenant's.
+    document = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (error) {
+    return { ok: false, faults: [`(document): not JSON: ${error instanceof Error ? error.message : error}`] };
+  }
+  const result = parseRoutingTable(document);
+  if (result.ok) return { ok: true, table: result.table, checksum: checksumOf(document) };
+  const more = result.faults.length - maxFaults;
+  const faults = result.faults.slice(0, maxFaults);
+  return { ok: false, faults: more > 0 ? [...faults, `… and ${more} more`] : faults };
+}
+// #endregion decode
+
+// #region aside
+/** From this size on, about 2,000 routing keys, the work takes longer than requests should wait. */
+export const asideFromBytes = 64 * 1024;
+
+/** What the other thread answers first. The large part of a table follows in slices, each when it is asked for. */
+export type Head =
+  | { readonly ok: true; readonly table: Omit<RoutingTable, "placementByKey">; readonly checksum: string }
+  | { readonly ok: false; readonly faults: readonly string[] };
+
+/** Routing keys, and the name of the placement of each. */
+export interface Slice {
+  readonly keys: readonly string[];
+  readonly names: readonly string[];
+}
+
+/**
+ * Decodes without holding up the requests for more than a few milliseconds at a time: reading the JSON and checking it
+ * is another thread's work, and the map is built here slice by slice, with requests served in between.
+ */
+export async function decodeTableAside(bytes: Uint8Array): Promise<Decoded> {
+  const worker = new Worker(new URL("./table-decoder-worker.ts", import.meta.url), { workerData: bytes });
+  try {
+    const [head] = (await once(worker, "message")) as [Head];
+    if (!head.ok) return head;
+    const placementByKey = new Map<string, Placement>();
+    for (;;) {
+      worker.postMessage("next");
+      const [slice] = (await once(worker, "message")) as [Slice];
+      if (slice.keys.length === 0) break;
+      addSlice(placementByKey, slice, head.table.placements);
+      await setImmediate();
+    }
+    return { ok: true, table: { ...head.table, placementByKey }, checksum: head.checksum };
+  } finally {
+    await worker.terminate();
+  }
+}
+
+function addSlice(
+  placementByKey: Map<string, Placement>,
+  { keys, names }: Slice,
+  placements: ReadonlyMap<string, Placement>,
+): void {
+  for (const [at, key] of keys.entries()) {
+    const placement = placements.get(names[at] ?? "");
+    if (placement !== undefined) placementByKey.set(key, placement);
+  }
+}
+// #endregion aside

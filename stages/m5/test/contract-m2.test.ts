@@ -1,0 +1,11 @@
+// The m2 contract against this folder's stage. The same text in every later stage: the folder's name says which one it is.
+
+import { basename, dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describeM2Contract } from "../../../shared/contract/m2/suite.ts";
+import { stageReloadTarget } from "../../../shared/contract/m2/target.ts";
+import type { Stage } from "../../../shared/testkit/router-process.ts";
+
+const stage = basename(dirname(dirname(fileURLToPath(import.meta.url)))) as Stage;
+
+describeM2Contract(stageReloadTarget(stage));
