@@ -4,7 +4,7 @@
 import { join } from "node:path";
 import type { MarkdownRenderer } from "vitepress";
 import { diffStages, type FileDiff } from "../stage-diff.ts";
-import { filesUnder, milestones, stageFolder } from "../stages.ts";
+import { filesUnder, milestones, presentStages } from "../stages.ts";
 
 const tag = /^<StageDiff from="(m\d)" to="(m\d)" \/>\s*$/;
 
@@ -30,7 +30,8 @@ export function stageDiffHtml(fromName: string, toName: string, root: string): s
   const from = milestones.find((stage) => stage === fromName);
   const to = milestones.find((stage) => stage === toName);
   if (from === undefined || to === undefined) throw new Error(`no such stages: ${fromName}, ${toName}`);
-  if (filesUnder(stageFolder(to, root)).length === 0) throw new Error(`stage ${to} is empty`);
+  if (!presentStages(root).includes(to))
+    return `<p class="diff-same">${to} is not complete in this tree yet; its diff stands here as soon as it is.</p>\n`;
   const diff = diffStages(from, to, root);
   const changed = diff.files.filter(({ status }) => status !== "same");
   const same = diff.files
@@ -53,14 +54,23 @@ function fileHtml(file: FileDiff): string {
     `<span class="diff-status diff-${file.status}">${file.status}</span> <code>${escapeHtml(file.path)}</code> <span class="diff-counts">${counts}</span>`,
     why === "" ? "" : `<span class="diff-why">${why}</span>`,
     `</summary>`,
-    `<pre class="diff-lines" tabindex="0" v-pre>${file.status === "changed" ? patchHtml(file.patch) : wholeHtml(file.patch)}</pre></details>`,
+    `<pre class="diff-lines" tabindex="0" v-pre>${file.status === "new" ? openingHtml(file.patch) : patchHtml(file.patch)}</pre></details>`,
   ].join("");
 }
 
-/** A new or removed file: every line has the same sign, so it is left out. */
-function wholeHtml(patch: string): string {
-  const lines = patch.split("\n").filter((line) => /^[+-](?![+-]{2} )/.test(line));
-  return lines.map((line) => escapeHtml(line.slice(1))).join("\n");
+/**
+ * What a new file says of itself: its opening comment, or its first lines where it has none. Its code stands on the page
+ * by region; here it would stand twice.
+ */
+function openingHtml(patch: string): string {
+  const lines = patch
+    .split("\n")
+    .filter((line) => line.startsWith("+") && !line.startsWith("+++ "))
+    .map((line) => line.slice(1));
+  const comment = lines.findIndex((line) => !line.startsWith("//"));
+  const shown = comment > 0 ? lines.slice(0, comment) : lines.slice(0, 12);
+  const rest = lines.length - shown.length;
+  return escapeHtml([...shown, ...(rest > 0 ? ["", `… and ${rest} lines more`] : [])].join("\n"));
 }
 
 function patchHtml(patch: string): string {

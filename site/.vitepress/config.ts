@@ -3,6 +3,7 @@
 
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitepress";
+import { colourByClass } from "../../scripts/docs/code-colours.ts";
 import { embedCode, markCheckedCommands } from "../../scripts/docs/code-plugin.ts";
 import { renderStageDiffs } from "../../scripts/docs/diff-plugin.ts";
 import { linkProofs } from "../../scripts/docs/proof-plugin.ts";
@@ -22,6 +23,7 @@ export default defineConfig({
   ],
   markdown: {
     theme: { light: "github-light-high-contrast", dark: "github-dark-high-contrast" },
+    codeTransformers: [colourByClass],
     config(markdown) {
       markdown
         .use(embedCode(root))

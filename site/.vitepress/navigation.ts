@@ -46,5 +46,5 @@ export const sidebar: DefaultTheme.Sidebar = [
   { text: "Start", items: start },
   { text: "Milestones", items: milestones },
   { text: "Practice and measure", items: practice },
-  { text: "Annexes", items: annexes, collapsed: false },
+  { text: "Annexes", items: annexes },
 ];

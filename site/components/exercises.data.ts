@@ -1,6 +1,6 @@
 // The exercises as they stand in the tree, for the pages.
 
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { filesUnder } from "../../scripts/stages.ts";
@@ -32,7 +32,8 @@ export default {
 
 function readExercise(file: string): Exercise {
   const { id, title, milestone, minutes, files } = JSON.parse(readFileSync(file, "utf8")) as Exercise;
-  const readme = readFileSync(join(file, "..", "README.md"), "utf8");
+  const readmeFile = join(file, "..", "README.md");
+  const readme = existsSync(readmeFile) ? readFileSync(readmeFile, "utf8") : "";
   return { id, title, milestone, minutes, files, task: firstParagraph(readme) };
 }
 

@@ -1,0 +1,75 @@
+// Every page as a reader meets it: it loads without an error and without asking another machine, axe finds no serious
+// fault in either colour scheme, and a phone has nothing to scroll sideways.
+
+import { AxeBuilder } from "@axe-core/playwright";
+import type { Browser, Page } from "playwright-core";
+import { filesUnder } from "../stages.ts";
+
+export interface Outcome {
+  readonly looked: string;
+  readonly faults: readonly string[];
+}
+
+/** Pages that are open at once: the machine has few cores. */
+const lanes = 2;
+
+export async function checkPages(browser: Browser, url: string, folder: string): Promise<Outcome> {
+  const paths = filesUnder(folder)
+    .filter((file) => file.endsWith(".html"))
+    .map((file) => `/${file.replace(/(?:index)?\.html$/, "")}`)
+    .filter((path) => path !== "/404");
+  const waiting = [...paths];
+  const faults: string[] = [];
+  const lane = async () => {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+    for (let path = waiting.shift(); path !== undefined; path = waiting.shift()) {
+      faults.push(...(await checkPage(await context.newPage(), url, path)));
+    }
+    await context.close();
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+  return { looked: `${paths.length} pages, light, dark and narrow`, faults };
+}
+
+async function checkPage(page: Page, url: string, path: string): Promise<string[]> {
+  const faults: string[] = [];
+  watch(page, url, (words) => faults.push(`${path}: ${words}`));
+  await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
+  await page.goto(url + path, { waitUntil: "load" });
+  await page.locator(".VPContent").waitFor();
+  faults.push(...(await axeFaults(page, `${path} (light)`)));
+  await page.emulateMedia({ colorScheme: "dark" });
+  await page.locator("html.dark").waitFor({ state: "attached" });
+  faults.push(...(await axeFaults(page, `${path} (dark)`)));
+  await page.setViewportSize({ width: 390, height: 800 });
+  const width = await page.evaluate(() => document.documentElement.scrollWidth);
+  if (width > 390) faults.push(`${path}: scrolls sideways on a phone, ${width} px wide`);
+  await page.close();
+  return faults;
+}
+
+/** Tells of what a reader would find in the console, and of every request that leaves this server. */
+export function watch(page: Page, url: string, tell: (words: string) => void): void {
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning")
+      tell(`the console says: ${message.text()}`);
+  });
+  page.on("pageerror", (error) => tell(`an error: ${error.message}`));
+  page.on("request", (request) => {
+    const to = request.url();
+    if (!to.startsWith(`${url}/`) && !to.startsWith("data:") && !to.startsWith("blob:")) tell(`asks ${to}`);
+  });
+}
+
+async function axeFaults(page: Page, where: string): Promise<string[]> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  return violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .map(
+      ({ id, help, nodes }) =>
+        `${where}: ${id}, ${help}: ${nodes
+          .slice(0, 3)
+          .map(({ html }) => html.slice(0, 140))
+          .join(" | ")} (${nodes.length})`,
+    );
+}

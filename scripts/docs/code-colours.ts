@@ -1,0 +1,56 @@
+// Highlighted code says the colours of both themes at every word. There are few of them: a class for each makes a page
+// half as large. site/.vitepress/theme/code.css has the colours; one that it does not know stays where it was.
+
+import { readFileSync } from "node:fs";
+
+/** Class by what the highlighter writes, such as `--shiki-light:#A0111F;--shiki-dark:#FF9492`. */
+function readColours(): ReadonlyMap<string, string> {
+  const css = readFileSync(new URL("../../site/.vitepress/theme/code.css", import.meta.url), "utf8");
+  const rules = css.matchAll(/\.(k\d+) \{\s*([^}]*?)\s*\}/g);
+  return new Map([...rules].map(([, name = "", body = ""]) => [normalised(body), name]));
+}
+
+const colours = readColours();
+/** The colour of ordinary text: it need not be said at all. */
+const plain = "k0";
+
+interface Element {
+  readonly type: string;
+  properties?: Record<string, unknown>;
+  children?: Element[];
+}
+
+export const colourByClass = {
+  name: "colour-by-class",
+  span(node: Element): void {
+    node.properties ??= {};
+    const style = node.properties["style"];
+    const text = typeof style === "string" ? style : styleText(style);
+    const name = colours.get(normalised(text));
+    if (name === undefined) return;
+    delete node.properties["style"];
+    if (name !== plain) node.properties["class"] = name;
+  },
+  /** Ordinary text needs no element around it either. */
+  line(node: Element): void {
+    node.children = node.children?.flatMap((child) =>
+      Object.keys(child.properties ?? { text: true }).length === 0 ? (child.children ?? []) : [child],
+    );
+  },
+};
+
+/** The highlighter keeps declarations as an object. */
+function styleText(style: unknown): string {
+  if (typeof style !== "object" || style === null) return "";
+  return Object.entries(style)
+    .map(([name, value]) => `${name}:${value}`)
+    .join(";");
+}
+
+function normalised(style: string): string {
+  return style
+    .split(";")
+    .map((declaration) => declaration.replaceAll(/\s+/g, "").toLowerCase())
+    .filter((declaration) => declaration !== "")
+    .join(";");
+}

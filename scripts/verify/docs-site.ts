@@ -1,0 +1,19 @@
+// The site builds, its links and anchors lead somewhere, and it stays small and to itself.
+
+import { type CheckResult, error } from "../check.ts";
+import { buildSite } from "../docs/build.ts";
+import { builtSiteFolder, examineBuiltSite } from "../docs/built-site.ts";
+
+export const check = {
+  name: "docs-site",
+  title: "The site builds, without dead links or anchors, under 3 MiB",
+  order: 70,
+  run,
+};
+
+async function run(root: string): Promise<CheckResult> {
+  const built = await buildSite(root);
+  if (!built.ok) return { looked: "it does not build", findings: [error("site", built.output)] };
+  const { faults, summary } = examineBuiltSite(builtSiteFolder(root));
+  return { looked: summary, findings: faults.map((fault) => error("site", fault)) };
+}
