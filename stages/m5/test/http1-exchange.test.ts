@@ -416,7 +416,7 @@ describe.each([
 
     test("refuses what is no request, in its turn, and reads nothing behind it", async () => {
       await using world = await open(answerAll(ok()), { raw });
-      await world.client.write(`${get()}GET / HTTP/1.1\r\nHost : a\r\n\r\n${get()}`);
+      await world.client.write(`${get()}GET / HTTP/1.1\r\nHost: a\r\nHost : a\r\n\r\n${get()}`);
       expect((await world.client.readResponse()).status).toBe(200);
       const refusal = await world.client.readResponse();
       expect([refusal.status, refusal.text(), refusal.headers.one("connection")]).toEqual([
@@ -424,6 +424,8 @@ describe.each([
         "malformed-request",
         "close",
       ]);
+      // Nothing is left of the request before it, or of what was read of this one.
+      expect(world.router.refused).toEqual([{ method: "", path: "", fields: 0 }]);
       expect(await world.client.untilClosed()).toBe("closed");
       expect(await world.cell.requestsSeen()).toHaveLength(1);
     });

@@ -34,6 +34,8 @@ export interface TestRouterOptions extends Decisions {
 export class TestRouter implements ExchangeHandler<Context>, AsyncDisposable {
   readonly results: AttemptResult[] = [];
   readonly refusals: Refusal[] = [];
+  /** What the head of each refused request said. */
+  readonly refused: { readonly method: string; readonly path: string; readonly fields: number }[] = [];
   readonly pool: ConnectionPool;
   readonly listener: Listener<Context>;
   url = "";
@@ -79,6 +81,8 @@ export class TestRouter implements ExchangeHandler<Context>, AsyncDisposable {
 
   onRefusal(exchange: TestExchange, refusal: Refusal): void {
     this.refusals.push(refusal);
+    const { method, path, fields } = exchange.head;
+    this.refused.push({ method, path, fields: fields.count + fields.seen });
     answer(exchange, 400, refusal.code);
   }
 

@@ -31,7 +31,7 @@ export type AttemptResult =
 export interface ExchangeHandler<Context> {
   /** A request's head has come. Call `attempt` or `answer`, now or later. */
   onRequest(exchange: Exchange<Context>): void;
-  /** What came is no request. Call `answer`, now. The head's content means nothing. */
+  /** What came is no request. Call `answer`, now. The head is empty. */
   onRefusal(exchange: Exchange<Context>, refusal: Refusal): void;
   /**
    * The head of a cell's answer. Returns the lines that the router adds to it, each ended by CR LF, or undefined to

@@ -138,8 +138,8 @@ export class Exchange<Context> implements UpstreamUser {
   /** What came cannot be a request, or came too late to be one. */
   refuse(refusal: Refusal): void {
     this.#reset();
-    this.head.method = "";
-    this.#requestBody.begin({ kind: "none" }, "wire");
+    this.head.clear();
+    this.#requestBody.begin(this.head.body, "wire");
     this.#keepsAlive = false;
     this.#handler.onRefusal(this, refusal);
   }

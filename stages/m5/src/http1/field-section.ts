@@ -43,6 +43,14 @@ export class FieldSection {
    */
   #table: Uint16Array = new Uint16Array(fieldIdCount + initialFields * stride + 1);
 
+  /** Empties the section. */
+  clear(): void {
+    this.text = "";
+    this.count = 0;
+    this.seen = 0;
+    this.repeated = 0;
+  }
+
   /** Where the line of a field starts; for `count`, where the last line ends. */
   lineStart(index: number): number {
     return this.#table[fieldIdCount + index * stride + line] as number;

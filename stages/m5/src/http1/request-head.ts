@@ -42,6 +42,16 @@ export class RequestHead {
     return this.#targetHost ?? this.fields.valueOf(Field.host);
   }
 
+  /** Forgets everything: what is left of a refused head, or of the one before it, must not pass for this one's. */
+  clear(): void {
+    this.fields.clear();
+    this.method = "";
+    this.target = "";
+    this.path = "";
+    this.#targetHost = undefined;
+    this.body = noBody;
+  }
+
   /**
    * Reads the head in `bytes[start, to)`, which ends with the first empty line.
    * Returns why it is refused, or undefined; after a refusal this object's content means nothing.
