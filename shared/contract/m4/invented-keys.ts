@@ -39,11 +39,11 @@ export function describeInventedKeys(contract: ResilienceContract): void {
         socket.once("error", reject);
         socket.on("data", (bytes) => {
           const text = rest.length === 0 ? bytes : Buffer.concat([rest, bytes]);
-          const answers = countOf(text, statusLine);
-          total.refused += countOf(text, refusedLine).count;
-          total.answers += answers.count;
-          awaited -= answers.count;
-          rest = Buffer.from(text.subarray(Math.max(answers.end, text.length - statusLine.length + 1)));
+          const read = readStatuses(text);
+          total.refused += read.refused;
+          total.answers += read.answers;
+          awaited -= read.answers;
+          rest = Buffer.from(read.rest);
           if (awaited === 0) sendMore();
         });
       });
@@ -81,13 +81,16 @@ export function describeInventedKeys(contract: ResilienceContract): void {
   });
 }
 
-/** How often `pattern` occurs, and where the last occurrence ends. */
-function countOf(text: Buffer, pattern: Buffer): { readonly count: number; readonly end: number } {
-  let count = 0;
-  let end = 0;
-  for (let at = text.indexOf(pattern); at >= 0; at = text.indexOf(pattern, end)) {
-    count += 1;
-    end = at + pattern.length;
+/** Counts status lines, and those of refusals; `rest` may be the beginning of one. */
+function readStatuses(text: Buffer): { answers: number; refused: number; rest: Buffer } {
+  let [answers, refused, end] = [0, 0, 0];
+  for (;;) {
+    const at = text.indexOf(statusLine, end);
+    if (at < 0)
+      return { answers, refused, rest: text.subarray(Math.max(end, text.length - statusLine.length)) };
+    if (text.length < at + refusedLine.length) return { answers, refused, rest: text.subarray(at) };
+    end = at + refusedLine.length;
+    answers += 1;
+    if (text.subarray(at, end).equals(refusedLine)) refused += 1;
   }
-  return { count, end };
 }
