@@ -42,17 +42,27 @@ export function warning(where: string, what: string): Finding {
   return { level: "warning", where, what };
 }
 
-/** All checks of a folder in the order in which they run. */
-export async function loadChecks(folder: string): Promise<Check[]> {
+/** Names of a folder's checks, from its files: nothing is loaded. */
+export function checkNames(folder: string): string[] {
   const files = readdirSync(folder).filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"));
-  const checks = await Promise.all(
-    files.map(async (file) => {
-      const module = (await import(pathToFileURL(join(folder, file)).href)) as { readonly check?: Check };
-      if (module.check?.name !== file.replace(/\.ts$/, "")) {
-        throw new Error(`scripts/verify/${file} must export a check named after its file`);
-      }
-      return module.check;
-    }),
-  );
+  return files.map((file) => file.replace(/\.ts$/, "")).sort();
+}
+
+/** The checks of a folder in the order in which they run; those of `names` only, where it is given. */
+export async function loadChecks(folder: string, names = checkNames(folder)): Promise<Check[]> {
+  const checks = await Promise.all(names.map((name) => loadCheck(folder, name)));
   return checks.sort((a, b) => a.order - b.order || (a.name < b.name ? -1 : 1));
+}
+
+/** A check that cannot be loaded is one that cannot run; it must not keep the others from running. */
+async function loadCheck(folder: string, name: string): Promise<Check> {
+  try {
+    const file = pathToFileURL(join(folder, `${name}.ts`)).href;
+    const { check } = (await import(file)) as { readonly check?: Check };
+    if (check?.name === name) return check;
+    throw new Error(`scripts/verify/${name}.ts must export a check named after its file`);
+  } catch (thrown) {
+    const run = () => Promise.reject(thrown);
+    return { name, title: "The check can be loaded", order: 0, run };
+  }
 }

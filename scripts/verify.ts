@@ -9,7 +9,7 @@
 // A new check is a new file in scripts/verify/; see scripts/check.ts.
 
 import { join } from "node:path";
-import { type Check, type CheckResult, loadChecks } from "./check.ts";
+import { type Check, type CheckResult, checkNames, loadChecks } from "./check.ts";
 import { colours, readArguments, runProgram, UsageError } from "./command-line.ts";
 import { projectRoot } from "./stages.ts";
 
@@ -42,7 +42,8 @@ async function main(): Promise<number> {
     console.log(usage);
     return 0;
   }
-  const checks = chosen(await loadChecks(join(projectRoot, "scripts", "verify")), values.only);
+  const folder = join(projectRoot, "scripts", "verify");
+  const checks = await loadChecks(folder, chosen(checkNames(folder), values.only));
   const width = Math.max(...checks.map((check) => check.name.length));
   if (values.list === true) {
     for (const { name, title } of checks) console.log(`${name.padEnd(width)}  ${title}`);
@@ -63,13 +64,10 @@ async function main(): Promise<number> {
   return reports.some((report) => report.verdict === "broken") ? 2 : 1;
 }
 
-function chosen(checks: readonly Check[], only: readonly string[] | undefined): readonly Check[] {
-  if (only === undefined) return checks;
-  for (const name of only) {
-    if (checks.some((check) => check.name === name)) continue;
-    throw new UsageError(`unknown check "${name}": one of ${checks.map((check) => check.name).join(", ")}`);
-  }
-  return checks.filter((check) => only.includes(check.name));
+function chosen(names: string[], only: readonly string[] | undefined): string[] {
+  const unknown = only?.find((name) => !names.includes(name));
+  if (unknown === undefined) return names.filter((name) => only?.includes(name) ?? true);
+  throw new UsageError(`unknown check "${unknown}": one of ${names.join(", ")}`);
 }
 
 async function runCheck(check: Check): Promise<Report> {
