@@ -8,8 +8,8 @@ import type { Contract } from "./contract.ts";
 import { openDeafPort } from "./deaf-port.ts";
 import { expectProblem } from "./problem.ts";
 
-/** How much later than its limit a busy machine may be. */
-const graceMs = 6000;
+/** How late a limit may be felt: a router that counts ticks falls behind on a busy machine, and that is no fault of it. */
+const latest = (limitMs: number) => limitMs + Math.max(6000, limitMs / 2);
 
 type Case = (contract: Contract) => Promise<void>;
 
@@ -23,7 +23,7 @@ const cases: Readonly<Record<string, Case>> = {
     expectProblem(response, 504);
     expect(response.headers.one("x-routed-to")).toBe("tier1");
     expect(tookMs).toBeGreaterThan(9000);
-    expect(tookMs).toBeLessThan(10_000 + graceMs);
+    expect(tookMs).toBeLessThan(latest(10_000));
     expect(scene.seen).toHaveLength(1);
   },
 
@@ -38,7 +38,7 @@ const cases: Readonly<Record<string, Case>> = {
     const tookMs = performance.now() - startedAt;
     expect([response.status, response.ending]).toEqual([200, "truncated"]);
     expect(tookMs).toBeGreaterThan(28_000);
-    expect(tookMs).toBeLessThan(30_000 + graceMs);
+    expect(tookMs).toBeLessThan(latest(30_000));
   },
 
   "lets a body take longer than 30 seconds while pieces of it come": async (contract) => {
@@ -114,7 +114,7 @@ export function describeTimeLimits(contract: Contract): void {
         expectProblem(response, 504);
         expect(response.headers.one("x-routed-to")).toBe("visa");
         expect(tookMs).toBeGreaterThan(4500);
-        expect(tookMs).toBeLessThan(5000 + graceMs);
+        expect(tookMs).toBeLessThan(latest(5000));
       } finally {
         await contract.endpoints.up("visa");
       }

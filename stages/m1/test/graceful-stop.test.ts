@@ -1,17 +1,19 @@
 // SIGTERM: the router stops accepting, finishes what is under way, and exits with 0. It needs the process itself, so it
-// is no part of the black-box contract.
+// is no part of the black-box contract. The same text in every stage: the folder's name says which one it is.
 
+import { basename, dirname } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { startCell } from "../../../shared/cells/cell.ts";
 import { startCluster } from "../../../shared/testkit/cluster.ts";
 import { eventually } from "../../../shared/testkit/eventually.ts";
 import { failOnLeaks } from "../../../shared/testkit/leak-check.ts";
 import { RawClient } from "../../../shared/testkit/raw-client.ts";
-import { spawnRouter, startRouter } from "../../../shared/testkit/router-process.ts";
+import { type Stage, spawnRouter, startRouter } from "../../../shared/testkit/router-process.ts";
 
 failOnLeaks();
 
-const stage = "m1";
+const stage = basename(dirname(dirname(fileURLToPath(import.meta.url)))) as Stage;
 const request = (path: string) => `GET ${path} HTTP/1.1\r\nHost: a\r\nX-Routing-Key: acme\r\n\r\n`;
 const gone = { code: 0, signal: null };
 
