@@ -24,7 +24,7 @@ export function describePushing(contract: PushContract): void {
           contract.startRouter({ id, controlPlaneUrl: controlPlane.url, token: controlPlane.token }),
         ),
       );
-      for (const router of routers) await router.configWhere("is connected", ({ connected }) => connected);
+      for (const router of routers) await router.configWhere("runs revision 1", ({ revision }) => revision === 1);
       const traffic = routers.map((router) => new Traffic(router.url));
       const table = contract.tableWith("acme", "tier2");
       const { etag } = await controlPlane.put(table);
@@ -112,7 +112,7 @@ export function describePushing(contract: PushContract): void {
         controlPlaneUrl: controlPlane.url,
         token: controlPlane.token,
       });
-      await router.configWhere("is connected", ({ connected }) => connected);
+      await router.configWhere("runs revision 1", ({ revision }) => revision === 1);
       await using traffic = new Traffic(router.url);
       for (let round = 0; round < 50; round++) {
         const placement = round % 2 === 0 ? "tier1" : "tier2";
