@@ -1,6 +1,8 @@
 // What m4 promises, shown: cells are killed, broken, flooded and slowed, and each router acts on what it sees itself.
 // Who may stand in for whom stands in the table; where nobody may, the tenant waits rather than meets another one.
 
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Demo, DemoContext } from "../demo.ts";
 import { editFile, type RoutingFile } from "./routing-file.ts";
 
@@ -13,7 +15,9 @@ export const demo: Demo = {
       title: "The table says what protects each placement",
       why: "Nothing is protected unless the table says so; a table of m3 works here as it is.",
       run: async (demo) => {
-        editFile(demo, "limits, health checks, breakers and one fallback, version 2.0.0", protect);
+        const words =
+          "all that routing.resilience.json protects with, and waits that one can watch, version 2.0.0";
+        editFile(demo, words, (file) => protect(file, settingsOf(demo)));
         await demo.factBecomes("/debug/config", ["source", "version"], {
           source: /^control-plane$/,
           version: /^2\.0\.0$/,
@@ -97,20 +101,28 @@ export const demo: Demo = {
   ],
 };
 
-function protect(file: RoutingFile): void {
+/** The stage's table with everything switched on, as the README shows it. */
+function settingsOf(demo: DemoContext): RoutingFile {
+  const file = join(demo.stack.options.stageFolder, "routing.resilience.json");
+  return JSON.parse(readFileSync(file, "utf8")) as RoutingFile;
+}
+
+/** Lays the settings over the stack's own table, whose URLs stay. */
+function protect(file: RoutingFile, { placements, routingTable: _, ...settings }: RoutingFile): void {
   const breaker = { consecutiveFailures: 3, waitMs: 1000, maxWaitMs: 2000, halfOpenProbes: 1 };
-  const settings: Record<string, object> = {
-    tier1: {
-      health: { intervalMs: 200, timeoutMs: 500, rise: 2, fall: 2 },
-      circuitBreaker: breaker,
-      fallback: ["tier2"],
-    },
-    tier2: { retries: { maxRetries: 1 } },
+  // So that each step shows one thing: retries only where they are what is shown, and a breaker not there.
+  const shown: Record<string, object> = {
+    tier1: { health: { intervalMs: 200, timeoutMs: 500 }, circuitBreaker: breaker, retries: undefined },
+    tier2: { circuitBreaker: undefined, retries: { maxRetries: 1 } },
     tier3: { concurrencyLimit: 2 },
-    visa: { circuitBreaker: breaker },
+    visa: { circuitBreaker: breaker, retries: undefined },
   };
-  for (const [name, more] of Object.entries(settings)) Object.assign(file.placements[name] ?? {}, more);
-  Object.assign(file, { version: "2.0.0", keyLimits: { initech: { ratePerSecond: 0.1, burst: 3 } } });
+  for (const [name, placement] of Object.entries(file.placements))
+    Object.assign(placement, placements[name], shown[name], { url: placement.url });
+  Object.assign(file, settings, {
+    version: "2.0.0",
+    keyLimits: { initech: { ratePerSecond: 0.1, burst: 3 } },
+  });
 }
 
 /** Served by the placement that the key leads to. */
