@@ -31,10 +31,12 @@ export const colourByClass = {
     delete node.properties["style"];
     if (name !== plain) node.properties["class"] = name;
   },
-  /** Ordinary text needs no element around it either. */
-  line(node: Element): void {
-    node.children = node.children?.flatMap((child) =>
-      Object.keys(child.properties ?? { text: true }).length === 0 ? (child.children ?? []) : [child],
+  /** Ordinary text needs no element around it either, and lines none that nobody highlights. */
+  code(node: Element): void {
+    const unwrapped = (child: Element): Element[] =>
+      Object.keys(child.properties ?? { text: true }).length === 0 ? (child.children ?? []) : [child];
+    node.children = node.children?.flatMap((line) =>
+      line.type === "element" ? (line.children ?? []).flatMap(unwrapped) : [line],
     );
   },
 };

@@ -37,12 +37,13 @@ export function stageDiffHtml(fromName: string, toName: string, root: string): s
   const same = diff.files
     .filter(({ status }) => status === "same")
     .map(({ path }) => `<code>${escapeHtml(path)}</code>`);
-  const summary = `${changed.length} files, <span class="diff-plus">+${diff.added}</span> <span class="diff-minus">−${diff.removed}</span> lines`;
+  // Plain HTML beside the component and not inside it: Vue then ships it as one static piece.
   return [
-    `<StageDiff from="${from}" to="${to}"><template #summary>${summary}</template>`,
+    `<div class="stage-diff"><StageDiff from="${from}" to="${to}" :files="${changed.length}" :added="${diff.added}" :removed="${diff.removed}" />`,
+    '<div class="stage-diff-files" v-pre>',
     ...changed.map(fileHtml),
     same.length === 0 ? "" : `<p class="diff-same"><strong>The same:</strong> ${same.join(", ")}</p>`,
-    "</StageDiff>\n",
+    "</div></div>\n",
   ].join("");
 }
 
@@ -54,18 +55,18 @@ function fileHtml(file: FileDiff): string {
     `<span class="diff-status diff-${file.status}">${file.status}</span> <code>${escapeHtml(file.path)}</code> <span class="diff-counts">${counts}</span>`,
     why === "" ? "" : `<span class="diff-why">${why}</span>`,
     `</summary>`,
-    `<pre class="diff-lines" tabindex="0" v-pre>${file.status === "new" ? openingHtml(file.patch) : patchHtml(file.patch)}</pre></details>`,
+    `<pre class="diff-lines" tabindex="0">${file.status === "changed" ? patchHtml(file.patch) : openingHtml(file.patch)}</pre></details>`,
   ].join("");
 }
 
 /**
- * What a new file says of itself: its opening comment, or its first lines where it has none. Its code stands on the page
+ * What a new or removed file says of itself: its opening comment, or its first lines where it has none. Its code stands on the page
  * by region; here it would stand twice.
  */
 function openingHtml(patch: string): string {
   const lines = patch
     .split("\n")
-    .filter((line) => line.startsWith("+") && !line.startsWith("+++ "))
+    .filter((line) => /^[+-](?![+-]{2} )/.test(line))
     .map((line) => line.slice(1));
   const comment = lines.findIndex((line) => !line.startsWith("//"));
   const shown = comment > 0 ? lines.slice(0, comment) : lines.slice(0, 12);

@@ -2,7 +2,7 @@
 // machine for anything.
 
 import { fileURLToPath } from "node:url";
-import { defineConfig } from "vitepress";
+import { defineConfig, type MarkdownEnv, type MarkdownRenderer } from "vitepress";
 import { colourByClass } from "../../scripts/docs/code-colours.ts";
 import { embedCode, markCheckedCommands } from "../../scripts/docs/code-plugin.ts";
 import { renderStageDiffs } from "../../scripts/docs/diff-plugin.ts";
@@ -11,6 +11,17 @@ import { nav, sidebar } from "./navigation.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url)).replace(/[\\/]$/, "");
 
+/** What the search reads: the words of a page. Code would be most of the index, and is found in the stages. */
+function renderForSearch(source: string, env: MarkdownEnv, markdown: MarkdownRenderer): string {
+  const words = source
+    .replace(/^<<< .*$/gm, "")
+    .replace(/^<StageDiff .*$/gm, "")
+    .replace(/\]\(test:[^)]*\)/g, "]")
+    .replace(/^<Proofs \/>$/gm, "");
+  const html = markdown.render(words, env);
+  return env.frontmatter?.["search"] === false ? "" : html;
+}
+
 export default defineConfig({
   lang: "en-GB",
   title: "Cell Routing from Scratch",
@@ -18,6 +29,7 @@ export default defineConfig({
   // Where the site does not stand at the top of its host, as on a project page: /name/
   base: process.env["DOCS_BASE"] ?? "/",
   cleanUrls: true,
+  metaChunk: true,
   head: [
     ["link", { rel: "icon", href: `${process.env["DOCS_BASE"] ?? "/"}cells.svg`, type: "image/svg+xml" }],
   ],
@@ -38,7 +50,7 @@ export default defineConfig({
     siteTitle: "Cell Routing",
     logo: { src: "/cells.svg", alt: "" },
     outline: { level: [2, 3], label: "On this page" },
-    search: { provider: "local" },
+    search: { provider: "local", options: { _render: renderForSearch } },
     externalLinkIcon: true,
     docFooter: { prev: "Before this", next: "After this" },
   },
