@@ -124,7 +124,7 @@ export function describeFaults(contract: ReloadContract): void {
           table["extra"] = true;
         }),
       );
-      const { lastError } = await contract.complains();
+      const { lastError } = await contract.complains(/extra/);
       const said = lastError?.faults.join("\n") ?? "";
       for (const path of [
         "defaultPlacement",

@@ -213,6 +213,20 @@ describe("FileSource", () => {
     expect(opened.version()).toBe("first");
   });
 
+  test("says nothing of a fault that is gone at the second look", async () => {
+    const clock = new FakeClock();
+    await using opened = await Opened.on(text("first"), clock);
+    await opened.source.start();
+    await soon("it waits for a change", () => clock.sleeping === 1);
+    await opened.replace("{");
+    opened.source.reload();
+    await soon("it has looked once", () => clock.nextWakeInMs === 20);
+    await opened.replace(text("second"));
+    await opened.advanceUntilIdle(clock);
+    expect(opened.version()).toBe("second");
+    expect(opened.events()).not.toContain("routing-rejected");
+  });
+
   test("does not swap for other bytes with the same meaning", async () => {
     await using opened = await Opened.on(text("first"));
     await opened.source.start();
