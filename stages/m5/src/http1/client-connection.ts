@@ -194,6 +194,7 @@ export class ClientConnection<Context> implements ClientSide, Timed {
   openBody(): void {
     if (!this.#bodyOpen) this.#bodyDeadlineMs = this.#ticker.deadlineIn(this.#limits.bodyTimeoutMs);
     this.#bodyOpen = true;
+    this.#bodyPaused = false;
     this.#continue();
   }
 

@@ -39,6 +39,8 @@ export class Exchange<Context> implements UpstreamUser {
   #upstream: UpstreamConnection | undefined;
   #ownLines = "";
   #bodySpent = false;
+  /** The client has been told to go on with its body. */
+  #continued = false;
   #keepsAlive = false;
   #endsByClose = false;
   #headSent = false;
@@ -116,7 +118,8 @@ export class Exchange<Context> implements UpstreamUser {
     outgoing.text(upstreamHead(head, this.#endpoint.hostLine + this.#ownLines));
     if (this.#requestBody.done) return this.onBodyReadEnd();
     // Only now: a cell that cannot be reached must not cost the client its upload.
-    if (this.#expectsContinue && !this.#bodySpent) {
+    if (this.#expectsContinue && !this.#continued) {
+      this.#continued = true;
       this.#client.outgoing.text("HTTP/1.1 100 Continue\r\n\r\n");
       this.#client.flush();
     }
@@ -336,6 +339,7 @@ export class Exchange<Context> implements UpstreamUser {
     this.#bodySink = undefined;
     this.#endpoint = undefined;
     this.#bodySpent = false;
+    this.#continued = false;
     this.#endsByClose = false;
     this.#headSent = false;
   }
