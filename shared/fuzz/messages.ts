@@ -213,6 +213,10 @@ const sizes = [
   "5;a=b;",
   "5\r",
   "5.",
+  "100000005",
+  "10000000005",
+  "1000000000005",
+  "fffffffffffff",
 ];
 const trailerLines = [
   "",
@@ -244,6 +248,7 @@ const content = [
   "HTTP/",
   "\x00\x01\x02\x03\xff",
   "a: b\r",
+  "x".repeat(300),
 ];
 const bytes = [
   "\r",
