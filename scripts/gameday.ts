@@ -1,0 +1,172 @@
+// A gameday: cells and the control plane fail by a seeded schedule, under steady load, and every answer is held to the
+// invariants of the workbook.
+//
+//   npm run gameday                               one minute, a seed of its own
+//   npm run gameday -- --minutes 3 --seed 7       three minutes, the same each time
+//   npm run gameday -- --stage m5 --json          another stage; the report as one JSON object
+//
+// The invariants: 1 the control plane is never in the request path, 2 atomic configuration, 3 last-known-good beats
+// newest, 4 local resilience state, 5 isolation, 6 streaming (memory stays flat), 7 truthful endings.
+//
+// Exit codes: 0 no violation, 1 a violation or a wrong flag, 2 the gameday itself could not run.
+
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { residentBytes } from "../shared/testkit/resident-memory.ts";
+import { colours, readArguments, runProgram, UsageError } from "./command-line.ts";
+import { runClient } from "./gameday/clients.ts";
+import { Operator } from "./gameday/operator.ts";
+import { GamedayRecord } from "./gameday/record.ts";
+import { type GamedayReport, reportOf, textOf } from "./gameday/report.ts";
+import { type Planned, planGameday, quietMs } from "./gameday/schedule.ts";
+import { type Stack, startStack } from "./stack.ts";
+import { StopSignal } from "./stage-session.ts";
+import { isAtLeast, type Milestone, parseStage, projectRoot, stageFolder } from "./stages.ts";
+
+const usage = `Usage: npm run gameday [-- flags]
+  --minutes N   length of the run, 0.2 to 60 (1)
+  --seed N      decides what goes wrong, and when; a random one unless given
+  --stage mN    m4 or later (m4)
+  --json        the report as one JSON object
+  --help        this text`;
+
+const options = {
+  minutes: { type: "string" },
+  seed: { type: "string" },
+  stage: { type: "string" },
+  json: { type: "boolean" },
+  help: { type: "boolean" },
+} as const;
+
+/** Clients of each of the two routers. */
+const clientsPerRouter = 6;
+/** Time for a router's memory to reach what its traffic takes. */
+const warmUpMs = 8_000;
+const maxGrowthMiB = 128;
+
+async function main(): Promise<number> {
+  const { values, positionals } = readArguments(options);
+  if (values.help === true) {
+    console.log(usage);
+    return 0;
+  }
+  if (positionals.length > 0) throw new UsageError(usage);
+  const stage = parseStage(values.stage ?? "m4");
+  if (!isAtLeast(stage, "m4"))
+    throw new UsageError(`--stage takes m4 or later: ${stage} protects nothing yet`);
+  const minutes = numberOf("--minutes", values.minutes ?? "1", 0.2, 60);
+  const seed = numberOf(
+    "--seed",
+    values.seed ?? String(1 + Math.floor(Math.random() * 999_999)),
+    0,
+    2 ** 32 - 1,
+  );
+  const tell = values.json === true ? () => {} : (line: string) => console.log(line);
+  const report = await runGameday(stage, seed, minutes, tell);
+  const paint = report.violations === 0 ? colours().green : colours().red;
+  console.log(values.json === true ? JSON.stringify(report) : paint(textOf(report)));
+  return report.violations === 0 ? 0 : 1;
+}
+
+async function runGameday(
+  stage: Milestone,
+  seed: number,
+  minutes: number,
+  tell: (line: string) => void,
+): Promise<GamedayReport> {
+  const stopSignal = new StopSignal();
+  const state = join(projectRoot, ".state", `gameday-${process.pid}`);
+  const stack = await startStack({
+    stage,
+    port: 0,
+    routers: 2,
+    stageFolder: stageFolder(stage),
+    stateFolder: state,
+  });
+  process.once("exit", () => stack.killAll());
+  try {
+    const record = new GamedayRecord();
+    const operator = new Operator(stack, record);
+    await operator.begin();
+    const startedAtMs = performance.now();
+    tell(`Gameday ${stage}, seed ${seed}, ${minutes} min: two routers, ${clientsPerRouter} clients each`);
+    const done = new AbortController();
+    const clients = stack.routers.flatMap((router, at) =>
+      Array.from({ length: clientsPerRouter }, (_, n) =>
+        runClient(router.url, seed, at * clientsPerRouter + n, record, done.signal),
+      ),
+    );
+    const memory = watchMemory(stack, done.signal);
+    const plan = planGameday(seed, minutes * 60_000);
+    // One thing after the other at the cells, and one at the control plane; the two do not wait for each other.
+    const lane = async (isOfCells: boolean): Promise<void> => {
+      for (const planned of plan.filter((each) => "cells" in each === isOfCells)) {
+        // On a slow machine the ones before it took longer than planned: then the last ones are left out.
+        if (performance.now() - startedAtMs > minutes * 60_000 - quietMs) return;
+        await carryOut(planned, operator, record, startedAtMs, tell, done.signal);
+      }
+    };
+    const run = Promise.all([lane(true), lane(false)]);
+    const ended = delay(minutes * 60_000).then(() => run);
+    const lost = stack.routers.map((router) =>
+      router.exited.then(() => done.signal.aborted || record.violated("7: a router ended by itself")),
+    );
+    await Promise.race([ended, stopSignal.raised, ...lost]);
+    done.abort();
+    await Promise.all(clients);
+    const memoryGrowthMiB = await memory;
+    if (memoryGrowthMiB !== null && memoryGrowthMiB > maxGrowthMiB)
+      record.violated(`6 streaming: a router's resident memory grew by ${memoryGrowthMiB} MiB`);
+    return reportOf(record, { stage, seed, minutes, startedAtMs, memoryGrowthMiB });
+  } finally {
+    await stack.stop();
+    rmSync(state, { recursive: true, force: true });
+  }
+}
+
+/** One disturbance from beginning to end; nothing once `signal` has aborted. */
+async function carryOut(
+  planned: Planned,
+  operator: Operator,
+  record: GamedayRecord,
+  startedAtMs: number,
+  tell: (line: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const wait = (ms: number) => delay(Math.max(0, ms), undefined, { signal }).catch(() => {});
+  await wait(startedAtMs + planned.atMs - performance.now());
+  if (signal.aborted) return;
+  const seconds = () => ((performance.now() - startedAtMs) / 1000).toFixed(1).padStart(6);
+  const name = `${planned.kind} ${"cells" in planned ? planned.cells.join(" ") : ""}`.trim();
+  const window = record.open(planned, performance.now());
+  tell(`${seconds()} s  ${name}`);
+  const undo = await operator.disturb(planned);
+  await wait(planned.untilMs - planned.atMs);
+  await undo();
+  window.toMs = performance.now();
+  if (planned.untilMs > planned.atMs) tell(`${seconds()} s  ${name}: over`);
+}
+
+/** Most that a router's resident memory grew once it was warm, in MiB; null where it cannot be read. */
+async function watchMemory(stack: Stack, signal: AbortSignal): Promise<number | null> {
+  await delay(warmUpMs, undefined, { signal }).catch(() => {});
+  const sizes = () => stack.routers.map(({ pid }) => residentBytes(pid) ?? Number.NaN);
+  const warm = sizes();
+  let most = 0;
+  while (!signal.aborted) {
+    await delay(200, undefined, { signal }).catch(() => {});
+    most = Math.max(most, ...sizes().map((bytes, at) => bytes - (warm[at] ?? bytes)));
+  }
+  return Number.isNaN(most) ? null : Math.round(most / 1_048_576);
+}
+
+function numberOf(flag: string, text: string, min: number, max: number): number {
+  const value = Number(text);
+  if (text.trim() !== "" && value >= min && value <= max) return value;
+  throw new UsageError(`${flag} takes a number from ${min} to ${max}; got "${text}"`);
+}
+
+await runProgram("gameday", main);
+// A socket or a pipe of a process that has just ended must not keep a finished command up.
+process.exit();

@@ -1,0 +1,84 @@
+// The report of a gameday: what was asked and how it ended, by outcome and by disturbance, and every broken invariant.
+
+import type { Outcome } from "./judge.ts";
+import type { GamedayRecord, Window } from "./record.ts";
+
+export interface GamedayReport {
+  readonly stage: string;
+  readonly seed: number;
+  readonly minutes: number;
+  readonly requests: number;
+  readonly outcomes: Readonly<Record<string, number>>;
+  readonly disturbances: readonly {
+    readonly kind: string;
+    readonly cells?: readonly string[];
+    readonly fromSeconds: number;
+    readonly toSeconds: number;
+    readonly outcomes: Readonly<Record<string, number>>;
+  }[];
+  /** Most that a router's resident memory grew after it was warm, in MiB; null where it cannot be read. */
+  readonly memoryGrowthMiB: number | null;
+  readonly servedWithoutControlPlane: number;
+  readonly violations: number;
+  readonly firstViolations: readonly string[];
+  readonly replay: string;
+}
+
+export interface ReportFacts {
+  readonly stage: string;
+  readonly seed: number;
+  readonly minutes: number;
+  readonly startedAtMs: number;
+  readonly memoryGrowthMiB: number | null;
+}
+
+const order: readonly Outcome[] = ["served", "stand-in", "refused", "failed", "cut", "no-answer"];
+
+export function reportOf(record: GamedayRecord, facts: ReportFacts): GamedayReport {
+  const { startedAtMs, ...rest } = facts;
+  const seconds = (atMs: number) => Math.round((atMs - startedAtMs) / 100) / 10;
+  return {
+    ...rest,
+    requests: record.requests,
+    outcomes: counted(record.outcomes),
+    disturbances: record.windows.map((window: Window) => ({
+      kind: window.planned.kind,
+      ...("cells" in window.planned ? { cells: window.planned.cells } : {}),
+      fromSeconds: seconds(window.fromMs),
+      toSeconds: seconds(window.toMs),
+      outcomes: counted(window.outcomes),
+    })),
+    servedWithoutControlPlane: record.withoutControlPlane,
+    violations: record.violationCount,
+    firstViolations: record.violations,
+    replay: `npm run gameday -- --stage ${facts.stage} --minutes ${facts.minutes} --seed ${facts.seed}`,
+  };
+}
+
+export function textOf(report: GamedayReport): string {
+  const lines = [
+    `Gameday ${report.stage}, seed ${report.seed}: ${report.requests} requests (${words(report.outcomes)})`,
+  ];
+  for (const { kind, cells = [], fromSeconds, toSeconds, outcomes } of report.disturbances) {
+    const span = `${fromSeconds.toFixed(1)}–${toSeconds.toFixed(1)} s`.padStart(15);
+    lines.push(`${span}  ${`${kind} ${cells.join(" ")}`.trim().padEnd(30)}  ${words(outcomes)}`);
+  }
+  lines.push(`Served while the control plane was down: ${report.servedWithoutControlPlane}`);
+  if (report.memoryGrowthMiB !== null)
+    lines.push(`Resident memory of a router grew by at most ${report.memoryGrowthMiB} MiB`);
+  lines.push(`Violations: ${report.violations}`);
+  for (const violation of report.firstViolations) lines.push(`  invariant ${violation}`);
+  lines.push(`Again: ${report.replay}`);
+  return lines.join("\n");
+}
+
+function counted(outcomes: ReadonlyMap<Outcome, number>): Record<string, number> {
+  return Object.fromEntries(
+    order.flatMap((outcome) => (outcomes.has(outcome) ? [[outcome, outcomes.get(outcome) ?? 0]] : [])),
+  );
+}
+
+function words(outcomes: Readonly<Record<string, number>>): string {
+  const parts = Object.entries(outcomes).map(([outcome, count]) => `${count} ${outcome}`);
+  return parts.length === 0 ? "no request" : parts.join(", ");
+}
