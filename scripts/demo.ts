@@ -75,6 +75,11 @@ export class DemoContext {
     this.#tell({ event: "action", text });
   }
 
+  /** Shows an answer that a step got by its own means. */
+  showAnswer(status: number, fields: Readonly<Record<string, string>>): void {
+    this.#tell({ event: "answer", status, fields });
+  }
+
   /** Sends one request through the router, shows both sides, and holds the answer to `expect`. */
   async ask(options: DemoAsk): Promise<Answer> {
     this.#tell(this.#requestOf(options));

@@ -134,10 +134,14 @@ export function outputFault(expected: string, output: string): string | undefine
   const got = normaliseOutput(output);
   const reached = matchLines(wanted, got);
   if (reached === undefined) return undefined;
+  const shown = wanted[reached.wanted] ?? "(the end)";
+  const isAfterGap = wanted[reached.wanted - 1]?.trim() === "…";
   return [
     `the output differs at line ${reached.got + 1}`,
-    `  shown: ${wanted[reached.wanted] ?? "(the end)"}`,
-    `  got:   ${got[reached.got] ?? "(the end)"}`,
+    `  shown: ${shown}`,
+    isAfterGap
+      ? "  got:   no such line from there on that the rest follows"
+      : `  got:   ${got[reached.got] ?? "(the end)"}`,
     "the whole output was",
     ...got.map((line) => `  | ${line}`),
   ].join("\n");
@@ -150,7 +154,7 @@ function matchLines(
 ): { wanted: number; got: number } | undefined {
   let furthest = { wanted: 0, got: 0 };
   const matches = (w: number, g: number): boolean => {
-    if (w + g > furthest.wanted + furthest.got) furthest = { wanted: w, got: g };
+    if (w > furthest.wanted) furthest = { wanted: w, got: g };
     if (w === wanted.length) return g === got.length;
     if (wanted[w]?.trim() === "…") {
       for (let end = g; end <= got.length; end++) if (matches(w + 1, end)) return true;

@@ -70,8 +70,17 @@ export class CellMember extends Member {
 
   /** Requests that it has got and not answered yet. */
   async inFlight(): Promise<number> {
+    return (await this.#stats()).inFlight;
+  }
+
+  /** Requests that it has got since it was started, health checks left out. */
+  async requests(): Promise<number> {
+    return (await this.#stats()).requests;
+  }
+
+  async #stats(): Promise<{ readonly inFlight: number; readonly requests: number }> {
     const answer = await fetch(`${this.url}/__control/stats`);
-    return ((await answer.json()) as { readonly inFlight: number }).inFlight;
+    return (await answer.json()) as { readonly inFlight: number; readonly requests: number };
   }
 }
 
