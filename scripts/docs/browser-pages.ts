@@ -42,8 +42,13 @@ async function checkPage(page: Page, url: string, path: string): Promise<string[
   await page.locator("html.dark").waitFor({ state: "attached" });
   faults.push(...(await axeFaults(page, `${path} (dark)`)));
   await page.setViewportSize({ width: 390, height: 800 });
-  const width = await page.evaluate(() => document.documentElement.scrollWidth);
-  if (width > 390) faults.push(`${path}: scrolls sideways on a phone, ${width} px wide`);
+  const wide = await page
+    .waitForFunction(() => innerWidth === 390 && document.documentElement.scrollWidth <= 390, undefined, {
+      timeout: 3_000,
+    })
+    .then(() => "")
+    .catch(() => page.evaluate(widest));
+  if (wide !== "") faults.push(`${path}: scrolls sideways on a phone: ${wide}`);
   await page.close();
   return faults;
 }
@@ -72,4 +77,13 @@ async function axeFaults(page: Page, where: string): Promise<string[]> {
           .map(({ html }) => html.slice(0, 140))
           .join(" | ")} (${nodes.length})`,
     );
+}
+
+/** Runs in the page: what reaches furthest to the right. */
+function widest(): string {
+  const reaches = [...document.querySelectorAll("body *")]
+    .map((element) => ({ element, right: element.getBoundingClientRect().right }))
+    .sort((a, b) => b.right - a.right);
+  const [first] = reaches;
+  return `${document.documentElement.scrollWidth} px; ${first?.element.tagName}.${first?.element.className} reaches ${Math.round(first?.right ?? 0)} px`;
 }

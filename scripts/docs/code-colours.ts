@@ -35,7 +35,7 @@ export const colourByClass = {
   code(node: Element): void {
     const unwrapped = (child: Element): Element[] =>
       Object.keys(child.properties ?? { text: true }).length === 0 ? (child.children ?? []) : [child];
-    node.children = node.children?.flatMap((line) =>
+    node.children = (node.children ?? []).flatMap((line) =>
       line.type === "element" ? (line.children ?? []).flatMap(unwrapped) : [line],
     );
   },

@@ -1,0 +1,183 @@
+// The site's own checks find what they are meant to find: each case plants the fault.
+
+import { describe, expect, test } from "vitest";
+import { plantTree } from "../planted-tree.ts";
+import { check as regionsCheck } from "../verify/docs-regions.ts";
+import { check as commandsCheck } from "../verify/page-commands.ts";
+import { findBrowser } from "./browser.ts";
+import { examineBuiltSite } from "./built-site.ts";
+import { embeddedCode, readEmbeds, readRegions } from "./code-regions.ts";
+import { stageDiffHtml } from "./diff-plugin.ts";
+import { proofSource } from "./proof-plugin.ts";
+
+const source =
+  "// head\n// #region outer\n  const a = 1;\n  // #region inner\n  const b = 2;\n  // #endregion inner\n// #endregion outer\n";
+
+describe("regions", () => {
+  test("are read with their names and lines, at the left margin and without markers", () => {
+    expect(readRegions(source)).toEqual([
+      { name: "inner", line: 4, text: "const b = 2;" },
+      { name: "outer", line: 2, text: "const a = 1;\nconst b = 2;" },
+    ]);
+  });
+
+  test.each([
+    ["is never closed", "// #region a\n", "never closed"],
+    ["closes another", "// #region a\n// #endregion b\n", "closes #region a"],
+    ["has no beginning", "// #endregion a\n", "without #region"],
+    ["is there twice", "// #region a\n// #endregion a\n// #region a\n// #endregion a\n", 'second region "a"'],
+  ])("are refused where one %s", (_, text, words) => {
+    expect(() => readRegions(text)).toThrow(words);
+  });
+
+  test("are embedded by pages, but not from inside a fence", () => {
+    expect(readEmbeds("<<< stages/m1/src/a.ts#x\n```\n<<< stages/m1/src/b.ts#y\n```\n")).toEqual([
+      { path: "stages/m1/src/a.ts", region: "x", line: 1 },
+    ]);
+  });
+
+  test("that are missing are named with those there are, and never become the whole file", () => {
+    using tree = plantTree({ "stages/m1/src/a.ts": source });
+    const fault = (path: string, region?: string) => embeddedCode(tree.root, { path, region });
+    expect(fault("stages/m1/src/a.ts", "outr")).toMatchObject({
+      ok: false,
+      fault: expect.stringContaining("inner, outer"),
+    });
+    expect(fault("stages/m1/src/a.ts")).toMatchObject({
+      ok: false,
+      fault: expect.stringContaining("name one of"),
+    });
+    expect(fault("stages/m1/src/b.ts", "x")).toMatchObject({ ok: false });
+    expect(fault("package.json")).toMatchObject({
+      ok: false,
+      fault: expect.stringContaining("not code of a stage"),
+    });
+  });
+
+  test("turn verify red when a page names a missing one, and warn when no page shows one", async () => {
+    using tree = plantTree({
+      "stages/m1/src/main.ts": "",
+      "stages/m1/src/a.ts": source,
+      "site/m1.md": "<<< stages/m1/src/a.ts#outer\n\n<<< stages/m1/src/a.ts#lost\n",
+    });
+    const { findings } = await regionsCheck.run(tree.root);
+    expect(findings.filter(({ level }) => level === "error").map(({ where }) => where)).toEqual([
+      "site/m1.md:3",
+    ]);
+    expect(findings.filter(({ level }) => level === "warning").map(({ what }) => what)).toEqual([
+      "no page shows the region inner",
+    ]);
+  });
+});
+
+describe("a page's commands", () => {
+  test("turn verify red when their output is another one than the page shows", async () => {
+    using tree = plantTree({
+      "package.json": "{}",
+      "site/page.md": "```sh run\necho right\n```\n\n```text\nwrong\n```\n",
+    });
+    const { findings } = await commandsCheck.run(tree.root);
+    expect(findings).toHaveLength(1);
+    expect(findings[0]).toMatchObject({ level: "error", where: "site/page.md:1" });
+    expect(findings[0]?.what).toContain("got:   right");
+  });
+});
+
+describe("a claim's proof", () => {
+  const tests =
+    'describe("x", () => {\n  test.each([\n    ["a", 1],\n  ])("serves %s", () => {\n    expect(1).toBe(1);\n  });\n\n  test("fails", () => {\n    throw 1;\n  });\n});\n';
+
+  test("is the whole test, found in a folder by its title", () => {
+    using tree = plantTree({ "shared/contract/m1/b.ts": tests });
+    const table = proofSource(tree.root, { path: "shared/contract/m1", title: "serves %s" });
+    expect(table).toMatchObject({ ok: true, path: "shared/contract/m1/b.ts", line: 2 });
+    expect(table.ok && table.text.split("\n")).toHaveLength(5);
+    const single = proofSource(tree.root, { path: "shared/contract/m1/b.ts", title: "fails" });
+    expect(single.ok && single.text).toBe('test("fails", () => {\n  throw 1;\n});');
+  });
+
+  test("that does not exist is a fault", () => {
+    using tree = plantTree({ "shared/contract/m1/b.ts": tests });
+    expect(proofSource(tree.root, { path: "shared/contract/m1", title: "serves tea" }).ok).toBe(false);
+    expect(proofSource(tree.root, { path: "shared/contract/m7", title: "fails" }).ok).toBe(false);
+  });
+});
+
+describe("a stage's diff on a page", () => {
+  test("has the reason for each changed file, what changed, and nothing that Vue or a browser would run", () => {
+    const readme =
+      "| File | Change | Why |\n|---|---|---|\n| `a.ts` | changed | Because of `x<y`. |\n| `b.ts` | new | **New** idea. |\n";
+    using tree = plantTree({
+      "stages/m1/src/main.ts": "",
+      "stages/m2/src/main.ts": "",
+      "stages/m1/src/a.ts": "const one = 1;\n",
+      "stages/m2/src/a.ts": "const two = `<b>{{ 2 }}</b>`;\n",
+      "stages/m2/src/b.ts": "// What b is for.\n\nconst b = 1;\n",
+      "stages/m2/README.md": readme,
+    });
+    const html = stageDiffHtml("m1", "m2", tree.root);
+    expect(html).toContain("Because of <code>x&lt;y</code>.");
+    expect(html).toContain("<del>-const one = 1;</del>");
+    expect(html).toContain("<ins>+const two = `&lt;b&gt;&#123;&#123; 2 }}&lt;/b&gt;`;</ins>");
+    expect(html).toContain("// What b is for.");
+    expect(html).toContain("<strong>New</strong> idea.");
+  });
+});
+
+describe("the built site", () => {
+  const page = (body: string) => `<!doctype html><html><body>${body}</body></html>`;
+
+  test("may link to its pages, their anchors and the world", () => {
+    using tree = plantTree({
+      "index.html": page(
+        '<a href="/m1#run">1</a><a class="x" href="#here">2</a><i id="here"></i><a href="https://example.com">3</a>',
+      ),
+      "m1.html": page('<h2 id="run">Run</h2><a href="/">home</a><a href="./#here">here</a>'),
+    });
+    expect(examineBuiltSite(tree.root).faults).toEqual([]);
+  });
+
+  test.each([
+    ["a page that is not there", '<a href="/m9">9</a>', "leads to no page"],
+    ["an anchor that is not there", '<a href="/m1#nowhere">9</a>', "without the anchor #nowhere"],
+    ["an anchor of its own that is not there", '<a href="#nowhere">9</a>', "without the anchor #nowhere"],
+    [
+      "a script of another machine",
+      '<script src="https://cdn.example.com/a.js"></script>',
+      "from another machine",
+    ],
+    [
+      "a style of another machine",
+      '<link rel="stylesheet" href="//fonts.example.com/a.css">',
+      "from another machine",
+    ],
+  ])("is refused with %s", (_, body, words) => {
+    using tree = plantTree({ "index.html": page(body), "m1.html": page("") });
+    const { faults } = examineBuiltSite(tree.root);
+    expect(faults).toHaveLength(1);
+    expect(faults[0]).toContain(words);
+  });
+
+  test("may stand under a path of its host", () => {
+    using tree = plantTree({
+      "index.html": page('<a href="/book/m1">1</a><a href="/m1">out</a>'),
+      "m1.html": page(""),
+    });
+    expect(examineBuiltSite(tree.root, "/book/").faults).toEqual([
+      "index.html: the link /m1 leads out of the site",
+    ]);
+  });
+
+  test("is refused when it is too large", () => {
+    using tree = plantTree({ "index.html": page(""), "large.js": "x".repeat(3 * 1024 * 1024) });
+    expect(examineBuiltSite(tree.root).faults).toEqual([expect.stringContaining("more than 3.00 MiB")]);
+  });
+});
+
+describe("the browser", () => {
+  test("is the one that CHROMIUM names, or none", () => {
+    expect(findBrowser({ PATH: "" })).toBeUndefined();
+    expect(findBrowser({ CHROMIUM: process.execPath, PATH: "" })).toBe(process.execPath);
+    expect(findBrowser({ CHROMIUM: "/nowhere/chromium", PATH: process.env["PATH"] })).toBeUndefined();
+  });
+});
