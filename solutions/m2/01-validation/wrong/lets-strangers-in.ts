@@ -1,0 +1,151 @@
+// The routing table: which placement serves which routing key, and where each placement lives.
+// Owns the types and what makes a document a valid table. It leaves the decision to `routing.ts`, and where a
+// document comes from to its source. No Node API: the same validator runs in a browser.
+
+import { z } from "zod";
+import { maxRoutingKeyBytes } from "../../../../stages/m2/src/request-head.ts";
+import { type EntriesCheck, explain, faultsOf, mapOf, quoted } from "../../../../stages/m2/src/validation.ts";
+
+/** `dedicated`: one tenant's own cell. `tier`: a cell that several tenants share. */
+export type PlacementKind = "dedicated" | "tier";
+
+/** A failure domain that can serve tenants. */
+export interface Placement {
+  readonly name: string;
+  readonly kind: PlacementKind;
+  /** Origin of the cell's endpoint, such as `http://127.0.0.1:9001`. */
+  readonly url: string;
+}
+
+/** One immutable routing table. Replaced whole, never edited in place. */
+export interface RoutingTable {
+  readonly version: string;
+  /** Serves every routing key that the table does not list. */
+  readonly defaultPlacement: Placement;
+  readonly placements: ReadonlyMap<string, Placement>;
+  readonly placementByKey: ReadonlyMap<string, Placement>;
+}
+
+// #region document
+/** The table as people write it, and as it travels: JSON. */
+export interface RoutingDocument {
+  /** Where editors find the JSON Schema; means nothing to the router. */
+  readonly $schema?: string;
+  readonly version: string;
+  readonly defaultPlacement: string;
+  readonly routingTable: Readonly<Record<string, string>>;
+  readonly placements: Readonly<Record<string, { readonly kind: PlacementKind; readonly url: string }>>;
+}
+
+export type ParseResult =
+  | { readonly ok: true; readonly table: RoutingTable }
+  /** Every fault, each with its path: `placements.acme.url: …`. */
+  | { readonly ok: false; readonly faults: readonly string[] };
+// #endregion document
+
+// #region parse
+/**
+ * Reads a document as a routing table, whole or not at all: a table with one good half would route the other half's
+ * tenants wrongly. Changes nothing in `document`.
+ */
+export function parseRoutingTable(document: unknown): ParseResult {
+  const result = documentSchema(kindsIn(document)).safeParse(document, { error: explain });
+  if (!result.success) return { ok: false, faults: result.error.issues.flatMap(faultsOf) };
+  const { version, defaultPlacement, routingTable, placements } = result.data;
+  const byName = new Map([...placements].map(([name, each]) => [name, { name, ...each }]));
+  // The validator has seen every name that is looked up here.
+  const named = (name: string): Placement => byName.get(name) as Placement;
+  const placementByKey = new Map<string, Placement>();
+  for (const [key, name] of routingTable) placementByKey.set(key, named(name));
+  return {
+    ok: true,
+    table: { version, defaultPlacement: named(defaultPlacement), placements: byName, placementByKey },
+  };
+}
+
+/** The JSON Schema of a document, for editors. It cannot say that a name must exist; the validator can. */
+export function routingTableJsonSchema(): unknown {
+  return z.toJSONSchema(documentSchema(new Map()), { io: "input" });
+}
+// #endregion parse
+
+// #region schema
+/** What a document claims each placement's kind to be, by name. Read before validation, so it may be anything. */
+type Kinds = ReadonlyMap<string, unknown>;
+
+function kindsIn(document: unknown): Kinds {
+  const { placements } = (document ?? {}) as {
+    readonly placements?: Record<string, { kind?: unknown } | null>;
+  };
+  return new Map(Object.entries(placements ?? {}).map(([name, each]) => [name, each?.kind]));
+}
+
+/** The validator. It is told the names beforehand, so that one pass finds faults of form and of reference alike. */
+function documentSchema(kinds: Kinds) {
+  const placementName = z.string().refine((name) => kinds.has(name), {
+    error: ({ input }) => `unknown placement ${quoted(input)}`,
+  });
+  return z.object({
+    $schema: z.string().optional().describe("The JSON Schema of this file, for editors."),
+    version: z.string().min(1).describe("A name for this version of the table, for people."),
+    // With a dedicated placement here, every stranger would reach one tenant's own cell.
+    defaultPlacement: placementName
+      .refine((name) => kinds.get(name) !== "dedicated", {
+        error: ({ input }) => `${quoted(input)} is one tenant's own; name a tier`,
+      })
+      .describe("The tier that serves every routing key that the table does not list."),
+    routingTable: mapOf(routingKey, placementName).describe("Routing key to the name of its placement."),
+    placements: mapOf(nameOfPlacement, placement, dedicatedEndpoints).describe("Failure domains by name."),
+  });
+}
+
+/** A key that a request can carry: see `request-head.ts`; and HTTP trims spaces, so with some it would never match. */
+const routingKey = z
+  .string()
+  .min(1)
+  // A character takes at most three bytes for each of its code units, so short keys need no counting.
+  .refine((key) => key.length * 3 <= maxRoutingKeyBytes || utf8.encode(key).length <= maxRoutingKeyBytes, {
+    error: `a routing key has at most ${maxRoutingKeyBytes} bytes`,
+  })
+  .regex(
+    /^(?!\s)[^\p{Cc}\p{Cs}]*(?<!\s)$/u,
+    "no request can carry this key: outer space, or a control character",
+  );
+
+const utf8 = new TextEncoder();
+
+/** Sent as `X-Routed-To`: it must be safe in a header field, and in a log line and a metric's label too. */
+const nameOfPlacement = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+    "a placement's name has up to 64 letters, digits, dots, dashes and underscores, a letter or digit first",
+  );
+
+const notAnOrigin: z.core.$ZodErrorMap = ({ input }) =>
+  `expected http://host:port without path, query or credentials, got ${quoted(input)}`;
+
+const origin = z
+  .string()
+  .regex(/^http:\/\/[^/?#@\\\s]+$/, { error: notAnOrigin, abort: true })
+  .refine((url) => URL.canParse(url) && new URL(url).port !== "0", { error: notAnOrigin, abort: true })
+  // One spelling for one endpoint: connection pools are kept by it.
+  .transform((url) => new URL(url).origin);
+
+const placement = z.object({
+  kind: z
+    .enum(["dedicated", "tier"])
+    .describe("dedicated: one tenant's own cell. tier: a cell that several share."),
+  url: origin.describe("Origin of the cell's endpoint, such as http://127.0.0.1:9001."),
+});
+
+/** Isolation: what shares an endpoint shares its cell, and a dedicated cell is one tenant's own. */
+const dedicatedEndpoints: EntriesCheck<z.infer<typeof placement>> = (placements, report) => {
+  const dedicated = [...placements].filter(([, { kind }]) => kind === "dedicated");
+  const nameByUrl = new Map(dedicated.map(([name, { url }]) => [url, name]));
+  for (const [name, { url }] of placements) {
+    const owner = nameByUrl.get(url) ?? name;
+    if (owner !== name) report([name, "url"], `${quoted(url)} is the dedicated endpoint of ${quoted(owner)}`);
+  }
+};
+// #endregion schema
