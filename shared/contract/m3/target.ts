@@ -56,6 +56,8 @@ export function stagePushTarget(stage: Stage): PushTarget {
     startRouter: async ({ controlPlaneUrl, token, routerId, stateDir, routingFile }) => {
       const router = await startRouter({
         stage,
+        // One that starts from a large table reads it first.
+        readyDeadlineMs: 60_000,
         env: {
           CONTROL_PLANE_URL: controlPlaneUrl,
           CONTROL_PLANE_TOKEN: token,
