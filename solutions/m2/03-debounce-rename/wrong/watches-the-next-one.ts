@@ -1,0 +1,35 @@
+// Tells that the file under a name may have changed. It does not read the file, and does not say what happened: after a
+// sign, somebody looks.
+
+import { watch } from "node:fs";
+
+/**
+ * Calls `onChange` when what stands under `path` may have changed: written, replaced, removed, back again. It may be called
+ * several times for one change, and it is not called for other names in the same folder.
+ *
+ * @param onFault Hears that the watch has broken; `onChange` is not called any more then.
+ * @returns The function that ends the watch.
+ * @throws When the folder cannot be watched.
+ */
+export function watchEntry(path: string, onChange: () => void, onFault: (error: Error) => void): () => void {
+  let watcher = watch(path);
+  const follow = (): void => {
+    watcher.on("error", onFault);
+    watcher.on("change", (event) => {
+      onChange();
+      // Another file has come under the name: watch that one.
+      if (event === "rename") again();
+    });
+  };
+  const again = (): void => {
+    watcher.close();
+    try {
+      watcher = watch(path);
+      follow();
+    } catch (error) {
+      onFault(error as Error);
+    }
+  };
+  follow();
+  return () => watcher.close();
+}
