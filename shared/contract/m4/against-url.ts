@@ -1,7 +1,10 @@
 // The m4 contract against the router at CONTRACT_URL, whose admin port is CONTRACT_ADMIN_URL; `npm run contract` sets the
-// variables. The suite writes the router's routing file: CONTRACT_ROUTING_FILE, or the one that the admin port names.
+// variables. The suite writes the router's routing file, CONTRACT_ROUTING_FILE or the one that the admin port names, and
+// puts back what was in it.
 
-import { runningReloadTarget } from "../m2/target.ts";
+import { readFile, writeFile } from "node:fs/promises";
+import { pidsListeningOn, withDescendants } from "../../testkit/process-by-port.ts";
+import { type ReloadTarget, runningReloadTarget } from "../m2/target.ts";
 import { defaultPorts, parsePorts } from "../target.ts";
 import { describeM4Contract } from "./suite.ts";
 
@@ -10,9 +13,29 @@ if (url === undefined || adminUrl === undefined)
   throw new Error("Use: npm run contract -- m4 http://127.0.0.1:8080 --admin http://127.0.0.1:8082");
 
 const routingFile = process.env["CONTRACT_ROUTING_FILE"] ?? (await namedFile(adminUrl));
-describeM4Contract(
-  runningReloadTarget({ url, adminUrl, routingFile }, { ...defaultPorts, ...parsePorts(ports) }),
-);
+describeM4Contract(targetOf({ url, adminUrl, routingFile }));
+
+function targetOf(router: {
+  readonly url: string;
+  readonly adminUrl: string;
+  readonly routingFile: string;
+}): ReloadTarget {
+  const target = runningReloadTarget(router, { ...defaultPorts, ...parsePorts(ports) });
+  return {
+    ...target,
+    start: async (content) => {
+      const before = await readFile(router.routingFile);
+      const running = await target.start(content);
+      return {
+        ...running,
+        pids: () => [
+          ...new Set(pidsListeningOn(Number(new URL(router.url).port || 80)).flatMap(withDescendants)),
+        ],
+        close: () => writeFile(router.routingFile, before),
+      };
+    },
+  };
+}
 
 async function namedFile(admin: string): Promise<string> {
   const answer = await fetch(`${admin}/debug/config`);
