@@ -14,6 +14,9 @@ import { Upstreams } from "./upstreams.ts";
 /** How long requests under way may take to finish after a signal to stop. */
 const drainMs = 10_000;
 
+/** How long the last lines of the log may take to be written. */
+const logEndMs = 1_000;
+
 async function main(): Promise<void> {
   const settings = readSettings(process.env);
   // Written by another thread, and dropped rather than hoarded when nobody reads: a log must not stop the traffic.
@@ -41,7 +44,10 @@ async function main(): Promise<void> {
     await server.drain(drainMs);
     await upstreams.destroy();
     logger.info({ event: "stopped" });
-    destination.flushSync();
+    // Not `flushSync`: with nobody left to read, it would try for ever.
+    for (const event of ["close", "error"]) destination.once(event, () => process.exit(0));
+    destination.end();
+    await clock.sleep(logEndMs);
     process.exit(0);
   };
   process.once("SIGTERM", stop);

@@ -1,6 +1,9 @@
 // The routing table: which placement serves which routing key, and where each placement lives.
 // Owns the types and the table built into this milestone. It leaves the decision to `routing.ts`.
 
+/** Upper bound of a routing key, in bytes. */
+export const maxRoutingKeyBytes = 256;
+
 /** `dedicated`: one tenant's own cell. `tier`: a cell that several tenants share. */
 export type PlacementKind = "dedicated" | "tier";
 

@@ -54,6 +54,8 @@ export class FileSource {
   #status: SourceStatus;
   /** The bytes last decoded; undefined after a read that failed. */
   #bytes: Buffer | undefined;
+  /** What the last look found wrong, if anything. */
+  #suspicion: string | undefined;
   #pending: Pending = "nothing";
   #pause = new AbortController();
   #settling = false;
@@ -151,14 +153,18 @@ export class FileSource {
       this.#bytes = undefined;
       decoded = { ok: false, faults: [`(file): ${error instanceof Error ? error.message : error}`] };
     }
-    if (decoded.ok) this.#accept(decoded);
-    else if (this.#pending === "nothing" || this.#status.version === null) this.#reject(decoded.faults);
-    // A fault in a file that is being written is not worth a word: the next read will tell, from the bytes on.
-    else this.#bytes = undefined;
+    if (decoded.ok) return this.#accept(decoded);
+    // The file may have been met in the middle of a write, before its event came: a fault counts once two looks agree.
+    const suspicion = decoded.faults.join("\n");
+    if (suspicion === this.#suspicion || this.#status.version === null) return this.#reject(decoded.faults);
+    this.#suspicion = suspicion;
+    this.#bytes = undefined;
+    this.#notice("change");
   }
 
   #accept({ table, checksum }: Extract<Decoded, { ok: true }>): void {
     const { store, logger, today } = this.#deps;
+    this.#suspicion = undefined;
     if (checksum === this.#status.checksum) {
       this.#status = { ...this.#status, lastError: null };
       return logger.info({ event: "routing-unchanged", checksum });

@@ -3,9 +3,7 @@
 
 import type { ErrorCode } from "./errors.ts";
 import { type RawHeaders, valuesOf } from "./headers.ts";
-
-/** Upper bound of a routing key, in bytes as they came. */
-export const maxRoutingKeyBytes = 256;
+import { maxRoutingKeyBytes } from "./routing-table.ts";
 
 export interface RawRequest {
   readonly method: string;

@@ -3,8 +3,10 @@
 // document comes from to its source. No Node API: the same validator runs in a browser.
 
 import { z } from "zod";
-import { maxRoutingKeyBytes } from "../../../../stages/m2/src/request-head.ts";
 import { type EntriesCheck, explain, faultsOf, mapOf, quoted } from "../../../../stages/m2/src/validation.ts";
+
+/** Upper bound of a routing key, in bytes. */
+export const maxRoutingKeyBytes = 256;
 
 /** `dedicated`: one tenant's own cell. `tier`: a cell that several tenants share. */
 export type PlacementKind = "dedicated" | "tier";
