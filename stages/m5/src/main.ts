@@ -1,29 +1,27 @@
 // Starts the router: reads the settings, wires the parts, and stops cleanly on a signal. Holds no rule of its own.
 
-import { randomUUID } from "node:crypto";
+import cluster from "node:cluster";
 import { join } from "node:path";
 import pino, { type Logger } from "pino";
-import { AccessLog } from "./access-log.ts";
+import { Registry } from "prom-client";
 import { AdminServer, sendJson } from "./admin.ts";
-import { Attempts } from "./attempts.ts";
 import { systemClock as clock } from "./clock.ts";
-import { ConnectionPool } from "./connection-pool.ts";
+import { DataPlane } from "./data-plane.ts";
 import { Events } from "./events.ts";
 import { FileSource } from "./file-source.ts";
 import { HealthChecker } from "./health-checker.ts";
 import { healthProbe } from "./health-probe.ts";
-import { RawTcp } from "./http1/raw-tcp.ts";
-import { Ticker } from "./http1/ticker.ts";
-import { Metrics } from "./metrics.ts";
-import { ProxyHandler } from "./proxy.ts";
-import { Resilience } from "./resilience.ts";
-import { DataServer } from "./server.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { SnapshotSource } from "./snapshot-source.ts";
+import { Supervisor } from "./supervisor.ts";
 import { TableStore } from "./table-store.ts";
+import { runWorker } from "./worker.ts";
 
 /** How long requests under way may take to finish after a signal to stop. */
 const drainMs = 10_000;
+
+/** How long the last lines of the log may take to be written. */
+const logEndMs = 1_000;
 
 async function main(): Promise<void> {
   const settings = readSettings(process.env);
@@ -34,15 +32,24 @@ async function main(): Promise<void> {
     { level: settings.LOG_LEVEL, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters },
     destination,
   );
+  const writeLog = (lines: string): void => void destination.write(lines);
+  const exit = async (): Promise<void> => {
+    // Not `flushSync`: with nobody left to read, it would try for ever.
+    for (const event of ["close", "error"]) destination.once(event, () => process.exit(0));
+    destination.end();
+    await clock.sleep(logEndMs);
+    process.exit(0);
+  };
+  if (cluster.isWorker) return runWorker({ settings, logger, writeLog, drainMs, exit });
 
   const store = new TableStore();
-  const ticker = new Ticker(clock);
-  const raw = RawTcp.load();
-  const pool = new ConnectionPool(ticker, undefined, raw);
-  store.subscribe(({ table }) => {
-    pool.retainOnly(new Set([...table.placements.values()].map(({ url }) => url)));
-  });
-  const { events, health, resilience, metrics } = resilienceFor(store, logger);
+  const { events, health, changed, onHealth } = watchers(store, logger);
+  const traffic =
+    settings.WORKERS > 1
+      ? manyWorkers(settings, store, logger, changed)
+      : oneProcess(store, logger, writeLog, { events, health, changed });
+  onHealth(traffic.setUnhealthy);
+
   const source = new FileSource({
     path: settings.ROUTING_FILE,
     store,
@@ -50,26 +57,12 @@ async function main(): Promise<void> {
     clock,
     today: () => new Date(),
   });
-  process.on("SIGHUP", () => source.reload());
+  process.on("SIGHUP", () => {
+    source.reload();
+    traffic.replace();
+  });
   const pushed = snapshotSource(settings, source, store, logger);
   await (pushed ?? source).start();
-
-  const accessLog = new AccessLog({
-    write: (lines) => destination.write(lines),
-    enabled: logger.isLevelEnabled("info"),
-    today: () => new Date(),
-    listeners: [metrics.requestEnded, events.requestEnded],
-  });
-  const proxy = new ProxyHandler({
-    store,
-    pool,
-    resilience,
-    attempts: new Attempts({ resilience, metrics, clock, random: () => Math.random() }),
-    accessLog,
-    clock,
-    newRequestId: randomUUID,
-  });
-  const server = new DataServer({ handler: proxy, ticker, clock, raw, reusePort: false });
 
   let accepting = false;
   const admin = new AdminServer();
@@ -79,9 +72,9 @@ async function main(): Promise<void> {
   const status = () => (pushed ?? source).status();
   admin.get("/debug/config", (_, res) => sendJson(res, 200, { ...status(), ...overview(store) }));
   admin.get("/metrics", (_, res) => {
-    res.setHeader("Content-Type", metrics.contentType);
+    res.setHeader("Content-Type", Registry.PROMETHEUS_CONTENT_TYPE);
     // Whatever goes wrong here must not end the process that serves the traffic.
-    metrics.text().then(
+    traffic.metrics().then(
       (text) => res.end(text),
       () => res.destroy(),
     );
@@ -90,61 +83,110 @@ async function main(): Promise<void> {
 
   const stopChecks = new AbortController();
   health.start(stopChecks.signal);
-  // To the very end: limits hold for the requests that a stop waits for, too.
-  const untilTheEnd = new AbortController().signal;
-  void ticker.run(untilTheEnd);
-  void accessLog.run(clock, untilTheEnd);
 
   const stop = async (signal: string): Promise<void> => {
     logger.info({ event: "stopping", signal });
     accepting = false;
     stopChecks.abort();
     events.close();
-    await Promise.all([server.drain(drainMs), source.close(), pushed?.close()]);
-    pool.destroy();
+    await Promise.all([traffic.stop(), source.close(), pushed?.close()]);
     await admin.close();
-    accessLog.flush();
     logger.info({ event: "stopped" });
-    destination.flushSync();
-    process.exit(0);
+    await exit();
   };
   process.once("SIGTERM", stop);
   process.once("SIGINT", stop);
 
   const adminUrl = `http://127.0.0.1:${await admin.listen(settings.ADMIN_PORT)}`;
-  const port = await server.listen(settings.PORT, settings.HOST);
+  const port = await traffic.listen(settings.PORT, settings.HOST);
   accepting = true;
   destination.write(
     `${JSON.stringify({ event: "ready", url: `http://${settings.HOST}:${port}`, adminUrl })}\n`,
   );
 }
 
-/** The resilience side of the wiring: what follows the table, and who hears of its changes. */
-function resilienceFor(store: TableStore, logger: Logger) {
+type Change = (type: "breaker" | "health", placement: string, to: string, from: string) => void;
+
+/** Who serves the traffic: this process, or workers of it. */
+interface Traffic {
+  listen(port: number, host: string): Promise<number>;
+  /** Replaces the processes that serve, where there are others than this one. */
+  replace(): void;
+  setUnhealthy(placements: readonly string[]): void;
+  metrics(): Promise<string>;
+  stop(): Promise<void>;
+}
+
+/** What follows the table beside the traffic, and who hears of changes. */
+function watchers(store: TableStore, logger: Logger) {
   const events = new Events({ clock, today: () => new Date() });
-  const changed = (type: "breaker" | "health", placement: string, to: string, from: string): void => {
+  const changed: Change = (type, placement, to, from) => {
     logger.warn({ event: `${type}-changed`, placement, to, from });
     events.emit({ type, placement, to, from });
   };
+  let tellUnhealthy: (placements: readonly string[]) => void = () => {};
   const health = new HealthChecker({
     clock,
     random: () => Math.random(),
     probe: healthProbe(),
-    onTransition: (placement, to, from) => changed("health", placement, to.kind, from.kind),
+    onTransition: (placement, to, from) => {
+      changed("health", placement, to.kind, from.kind);
+      tellUnhealthy(unhealthyPlacements());
+    },
   });
-  const isHealthy = (placement: string): boolean => health.isHealthy(placement);
-  const resilience = new Resilience({
-    isHealthy,
-    onBreaker: (placement, to, from) => changed("breaker", placement, to.kind, from.kind),
-  });
-  const guards = () => resilience.guards();
-  const metrics = new Metrics({ guards, isHealthy, now: () => clock.now() });
+  const unhealthyPlacements = (): string[] =>
+    [...(store.current()?.table.placements.keys() ?? [])].filter((name) => !health.isHealthy(name));
   store.subscribe(({ table, sequence }) => {
-    resilience.update(table, clock.now());
     health.update(table.placements.values());
+    tellUnhealthy(unhealthyPlacements());
     events.emit({ type: "table", version: table.version, sequence });
   });
-  return { events, health, resilience, metrics };
+  const onHealth = (listener: (placements: readonly string[]) => void): void => {
+    tellUnhealthy = listener;
+  };
+  return { events, health, changed, onHealth };
+}
+
+function oneProcess(
+  store: TableStore,
+  logger: Logger,
+  writeLog: (lines: string) => void,
+  { events, health, changed }: { events: Events; health: HealthChecker; changed: Change },
+): Traffic {
+  const plane = new DataPlane({
+    store,
+    isHealthy: (placement) => health.isHealthy(placement),
+    onBreaker: (placement, to, from) => changed("breaker", placement, to.kind, from.kind),
+    events,
+    logger,
+    writeLog,
+    reusePort: false,
+  });
+  return {
+    listen: (port, host) => plane.listen(port, host),
+    replace: () => {},
+    setUnhealthy: () => {},
+    metrics: () => plane.metrics.text(),
+    stop: () => plane.stop(drainMs),
+  };
+}
+
+function manyWorkers(settings: Settings, store: TableStore, logger: Logger, changed: Change): Traffic {
+  const supervisor = new Supervisor({
+    workers: settings.WORKERS,
+    store,
+    logger,
+    clock,
+    random: () => Math.random(),
+    onBreaker: (placement, to, from) => changed("breaker", placement, to, from),
+  });
+  return {
+    listen: (port) => supervisor.start(port),
+    replace: () => void supervisor.replaceAll(),
+    setUnhealthy: (placements) => supervisor.setUnhealthy(placements),
+    metrics: () => supervisor.metrics(),
+    stop: () => supervisor.stop(),
+  };
 }
 
 /** What takes the table from a control plane; undefined when the routing file alone counts. */

@@ -1,7 +1,7 @@
 // What the router counts, for Prometheus. Every label is a placement of the table or a word of a fixed list: a label
 // made of what clients send, such as the routing key, would grow the memory with every key that somebody invents.
 
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { type Aggregator, Counter, Gauge, Histogram, type MetricObject, Registry } from "prom-client";
 import type { AccessEntry } from "./access-log.ts";
 import type { Guard } from "./resilience.ts";
 
@@ -41,16 +41,29 @@ export class Metrics {
 
   constructor(options: MetricsOptions) {
     this.#gauge("in_flight", "Requests in flight by placement.", options, ({ limit }) => limit.inFlight);
-    this.#gauge("healthy", "1 while the active health check says so.", options, (_, placement) =>
-      options.isHealthy(placement) ? 1 : 0,
+    this.#gauge(
+      "healthy",
+      "1 while the active health check says so.",
+      options,
+      (_, placement) => (options.isHealthy(placement) ? 1 : 0),
+      "min",
     );
-    this.#gauge("breaker_state", "0 closed, 1 half-open, 2 open.", options, ({ breaker }) =>
-      breaker === undefined ? undefined : breakerValue[breaker.state(options.now()).kind],
+    this.#gauge(
+      "breaker_state",
+      "0 closed, 1 half-open, 2 open.",
+      options,
+      ({ breaker }) => (breaker === undefined ? undefined : breakerValue[breaker.state(options.now()).kind]),
+      "max",
     );
   }
 
   get contentType(): string {
     return this.#registry.contentType;
+  }
+
+  /** All counts as objects, to be added up with those of other workers. */
+  json(): Promise<MetricObject[]> {
+    return this.#registry.getMetricsAsJSON();
   }
 
   /** The text format of Prometheus. */
@@ -85,8 +98,11 @@ export class Metrics {
     help: string,
     { guards }: MetricsOptions,
     read: (guard: Guard, placement: string) => number | undefined,
+    /** How the values of several workers become one. */
+    aggregator: Aggregator = "sum",
   ): void {
     new Gauge({
+      aggregator,
       name: `cell_router_${name}`,
       help,
       labelNames: ["placement"],

@@ -4,9 +4,7 @@
 import type { ErrorCode } from "./errors.ts";
 import { Field } from "./http1/field-names.ts";
 import type { RequestHead } from "./http1/request-head.ts";
-
-/** Upper bound of a routing key, in bytes as they came. */
-export const maxRoutingKeyBytes = 256;
+import { maxRoutingKeyBytes } from "./routing-table.ts";
 
 export type RoutingKeyResult =
   | {

@@ -5,7 +5,6 @@
 import { z } from "zod";
 import type { ChainedPlacement } from "./failover.ts";
 import { findFallbackFaults } from "./fallback-faults.ts";
-import { maxRoutingKeyBytes } from "./request-head.ts";
 import { placementResilience, tableResilience } from "./resilience-schema.ts";
 import type {
   PlacementResilience,
@@ -14,6 +13,9 @@ import type {
   TableResilience,
 } from "./resilience-settings.ts";
 import { type EntriesCheck, explain, faultsOf, mapOf, quoted } from "./validation.ts";
+
+/** Upper bound of a routing key, in bytes. */
+export const maxRoutingKeyBytes = 256;
 
 /** `dedicated`: one tenant's own cell. `tier`: a cell that several tenants share. */
 export type PlacementKind = "dedicated" | "tier";

@@ -31,7 +31,7 @@ export class DataServer<Context> {
   }
 
   /** Stops accepting, lets the requests under way finish, and cuts what is left after `deadlineMs`. */
-  drain(deadlineMs: number): Promise<void> {
-    return this.#listener.drain(deadlineMs);
+  drain(deadlineMs: number, idleGraceMs = 0): Promise<void> {
+    return this.#listener.drain(deadlineMs, idleGraceMs);
   }
 }

@@ -14,6 +14,10 @@ const schema = z.object({
   PORT: port.default(8080),
   /** Port for operators, on loopback; 0 takes any free one. */
   ADMIN_PORT: port.default(8082),
+  /** Processes that serve traffic; with more than one, a supervisor looks after them. */
+  WORKERS: z.coerce.number().int().min(1).max(64).default(1),
+  /** Give each worker a listening socket of its own (`SO_REUSEPORT`); otherwise they share one. */
+  REUSE_PORT: z.stringbool().default(false),
   LOG_LEVEL: z.enum(levels).default("info"),
   /** The routing table. Relative paths start at the working directory. */
   ROUTING_FILE: z

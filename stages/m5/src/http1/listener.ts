@@ -45,13 +45,22 @@ export class Listener<Context> {
   }
 
   // #region drain
-  /** Stops accepting, lets the requests under way finish, and cuts what is left after `deadlineMs`. */
-  async drain(deadlineMs: number): Promise<void> {
+  /**
+   * Stops accepting, lets the requests under way finish, and cuts what is left after `deadlineMs`.
+   *
+   * @param idleGraceMs How long idle connections may bring one more request, which is told that it is the last. A
+   * connection that is closed just as its client sends on it costs that client a request.
+   */
+  async drain(deadlineMs: number, idleGraceMs = 0): Promise<void> {
     this.#server.close();
     const done = new AbortController();
     const emptied = new Promise<void>((resolve) => {
       this.#emptied = resolve;
     });
+    if (idleGraceMs > 0) {
+      for (const connection of this.#connections) connection.draining = true;
+      await Promise.race([emptied, this.#deps.clock.sleep(idleGraceMs, done.signal).catch(() => {})]);
+    }
     for (const connection of this.#connections) connection.drain();
     if (this.#connections.size > 0) {
       await Promise.race([emptied, this.#deps.clock.sleep(deadlineMs, done.signal).catch(() => {})]);

@@ -1,0 +1,75 @@
+// A worker: one data plane that is told its table and who is healthy. It decides every request by itself, from memory;
+// while its supervisor says nothing, it goes on with what it was told last.
+
+import type pino from "pino";
+import { DataPlane } from "./data-plane.ts";
+import type { Settings } from "./settings.ts";
+import { TableStore } from "./table-store.ts";
+import type { FromWorker, ToWorker } from "./worker-messages.ts";
+
+export interface WorkerOptions {
+  readonly settings: Settings;
+  readonly logger: pino.Logger;
+  readonly writeLog: (lines: string) => void;
+  readonly drainMs: number;
+  /** Ends the process, after what has been logged is out. */
+  readonly exit: () => Promise<void>;
+}
+
+/** How long the idle connections of a worker that is replaced may bring one more request. */
+const retireGraceMs = 3_000;
+
+// #region worker
+export function runWorker({ settings, logger, writeLog, drainMs, exit }: WorkerOptions): void {
+  const store = new TableStore();
+  let unhealthy: ReadonlySet<string> = new Set();
+  const tell = (message: FromWorker): void => void process.send?.(message);
+  const plane = new DataPlane({
+    store,
+    isHealthy: (placement) => !unhealthy.has(placement),
+    onBreaker: (placement, to, from) => tell({ type: "breaker", placement, to: to.kind, from: from.kind }),
+    logger,
+    writeLog,
+    reusePort: settings.REUSE_PORT,
+  });
+
+  let stopping = false;
+  const stop = async (idleGraceMs: number): Promise<void> => {
+    if (stopping) return;
+    stopping = true;
+    await plane.stop(drainMs, idleGraceMs);
+    const json = await plane.metrics.json();
+    if (process.connected)
+      await new Promise((resolve) => process.send?.({ type: "final-metrics", json }, resolve));
+    await exit();
+  };
+  process.on("message", (message: ToWorker) => {
+    switch (message.type) {
+      case "table":
+        return void store.swap(message.table);
+      case "unhealthy":
+        unhealthy = new Set(message.placements);
+        return;
+      case "listen":
+        plane.listen(message.port, settings.HOST).then(
+          (port) => tell({ type: "listening", port }),
+          ({ code = "", message: words }) => tell({ type: "failed", code, message: words }),
+        );
+        return;
+      case "retire":
+        return void stop(retireGraceMs);
+      case "metrics":
+        void plane.metrics.json().then((json) => tell({ type: "metrics", id: message.id, json }));
+        return;
+      default:
+        message satisfies never;
+    }
+  });
+
+  process.on("SIGTERM", () => stop(0));
+  // Ctrl-C reaches the whole group; it is the supervisor that says when to stop.
+  process.on("SIGINT", () => {});
+  // Without a supervisor nobody would end this worker, or give it another table.
+  process.on("disconnect", () => stop(0));
+}
+// #endregion worker
