@@ -1,7 +1,7 @@
 // Opens what the m4 cases share: a router that follows a file, and the words of the cases: protect placements, ask, hold
 // requests under way, wait for what the router does by itself.
 
-import { writeFile } from "node:fs/promises";
+import { rename, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect } from "vitest";
 import { eventually } from "../../testkit/eventually.ts";
 import type { RawResponse } from "../../testkit/http-message.ts";
@@ -97,7 +97,7 @@ export class ResilienceContract {
   }
 
   async applyTable(table: Record<string, unknown>): Promise<void> {
-    await writeFile(this.router.routingFile, JSON.stringify(table));
+    await this.#write(table);
     const applied = async () => {
       const { version, lastError } = await this.config();
       return version === table["version"] && lastError === null;
@@ -108,7 +108,7 @@ export class ResilienceContract {
   /** The faults that the router names in a table that it refuses. */
   async faultsOf(table: Record<string, unknown>): Promise<readonly string[]> {
     const before = (await this.config()).lastError;
-    await writeFile(this.router.routingFile, JSON.stringify(table));
+    await this.#write(table);
     const changed = async () => {
       const { lastError, version } = await this.config();
       expect(version).not.toBe(table["version"]);
@@ -117,6 +117,13 @@ export class ResilienceContract {
         : undefined;
     };
     return (await eventually(changed, { what: "the router names faults", deadlineMs: 10_000 })).faults;
+  }
+
+  /** Whole at once: half a file, which a busy machine gives a router time to find, is m2's subject. */
+  async #write(table: Record<string, unknown>): Promise<void> {
+    const { routingFile } = this.router;
+    await writeFile(`${routingFile}.next`, JSON.stringify(table));
+    await rename(`${routingFile}.next`, routingFile);
   }
 
   async config(): Promise<DebugConfig> {
