@@ -2,7 +2,7 @@
 import { Clients, type ClientsJob } from "./router-clients.ts";
 
 const job = JSON.parse(process.argv[2] ?? "") as ClientsJob;
-const clients = new Clients(job.count, (report) => {
+const clients = new Clients(job, (report) => {
   // A parent that is gone is told by `disconnect` below.
   if (process.connected) process.send?.(report, () => {});
 });
@@ -12,7 +12,7 @@ process.once("disconnect", () => process.exit(0));
 const atOnce = 50;
 for (let at = 0; at < job.count; at += atOnce) {
   const batch = Array.from({ length: Math.min(atOnce, job.count - at) }, (_, index) =>
-    clients.connect(job, job.first + at + index),
+    clients.connect(job.first + at + index),
   );
   await Promise.all(batch);
 }

@@ -1,10 +1,10 @@
-// Some hundred routers' ends of links, all real WebSockets, in one process of the fleet bench. Each runs
-// the stage's own receiver: it decodes the head, decides, and acknowledges. The table itself is read, checked and
-// summed by the stage's decoder once for each new content; every other client of this process then compares its own bytes with
-// those, byte for byte. On a fleet of machines each would read its own copy, at the same time; on one machine that would
-// measure this process's parser.
-import WebSocket from "ws";
-import { encode } from "../../stages/m3/src/protocol.ts";
+// Some hundred routers' ends of links in one process of the fleet bench: each is the stage's own client and receiver, with
+// its WebSocket, pings, liveness and reconnects. Only the table itself is read once for all of them: the stage's decoder
+// checks and sums it, in another thread, for the first client of this process; every other one compares its own bytes with those,
+// byte for byte. In a fleet each machine would read its own copy, at the same time; on one machine that would measure the parser.
+import pino from "pino";
+import { systemClock as clock } from "../../stages/m3/src/clock.ts";
+import { ControlPlaneClient } from "../../stages/m3/src/control-plane-client.ts";
 import { SnapshotReceiver } from "../../stages/m3/src/snapshot-receiver.ts";
 import { type Decoded, decodeTableAside } from "../../stages/m3/src/table-decoder.ts";
 
@@ -14,17 +14,19 @@ export type ClientsJob = {
   readonly token: string;
   readonly first: number;
   readonly count: number;
+  readonly maxMessageBytes: number;
 };
 
-export type ClientsReport =
-  /** Every client runs this revision. `atMs`: when each one's acknowledgement was handed to its socket. */
-  | {
-      readonly kind: "acked";
-      readonly revision: number;
-      readonly atMs: readonly number[];
-      readonly bytes: number;
-    }
-  | { readonly kind: "failed"; readonly why: string };
+/** Every client of a process runs `revision`. */
+export type ClientsReport = {
+  readonly revision: number;
+  /** When each one had applied it, which is just before its acknowledgement. */
+  readonly atMs: readonly number[];
+  /** Bytes of the messages that brought it. */
+  readonly bytes: number;
+  /** Links that ended since the start, and were made anew. */
+  readonly lostLinks: number;
+};
 
 /** Milliseconds on the clock that all processes of this machine share. */
 export function machineNowMs(): number {
@@ -32,58 +34,61 @@ export function machineNowMs(): number {
 }
 
 export class Clients {
+  readonly #job: ClientsJob;
   readonly #report: (report: ClientsReport) => void;
-  readonly #count: number;
-  readonly #sockets: { bytesRead: number }[] = [];
-  readonly #acks = new Map<number, number[]>();
+  readonly #applied = new Map<number, { readonly atMs: number[]; bytes: number }>();
+  readonly #logger: pino.Logger;
+  #lostLinks = 0;
   #examined: { readonly bytes: Buffer; readonly result: Promise<Decoded> } | undefined;
 
-  constructor(count: number, report: (report: ClientsReport) => void) {
-    this.#count = count;
+  constructor(job: ClientsJob, report: (report: ClientsReport) => void) {
+    this.#job = job;
     this.#report = report;
+    this.#logger = pino({ level: "warn" }, { write: (line: string) => this.#onWarning(line) });
   }
 
   /** Resolves when the client runs the snapshot that is current. */
-  connect(job: ClientsJob, id: number): Promise<void> {
+  connect(id: number): Promise<void> {
+    const { url, token, maxMessageBytes } = this.#job;
     const upToDate = Promise.withResolvers<void>();
     const receiver = new SnapshotReceiver({ examine: (bytes) => this.#examine(bytes), apply: () => {} });
-    const link = receiver.openLink();
-    const socket = new WebSocket(job.url, {
-      headers: { authorization: `Bearer ${job.token}` },
-      perMessageDeflate: false,
-      maxPayload: 64 * 1024 * 1024,
+    const client = new ControlPlaneClient({
+      url,
+      readToken: async () => token,
+      routerId: `bench-${id}`,
+      receiver,
+      onApplied: (message) => {
+        this.#onApplied(receiver.held()?.revision ?? 0, message.length);
+        upToDate.resolve();
+      },
+      maxMessageBytes,
+      clock,
+      random: () => Math.random(),
+      today: () => new Date(),
+      logger: this.#logger,
     });
-    socket.once("upgrade", (response) => void this.#sockets.push(response.socket));
-    socket.on("error", (error) => this.#report({ kind: "failed", why: error.message }));
-    socket.on("close", (code) => this.#report({ kind: "failed", why: `a link closed: ${code}` }));
-    socket.on("message", async (data: Buffer) => {
-      const received = await receiver.receive(data, link);
-      if (received.kind !== "reply" || received.reply.type !== "ack") {
-        this.#report({ kind: "failed", why: JSON.stringify(received) });
-        return;
-      }
-      socket.send(encode(received.reply));
-      this.#acked(received.reply.revision);
-      upToDate.resolve();
-    });
-    socket.once("open", () => socket.send(encode(receiver.hello(`bench-${id}`))));
+    client.start();
     return upToDate.promise;
   }
 
-  #acked(revision: number): void {
-    const times = this.#acks.get(revision) ?? [];
-    this.#acks.set(revision, times);
-    times.push(machineNowMs());
-    if (times.length < this.#count) return;
-    const bytes = this.#sockets.reduce((sum, socket) => sum + socket.bytesRead, 0);
-    this.#report({ kind: "acked", revision, atMs: times, bytes });
-    this.#acks.delete(revision);
+  #onApplied(revision: number, bytes: number): void {
+    const applied = this.#applied.get(revision) ?? { atMs: [], bytes: 0 };
+    this.#applied.set(revision, applied);
+    applied.atMs.push(machineNowMs());
+    applied.bytes += bytes;
+    if (applied.atMs.length < this.#job.count) return;
+    this.#report({ revision, ...applied, lostLinks: this.#lostLinks });
+    this.#applied.delete(revision);
+  }
+
+  #onWarning(line: string): void {
+    if (line.includes("control-plane-lost")) this.#lostLinks += 1;
+    else process.stderr.write(line);
   }
 
   #examine(tableJson: Uint8Array): Promise<Decoded> {
     const bytes = Buffer.from(tableJson.buffer, tableJson.byteOffset, tableJson.byteLength);
     if (this.#examined?.bytes.equals(bytes)) return this.#examined.result;
-    // In another thread, as in a router: here, five hundred links would wait for it.
     const result = decodeTableAside(bytes);
     this.#examined = { bytes, result };
     return result;
