@@ -113,7 +113,7 @@ async function startStageControlPlane(
   };
 }
 
-/** @throws Error with what the process said when it ends, or stays silent for 15 s, before its ready line */
+/** @throws Error with what the process said when it ends, or stays silent for 45 s, before its ready line */
 function readyLine(child: ChildProcess): Promise<Record<string, unknown>> {
   const said: string[] = [];
   const ready = new Promise<Record<string, unknown>>((resolve, reject) => {
@@ -126,5 +126,5 @@ function readyLine(child: ChildProcess): Promise<Record<string, unknown>> {
     }
     child.once("close", () => reject(new Error(`The control plane ended: ${said.join("\n")}`)));
   });
-  return within(ready, 15_000, "the control plane's ready line");
+  return within(ready, 45_000, "the control plane's ready line");
 }
