@@ -16,7 +16,7 @@ export interface GamedayReport {
     readonly toSeconds: number;
     readonly outcomes: Readonly<Record<string, number>>;
   }[];
-  /** Most that a router's resident memory grew after it was warm, in MiB; null where it cannot be read. */
+  /** How much higher a router's resident memory rose in the second half than in the first, in MiB; null: unknown. */
   readonly memoryGrowthMiB: number | null;
   readonly servedWithoutControlPlane: number;
   readonly violations: number;
@@ -65,7 +65,9 @@ export function textOf(report: GamedayReport): string {
   }
   lines.push(`Served while the control plane was down: ${report.servedWithoutControlPlane}`);
   if (report.memoryGrowthMiB !== null)
-    lines.push(`Resident memory of a router grew by at most ${report.memoryGrowthMiB} MiB`);
+    lines.push(
+      `Resident memory: at most ${report.memoryGrowthMiB} MiB more in the second half than in the first`,
+    );
   lines.push(`Violations: ${report.violations}`);
   for (const violation of report.firstViolations) lines.push(`  invariant ${violation}`);
   lines.push(`Again: ${report.replay}`);
