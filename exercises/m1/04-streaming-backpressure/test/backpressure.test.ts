@@ -42,15 +42,15 @@ test("an upload passes whole, and its bytes are counted", async () => {
 
 test("a cell that does not read stops the client, after a little", async () => {
   await check({
-    sent: "POST with 4 MiB, to a cell that accepts the request and does not read its body",
+    sent: "POST with 2 MiB, to a cell that accepts the request and does not read its body",
     expected: "at most 512 KiB taken from the client, then a pause",
     got: async () => {
-      await using exchange = await posting(4 * MiB);
+      await using exchange = await posting(2 * MiB);
       const counts = { bytesIn: 0 };
       const body = new RequestBody(exchange.req, counts);
       body.on("error", () => {});
       const stopped = Promise.race([once(exchange.req, "pause"), once(exchange.req, "end")]);
-      exchange.client.write(Buffer.alloc(4 * MiB));
+      exchange.client.write(Buffer.alloc(2 * MiB));
       // The HTTP client looks whether there is something to send, and no more than that.
       body.read(0);
       await within(3_000, "the client to be stopped", stopped);
@@ -65,9 +65,9 @@ test("a cell that does not read stops the client, after a little", async () => {
 });
 
 test("once the cell reads again, the client is let go on and the upload arrives whole", async () => {
-  const content = distinctBytes(4 * MiB);
+  const content = distinctBytes(2 * MiB);
   await check({
-    sent: "POST with 4 MiB; the cell reads nothing at first, and then all of it",
+    sent: "POST with 2 MiB; the cell reads nothing at first, and then all of it",
     expected: "every byte, in order",
     got: async () => {
       await using exchange = await posting(content.length);
