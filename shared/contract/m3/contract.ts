@@ -60,7 +60,7 @@ export class Router {
   configWhere(
     what: string,
     predicate: (config: DebugConfig) => boolean,
-    deadlineMs = 20_000,
+    deadlineMs = 60_000,
   ): Promise<DebugConfig> {
     const fitting = async () => {
       const config = await this.config();
@@ -280,7 +280,7 @@ export class ControlPlane {
     id: string,
     what: string,
     predicate: (view: RouterView) => boolean,
-    deadlineMs = 20_000,
+    deadlineMs = 60_000,
   ): Promise<RouterView> {
     const fitting = async () => {
       const { body } = await this.get("/v1/routers");

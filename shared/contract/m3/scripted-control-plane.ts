@@ -60,7 +60,7 @@ export class ScriptedLink {
     this.send(snapshotText(position, table));
   }
 
-  /** The router's next message. @throws Error after 5 s */
+  /** The router's next message. @throws Error after a minute */
   next(): Promise<Json> {
     return this.#inbox.take("a message from the router");
   }
@@ -94,7 +94,7 @@ class Inbox<T> {
     this.#wake();
   }
 
-  async take(what: string, deadlineMs = 20_000): Promise<T> {
+  async take(what: string, deadlineMs = 60_000): Promise<T> {
     while (this.#items.length === 0) {
       await within(new Promise<void>((resolve) => (this.#wake = resolve)), deadlineMs, what);
     }

@@ -16,7 +16,8 @@ import { describeStartUp } from "./start-up.ts";
 import type { PushTarget } from "./target.ts";
 
 export function describeM3Contract(target: PushTarget): void {
-  describe("m3 contract", () => {
+  // Far more than a case takes: after a long outage on a busy machine, a router may wait for half a minute by itself.
+  describe("m3 contract", { timeout: 180_000 }, () => {
     const contract = usePushContract(target);
     describePushing(contract);
     describeOutages(contract);
