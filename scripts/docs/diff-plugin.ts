@@ -74,18 +74,25 @@ function openingHtml(patch: string): string {
   return escapeHtml([...shown, ...(rest > 0 ? ["", `… and ${rest} lines more`] : [])].join("\n"));
 }
 
+/** A longer change is a rewrite, which nobody reads as a diff. */
+const maxPatchLines = 90;
+
 function patchHtml(patch: string): string {
-  return patch
+  const lines = patch
     .trimEnd()
     .split("\n")
-    .filter((line) => !/^(?:---|\+\+\+) /.test(line) && !line.startsWith("\\"))
-    .map((line) => {
+    .filter((line) => !/^(?:---|\+\+\+) /.test(line) && !line.startsWith("\\"));
+  const rest = lines.length - maxPatchLines;
+  const shown = rest > 20 ? lines.slice(0, maxPatchLines) : lines;
+  return [
+    ...shown.map((line) => {
       if (line.startsWith("@@")) return `<span class="diff-hunk">${escapeHtml(line)}</span>`;
       if (line.startsWith("+")) return `<ins>${escapeHtml(line)}</ins>`;
       if (line.startsWith("-")) return `<del>${escapeHtml(line)}</del>`;
       return escapeHtml(line);
-    })
-    .join("\n");
+    }),
+    ...(rest > 20 ? [`<span class="diff-hunk">… and ${rest} lines more: npm run diff shows all</span>`] : []),
+  ].join("\n");
 }
 
 /** The Markdown that a table cell may hold: code spans and emphasis. */
