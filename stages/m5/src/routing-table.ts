@@ -67,7 +67,7 @@ export type ParseResult =
 export function parseRoutingTable(document: unknown): ParseResult {
   const result = documentSchema(kindsIn(document)).safeParse(document, { error: explain });
   if (!result.success) return { ok: false, faults: result.error.issues.flatMap(faultsOf) };
-  const { version, defaultPlacement, routingTable, placements, ...resilience } = result.data;
+  const { $schema: _, version, defaultPlacement, routingTable, placements, ...resilience } = result.data;
   const byName = new Map([...placements].map(([name, each]) => [name, { name, ...each }]));
   // The validator has seen every name that is looked up here.
   const named = (name: string): Placement => byName.get(name) as Placement;
@@ -180,7 +180,9 @@ function betweenPlacements(kinds: Kinds): EntriesCheck<z.infer<typeof placement>
   return (placements, report) => {
     dedicatedEndpoints(placements, report);
     // One that has a fault of its own is there all the same, for those that fall back to it.
-    const faulty = [...kinds.keys()].map((name) => [name, { name, kind: "tier" }] as const);
+    const faulty = [...kinds].map(([name, kind]) => {
+      return [name, { name, kind: kind === "dedicated" ? kind : "tier" }] as const;
+    });
     const valid = [...placements].map(([name, each]) => [name, { name, ...each }] as const);
     const chained = new Map<string, ChainedPlacement>([...faulty, ...valid]);
     for (const { path, message } of findFallbackFaults(chained)) report(path.slice(1).map(String), message);

@@ -59,6 +59,7 @@ async function main(): Promise<void> {
     bearer,
     host: settings.HOST,
     clock,
+    onDeadLink: (router) => logger.warn({ event: "dead-link", router }),
   });
 
   const stop = async (signal: string): Promise<void> => {

@@ -44,6 +44,8 @@ export interface ControlPlaneServerDependencies {
   /** Name or address to bind; accepted in `Host`. */
   readonly host: string;
   readonly clock: Clock;
+  /** Told of a half-open link before it is cut; undefined when its router has not said who it is. */
+  readonly onDeadLink: (routerId: string | undefined) => void;
 }
 
 export class ControlPlaneServer {
@@ -139,7 +141,9 @@ export class ControlPlaneServer {
       },
     };
     untilDead(watched, clock, defaultLivenessLimits, ended.signal).then((dead) => {
-      if (dead) socket.terminate();
+      if (!dead) return;
+      this.#deps.onDeadLink(link.router?.id);
+      socket.terminate();
     });
     clock.sleep(helloTimeoutMs, ended.signal).then(
       () => {

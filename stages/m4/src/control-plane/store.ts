@@ -118,7 +118,10 @@ export class RoutingStore {
   reread(): Promise<void> {
     return this.#exclusively(async () => {
       const bytes = await readFile(this.#deps.path);
-      if (this.#bytes?.equals(bytes)) return;
+      if (this.#bytes?.equals(bytes)) {
+        this.#lastError = null;
+        return;
+      }
       const read = readDocument(bytes);
       if (!read.ok) throw new StoreError(read.faults.join("\n"));
       const next = this.#nextOf(read);
@@ -158,6 +161,7 @@ export class RoutingStore {
   async #publish(next: Stored, why: string): Promise<void> {
     await writeHistory(this.#deps.historyPath, next.history);
     this.#current = next;
+    this.#bytes = undefined;
     this.#lastError = null;
     this.#deps.onPublish(next, why);
   }
