@@ -70,11 +70,19 @@ export class DataPlane {
     return this.#server.listen(port, host);
   }
 
-  /** Finishes the requests under way, for `drainMs` at most, and writes the last lines. */
+  /**
+   * Finishes the requests under way, for `drainMs` at most, and writes the last lines. Before that, idle connections may
+   * bring one more request for `idleGraceMs`.
+   */
   async stop(drainMs: number, idleGraceMs = 0): Promise<void> {
     await this.#server.drain(drainMs, idleGraceMs);
     this.#pool.destroy();
     this.#accessLog.flush();
+  }
+
+  /** Ends the grace of idle connections, where a stop has given them one. */
+  endGrace(): void {
+    this.#server.endGrace();
   }
 }
 // #endregion data-plane

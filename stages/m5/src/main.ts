@@ -174,6 +174,7 @@ function oneProcess(
 function manyWorkers(settings: Settings, store: TableStore, logger: Logger, changed: Change): Traffic {
   const supervisor = new Supervisor({
     workers: settings.WORKERS,
+    host: settings.HOST,
     store,
     logger,
     clock,

@@ -26,12 +26,23 @@ export class DataServer<Context> {
   }
 
   /** Resolves with the bound port; rejects when the address cannot be bound. */
-  listen(port: number, host: string): Promise<number> {
-    return this.#listener.listen({ port, host, reusePort: this.#reusePort });
+  async listen(port: number, host: string): Promise<number> {
+    if (!this.#reusePort) return await this.#listener.listen({ port, host });
+    try {
+      return await this.#listener.listen({ port, host, reusePort: true });
+    } catch (error) {
+      // Not on this system. Workers share one socket instead.
+      if (!(error instanceof Error && "code" in error && error.code === "ENOTSUP")) throw error;
+      return await this.#listener.listen({ port, host });
+    }
   }
 
   /** Stops accepting, lets the requests under way finish, and cuts what is left after `deadlineMs`. */
   drain(deadlineMs: number, idleGraceMs = 0): Promise<void> {
     return this.#listener.drain(deadlineMs, idleGraceMs);
+  }
+  /** Ends the grace of idle connections, where a drain has given them one. */
+  endGrace(): void {
+    this.#listener.endGrace();
   }
 }

@@ -1,6 +1,7 @@
 // A worker: one data plane that is told its table and who is healthy. It decides every request by itself, from memory;
 // while its supervisor says nothing, it goes on with what it was told last.
 
+import cluster from "node:cluster";
 import type pino from "pino";
 import { DataPlane } from "./data-plane.ts";
 import type { Settings } from "./settings.ts";
@@ -23,7 +24,10 @@ const retireGraceMs = 3_000;
 export function runWorker({ settings, logger, writeLog, drainMs, exit }: WorkerOptions): void {
   const store = new TableStore();
   let unhealthy: ReadonlySet<string> = new Set();
-  const tell = (message: FromWorker): void => void process.send?.(message);
+  const tell = (message: FromWorker): void => {
+    // A supervisor that is gone is noticed below; without a callback, saying something to it would be an error.
+    if (process.connected) process.send?.(message, () => {});
+  };
   const plane = new DataPlane({
     store,
     isHealthy: (placement) => !unhealthy.has(placement),
@@ -35,7 +39,7 @@ export function runWorker({ settings, logger, writeLog, drainMs, exit }: WorkerO
 
   let stopping = false;
   const stop = async (idleGraceMs: number): Promise<void> => {
-    if (stopping) return;
+    if (stopping) return plane.endGrace();
     stopping = true;
     await plane.stop(drainMs, idleGraceMs);
     const json = await plane.metrics.json();
@@ -69,7 +73,11 @@ export function runWorker({ settings, logger, writeLog, drainMs, exit }: WorkerO
   process.on("SIGTERM", () => stop(0));
   // Ctrl-C reaches the whole group; it is the supervisor that says when to stop.
   process.on("SIGINT", () => {});
-  // Without a supervisor nobody would end this worker, or give it another table.
+  // So does the end of a terminal, and a reload is the supervisor's business.
+  process.on("SIGHUP", () => {});
+  // Without a supervisor nobody would end this worker, or give it another table. By itself `node:cluster` would end it at
+  // once, with all its requests.
+  if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
   process.on("disconnect", () => stop(0));
 }
 // #endregion worker

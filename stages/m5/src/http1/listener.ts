@@ -19,6 +19,7 @@ export class Listener<Context> {
   readonly #server: Server;
   readonly #deps: ListenerDependencies<Context>;
   readonly #connections = new Set<ClientConnection<Context>>();
+  readonly #grace = new AbortController();
   #emptied: () => void = () => {};
 
   constructor(dependencies: ListenerDependencies<Context>) {
@@ -57,9 +58,10 @@ export class Listener<Context> {
     const emptied = new Promise<void>((resolve) => {
       this.#emptied = resolve;
     });
-    if (idleGraceMs > 0) {
+    if (idleGraceMs > 0 && this.#connections.size > 0) {
       for (const connection of this.#connections) connection.draining = true;
-      await Promise.race([emptied, this.#deps.clock.sleep(idleGraceMs, done.signal).catch(() => {})]);
+      const grace = AbortSignal.any([this.#grace.signal, done.signal]);
+      await Promise.race([emptied, this.#deps.clock.sleep(idleGraceMs, grace).catch(() => {})]);
     }
     for (const connection of this.#connections) connection.drain();
     if (this.#connections.size > 0) {
@@ -69,6 +71,11 @@ export class Listener<Context> {
     this.destroy();
   }
   // #endregion drain
+
+  /** Idle connections get no more time: something else waits for the end. */
+  endGrace(): void {
+    this.#grace.abort();
+  }
 
   /** Ends every connection at once. */
   destroy(): void {
