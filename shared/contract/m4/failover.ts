@@ -76,6 +76,16 @@ export function describeFailover(contract: ResilienceContract): void {
       expect(answer.interim).toEqual([]);
     });
 
+    test.each(["GET", "POST"])("%s goes nowhere else once it may have been read", async (method) => {
+      await using stack = new AsyncDisposableStack();
+      const [one, two] = await threeCells(stack);
+      one.handler = (request) => request.reset();
+      await contract.apply({ one: { cell: one, fallback: ["two"] }, two: { cell: two } });
+      const answer = await contract.ask("one", { method, ...(method === "POST" ? { body: "pay" } : {}) });
+      expect(path(answer)).toMatchObject({ status: 502, to: "one", from: undefined });
+      expect(two.requests).toHaveLength(0);
+    });
+
     test("an open circuit leads to the stand-in, for every method", async () => {
       await using stack = new AsyncDisposableStack();
       const [one, two] = await threeCells(stack);
