@@ -83,3 +83,8 @@ function endProcessGroup(pid: number | undefined): void {
     // It has ended already.
   }
 }
+
+/** The end of a tool's output, which is where the faults are. */
+export function lastLines(text: string, count: number): string {
+  return text.trim().split("\n").slice(-count).join("\n");
+}

@@ -5,7 +5,7 @@ import { cpSync, existsSync, mkdtempSync, realpathSync, rmSync, symlinkSync } fr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type CheckResult, error, type Finding } from "../check.ts";
-import { packageFile, runNode } from "../run-tool.ts";
+import { lastLines, packageFile, runNode } from "../run-tool.ts";
 import { type Milestone, presentStages } from "../stages.ts";
 
 export const check = {
@@ -48,8 +48,4 @@ function copyAlone(stage: Milestone, root: string, folder: string): void {
     if (existsSync(join(root, path))) cpSync(join(root, path), join(folder, path), { recursive: true });
   }
   symlinkSync(packageFile("."), join(folder, "node_modules"), "junction");
-}
-
-function lastLines(text: string, count: number): string {
-  return text.trim().split("\n").slice(-count).join("\n");
 }
