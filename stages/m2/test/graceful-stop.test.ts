@@ -1,0 +1,146 @@
+// SIGTERM: the router stops accepting, finishes what is under way, and exits with 0. It needs the process itself, so it
+// is no part of the black-box contract. The same text in every stage: the folder's name says which one it is.
+
+import { basename, dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { startCell } from "../../../shared/cells/cell.ts";
+import { startCluster } from "../../../shared/testkit/cluster.ts";
+import { eventually } from "../../../shared/testkit/eventually.ts";
+import { failOnLeaks } from "../../../shared/testkit/leak-check.ts";
+import { RawClient } from "../../../shared/testkit/raw-client.ts";
+import { type Stage, spawnRouter, startRouter } from "../../../shared/testkit/router-process.ts";
+
+failOnLeaks();
+
+const stage = basename(dirname(dirname(fileURLToPath(import.meta.url)))) as Stage;
+const request = (path: string) => `GET ${path} HTTP/1.1\r\nHost: a\r\nX-Routing-Key: acme\r\n\r\n`;
+const gone = { code: 0, signal: null };
+
+describe("SIGTERM", () => {
+  test("lets a request under way finish, refuses new connections, then exits with 0", async () => {
+    await using cluster = await startCluster({ stage });
+    await using client = await RawClient.connect(cluster.url);
+    await client.write(request("/drip?chunks=20&intervalMs=50"));
+    const head = await client.readHead();
+    cluster.router.signal("SIGTERM");
+    await eventually(
+      async () => {
+        try {
+          await (await RawClient.connect(cluster.url)).close();
+          return false;
+        } catch {
+          return true;
+        }
+      },
+      { what: "the router refuses new connections" },
+    );
+    expect(cluster.router.exitStatus).toBeUndefined();
+    const response = await client.readBody(head);
+    expect(response.ending).toBe("complete");
+    expect(response.text()).toContain("chunk 20");
+    expect(await client.untilClosed()).toBe("closed");
+    expect(await cluster.router.exited()).toEqual(gone);
+  });
+
+  test("lets an upload under way finish", async () => {
+    await using cluster = await startCluster({ stage });
+    await using client = await RawClient.connect(cluster.url);
+    await client.write(
+      "POST /x HTTP/1.1\r\nHost: a\r\nX-Routing-Key: acme\r\nContent-Length: 10\r\n\r\nfirst",
+    );
+    await eventually(() => cluster.cell("tier1").stats().inFlight === 1, {
+      what: "the upload reaches the cell",
+    });
+    cluster.router.signal("SIGTERM");
+    await client.write("later");
+    const response = await client.readResponse({ method: "POST" });
+    expect([response.status, response.json()["bodyBytes"]]).toEqual([200, 10]);
+    expect(await cluster.router.exited()).toEqual(gone);
+  });
+
+  test("closes idle connections at once: they do not hold the exit up", async () => {
+    await using cluster = await startCluster({ stage });
+    await using idle = await RawClient.connect(cluster.url);
+    await idle.request(request("/x"));
+    await using silent = await RawClient.connect(cluster.url);
+    const startedAt = performance.now();
+    cluster.router.signal("SIGTERM");
+    expect(await cluster.router.exited()).toEqual(gone);
+    expect(performance.now() - startedAt).toBeLessThan(5000);
+    expect(await idle.untilClosed()).toBe("closed");
+    await silent.untilClosed();
+  });
+
+  test("tells a client on a kept connection that its answer is the last one", async () => {
+    await using cluster = await startCluster({ stage });
+    await using client = await RawClient.connect(cluster.url);
+    cluster.fault("tier1", { fault: "slow", delayMs: 300 });
+    await client.write(request("/x"));
+    await eventually(() => cluster.cell("tier1").stats().inFlight === 1, {
+      what: "the request is under way",
+    });
+    cluster.router.signal("SIGTERM");
+    const response = await client.readResponse();
+    expect(response.status).toBe(200);
+    expect(response.headers.one("connection")?.toLowerCase()).toBe("close");
+    expect(await client.untilClosed()).toBe("closed");
+    expect(await cluster.router.exited()).toEqual(gone);
+  });
+
+  test("cuts what has not finished in 10 seconds, and still exits with 0", async () => {
+    await using cluster = await startCluster({ stage });
+    await using client = await RawClient.connect(cluster.url);
+    await client.write(request("/drip?chunks=10000&intervalMs=20"));
+    const head = await client.readHead();
+    const startedAt = performance.now();
+    cluster.router.signal("SIGTERM");
+    const response = await client.readBody(head, { onBody: () => {} });
+    expect(response.ending).toBe("truncated");
+    expect(await cluster.router.exited()).toEqual(gone);
+    expect(performance.now() - startedAt).toBeGreaterThan(9000);
+    expect(performance.now() - startedAt).toBeLessThan(15_000);
+  });
+
+  test("writes the log line of the last request before it exits", async () => {
+    await using cluster = await startCluster({ stage });
+    await using client = await RawClient.connect(cluster.url);
+    await client.write(request("/drip?chunks=3&intervalMs=50&last"));
+    await client.readHead();
+    cluster.router.signal("SIGTERM");
+    expect(await cluster.router.exited()).toEqual(gone);
+    const paths = cluster.router.logs().map((line) => line["path"]);
+    expect(paths).toContain("/drip?chunks=3&intervalMs=50&last");
+  });
+
+  test("is obeyed as SIGINT is", async () => {
+    await using router = await startRouter({ stage });
+    expect(await router.stop("SIGINT")).toEqual(gone);
+  });
+});
+
+test("listens on 127.0.0.1 alone unless told otherwise", async () => {
+  await using router = await startRouter({ stage, env: { HOST: undefined } });
+  expect(router.url).toBe(`http://127.0.0.1:${router.port}`);
+  // Another address of this machine's loopback: a router that listened on every address would accept here, too.
+  await expect(RawClient.connect(`http://127.0.0.2:${router.port}`)).rejects.toThrow(
+    /ECONNREFUSED|EADDRNOTAVAIL/,
+  );
+});
+
+describe("a start that cannot work", () => {
+  test("exits with 1 and a sentence that names the port when it is taken", async () => {
+    await using holder = await startCell({ name: "holder" });
+    await using router = await spawnRouter({ stage, env: { PORT: String(holder.port) } });
+    expect((await router.exited()).code).toBe(1);
+    expect(router.stderr()).toContain(String(holder.port));
+    expect(router.stderr()).not.toContain("    at ");
+  });
+
+  test("exits with 1 and the name of the setting that is wrong", async () => {
+    await using router = await spawnRouter({ stage, env: { PORT: "http" } });
+    expect((await router.exited()).code).toBe(1);
+    expect(router.stderr()).toMatch(/PORT.*"http"/);
+    expect(router.stderr()).not.toContain("    at ");
+  });
+});
