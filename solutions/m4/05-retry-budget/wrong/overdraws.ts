@@ -4,9 +4,6 @@
 
 import type { RetryBudgetSettings } from "../../../../stages/m4/src/resilience-settings.ts";
 
-// Ten requests that pay a tenth each must buy one retry, in floating point too.
-const ROUNDING = 1e-9;
-
 // #region retry-budget
 /**
  * An account of retries: every request pays `ratio` in, every retry takes 1 out, and it is never overdrawn. Under a
