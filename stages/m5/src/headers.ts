@@ -56,11 +56,16 @@ export interface RoutingFields {
 
 /** What every answer to a routed request says about the decision and about what came of it, as lines. */
 export function routingLines({ requestId, routedTo, routeReason, failover, retries }: RoutingFields): string {
-  const lines = `X-Request-Id: ${requestId}\r\nX-Routed-To: ${routedTo}\r\nX-Route-Reason: ${routeReason}\r\n`;
+  const lines = `X-Request-Id: ${requestId}\r\n${decisionLines(routedTo, routeReason)}`;
   if (failover === undefined && retries === 0) return lines;
   const from = failover
     ? `X-Failover-From: ${failover.from}\r\nX-Failover-Reason: ${failover.reason}\r\n`
     : "";
   return lines + from + (retries > 0 ? `X-Retry-Count: ${retries}\r\n` : "");
+}
+
+/** What an answer says about the decision: the same for every request that it serves. */
+export function decisionLines(routedTo: string, routeReason: string): string {
+  return `X-Routed-To: ${routedTo}\r\nX-Route-Reason: ${routeReason}\r\n`;
 }
 // #endregion downstream

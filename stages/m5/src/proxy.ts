@@ -2,13 +2,14 @@
 // here and nowhere else; each step's rules live in the module that it calls.
 // route → rate limit → concurrency limit → attempts (choose target → attempt → record → maybe retry) → log
 
-import type { AccessEntry, AccessLog } from "./access-log.ts";
+import type { AccessLog, Outcome } from "./access-log.ts";
 import type { AttemptResult } from "./attempt.ts";
 import { type AttemptedRequest, type Attempts, isClientFault } from "./attempts.ts";
 import type { Clock } from "./clock.ts";
 import type { ConnectionPool } from "./connection-pool.ts";
+import { DecisionTextCache } from "./decision-texts.ts";
 import { type ErrorCode, problemBody, problemOf } from "./errors.ts";
-import { type RoutingFields, routingLines, upstreamLines } from "./headers.ts";
+import { routingLines, upstreamLines } from "./headers.ts";
 import type { Exchange } from "./http1/exchange.ts";
 import type { ExchangeHandler } from "./http1/exchange-handler.ts";
 import { Field } from "./http1/field-names.ts";
@@ -66,6 +67,7 @@ type RequestExchange = Exchange<RequestState>;
 
 export class ProxyHandler implements ExchangeHandler<RequestState> {
   readonly #deps: ProxyDependencies;
+  readonly #texts = new DecisionTextCache();
 
   constructor(dependencies: ProxyDependencies) {
     this.#deps = dependencies;
@@ -151,7 +153,7 @@ export class ProxyHandler implements ExchangeHandler<RequestState> {
   onAnswer({ context: state }: RequestExchange, head: ResponseHead): string | undefined {
     if (state?.decision === undefined || !state.attempt?.passesHead(head.status)) return undefined;
     state.status = head.status;
-    return routingLines(routingOf(state, state.decision));
+    return this.#routingLines(state, state.decision);
   }
 
   onAttemptEnd(exchange: RequestExchange, result: AttemptResult): void {
@@ -182,19 +184,20 @@ export class ProxyHandler implements ExchangeHandler<RequestState> {
   #finish(exchange: RequestExchange, state: RequestState, result: AttemptResult): void {
     switch (result.kind) {
       case "complete":
-        return this.#log(state, { outcome: "complete" });
+        return this.#log(state, "complete");
       case "client-aborted":
-        return this.#log(state, { outcome: "client-aborted" });
+        return this.#log(state, "client-aborted");
       case "withheld":
         // Only for a retry, whose result has then taken this one's place.
         throw new Error(`An answer with status ${result.status} was withheld and nothing followed.`);
       case "failed":
         if (!result.headSent) return this.#refuse(exchange, state, result.code, result.cause);
-        return this.#log(state, {
-          outcome: isClientFault(result.code) ? "client-aborted" : "upstream-failed",
-          code: result.code,
-          cause: result.cause,
-        });
+        return this.#log(
+          state,
+          isClientFault(result.code) ? "client-aborted" : "upstream-failed",
+          result.code,
+          result.cause,
+        );
       default:
         result satisfies never;
     }
@@ -212,8 +215,7 @@ export class ProxyHandler implements ExchangeHandler<RequestState> {
     const { requestId, decision } = state;
     const { status, title } = problemOf(code);
     let lines = "Content-Type: application/problem+json\r\nCache-Control: no-store\r\n";
-    lines +=
-      decision === undefined ? `X-Request-Id: ${requestId}\r\n` : routingLines(routingOf(state, decision));
+    lines += decision === undefined ? `X-Request-Id: ${requestId}\r\n` : this.#routingLines(state, decision);
     if (code === "method-not-allowed") lines += "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
     if (status === 503 || status === 429) {
       lines += `Retry-After: ${Math.max(1, Math.ceil(retryAfterMs / 1000))}\r\n`;
@@ -223,47 +225,47 @@ export class ProxyHandler implements ExchangeHandler<RequestState> {
     state.status = exchange.gone ? 0 : status;
     // With a cause it was a cell's failure; without one, the router's own decision.
     const failed = cause !== undefined && status >= 502;
-    this.#log(state, {
-      outcome: failed ? "upstream-failed" : "complete",
-      code,
-      ...(cause === undefined ? {} : { cause }),
-    });
+    this.#log(state, failed ? "upstream-failed" : "complete", code, cause);
   }
   // #endregion refuse
 
-  #log(state: RequestState, ending: Pick<AccessEntry, "outcome" | "code" | "cause">): void {
-    const { requestId, method, path, startedAtMs, status, bytesIn, bytesOut, decision, attempted } = state;
-    const routed =
-      decision === undefined
-        ? {}
-        : {
-            routingKey: state.routingKey ?? "",
-            placement: decision.placement.name,
-            reason: decision.reason,
-            upstream: (attempted?.target ?? decision.placement).url,
-            servedBy: attempted?.failover && attempted.target?.name,
-            failoverReason: attempted?.failover?.reason,
-            retries: attempted?.retries || undefined,
-          };
+  /** What an answer says about the decision, and about what came of it so far. */
+  #routingLines(state: RequestState, decision: RouteDecision): string {
+    const { requestId, attempted } = state;
+    const { failover, retries = 0 } = attempted ?? {};
+    if (failover === undefined && retries === 0) {
+      return `X-Request-Id: ${requestId}\r\n${this.#texts.of(decision).lines}`;
+    }
+    const { name } = attempted?.target ?? decision.placement;
+    return routingLines({ requestId, routedTo: name, routeReason: decision.reason, failover, retries });
+  }
+
+  // One literal with every field in one order: entries of many shapes made each reader of them several times slower.
+  #log(state: RequestState, outcome: Outcome, code?: string, cause?: string): void {
+    const { decision, attempted } = state;
+    const placement = decision?.placement;
+    const target = attempted?.target ?? placement;
     this.#deps.accessLog.record({
-      requestId,
-      method,
-      path,
-      ...routed,
-      status,
-      durationMs: Math.round((this.#deps.clock.now() - startedAtMs) * 1000) / 1000,
-      bytesIn,
-      bytesOut,
-      ...ending,
+      requestId: state.requestId,
+      method: state.method,
+      path: state.path,
+      routingKey: state.routingKey,
+      placement: placement?.name,
+      reason: decision?.reason,
+      upstream: target?.url,
+      decisionText: decision !== undefined && target === placement ? this.#texts.of(decision).log : undefined,
+      servedBy: attempted?.failover && attempted.target?.name,
+      failoverReason: attempted?.failover?.reason,
+      retries: attempted?.retries || undefined,
+      status: state.status,
+      durationMs: this.#deps.clock.now() - state.startedAtMs,
+      bytesIn: state.bytesIn,
+      bytesOut: state.bytesOut,
+      outcome,
+      code,
+      cause,
     });
   }
-}
-
-/** What an answer says about the decision, and about what came of it so far. */
-function routingOf({ requestId, attempted }: RequestState, decision: RouteDecision): RoutingFields {
-  const { name } = attempted?.target ?? decision.placement;
-  const { failover, retries = 0 } = attempted ?? {};
-  return { requestId, routedTo: name, routeReason: decision.reason, failover, retries };
 }
 
 /** Methods whose effect is the same when the cell gets them twice. https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2 */
