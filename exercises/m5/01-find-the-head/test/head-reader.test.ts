@@ -1,0 +1,212 @@
+import { test } from "vitest";
+import { check, printable } from "../../../support/check.ts";
+import { type HeadProgress, HeadReader, maxHeadBytes } from "../starter/head-reader.ts";
+
+const lookAt = "head-reader.ts, push";
+const lookAtHold = "head-reader.ts, #hold";
+const head = "GET /a HTTP/1.1\r\nHost: example.test\r\n\r\n";
+
+const said = (progress: HeadProgress): string =>
+  typeof progress === "string" ? progress : `refused: ${progress.code} (${progress.rule})`;
+
+/** Pushes each piece as a chunk of its own and says what came of the last, or of the first that was not partial. */
+function pushAll(reader: HeadReader, pieces: readonly string[]): string {
+  let progress: HeadProgress = "partial";
+  for (const piece of pieces) {
+    const chunk = Buffer.from(piece, "latin1");
+    progress = reader.push(chunk, 0, chunk.length);
+    if (progress !== "partial") break;
+  }
+  return progress === "complete" ? `complete: ${printable(reader.head)}` : said(progress);
+}
+
+const complete = `complete: ${printable(head)}`;
+/** A head of exactly `size` bytes. */
+const headOf = (size: number): string => {
+  const bare = "GET / HTTP/1.1\r\nX: \r\n\r\n";
+  return bare.replace("X: ", `X: ${"x".repeat(size - bare.length)}`);
+};
+
+test("a head that comes whole is complete at once", async () => {
+  await check({
+    sent: printable(head),
+    expected: complete,
+    got: () => pushAll(new HeadReader(), [head]),
+    likely: "The head is everything up to the empty line, that line included.",
+    lookAt,
+  });
+});
+
+test("bytes before and after the head in the chunk are left alone", async () => {
+  const chunk = Buffer.from(`BODY${head}hello`, "latin1");
+  await check({
+    sent: `push(${printable(chunk)}, 4, ${chunk.length})`,
+    expected: { progress: "complete", head: printable(head), next: 4 + head.length },
+    got: () => {
+      const reader = new HeadReader();
+      const progress = said(reader.push(chunk, 4, chunk.length));
+      return { progress, head: printable(reader.head), next: reader.next };
+    },
+    likely: "`next` is an index in the pushed chunk, which need not begin where the head begins.",
+    lookAt,
+  });
+});
+
+test("a large body behind the head in the same chunk does not count", async () => {
+  await check({
+    sent: `a head, and ${maxHeadBytes} bytes of body in the same chunk`,
+    expected: complete,
+    got: () => pushAll(new HeadReader(), [head + "b".repeat(maxHeadBytes)]),
+    likely: "The bound is on the head, and it is applied to whatever one read has brought.",
+    lookAt,
+    hint: 3,
+  });
+});
+
+test("a head that is cut in front of the empty line is found", async () => {
+  const pieces = [head.slice(0, -2), head.slice(-2)];
+  await check({
+    sent: pieces.map(printable).join(" then "),
+    expected: complete,
+    got: () => pushAll(new HeadReader(), pieces),
+    likely: "Each chunk is looked at alone, and neither of these two holds all of CR LF CR LF.",
+    lookAt,
+    hint: 1,
+  });
+});
+
+test("a head that is cut in two is found, wherever the cut is", async () => {
+  await check({
+    sent: `${printable(head)}, cut in two at every place, a new reader each time`,
+    expected: "every cut: complete",
+    got: () => {
+      for (let cut = 1; cut < head.length; cut++) {
+        const pieces = [head.slice(0, cut), head.slice(cut)];
+        const came = pushAll(new HeadReader(), pieces);
+        if (came !== complete) return `${pieces.map(printable).join(" then ")}: ${came}`;
+      }
+      return "every cut: complete";
+    },
+    likely:
+      "Each chunk is looked at as if nothing had come before it: the empty line may be divided, and a line end too.",
+    lookAt,
+    hint: 1,
+  });
+});
+
+test("a head that comes byte by byte is found", async () => {
+  await check({
+    sent: `${printable(head)}, each byte as a chunk of its own`,
+    expected: complete,
+    got: () => pushAll(new HeadReader(), [...head]),
+    likely:
+      "The four bytes of the empty line may come in four chunks; the search must go back far enough for that.",
+    lookAt,
+    hint: 1,
+  });
+});
+
+test("next is an index in the last chunk, not in what was held", async () => {
+  const last = Buffer.from(`\nhello`, "latin1");
+  await check({
+    sent: `${printable(head.slice(0, -1))}, then ${printable(last)}`,
+    expected: { progress: "complete", rest: printable("hello") },
+    got: () => {
+      const reader = new HeadReader();
+      pushAll(reader, [head.slice(0, -1)]);
+      const progress = said(reader.push(last, 0, last.length));
+      return { progress, rest: printable(last.subarray(reader.next)) };
+    },
+    likely: "The end was found in the joined bytes, and its index there says nothing about the chunk.",
+    lookAt,
+    hint: 2,
+  });
+});
+
+test("what is held survives when the read buffer is used again", async () => {
+  await check({
+    sent: `${printable(head)} in two pieces through one buffer, as the socket's reads do it`,
+    expected: complete,
+    got: () => {
+      const reader = new HeadReader();
+      const buffer = Buffer.alloc(64);
+      const cut = 20;
+      reader.push(buffer, 0, buffer.write(head.slice(0, cut), "latin1"));
+      const progress = reader.push(buffer, 0, buffer.write(head.slice(cut), "latin1"));
+      return progress === "complete" ? `complete: ${printable(reader.head)}` : said(progress);
+    },
+    likely: "What is held is a view of the caller's buffer, and the next read has written over it.",
+    lookAt: lookAtHold,
+    hint: 2,
+  });
+});
+
+test("after a head in pieces the next head begins afresh", async () => {
+  await check({
+    sent: "one head in two pieces, then a second head whole",
+    expected: [complete, complete],
+    got: () => {
+      const reader = new HeadReader();
+      return [pushAll(reader, [head.slice(0, 9), head.slice(9)]), pushAll(reader, [head])];
+    },
+    likely: "The bytes held for the first head are still there when the second one comes.",
+    lookAt,
+    hint: 2,
+  });
+});
+
+test("the largest head passes, whole and in pieces", async () => {
+  const largest = headOf(maxHeadBytes);
+  await check({
+    sent: `a head of ${maxHeadBytes} bytes: whole, then cut before its last byte`,
+    expected: ["complete", "complete"],
+    got: () =>
+      [[largest], [largest.slice(0, -1), largest.slice(-1)]].map((pieces) =>
+        pushAll(new HeadReader(), pieces).slice(0, 8),
+      ),
+    likely: "A head of exactly maxHeadBytes is not too large.",
+    lookAt: lookAtHold,
+    hint: 3,
+  });
+});
+
+const refusedAsTooLarge = "refused: header-fields-too-large (head too large)";
+
+test("a head above the bound is refused, although its end is there", async () => {
+  await check({
+    sent: `a whole head of ${maxHeadBytes + 1} bytes in one chunk`,
+    expected: refusedAsTooLarge,
+    got: () => pushAll(new HeadReader(), [headOf(maxHeadBytes + 1)]).slice(0, 80),
+    likely: "The bound is asked only while the end has not been found, so that one large read passes it by.",
+    lookAt,
+    hint: 3,
+  });
+});
+
+test("a head that never ends is refused once the bound is full", async () => {
+  await check({
+    sent: `${maxHeadBytes} bytes without an empty line, in sixteen chunks`,
+    expected: refusedAsTooLarge,
+    got: () => {
+      const endless = `GET / HTTP/1.1\r\nX: ${"x".repeat(maxHeadBytes)}`;
+      return pushAll(
+        new HeadReader(),
+        Array.from({ length: 16 }, (_, i) => endless.slice(i * 1024, (i + 1) * 1024)),
+      );
+    },
+    likely: "Bytes are held without a bound, or with one that counts the chunk and not what was held before.",
+    lookAt: lookAtHold,
+    hint: 3,
+  });
+});
+
+test("a line that ends with LF alone is refused instead of waited for", async () => {
+  await check({
+    sent: printable("GET / HTTP/1.1\nHost: a\n\n"),
+    expected: "refused: malformed-request (bare LF)",
+    got: () => pushAll(new HeadReader(), ["GET / HTTP/1.1\nHost: a\n\n"]),
+    likely: "The search for CR LF CR LF goes on waiting, and this client has nothing more to send.",
+    lookAt: lookAtHold,
+    hint: 3,
+  });
+});
