@@ -57,7 +57,7 @@ export function judge(asked: Asked, got: Got, { tables, isDisturbed }: Circumsta
   const fitting = tables.filter((table) => fits(table, asked, got));
   const seen = `X-Routed-To ${got.headers["x-routed-to"]}, X-Failover-From ${got.headers["x-failover-from"]}, cell ${got.echo?.cell ?? got.headers["x-cell"]}`;
   if (got.status > 0 && fitting.length === 0)
-    violations.push(`2 atomic configuration: no table in use explains this answer (${seen})`);
+    violations.push(`2 or 5 one table, its explicit chain: no table in use explains this answer (${seen})`);
   violations.push(...isolationFaults(asked, got), ...truthFaults(asked, got));
   const outcome = outcomeOf(got);
   if (outcome !== "served" && outcome !== "stand-in") {
