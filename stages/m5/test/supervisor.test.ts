@@ -1,0 +1,297 @@
+// Several workers are one router: whatever dies or is replaced, clients notice nothing that had to be noticed, and
+// nothing is left behind. Real processes, because what can go wrong here goes wrong between them.
+
+import { once } from "node:events";
+import { readFile, writeFile } from "node:fs/promises";
+import { Agent, get } from "node:http";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { type Cluster, type ClusterOptions, startCluster } from "../../../shared/testkit/cluster.ts";
+import { eventually } from "../../../shared/testkit/eventually.ts";
+import { failOnLeaks } from "../../../shared/testkit/leak-check.ts";
+import { withDescendants } from "../../../shared/testkit/process-by-port.ts";
+import { RawClient } from "../../../shared/testkit/raw-client.ts";
+
+failOnLeaks();
+
+const patient = { timeout: 120_000 };
+const deadlineMs = 60_000;
+const request = (path = "/") => `GET ${path} HTTP/1.1\r\nHost: a\r\nX-Routing-Key: acme\r\n\r\n`;
+const gone = { code: 0, signal: null };
+
+function startWorkers(options: Partial<ClusterOptions> = {}): Promise<Cluster> {
+  return startCluster({ ...options, stage: "m5", env: { WORKERS: "2", ...options.env } });
+}
+
+function workersOf({ router }: Cluster): number[] {
+  return withDescendants(router.pid).filter((pid) => pid !== router.pid);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function untilGone(pids: readonly number[]): Promise<void> {
+  await eventually(() => !pids.some(isAlive), { what: "no worker is left", deadlineMs });
+}
+
+async function roll({ router }: Cluster): Promise<void> {
+  const isDone = ({ event }: Readonly<Record<string, unknown>>) => event === "workers-replaced";
+  const before = router.logs().filter(isDone).length;
+  router.signal("SIGHUP");
+  await eventually(() => router.logs().filter(isDone).length > before, {
+    what: "the workers are replaced",
+    deadlineMs,
+  });
+}
+
+/** How many requests the router says it has had. */
+async function countedBy({ router }: Cluster): Promise<number> {
+  const answer = await fetch(`${router.ready["adminUrl"]}/metrics`, { headers: { connection: "close" } });
+  const counts = (await answer.text()).matchAll(/^cell_router_requests_total\{.*\} (\d+)$/gm);
+  return [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
+}
+
+/** Clients that ask without a pause until they are told to stop, some on kept connections and some on a new one each time. */
+class Load {
+  readonly failures: string[] = [];
+  answers = 0;
+  #stopped = false;
+  readonly #url: string;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 6 });
+  readonly #clients: Promise<void>[];
+
+  constructor(url: string) {
+    this.#url = url;
+    this.#clients = Array.from({ length: 12 }, (_, at) => this.#run(at % 2 === 0 ? this.#agent : false));
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all(this.#clients);
+    this.#agent.destroy();
+  }
+
+  async #run(agent: Agent | false): Promise<void> {
+    while (!this.#stopped) {
+      try {
+        await this.#ask(agent);
+        this.answers += 1;
+      } catch (error) {
+        this.failures.push(`${agent === false ? "new" : "kept"} connection: ${error}`);
+      }
+    }
+  }
+
+  async #ask(agent: Agent | false): Promise<void> {
+    const asked = get(this.#url, { agent, headers: { "X-Routing-Key": "acme" } });
+    const [response] = await once(asked, "response");
+    response.resume();
+    await once(response, "end");
+    if (response.statusCode !== 200) throw new Error(`status ${response.statusCode}`);
+  }
+}
+
+describe("SIGHUP", () => {
+  test("replaces every worker and loses no request, on kept and on new connections", patient, async () => {
+    await using cluster = await startWorkers();
+    const before = workersOf(cluster);
+    const load = new Load(cluster.url);
+    await eventually(() => load.answers > 100, { what: "the load is on", deadlineMs });
+    await roll(cluster);
+    await roll(cluster);
+    await load.stop();
+    expect(load.failures).toEqual([]);
+    const after = workersOf(cluster);
+    expect(after).toHaveLength(2);
+    expect(after.filter((pid) => before.includes(pid))).toEqual([]);
+    // Nothing that a replaced worker had counted is lost, and nothing is counted twice.
+    expect(await countedBy(cluster)).toBe(load.answers);
+  });
+
+  test("tells an idle client on its next answer that the connection ends", patient, async () => {
+    await using cluster = await startWorkers();
+    await using client = await RawClient.connect(cluster.url);
+    await client.request(request());
+    cluster.router.signal("SIGHUP");
+    await eventually(
+      async () => {
+        const { status, headers } = await client.request(request());
+        expect(status).toBe(200);
+        return headers.one("connection")?.toLowerCase() === "close";
+      },
+      { what: "an answer that says Connection: close", deadlineMs },
+    );
+    expect(await client.untilClosed()).toBe("closed");
+  });
+
+  test("counters never go down meanwhile", patient, async () => {
+    await using cluster = await startWorkers();
+    for (let n = 0; n < 20; n++) await cluster.request("acme");
+    // Holds the first worker to be replaced in its grace, where it serves no more and still counts.
+    await using idle = await RawClient.connect(cluster.url);
+    await idle.request(request());
+    const seen: number[] = [];
+    let rolled = false;
+    const rolling = roll(cluster).finally(() => {
+      rolled = true;
+    });
+    while (!rolled) seen.push(await countedBy(cluster));
+    await rolling;
+    expect(new Set([...seen, await countedBy(cluster)])).toEqual(new Set([21]));
+  });
+});
+
+describe("a worker that dies", () => {
+  test("is replaced, and the other one goes on", patient, async () => {
+    await using cluster = await startWorkers();
+    const [first = 0] = workersOf(cluster);
+    process.kill(first, "SIGKILL");
+    await cluster.router.waitForLog(({ event }) => event === "worker-died", deadlineMs);
+    for (let n = 0; n < 10; n++) await cluster.expectServedBy("acme", "tier1");
+    await cluster.router.waitForLog(({ event }) => event === "worker-started", deadlineMs);
+    expect(workersOf(cluster)).toHaveLength(2);
+    for (let n = 0; n < 10; n++) await cluster.expectServedBy("acme", "tier1");
+  });
+
+  test("takes the port of none: when all have died, all come back to it", patient, async () => {
+    await using cluster = await startWorkers();
+    for (const pid of workersOf(cluster)) process.kill(pid, "SIGKILL");
+    const started = () => cluster.router.logs().filter(({ event }) => event === "worker-started").length;
+    await eventually(() => started() === 2, { what: "both workers are back", deadlineMs });
+    await cluster.expectServedBy("acme", "tier1");
+  });
+});
+
+describe("a stop", () => {
+  test("SIGTERM lets every worker finish, exits with 0 and leaves no process", patient, async () => {
+    await using cluster = await startWorkers();
+    const workers = workersOf(cluster);
+    cluster.fault("tier1", { fault: "slow", delayMs: 500 });
+    const clients = await Promise.all([1, 2, 3, 4].map(() => RawClient.connect(cluster.url)));
+    for (const client of clients) await client.write(request());
+    await eventually(() => cluster.cell("tier1").stats().inFlight === 4, { what: "all are under way" });
+    cluster.router.signal("SIGTERM");
+    for (const client of clients) expect((await client.readResponse()).status).toBe(200);
+    for (const client of clients) await client.close();
+    expect(await cluster.router.exited()).toEqual(gone);
+    expect(workers.filter(isAlive)).toEqual([]);
+  });
+
+  test("a killed supervisor takes its workers along, after their requests", patient, async () => {
+    await using cluster = await startWorkers();
+    const workers = workersOf(cluster);
+    expect(workers).toHaveLength(2);
+    cluster.fault("tier1", { fault: "slow", delayMs: 500 });
+    await using client = await RawClient.connect(cluster.url);
+    await client.write(request());
+    await eventually(() => cluster.cell("tier1").stats().inFlight === 1, { what: "it is under way" });
+    cluster.router.signal("SIGKILL");
+    expect((await client.readResponse()).status).toBe(200);
+    await untilGone(workers);
+  });
+});
+
+describe("what workers are told", () => {
+  test("a new table", patient, async () => {
+    await using cluster = await startWorkers();
+    await cluster.expectServedBy("acme", "tier1");
+    const file = join(cluster.router.directory, "routing.json");
+    const document = JSON.parse(await readFile(file, "utf8"));
+    await writeFile(file, JSON.stringify({ ...document, version: "2", routingTable: { acme: "tier2" } }));
+    await cluster.router.waitForLog((line) => line["version"] === "2", deadlineMs);
+    for (let n = 0; n < 20; n++) {
+      await eventually(async () => (await cluster.request("acme")).headers.one("x-routed-to") === "tier2", {
+        what: "every worker has the table",
+      });
+    }
+  });
+
+  test("who is not healthy", patient, async () => {
+    const health = { path: "/healthz", intervalMs: 50, timeoutMs: 500, rise: 1, fall: 1 };
+    await using cluster = await startWorkers({
+      routingFrom: (urls) => ({
+        version: "1",
+        defaultPlacement: "tier3",
+        routingTable: { acme: "tier1" },
+        placements: {
+          tier1: { kind: "tier", url: urls["tier1"], fallback: ["tier2"], health },
+          tier2: { kind: "tier", url: urls["tier2"] },
+          tier3: { kind: "tier", url: urls["tier3"] },
+        },
+      }),
+    });
+    await cluster.expectServedBy("acme", "tier1");
+    cluster.fault("tier1", { fault: "error", status: 500 });
+    for (let n = 0; n < 10; n++) {
+      await eventually(
+        async () => (await cluster.request("acme")).headers.one("x-failover-reason") === "unhealthy",
+        { what: "every worker stays away", deadlineMs },
+      );
+    }
+  });
+
+  test(
+    "their share of a concurrency limit: together they let through what the table says",
+    patient,
+    async () => {
+      await using cluster = await startWorkers({
+        routingFrom: (urls) => ({
+          version: "1",
+          defaultPlacement: "tier1",
+          routingTable: {},
+          placements: { tier1: { kind: "tier", url: urls["tier1"], concurrencyLimit: 4 } },
+        }),
+      });
+      cluster.fault("tier1", { fault: "slow", delayMs: 8_000 });
+      const cell = cluster.cell("tier1");
+      const clients: RawClient[] = [];
+      // Which worker takes a connection is the system's choice: enough of them find both.
+      await eventually(
+        async () => {
+          const client = await RawClient.connect(cluster.url);
+          clients.push(client);
+          await client.write(request());
+          return cell.stats().inFlight >= 4;
+        },
+        { what: "all places are taken", deadlineMs },
+      );
+      for (let n = 0; n < 20; n++) {
+        const { status } = await cluster.request("acme");
+        expect(status).toBe(503);
+      }
+      expect(cell.stats().inFlight).toBe(4);
+      for (const client of clients) await client.close();
+    },
+  );
+});
+
+describe("REUSE_PORT", () => {
+  test("gives each worker a socket of its own", patient, async () => {
+    await using cluster = await startWorkers({ env: { REUSE_PORT: "true" } });
+    expect(workersOf(cluster)).toHaveLength(2);
+    for (let n = 0; n < 20; n++) await cluster.expectServedBy("acme", "tier1");
+    expect(await countedBy(cluster)).toBe(20);
+  });
+
+  test("falls back to one shared socket where the system has none", patient, async () => {
+    const without = `
+      import { Server } from "node:net";
+      const { listen } = Server.prototype;
+      Server.prototype.listen = function (...args) {
+        if (!args[0]?.reusePort) return listen.apply(this, args);
+        const error = Object.assign(new Error("bind ENOTSUP"), { code: "ENOTSUP" });
+        process.nextTick(() => this.emit("error", error));
+        return this;
+      };`;
+    const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(without)}`;
+    await using cluster = await startWorkers({ env: { REUSE_PORT: "true", NODE_OPTIONS } });
+    for (let n = 0; n < 20; n++) await cluster.expectServedBy("acme", "tier1");
+    expect(workersOf(cluster)).toHaveLength(2);
+  });
+});
