@@ -39,7 +39,7 @@ export class HeadReader {
 
   #hold(taken: Buffer): HeadProgress {
     this.#held = Buffer.concat([this.#held, taken]);
-    if (this.#held.length > maxHeadBytes * 4) return tooLarge;
+    if (this.#held.length > maxHeadBytes) return tooLarge;
     return lineFault(taken, 0) ?? "partial";
   }
 }
