@@ -46,7 +46,7 @@ export function responseBody(
   status: number,
 ): ResponseBody | Refusal {
   const declared = declaredBody(fields, minorVersion);
-  if (status === 204 && method !== "HEAD") return none;
+  if (declared === undefined && (method === "HEAD" || status === 204)) return none;
   return declared ?? untilClose;
 }
 

@@ -51,7 +51,8 @@ export function responseBody(
   const declared = declaredBody(fields, minorVersion);
   if (declared !== undefined && "rule" in declared) return declared;
   // These have no body, whatever their fields say: the fields describe what a GET would have brought.
-  if (method !== "HEAD" && status === 204 && declared === undefined) return none;
+  const bodyless = method === "HEAD" || status < 200 || status === 204 || status === 304;
+  if (bodyless && declared === undefined) return none;
   return declared ?? untilClose;
 }
 
