@@ -25,7 +25,8 @@ export function persists(
   minorVersion: 0 | 1,
   connection: Pick<ConnectionOptions, "close" | "keepAlive">,
 ): boolean {
-  return connection.keepAlive || (minorVersion <= 1 && !connection.close);
+  if (minorVersion === 0) return !connection.close;
+  return connection.keepAlive || !connection.close;
 }
 
 /** Whether the connection can carry another exchange after this one. */

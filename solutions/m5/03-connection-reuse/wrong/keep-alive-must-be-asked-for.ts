@@ -22,11 +22,11 @@ export interface FinishedExchange {
  * @see https://www.rfc-editor.org/rfc/rfc9112#section-9.3
  */
 export function persists(
-  minorVersion: 0 | 1,
+  _minorVersion: 0 | 1,
   connection: Pick<ConnectionOptions, "close" | "keepAlive">,
 ): boolean {
   if (connection.close) return false;
-  return minorVersion <= 1 && connection.keepAlive;
+  return connection.keepAlive;
 }
 
 /** Whether the connection can carry another exchange after this one. */
