@@ -70,7 +70,7 @@ export class AccessLog {
   /** Writes what has been gathered. */
   flush(): void {
     if (this.#lines === "") return;
-    this.#options.write(this.#lines);
+    this.#options.write(inOnePiece(this.#lines));
     this.#lines = "";
   }
 
@@ -91,6 +91,14 @@ export class AccessLog {
       this.flush();
     }
   }
+}
+
+/**
+ * The same lines, joined in memory as well. V8 keeps a sum of strings as its parts, and a part as a view of what it was
+ * cut from: lines that wait for a slow reader would each keep a whole request head. Looking at a character joins them.
+ */
+function inOnePiece(lines: string): string {
+  return lines.charCodeAt(0) === 0x7b ? lines : "";
 }
 
 /** What the log says of one decision: the same for every request that it serves. */
