@@ -37,10 +37,10 @@ async function checkPage(page: Page, url: string, path: string): Promise<string[
   await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
   await page.goto(url + path, { waitUntil: "load" });
   await page.locator(".VPContent").waitFor();
-  faults.push(...(await axeFaults(page, `${path} (light)`)));
+  faults.push(...(await axeFaults(`${path} (light)`, new AxeBuilder({ page }))));
   await page.emulateMedia({ colorScheme: "dark" });
   await page.locator("html.dark").waitFor({ state: "attached" });
-  faults.push(...(await axeFaults(page, `${path} (dark)`)));
+  faults.push(...(await axeFaults(`${path} (dark)`, new AxeBuilder({ page }).withRules(["color-contrast"]))));
   await page.setViewportSize({ width: 390, height: 800 });
   const wide = await page
     .waitForFunction(() => innerWidth === 390 && document.documentElement.scrollWidth <= 390, undefined, {
@@ -66,8 +66,12 @@ export function watch(page: Page, url: string, tell: (words: string) => void): v
   });
 }
 
-async function axeFaults(page: Page, where: string): Promise<string[]> {
-  const { violations } = await new AxeBuilder({ page }).analyze();
+/**
+ * Embedded code is left out: ten thousand words in the same nine colours, whose contrast docs.test.ts computes. In the
+ * second scheme nothing but the colours is different.
+ */
+async function axeFaults(where: string, axe: AxeBuilder): Promise<string[]> {
+  const { violations } = await axe.exclude(".stage-code pre").exclude(".diff-lines").analyze();
   return violations
     .filter(({ impact }) => impact === "serious" || impact === "critical")
     .map(

@@ -1,5 +1,6 @@
 // The site's own checks find what they are meant to find: each case plants the fault.
 
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { plantTree } from "../planted-tree.ts";
 import { check as regionsCheck } from "../verify/docs-regions.ts";
@@ -171,6 +172,37 @@ describe("the built site", () => {
   test("is refused when it is too large", () => {
     using tree = plantTree({ "index.html": page(""), "large.js": "x".repeat(3 * 1024 * 1024) });
     expect(examineBuiltSite(tree.root).faults).toEqual([expect.stringContaining("more than 3.00 MiB")]);
+  });
+});
+
+describe("the colours of code", () => {
+  const theme = (file: string) =>
+    readFileSync(new URL(`../../site/.vitepress/theme/${file}`, import.meta.url), "utf8");
+  const channel = (hex: string) => {
+    const value = Number.parseInt(hex, 16) / 255;
+    return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+  };
+  const luminance = (colour: string) => {
+    const [r = 0, g = 0, b = 0] = (colour.match(/[0-9a-f]{2}/gi) ?? []).map(channel);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  /** @see https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio */
+  const contrast = (a: string, b: string) => {
+    const [dark = 0, light = 0] = [luminance(a), luminance(b)].sort((x, y) => x - y);
+    return (light + 0.05) / (dark + 0.05);
+  };
+
+  test("stand out from their ground by at least 4.5 to 1, light and dark", () => {
+    const [light = "", dark = ""] = [...theme("colours.css").matchAll(/--vp-code-block-bg: (#\w+)/g)].map(
+      ([, hex]) => hex,
+    );
+    const pairs = (name: string, ground: string) =>
+      [...theme("code.css").matchAll(new RegExp(`--shiki-${name}: (#\\w+)`, "g"))].map(([, hex = ""]) =>
+        contrast(hex, ground),
+      );
+    const ratios = [...pairs("light", light), ...pairs("dark", dark)];
+    expect(ratios).toHaveLength(18);
+    expect(Math.min(...ratios)).toBeGreaterThanOrEqual(4.5);
   });
 });
 
