@@ -20,7 +20,7 @@ export interface ControlPlaneClientDependencies {
   readonly readToken: () => Promise<string | undefined>;
   readonly routerId: string;
   readonly receiver: SnapshotReceiver;
-  /** Told of each message whose snapshot has been applied, before the acknowledgement goes out. Must not block. */
+  /** Told of each snapshot that has been applied, as a message that brings it whole, before the acknowledgement goes out. Must not block. */
   readonly onApplied: (message: Uint8Array) => void;
   /** A larger message ends the link. */
   readonly maxMessageBytes: number;
@@ -192,7 +192,7 @@ export class ControlPlaneClient {
             event: `snapshot-${outcome}`,
             words,
           });
-        if (outcome === "applied") this.#deps.onApplied(message);
+        if (outcome === "applied") this.#deps.onApplied(received.whole ?? message);
         socket.send(encode(reply));
         return received.upToDate;
       }

@@ -36,6 +36,8 @@ const hello = z.object({
   protocol: z.number().int(),
   routerId,
   have: position.nullable(),
+  /** What the router can take beside snapshots; a control plane that does not know the field skips it. */
+  accepts: z.array(z.string().max(32)).max(16).optional(),
 });
 /** The router runs this position now; also its answer to a snapshot that it had no need of. */
 const ack = z.object({ type: z.literal("ack"), epoch, revision });
@@ -46,16 +48,23 @@ const nack = z.object({
   revision,
   reasons: z.array(z.string().max(1_000)).min(1).max(101),
 });
+/** The router cannot make this position out of a delta, and wants it whole. Only who sends deltas is told so. */
+const resync = z.object({ type: z.literal("resync"), epoch, revision });
 /**
  * The head of a whole routing table. The table follows after a newline, as JSON: a router that has no use for it never
  * reads it, and one that has can leave the reading to another thread.
  */
 const snapshot = z.object({ type: z.literal("snapshot"), ...position.shape });
+/**
+ * The head of a change, which follows as a JSON Merge Patch: applied to the document with the checksum `base` it gives the one
+ * with `checksum`. Sent to a router that accepts `delta` and is known to have the base.
+ */
+const delta = z.object({ type: z.literal("delta"), ...position.shape, base: checksum });
 /** Answer to a `hello` that needs no snapshot: what the router has is the newest. */
 const current = z.object({ type: z.literal("current"), ...position.shape });
 
-const fromRouter = z.discriminatedUnion("type", [hello, ack, nack]);
-const fromControlPlane = z.discriminatedUnion("type", [snapshot, current]);
+const fromRouter = z.discriminatedUnion("type", [hello, ack, nack, resync]);
+const fromControlPlane = z.discriminatedUnion("type", [snapshot, delta, current]);
 
 export type Hello = Readonly<z.infer<typeof hello>>;
 export type RouterMessage = Readonly<z.infer<typeof fromRouter>>;
@@ -99,6 +108,16 @@ export function encode(message: RouterMessage | ControlPlaneMessage): string {
 export function encodeSnapshot({ epoch, revision, checksum }: Position, tableJson: string): Uint8Array {
   const head = encode({ type: "snapshot", epoch, revision, checksum });
   return new TextEncoder().encode(`${head}\n${tableJson}`);
+}
+
+/** As `encodeSnapshot`, for the change from the document with the checksum `base`. */
+export function encodeDelta(
+  { epoch, revision, checksum }: Position,
+  base: string,
+  patchJson: string,
+): Uint8Array {
+  const head = encode({ type: "delta", epoch, revision, checksum, base });
+  return new TextEncoder().encode(`${head}\n${patchJson}`);
 }
 
 /** What a control plane makes of a message from a router. */

@@ -5,6 +5,7 @@ import {
   decide,
   decodeFromControlPlane,
   type Examined,
+  encodeSnapshot,
   type Hello,
   isSamePosition,
   nackOf,
@@ -26,11 +27,13 @@ export type Received =
       readonly kind: "reply";
       /** Goes back over the link. */
       readonly reply: RouterMessage;
-      readonly outcome: "applied" | "ignored" | "refused" | "current";
+      readonly outcome: "applied" | "ignored" | "refused" | "current" | "resync";
       /** The router holds what the control plane says is the newest. */
       readonly upToDate: boolean;
       /** What happened, for the log. */
       readonly words: string;
+      /** What a delta gave, as the message that would have brought it whole. */
+      readonly whole?: Uint8Array;
     }
   /** Not a message of this protocol: nothing that follows on this link can be trusted. */
   | { readonly kind: "fault"; readonly fault: string }
@@ -40,6 +43,8 @@ export type Received =
 export interface SnapshotReceiverDependencies {
   /** Reads and checks a routing document. May take its time and must not block. */
   readonly examine: (tableJson: Uint8Array) => Examined | Promise<Examined>;
+  /** A routing document with a merge patch applied, both as JSON. May take its time; rejects or throws when it cannot. */
+  readonly patch?: (documentJson: Uint8Array, patchJson: Uint8Array) => Uint8Array | Promise<Uint8Array>;
   /** Makes the table current. Done before the acknowledgement goes out, so that an `ack` is never a promise. */
   readonly apply: (table: RoutingTable, position: Position) => void | Promise<void>;
 }
@@ -47,6 +52,8 @@ export interface SnapshotReceiverDependencies {
 export class SnapshotReceiver {
   readonly #deps: SnapshotReceiverDependencies;
   #held: Position | undefined;
+  /** The document of what is held, for the next delta. */
+  #heldJson: Uint8Array | undefined;
 
   constructor(dependencies: SnapshotReceiverDependencies) {
     this.#deps = dependencies;
@@ -58,7 +65,8 @@ export class SnapshotReceiver {
   }
 
   hello(routerId: string): Hello {
-    return { type: "hello", protocol: protocolVersion, routerId, have: this.#held ?? null };
+    const hello = { type: "hello", protocol: protocolVersion, routerId, have: this.#held ?? null } as const;
+    return this.#deps.patch === undefined ? hello : { ...hello, accepts: ["delta"] };
   }
 
   openLink(): Link {
@@ -77,6 +85,8 @@ export class SnapshotReceiver {
     switch (message.type) {
       case "snapshot":
         return await this.#onSnapshot(offered, body, link);
+      case "delta":
+        return await this.#onDelta(offered, message.base, body, link);
       case "current":
         return this.#onCurrent(offered);
       default:
@@ -97,6 +107,7 @@ export class SnapshotReceiver {
         if (this.#held !== undefined && this.#held.epoch !== epoch) link.left.add(this.#held.epoch);
         await this.#deps.apply(verdict.table, offered);
         this.#held = offered;
+        this.#heldJson = this.#deps.patch && tableJson;
         return acknowledgement(offered, "applied", true, `revision ${revision}`);
       case "ignore":
         // Says what the router holds and not what came: the control plane learns the truth from late messages, too.
@@ -122,6 +133,30 @@ export class SnapshotReceiver {
   }
   // #endregion receive
 
+  // #region delta
+  /**
+   * Makes the whole document and takes it as if it had come like that. Whatever does not fit asks for the real one: a delta
+   * saves bytes, and must never decide what is applied.
+   */
+  async #onDelta(offered: Position, base: string, patchJson: Uint8Array, link: Link): Promise<Received> {
+    const { patch } = this.#deps;
+    // What is late or repeated needs no base.
+    if (decide(this.#held, offered, link.left).kind !== "examine")
+      return await this.#onSnapshot(offered, patchJson, link);
+    if (patch === undefined || this.#heldJson === undefined || this.#held?.checksum !== base)
+      return resync(offered, "not of what this router has");
+    try {
+      const tableJson = await patch(this.#heldJson, patchJson);
+      const received = await this.#onSnapshot(offered, tableJson, link);
+      if (received.kind !== "reply") return received;
+      if (received.outcome === "applied") return { ...received, whole: encodeWhole(offered, tableJson) };
+      return received.outcome === "refused" ? resync(offered, received.words) : received;
+    } catch (error) {
+      return resync(offered, String(error));
+    }
+  }
+  // #endregion delta
+
   #onCurrent(offered: Position): Received {
     if (this.#held === undefined || !isSamePosition(this.#held, offered))
       return {
@@ -130,6 +165,20 @@ export class SnapshotReceiver {
       };
     return acknowledgement(offered, "current", true, `revision ${offered.revision} is the newest`);
   }
+}
+
+function resync({ epoch, revision }: Position, why: string): Received {
+  const reply = { type: "resync", epoch, revision } as const;
+  const words = `delta to revision ${revision}: ${why}`;
+  return { kind: "reply", reply, outcome: "resync", upToDate: false, words };
+}
+
+function encodeWhole(position: Position, tableJson: Uint8Array): Uint8Array {
+  const head = encodeSnapshot(position, "");
+  const whole = new Uint8Array(head.length + tableJson.length);
+  whole.set(head);
+  whole.set(tableJson, head.length);
+  return whole;
 }
 
 function acknowledgement(

@@ -8,6 +8,7 @@ import { join, resolve } from "node:path";
 import type { Logger } from "pino";
 import type { Clock } from "./clock.ts";
 import { ControlPlaneClient } from "./control-plane-client.ts";
+import { patchDocument } from "./document-patch.ts";
 import { type FileSource, RoutingFileError, type SourceStatus } from "./file-source.ts";
 import { LastKnownGood } from "./last-known-good.ts";
 import type { Examined, Position } from "./protocol.ts";
@@ -65,6 +66,7 @@ export class SnapshotSource {
     this.#routerId = routerId ?? nameFor(stateDir);
     this.#receiver = new SnapshotReceiver({
       examine,
+      patch: patchDocument,
       apply: (table, position) => this.#apply(table, position),
     });
     this.#lastKnownGood = new LastKnownGood(join(stateDir, "last-known-good"), (error) =>

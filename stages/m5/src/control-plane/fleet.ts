@@ -17,6 +17,11 @@ import { type History, isLostHistory } from "./history.ts";
 export interface Published {
   readonly history: History;
   readonly frame: Uint8Array;
+  /**
+   * The change from the document with this checksum, encoded once for all routers that have it; undefined where that
+   * document is no longer known, or where a change would save too little.
+   */
+  deltaFrom?(base: string): Uint8Array | undefined;
 }
 
 /** The way to one router, as far as the fleet cares. */
@@ -66,6 +71,10 @@ export interface RouterLink {
   router?: KnownRouter;
   /** The last position sent over this link. Nothing is sent twice: a link delivers, or it breaks. */
   offered?: Position;
+  /** The router takes deltas. */
+  acceptsDelta?: boolean;
+  /** Checksum of the document that the router has for certain. */
+  base?: string | undefined;
   /** The router has not answered the last snapshot. */
   busy: boolean;
 }
@@ -132,7 +141,10 @@ export class Fleet {
   }
 
   #send(link: RouterLink): void {
-    const { history, frame } = this.#published;
+    const { history, frame: whole } = this.#published;
+    const change =
+      link.acceptsDelta && link.base !== undefined ? this.#published.deltaFrom?.(link.base) : undefined;
+    const frame = change ?? whole;
     link.offered = history;
     link.busy = true;
     this.#bytesInFlight += frame.length;
@@ -175,6 +187,12 @@ export class Fleet {
     switch (said.type) {
       case "ack":
         this.#runs(router, said, nowMs);
+        link.base = isPositionOf(said, link.offered) ? link.offered?.checksum : undefined;
+        break;
+      case "resync":
+        // Whole, and changes again only from there: a router that cannot use one is not sent the next.
+        link.base = undefined;
+        if (isPositionOf(said, link.offered)) delete link.offered;
         break;
       case "nack":
         router.lastNack = { nack: said, atMs: nowMs };
@@ -187,7 +205,7 @@ export class Fleet {
   }
 
   // #region hello
-  #onHello(link: RouterLink, { protocol, routerId, have }: Hello, nowMs: number): void {
+  #onHello(link: RouterLink, { protocol, routerId, have, accepts }: Hello, nowMs: number): void {
     if (link.router !== undefined) return link.wire.close(closeCodes.notUnderstood, "Only one hello a link");
     if (protocol !== protocolVersion) {
       const reason = `Protocol ${protocol} is not spoken here, only ${protocolVersion}`;
@@ -198,6 +216,8 @@ export class Fleet {
     router.links.add(link);
     router.seenAtMs = nowMs;
     link.router = router;
+    link.acceptsDelta = accepts?.includes("delta") ?? false;
+    link.base = have?.checksum;
     this.#runs(router, have, nowMs);
     const { history } = this.#published;
     if (have !== null && isSamePosition(have, history)) {
@@ -252,6 +272,10 @@ export class Fleet {
     unlinked.sort((a, b) => a.seenAtMs - b.seenAtMs);
     for (const { id } of unlinked.slice(0, unlinked.length - max)) this.#routers.delete(id);
   }
+}
+
+function isPositionOf(said: Pick<Position, "epoch" | "revision">, offered: Position | undefined): boolean {
+  return said.epoch === offered?.epoch && said.revision === offered.revision;
 }
 
 function newRouter(id: string, nowMs: number): KnownRouter {

@@ -6,6 +6,7 @@ import { checksumOf } from "../checksum.ts";
 import { encodeSnapshot, type Position } from "../protocol.ts";
 import { parseRoutingTable, type RoutingDocument, type RoutingTable } from "../routing-table.ts";
 import { decodeTable } from "../table-decoder.ts";
+import { DocumentHistory } from "./document-history.ts";
 import { writeDurably } from "./durable-write.ts";
 import type { Published } from "./fleet.ts";
 import { afterLoss, type History, isLostHistory, nextRevision, resumedHistory } from "./history.ts";
@@ -49,6 +50,7 @@ export class StoreError extends Error {
 export class RoutingStore {
   readonly #deps: RoutingStoreDependencies;
   #current: Stored;
+  readonly #documents = new DocumentHistory();
   #lastError: string | null = null;
   /** The file's content when it was last in step with the current revision. */
   #bytes: Buffer | undefined;
@@ -160,10 +162,12 @@ export class RoutingStore {
 
   async #publish(next: Stored, why: string): Promise<void> {
     await writeHistory(this.#deps.historyPath, next.history);
-    this.#current = next;
+    this.#documents.add(this.#current);
+    const deltaFrom = this.#documents.deltasTo(next);
+    this.#current = { ...next, deltaFrom };
     this.#bytes = undefined;
     this.#lastError = null;
-    this.#deps.onPublish(next, why);
+    this.#deps.onPublish(this.#current, why);
   }
 
   #exclusively<T>(task: () => Promise<T>): Promise<T> {
