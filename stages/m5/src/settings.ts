@@ -16,7 +16,10 @@ const schema = z.object({
   ADMIN_PORT: port.default(8082),
   /** Processes that serve traffic; with more than one, a supervisor looks after them. */
   WORKERS: z.coerce.number().int().min(1).max(64).default(1),
-  /** Give each worker a listening socket of its own (`SO_REUSEPORT`); otherwise they share one. */
+  /**
+   * Give each worker a listening socket of its own (`SO_REUSEPORT`); otherwise they share one. Off, because Linux drops the
+   * connections that wait at a socket when it closes: replacing workers would cost some clients their request.
+   */
   REUSE_PORT: z.stringbool().default(false),
   LOG_LEVEL: z.enum(levels).default("info"),
   /** The routing table. Relative paths start at the working directory. */
