@@ -5,8 +5,14 @@ import { untilDead } from "../src/link-liveness.ts";
 const limits = { pingEveryMs: 3_000, deadAfterMs: 6_000 };
 
 /** A link that a test moves by hand. */
-function watched() {
-  const link = { moved: 0, pings: 0, bytesMoved: () => link.moved, ping: () => void link.pings++ };
+function watched(grace = 0) {
+  const link = {
+    moved: 0,
+    pings: 0,
+    graceMs: () => grace,
+    bytesMoved: () => link.moved,
+    ping: () => void link.pings++,
+  };
   const clock = new FakeClock();
   const stop = new AbortController();
   let result: boolean | undefined;
@@ -44,8 +50,16 @@ describe("untilDead", () => {
     expect(clock.sleeping).toBe(0);
   });
 
+  test("an end that has much to read gets the time for it", async () => {
+    const { clock, result } = watched(9_000);
+    await clock.advance(14_999);
+    expect(result()).toBeUndefined();
+    await clock.advance(1);
+    expect(result()).toBe(true);
+  });
+
   test("a process that stood still does not blame the other end", async () => {
-    const link = { bytesMoved: () => 0, ping: () => {} };
+    const link = { bytesMoved: () => 0, graceMs: () => 0, ping: () => {} };
     let nowMs = 0;
     let sleeps = 0;
     // Each sleep takes a minute instead of three seconds; from the fourth on it is punctual.
