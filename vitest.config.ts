@@ -22,7 +22,8 @@ function contractFile(contract: string): string {
 
 function project(name: string, include: string[], exclude: string[] = []) {
   const times = { testTimeout: 60_000, hookTimeout: 60_000, teardownTimeout: 10_000 };
-  return { test: { name, include, exclude, ...times } };
+  const env: Record<string, string> = everyContract ? {} : { QUICK_CONTRACT: "1" };
+  return { test: { name, include, exclude, env, ...times } };
 }
 
 export default defineConfig({

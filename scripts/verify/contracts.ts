@@ -30,7 +30,11 @@ async function run(root: string): Promise<CheckResult> {
   return { findings, looked: `${files.length} contract tests` };
 }
 
-/** The one that `npm test` runs: m5 has none of its own, and its data path is held to the first. */
-function ownContract(stage: string): string {
+/**
+ * The one that `npm test` runs: m5 has none of its own, and its data path is held to the first. It leaves the longest case
+ * of m4's out, so that contract is run here too.
+ */
+function ownContract(stage: string): string | undefined {
+  if (stage === "m4") return undefined;
   return stage === "m5" ? "m1" : stage;
 }
