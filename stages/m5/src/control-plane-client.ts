@@ -218,6 +218,8 @@ export class ControlPlaneClient {
   #watch(socket: WebSocket, wire: Socket, signal: AbortSignal): void {
     const watched = {
       bytesMoved: () => wire.bytesRead,
+      // What a router sends is small.
+      graceMs: () => 0,
       ping: () => {
         if (socket.readyState === WebSocket.OPEN) socket.ping();
       },

@@ -10,13 +10,15 @@ export interface LivenessLimits {
   readonly deadAfterMs: number;
 }
 
-/** A dead link is found within `pingEveryMs + deadAfterMs`: 9 s. */
+/** A dead link is found within `pingEveryMs + deadAfterMs`, 9 s, and its `graceMs`. */
 export const defaultLivenessLimits: LivenessLimits = { pingEveryMs: 3_000, deadAfterMs: 6_000 };
 
 /** What there is to see of a link. */
 export interface WatchedLink {
   /** Grows with every sign of life: bytes that came, or that the other end took. It answers each ping. */
   bytesMoved(): number;
+  /** Extra time for an end that still has much to read, and cannot answer a ping before, in milliseconds. */
+  graceMs(): number;
   ping(): void;
 }
 
@@ -42,7 +44,7 @@ export async function untilDead(
     // A process that itself stood still has not looked at its sockets: it must not blame the other end.
     const overslept = nowMs - wakeAtMs > pingEveryMs / 2;
     if (link.bytesMoved() !== moved || overslept) aliveAtMs = nowMs;
-    else if (nowMs - aliveAtMs >= deadAfterMs) return true;
+    else if (nowMs - aliveAtMs >= deadAfterMs + link.graceMs()) return true;
     moved = link.bytesMoved();
   }
 }

@@ -77,6 +77,8 @@ export interface RouterLink {
   base?: string | undefined;
   /** The router has not answered the last snapshot. */
   busy: boolean;
+  /** Size of the snapshot that it has not answered. */
+  unansweredBytes: number;
 }
 
 export interface FleetDependencies {
@@ -147,6 +149,7 @@ export class Fleet {
     const frame = change ?? whole;
     link.offered = history;
     link.busy = true;
+    link.unansweredBytes = frame.length;
     this.#bytesInFlight += frame.length;
     link.wire.send(frame, () => {
       this.#bytesInFlight -= frame.length;
@@ -160,7 +163,7 @@ export class Fleet {
   // #endregion publish
 
   connect(wire: Wire): RouterLink {
-    const link: RouterLink = { wire, busy: false };
+    const link: RouterLink = { wire, busy: false, unansweredBytes: 0 };
     this.#links.add(link);
     return link;
   }
@@ -184,6 +187,7 @@ export class Fleet {
     if (router === undefined) return link.wire.close(closeCodes.notUnderstood, "Say hello first");
     router.seenAtMs = nowMs;
     link.busy = false;
+    link.unansweredBytes = 0;
     switch (said.type) {
       case "ack":
         this.#runs(router, said, nowMs);

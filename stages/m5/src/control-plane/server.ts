@@ -30,6 +30,12 @@ const httpLimits = {
 /** A router's messages are small; the largest is a `nack` with its reasons. */
 const maxMessageBytes = 256 * 1024;
 
+/**
+ * The slowest line that a router may have, 256 kB a second. The system takes a snapshot long before such a line has
+ * carried it, and a ping waits behind it: without this, a link at work would look dead, be cut, and begin again.
+ */
+const minBytesPerMs = 256;
+
 /** Time from the open link to `hello`. */
 const helloTimeoutMs = 10_000;
 
@@ -136,6 +142,7 @@ export class ControlPlaneServer {
     });
     const watched = {
       bytesMoved: () => req.socket.bytesRead + sender.bytesTaken,
+      graceMs: () => link.unansweredBytes / minBytesPerMs,
       ping: () => {
         if (socket.readyState === socket.OPEN) socket.ping();
       },
