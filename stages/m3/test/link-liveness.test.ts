@@ -10,7 +10,7 @@ function watched(grace = 0) {
     moved: 0,
     pings: 0,
     graceMs: () => grace,
-    bytesMoved: () => link.moved,
+    bytesReceived: () => link.moved,
     ping: () => void link.pings++,
   };
   const clock = new FakeClock();
@@ -59,7 +59,7 @@ describe("untilDead", () => {
   });
 
   test("a process that stood still does not blame the other end", async () => {
-    const link = { bytesMoved: () => 0, graceMs: () => 0, ping: () => {} };
+    const link = { bytesReceived: () => 0, graceMs: () => 0, ping: () => {} };
     let nowMs = 0;
     let sleeps = 0;
     // Each sleep takes a minute instead of three seconds; from the fourth on it is punctual.

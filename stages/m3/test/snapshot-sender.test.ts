@@ -44,7 +44,6 @@ describe("SnapshotSender", () => {
     expect(Buffer.compare(data, large)).toBe(0);
     expect(isBinary).toBe(false);
     expect(done).toBe(1);
-    expect(link.sender.bytesTaken).toBe(large.length);
     expect(link.clock.sleeping).toBe(0);
   });
 
@@ -55,7 +54,7 @@ describe("SnapshotSender", () => {
     link.router.on("message", () => order.push("message"));
     link.router.pause();
     const sent = link.sender.send(large, () => {});
-    await eventually(() => link.sender.bytesTaken > 0, { what: "some of it has left" });
+    await eventually(() => link.socket.bufferedAmount > 0, { what: "it stalls in the middle" });
     link.socket.ping();
     link.router.resume();
     await sent;
@@ -72,12 +71,10 @@ describe("SnapshotSender", () => {
     await eventually(() => link.clock.sleeping === 1 && link.socket.bufferedAmount > 0, {
       what: "it stalls",
     });
-    const taken = link.sender.bytesTaken;
     await link.clock.advance(999);
     expect(done).toBe(0);
     await link.clock.advance(1);
     expect(done).toBe(1);
-    expect(taken).toBeLessThan(large.length);
     link.router.resume();
     await sent;
     expect((await arrived)[0]).toHaveLength(large.length);
