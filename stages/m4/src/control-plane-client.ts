@@ -217,7 +217,7 @@ export class ControlPlaneClient {
 
   #watch(socket: WebSocket, wire: Socket, signal: AbortSignal): void {
     const watched = {
-      bytesMoved: () => wire.bytesRead,
+      bytesReceived: () => wire.bytesRead,
       // What a router sends is small.
       graceMs: () => 0,
       ping: () => {

@@ -141,7 +141,7 @@ export class ControlPlaneServer {
       fleet.disconnect(link, clock.now());
     });
     const watched = {
-      bytesMoved: () => req.socket.bytesRead + sender.bytesTaken,
+      bytesReceived: () => req.socket.bytesRead,
       graceMs: () => link.unansweredBytes / minBytesPerMs,
       ping: () => {
         if (socket.readyState === socket.OPEN) socket.ping();

@@ -1,4 +1,4 @@
-// Sends one large message over one WebSocket, piece by piece, and knows how far it has come.
+// Sends one large message over one WebSocket, piece by piece.
 
 import type { WebSocket } from "ws";
 import type { Clock } from "../clock.ts";
@@ -12,16 +12,10 @@ const stalledAfterMs = 1_000;
 export class SnapshotSender {
   readonly #socket: WebSocket;
   readonly #clock: Clock;
-  #bytesTaken = 0;
 
   constructor(socket: WebSocket, clock: Clock) {
     this.#socket = socket;
     this.#clock = clock;
-  }
-
-  /** Bytes that the system has taken so far: while they grow, the router is taking them, however slowly. */
-  get bytesTaken(): number {
-    return this.#bytesTaken;
   }
 
   // #region send
@@ -51,10 +45,7 @@ export class SnapshotSender {
     const fragment = message.subarray(from, from + fragmentBytes);
     const fin = from + fragment.length === message.length;
     return new Promise((resolve) => {
-      this.#socket.send(fragment, { binary: false, fin }, (error) => {
-        if (!error) this.#bytesTaken += fragment.length;
-        resolve(!error);
-      });
+      this.#socket.send(fragment, { binary: false, fin }, (error) => resolve(!error));
     });
   }
   // #endregion send
