@@ -13,7 +13,12 @@ function watched() {
   const clock = new FakeClock();
   const stop = new AbortController();
   const pingedAtMs: number[] = [];
-  const link = { moved: 0, bytesMoved: () => link.moved, ping: () => void pingedAtMs.push(clock.now()) };
+  const link = {
+    moved: 0,
+    bytesReceived: () => link.moved,
+    graceMs: () => 0,
+    ping: () => void pingedAtMs.push(clock.now()),
+  };
   const verdict = untilDead(link, clock, limits, stop.signal);
   let result = "still watching";
   verdict.then(
@@ -42,7 +47,11 @@ async function connected(onPeer: (peer: Socket) => void) {
   await once(socket, "connect");
   const [clock, stop] = [new FakeClock(), new AbortController()];
   let result = "still watching";
-  const link = { bytesMoved: () => socket.bytesRead, ping: () => void socket.write("?") };
+  const link = {
+    bytesReceived: () => socket.bytesRead,
+    graceMs: () => 0,
+    ping: () => void socket.write("?"),
+  };
   return {
     clock,
     result: () => result,
@@ -156,7 +165,7 @@ test("a link that lived for an hour and then fell silent is dead", async () => {
       return result();
     },
     likely: "What moved long ago still counts as life.",
-    lookAt: "link-liveness.ts, the comparison of bytesMoved in untilDead",
+    lookAt: "link-liveness.ts, the comparison of bytesReceived in untilDead",
     hint: 2,
   });
 });
@@ -200,7 +209,7 @@ test("a process that stood still does not blame the other end", async () => {
           nowMs += 60_000;
         },
       };
-      const link = { bytesMoved: () => 0, ping: () => {} };
+      const link = { bytesReceived: () => 0, graceMs: () => 0, ping: () => {} };
       const dead = await within(1_000, "untilDead to resolve", untilDead(link, clock, limits, stop.signal));
       return dead ? `dead after sleep ${sleeps}` : "stopped";
     },

@@ -10,13 +10,15 @@ export interface LivenessLimits {
   readonly deadAfterMs: number;
 }
 
-/** A dead link is found within `pingEveryMs + deadAfterMs`: 9 s. */
+/** A dead link is found within `pingEveryMs + deadAfterMs`, 9 s, and its `graceMs`. */
 export const defaultLivenessLimits: LivenessLimits = { pingEveryMs: 3_000, deadAfterMs: 6_000 };
 
 /** What there is to see of a link. */
 export interface WatchedLink {
-  /** Grows with every sign of life: bytes that came, or that the other end took. It answers each ping. */
-  bytesMoved(): number;
+  /** Bytes that came from the other end so far. It answers each ping, so on a live link they grow. */
+  bytesReceived(): number;
+  /** Extra time for an end that still has much to read, and cannot answer a ping before, in milliseconds. */
+  graceMs(): number;
   ping(): void;
 }
 
@@ -28,7 +30,7 @@ export async function untilDead(
   { pingEveryMs, deadAfterMs }: LivenessLimits,
   signal: AbortSignal,
 ): Promise<boolean> {
-  let moved = link.bytesMoved();
+  let received = link.bytesReceived();
   let aliveAtMs = clock.now();
   for (;;) {
     link.ping();
@@ -43,9 +45,9 @@ export async function untilDead(
     const nowMs = clock.now();
     // A process that itself stood still has not looked at its sockets: it must not blame the other end.
     const overslept = nowMs - wakeAtMs > pingEveryMs / 2;
-    if (link.bytesMoved() !== moved || overslept) aliveAtMs = nowMs;
-    else if (nowMs - aliveAtMs >= deadAfterMs) return true;
-    moved = link.bytesMoved();
+    if (link.bytesReceived() !== received || overslept) aliveAtMs = nowMs;
+    else if (nowMs - aliveAtMs >= deadAfterMs + link.graceMs()) return true;
+    received = link.bytesReceived();
   }
 }
 // #endregion liveness
