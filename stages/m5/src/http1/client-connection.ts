@@ -64,6 +64,7 @@ export class ClientConnection<Context> implements ClientSide, Timed {
   #reading = false;
   #bodyOpen = false;
   #bodyPaused = false;
+  #closesWhenIdle = false;
   /** When the present request's body must have come to its end. */
   #bodyDeadlineMs = never;
 
@@ -97,6 +98,7 @@ export class ClientConnection<Context> implements ClientSide, Timed {
   /** Lets the present exchange finish, as the last one. */
   drain(): void {
     this.draining = true;
+    this.#closesWhenIdle = true;
     if (this.#state === "head" && !this.#headReader.started) this.#close();
   }
 
@@ -224,7 +226,8 @@ export class ClientConnection<Context> implements ClientSide, Timed {
     if (this.#state !== "exchange") return;
     this.#bodyOpen = false;
     this.#bodyPaused = false;
-    if (!keepsAlive) return this.#close();
+    // The head may have promised keep-alive before the stop began.
+    if (!keepsAlive || this.#closesWhenIdle) return this.#close();
     this.#state = "head";
     this.#limit(this.#limits.keepAliveTimeoutMs);
     this.#continue();
