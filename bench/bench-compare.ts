@@ -16,11 +16,12 @@ export async function benchCompare(options: BenchOptions): Promise<number> {
     [...(options.only ?? select(undefined)), ...options.also],
     options,
   );
-  const { rounds, seconds, connections, rate, cpuOnly, signal } = options;
+  const { rounds, seconds, warmUpSeconds, connections, rate, cpuOnly, signal } = options;
   const onProgress = showProgress;
   const comparison = await compare(entrants, {
     rounds,
     seconds,
+    warmUpSeconds,
     connections,
     rate,
     cpuOnly,
@@ -37,6 +38,7 @@ export async function benchCompare(options: BenchOptions): Promise<number> {
       load: closedLoop.name,
       rounds,
       seconds,
+      warmUpSeconds,
       connections,
       rate: cpuOnly ? undefined : comparison.rate,
       requestFields: 6,

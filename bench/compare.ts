@@ -11,6 +11,8 @@ import { rotatedRounds, spread } from "./statistics.ts";
 export type CompareOptions = {
   readonly rounds: number;
   readonly seconds: number;
+  /** Before a contender's first round; before each later one it is at most one second. 0: none at all. */
+  readonly warmUpSeconds: number;
   readonly connections: number;
   /** Requests a second in the open loop; undefined: half the saturation of the slowest proxy in this run. */
   readonly rate: number | undefined;
@@ -44,16 +46,15 @@ export type Comparison = { readonly measured: readonly Measured[]; readonly rate
 // The closed loop's rounds have warmed everything; two thirds as many keep the default run near three minutes.
 const openRounds = (rounds: number): number => Math.ceil((rounds * 2) / 3);
 
-// Long enough for V8 to optimise a hot path of a few thousand calls a second; each round warms again for one second.
-const firstWarmUpSeconds = 2;
-const warmUpSeconds = 1;
+/** What the others' rounds have pushed out of the caches comes back in a second. */
+const maxRoundWarmUpSeconds = 1;
 
 export async function compare(entrants: readonly Entrant[], options: CompareOptions): Promise<Comparison> {
-  const { rounds, connections, signal, closedLoop } = options;
+  const { rounds, warmUpSeconds } = options;
   const results = new Map<Entrant, Round[]>(entrants.map((entrant) => [entrant, []]));
   for (const { contender, running } of entrants) {
     options.onProgress(`warm-up ${contender.name}`);
-    await closedLoop.run(running.url, { connections, seconds: firstWarmUpSeconds, signal });
+    await warmUp(running.url, warmUpSeconds, options);
   }
   for (const [round, order] of rotatedRounds(entrants, rounds).entries()) {
     for (const entrant of order) {
@@ -76,10 +77,15 @@ export async function compare(entrants: readonly Entrant[], options: CompareOpti
   return { measured, rate };
 }
 
+async function warmUp(url: string, seconds: number, options: CompareOptions): Promise<void> {
+  const { connections, signal, closedLoop } = options;
+  if (seconds > 0) await closedLoop.run(url, { connections, seconds, signal });
+}
+
 async function closedRound(entrant: Entrant, round: number, options: CompareOptions): Promise<Round> {
-  const { connections, seconds, signal, closedLoop } = options;
+  const { connections, seconds, warmUpSeconds, signal, closedLoop } = options;
   const { url } = entrant.running;
-  await closedLoop.run(url, { connections, seconds: warmUpSeconds, signal });
+  await warmUp(url, Math.min(warmUpSeconds, maxRoundWarmUpSeconds), options);
   const load = () => closedLoop.run(url, { connections, seconds, signal });
   return { ...(await account(entrant, load)), round, phase: "closed" };
 }

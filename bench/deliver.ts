@@ -4,7 +4,11 @@ import { dirname, join } from "node:path";
 import type { BenchOptions } from "./options.ts";
 
 /** Writes the files and prints the result: JSON with `--json`, else the text. */
-export function deliver(options: BenchOptions, result: object, text: string): void {
+export function deliver(
+  options: Pick<BenchOptions, "json" | "resultName" | "out">,
+  result: object,
+  text: string,
+): void {
   const json = `${JSON.stringify(result, null, 2)}\n`;
   const kept = join(import.meta.dirname, "results", `${options.resultName}.json`);
   for (const file of [kept, ...(options.out === undefined ? [] : [options.out])]) {

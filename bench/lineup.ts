@@ -77,7 +77,8 @@ export class Lineup implements AsyncDisposable {
     mkdirSync(join(directory, "state"));
     const { workers = 1, nodeArgs = [] } = options;
     options.signal.throwIfAborted();
-    const running = await contender.start({ cells: this.#cells, directory, workers, nodeArgs });
+    const starting = contender.start({ cells: this.#cells, directory, workers, nodeArgs });
+    const running = await unlessAborted(starting, options.signal);
     this.#stops.push(running.stop);
     const fault = await findFault(running.url, contender.kind !== "none");
     if (fault !== undefined) throw new Error(`it does not route: ${fault}`);
@@ -121,4 +122,14 @@ export class Lineup implements AsyncDisposable {
     const { cells } = await readyLine(child);
     return cells as Cells;
   }
+}
+
+/** Rejects as soon as `signal` aborts. What is under way goes on; it ends with this process (child.ts). */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = () => aborted.reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  return await Promise.race([work, aborted.promise]).finally(() =>
+    signal.removeEventListener("abort", onAbort),
+  );
 }

@@ -18,6 +18,8 @@ export type BenchOptions = {
   readonly rounds: number;
   /** Measured seconds of a round. */
   readonly seconds: number;
+  /** Seconds of load before a contender's first round; before each later one it is at most one second. */
+  readonly warmUpSeconds: number;
   readonly connections: number;
   /** Requests a second of the open loop, or undefined to derive it. */
   readonly rate: number | undefined;
@@ -29,6 +31,9 @@ export type BenchOptions = {
   readonly out: string | undefined;
   readonly signal: AbortSignal;
 };
+
+/** Long enough for V8 to optimise a hot path of a few thousand calls a second. */
+export const defaultWarmUpSeconds = 2;
 
 type Values = Readonly<Record<string, string | boolean | undefined>>;
 
@@ -56,11 +61,11 @@ export function parseOptions(
 ): BenchOptions {
   const text = (name: string) => (typeof values[name] === "string" ? values[name] : undefined);
   const flag = (name: string) => values[name] === true;
-  const whole = (name: string, fallback: number, max: number) => {
+  const whole = (name: string, fallback: number, max: number, min = 1) => {
     const given = text(name);
     const value = given === undefined ? fallback : Number(given);
-    if (Number.isInteger(value) && value >= 1 && value <= max) return value;
-    throw new UsageError(`--${name} takes a whole number from 1 to ${max}, not "${given}"`);
+    if (given !== "" && Number.isInteger(value) && value >= min && value <= max) return value;
+    throw new UsageError(`--${name} takes a whole number from ${min} to ${max}, not "${given}"`);
   };
   const resultName = text("name") ?? `latest-${command}`;
   if (!/^[\w.-]{1,80}$/.test(resultName))
@@ -76,6 +81,7 @@ export function parseOptions(
     against: text("against")?.split(",") ?? yardsticks,
     rounds: whole("rounds", 3, 100),
     seconds: whole("seconds", 2, 60),
+    warmUpSeconds: whole("warm-up", defaultWarmUpSeconds, 60, 0),
     connections: whole("connections", 64, 4096),
     rate: text("rate") === undefined ? undefined : whole("rate", 1, 1_000_000),
     cpuOnly: flag("cpu-only"),

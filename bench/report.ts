@@ -2,6 +2,7 @@
 import type { Comparison, Measured, Round } from "./compare.ts";
 import type { Absent } from "./lineup.ts";
 import type { Machine } from "./machine.ts";
+import { defaultWarmUpSeconds } from "./options.ts";
 import { pairedRatio, type Spread, spread } from "./statistics.ts";
 import { formatNumber, formatTable } from "./table.ts";
 
@@ -33,6 +34,7 @@ export type Method = {
   readonly load: string;
   readonly rounds: number;
   readonly seconds: number;
+  readonly warmUpSeconds: number;
   readonly connections: number;
   /** Requests a second of the open loop; undefined when there was none. */
   readonly rate: number | undefined;
@@ -136,6 +138,10 @@ export function formatReport(report: Report, against: readonly string[] = yardst
       `NOTE the machine was busy (load ${machine.loadBefore}): trust the smallest rounds and repeat when it is quiet`,
     );
   }
+  if (method.warmUpSeconds < defaultWarmUpSeconds)
+    lines.push(
+      `NOTE a warm-up of ${method.warmUpSeconds} s: the figures hold start-up costs, compare none of them`,
+    );
   for (const { name, why } of report.missing) lines.push(`skipped ${name}: ${why}`);
   for (const { name, why } of report.failed) lines.push(`FAILED ${name}: ${why}`);
   for (const row of report.rows) {

@@ -173,6 +173,7 @@ describe("options", () => {
       also: [],
       rounds: 3,
       seconds: 2,
+      warmUpSeconds: 2,
       connections: 64,
       cpuOnly: false,
     });
@@ -181,6 +182,7 @@ describe("options", () => {
   it.each([
     [{ rounds: "0" }, /--rounds .* "0"/],
     [{ seconds: "1.5" }, /--seconds .* "1.5"/],
+    [{ "warm-up": "" }, /--warm-up .* ""/],
     [{ connections: "many" }, /--connections .* "many"/],
     [{ only: "nobody" }, /No contender "nobody"; there are: m1, m2/],
     [{ also: "mine" }, /NAME=FILE/],
@@ -188,6 +190,10 @@ describe("options", () => {
   ])("refuse %j", (values, message) => {
     expect(() => parse(values)).toThrow(UsageError);
     expect(() => parse(values)).toThrow(message);
+  });
+
+  it("take no warm-up where that is asked for", () => {
+    expect(parse({ "warm-up": "0" }).warmUpSeconds).toBe(0);
   });
 
   it("write for the site when asked to, or wherever told", () => {

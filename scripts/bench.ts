@@ -6,15 +6,14 @@
 //   npm run bench -- profile m4                        where a stage spends its CPU time
 //
 // Options: --only NAMES --also NAME=FILE --against NAMES --resilience --cpu-only
-//          --rounds N --seconds N --connections N --rate N --json --name NAME --save --out FILE
+//          --rounds N --seconds N --warm-up N --connections N --rate N --json --name NAME --save --out FILE
 // Exit codes: 0 measured, 1 wrong arguments, 2 something failed to start, did not route or had errors under load,
 // 130 interrupted.
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { benchCompare } from "../bench/bench-compare.ts";
 import { benchBodies } from "../bench/bodies.ts";
 import { benchConnections } from "../bench/connections.ts";
+import { benchFleet } from "../bench/fleet.ts";
 import { UsageError } from "../bench/lineup.ts";
 import { type BenchOptions, parseOptions } from "../bench/options.ts";
 import { benchProfile } from "../bench/profile.ts";
@@ -29,6 +28,7 @@ const usage = `Usage: npm run bench [-- [compare|bodies|connections|workers|flee
   --resilience      give those a table with every protection of m4 on
   --rounds N        interleaved rounds (3)
   --seconds N       measured seconds a round (2)
+  --warm-up N       seconds of load before anything is timed (2); 0 for a rehearsal
   --connections N   connections of the load (64)
   --rate N          requests a second of the open loop (half of the slowest proxy's saturation)
   --cpu-only        closed loop only, no latencies
@@ -47,16 +47,9 @@ const commands: Readonly<Record<string, Command>> = {
   profile: benchProfile,
 };
 
-/** bench/fleet.ts measures the control plane of m3 and brings its own options. */
-async function benchFleet(args: readonly string[]): Promise<number> {
-  const file = join(import.meta.dirname, "..", "bench", "fleet.ts");
-  if (!existsSync(file)) throw new UsageError("bench/fleet.ts does not exist yet");
-  const { benchFleet } = (await import(file)) as { benchFleet: (args: readonly string[]) => Promise<number> };
-  return benchFleet(args);
-}
-
 async function main(args: readonly string[], signal: AbortSignal): Promise<number> {
-  if (args[0] === "fleet") return benchFleet(args.slice(1));
+  // It measures control planes, and brings its own options.
+  if (args[0] === "fleet") return benchFleet(args.slice(1), signal);
   const { values, positionals } = parseArguments(args);
   if (values.help === true) {
     console.log(usage);
@@ -77,6 +70,7 @@ function parseArguments(args: readonly string[]) {
     against: text,
     rounds: text,
     seconds: text,
+    "warm-up": text,
     connections: text,
     rate: text,
     name: text,
@@ -119,5 +113,7 @@ try {
   const { aborted } = interruption.signal;
   const reason: unknown = aborted ? interruption.signal.reason : error;
   console.error(`bench: ${reason instanceof Error ? reason.message : String(reason)}`);
-  process.exitCode = aborted ? interrupted : error instanceof UsageError ? 1 : 2;
+  // What was starting when the signal came may take its time to notice; at the exit it is killed.
+  if (aborted) process.exit(interrupted);
+  process.exitCode = error instanceof UsageError ? 1 : 2;
 }

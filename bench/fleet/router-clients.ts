@@ -1,19 +1,15 @@
 // Some hundred routers' ends of links in one process of the fleet bench: each is the stage's own client and receiver, with
-// its WebSocket, pings, liveness and reconnects. Only the table itself is read once for all of them: the stage's decoder
-// checks and sums it for the first client of this process; every other one compares its own bytes with those, byte for byte. In a fleet each machine would read its own copy, at the same time; on one machine that would measure the parser.
+// its WebSocket, pings, liveness and reconnects. Only what is the same for all is kept and worked on once: the bytes of a
+// message, the table in it, and the document that a delta gives. In a fleet each machine would do that with its own
+// copy, at the same time; on one machine it would measure the parser and fill the memory with a thousand tables.
 import pino from "pino";
-import { systemClock as clock } from "../../stages/m3/src/clock.ts";
-import { ControlPlaneClient } from "../../stages/m3/src/control-plane-client.ts";
-import { SnapshotReceiver } from "../../stages/m3/src/snapshot-receiver.ts";
-import {
-  asideFromBytes,
-  type Decoded,
-  decodeTable,
-  decodeTableAside,
-} from "../../stages/m3/src/table-decoder.ts";
+import { type Decoded, type FleetStage, loadRouterEnd, type RouterEnd } from "./router-end.ts";
 
 /** What the parent asks for, as JSON in the first argument. */
 export type ClientsJob = {
+  readonly stage: FleetStage;
+  /** Whether the routers offer to take deltas. */
+  readonly acceptsDeltas: boolean;
   readonly url: string;
   readonly token: string;
   readonly first: number;
@@ -28,6 +24,8 @@ export type ClientsReport = {
   readonly atMs: readonly number[];
   /** Bytes of the messages that brought it. */
   readonly bytes: number;
+  /** How many of those messages were deltas. */
+  readonly deltas: number;
   /** Links that ended since the start, and were made anew. */
   readonly lostLinks: number;
 };
@@ -37,49 +35,64 @@ export function machineNowMs(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }
 
+type Applied = { readonly atMs: number[]; bytes: number; deltas: number };
+
 export class Clients {
   readonly #job: ClientsJob;
+  readonly #end: RouterEnd;
   readonly #report: (report: ClientsReport) => void;
-  readonly #applied = new Map<number, { readonly atMs: number[]; bytes: number }>();
+  readonly #applied = new Map<number, Applied>();
   readonly #logger: pino.Logger;
   #lostLinks = 0;
-  #examined: { readonly bytes: Buffer; readonly result: Promise<Decoded> } | undefined;
+  /** The message that came last, to whichever client. */
+  #shared: Uint8Array = Buffer.alloc(0);
+  #examined: { readonly bytes: Uint8Array; readonly result: Promise<Decoded> } | undefined;
+  #patched:
+    | { readonly from: Uint8Array; readonly by: Uint8Array; readonly result: Promise<Uint8Array> }
+    | undefined;
 
-  constructor(job: ClientsJob, report: (report: ClientsReport) => void) {
+  static async load(job: ClientsJob, report: (report: ClientsReport) => void): Promise<Clients> {
+    return new Clients(job, await loadRouterEnd(job.stage), report);
+  }
+
+  private constructor(job: ClientsJob, end: RouterEnd, report: (report: ClientsReport) => void) {
     this.#job = job;
+    this.#end = end;
     this.#report = report;
     this.#logger = pino({ level: "warn" }, { write: (line: string) => this.#onWarning(line) });
   }
 
   /** Resolves when the client runs the snapshot that is current. */
   connect(id: number): Promise<void> {
-    const { url, token, maxMessageBytes } = this.#job;
+    const { url, token, maxMessageBytes, acceptsDeltas } = this.#job;
     const upToDate = Promise.withResolvers<void>();
-    const receiver = new SnapshotReceiver({ examine: (bytes) => this.#examine(bytes), apply: () => {} });
-    const client = new ControlPlaneClient({
+    let message: Uint8Array = this.#shared;
+    this.#end.start({
       url,
-      readToken: async () => token,
+      token,
       routerId: `bench-${id}`,
-      receiver,
-      onApplied: (message) => {
-        this.#onApplied(receiver.held()?.revision ?? 0, message.length);
+      maxMessageBytes,
+      logger: this.#logger,
+      incoming: (bytes) => {
+        message = this.#share(bytes);
+        return message;
+      },
+      examine: (tableJson) => this.#examine(tableJson),
+      patch: acceptsDeltas ? (documentJson, patchJson) => this.#patch(documentJson, patchJson) : undefined,
+      onApplied: (revision) => {
+        this.#onApplied(revision, message);
         upToDate.resolve();
       },
-      maxMessageBytes,
-      clock,
-      random: () => Math.random(),
-      today: () => new Date(),
-      logger: this.#logger,
     });
-    client.start();
     return upToDate.promise;
   }
 
-  #onApplied(revision: number, bytes: number): void {
-    const applied = this.#applied.get(revision) ?? { atMs: [], bytes: 0 };
+  #onApplied(revision: number, message: Uint8Array): void {
+    const applied = this.#applied.get(revision) ?? { atMs: [], bytes: 0, deltas: 0 };
     this.#applied.set(revision, applied);
     applied.atMs.push(machineNowMs());
-    applied.bytes += bytes;
+    applied.bytes += message.length;
+    if (isDelta(message)) applied.deltas += 1;
     if (applied.atMs.length < this.#job.count) return;
     this.#report({ revision, ...applied, lostLinks: this.#lostLinks });
     this.#applied.delete(revision);
@@ -90,13 +103,34 @@ export class Clients {
     else process.stderr.write(line);
   }
 
+  /** The same bytes in the buffer that came first, compared byte by byte. */
+  #share(message: Uint8Array): Uint8Array {
+    if (Buffer.compare(this.#shared, message) !== 0) this.#shared = message;
+    return this.#shared;
+  }
+
   #examine(tableJson: Uint8Array): Promise<Decoded> {
-    const bytes = Buffer.from(tableJson.buffer, tableJson.byteOffset, tableJson.byteLength);
-    if (this.#examined?.bytes.equals(bytes)) return this.#examined.result;
-    // As the router does: a small table at once, a large one in another thread.
-    const result =
-      bytes.length < asideFromBytes ? Promise.resolve(decodeTable(bytes)) : decodeTableAside(bytes);
-    this.#examined = { bytes, result };
+    if (this.#examined === undefined || !isSameMemory(this.#examined.bytes, tableJson))
+      this.#examined = { bytes: tableJson, result: this.#end.examine(tableJson) };
+    return this.#examined.result;
+  }
+
+  #patch(from: Uint8Array, by: Uint8Array): Promise<Uint8Array> {
+    const last = this.#patched;
+    if (last !== undefined && isSameMemory(last.from, from) && isSameMemory(last.by, by)) return last.result;
+    const { patch } = this.#end;
+    if (patch === undefined) throw new Error(`${this.#job.stage} knows no deltas`);
+    const result = patch(from, by);
+    this.#patched = { from, by, result };
     return result;
   }
+}
+
+function isDelta(message: Uint8Array): boolean {
+  const start = '{"type":"delta"';
+  return Buffer.from(message.subarray(0, start.length)).toString("latin1") === start;
+}
+
+function isSameMemory(a: Uint8Array, b: Uint8Array): boolean {
+  return a.buffer === b.buffer && a.byteOffset === b.byteOffset && a.length === b.length;
 }

@@ -1,0 +1,67 @@
+// The options of `npm run bench -- fleet`, checked once.
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { UsageError } from "../lineup.ts";
+import type { FleetStage } from "./router-end.ts";
+
+export type FleetOptions = {
+  /** Whose control plane and whose routers. */
+  readonly stage: FleetStage;
+  readonly routers: number;
+  readonly keys: readonly number[];
+  readonly rounds: number;
+  readonly processes: number;
+  readonly json: boolean;
+  readonly resultName: string;
+  readonly out: string | undefined;
+};
+
+const usage =
+  "npm run bench -- fleet [--stage m3|m5] [--routers N] [--keys N,N] [--rounds N] [--processes N] [--json] [--name NAME] [--save] [--out FILE]";
+
+/** Undefined when only help was asked for, which is then printed. @throws UsageError naming the option and the value */
+export function parseFleetOptions(args: readonly string[]): FleetOptions | undefined {
+  const values = parse(args);
+  if (values["help"] === true) {
+    console.log(usage);
+    return undefined;
+  }
+  const stage = values["stage"] ?? "m3";
+  if (stage !== "m3" && stage !== "m5") throw new UsageError(`--stage takes m3 or m5, not "${stage}"`);
+  const suffix = stage === "m3" ? "fleet" : `fleet-${stage}`;
+  const resultName = String(values["name"] ?? `latest-${suffix}`);
+  if (!/^[\w.-]{1,80}$/.test(resultName))
+    throw new UsageError(`--name takes letters, digits, ".", "-", "_", not "${resultName}"`);
+  const siteFile = join(import.meta.dirname, "..", "..", "site", "data", `bench-${suffix}.json`);
+  const saved = values["save"] === true ? siteFile : undefined;
+  return {
+    stage,
+    routers: whole("routers", values["routers"] ?? 1_000, 10_000),
+    keys: String(values["keys"] ?? "10,1000,100000")
+      .split(",")
+      .map((each) => whole("keys", each, 200_000)),
+    rounds: whole("rounds", values["rounds"] ?? 20, 1_000),
+    processes: whole("processes", values["processes"] ?? 2, 16),
+    json: values["json"] === true,
+    resultName,
+    out: typeof values["out"] === "string" ? values["out"] : saved,
+  };
+}
+
+function parse(args: readonly string[]): Partial<Record<string, string | boolean>> {
+  const text = { type: "string" } as const;
+  const flag = { type: "boolean" } as const;
+  const texts = { stage: text, routers: text, keys: text, rounds: text, processes: text };
+  const options = { ...texts, name: text, out: text, json: flag, save: flag, help: flag };
+  try {
+    return parseArgs({ args: [...args], options }).values;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? (error.message.split(/\. |\n/)[0] ?? "") : String(error));
+  }
+}
+
+function whole(name: string, given: unknown, max: number): number {
+  const value = Number(given);
+  if (Number.isInteger(value) && value >= 1 && value <= max) return value;
+  throw new UsageError(`--${name} takes a whole number from 1 to ${max}, not "${given}"`);
+}

@@ -1,0 +1,45 @@
+// The routers' end of m3's link, for the fleet bench.
+import { systemClock as clock } from "../../stages/m3/src/clock.ts";
+import { ControlPlaneClient } from "../../stages/m3/src/control-plane-client.ts";
+import {
+  type Link,
+  type Received,
+  SnapshotReceiver,
+  type SnapshotReceiverDependencies,
+} from "../../stages/m3/src/snapshot-receiver.ts";
+import { asideFromBytes, decodeTable, decodeTableAside } from "../../stages/m3/src/table-decoder.ts";
+import type { RouterEnd, RouterEndOptions } from "./router-end.ts";
+
+class SharingReceiver extends SnapshotReceiver {
+  readonly #incoming: RouterEndOptions["incoming"];
+
+  constructor(dependencies: SnapshotReceiverDependencies, incoming: RouterEndOptions["incoming"]) {
+    super(dependencies);
+    this.#incoming = incoming;
+  }
+
+  override receive(message: Uint8Array, link: Link): Promise<Received> {
+    return super.receive(this.#incoming(message), link);
+  }
+}
+
+export const routerEnd: RouterEnd = {
+  examine: async (tableJson) =>
+    tableJson.length < asideFromBytes ? decodeTable(tableJson) : await decodeTableAside(tableJson),
+  patch: undefined,
+  start({ url, token, routerId, maxMessageBytes, logger, incoming, examine, onApplied }) {
+    const receiver = new SharingReceiver({ examine, apply: () => {} }, incoming);
+    new ControlPlaneClient({
+      url,
+      readToken: async () => token,
+      routerId,
+      receiver,
+      onApplied: () => onApplied(receiver.held()?.revision ?? 0),
+      maxMessageBytes,
+      clock,
+      random: () => Math.random(),
+      today: () => new Date(),
+      logger,
+    }).start();
+  },
+};
