@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { FleetResult } from "../bench/fleet/fleet-report.ts";
 import type { Report } from "../bench/report.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -36,7 +37,9 @@ async function bench(...args: string[]): Promise<Ended> {
   return await run.ended;
 }
 
-const short = ["--rounds", "1", "--seconds", "1", "--connections", "4", "--rate", "200", "--name", "test"];
+// A rehearsal: what is said counts here, and a cold figure is a figure.
+const load = ["--rounds", "1", "--seconds", "1", "--connections", "4", "--rate", "200"];
+const short = [...load, "--warm-up", "0", "--name", "test"];
 
 /** A file that starts like a stage but answers with `status` and a body of its own after `goodAnswers` good ones. */
 function impostor(directory: string, goodAnswers: number): string {
@@ -89,13 +92,14 @@ describe("npm run bench", { timeout: 120_000 }, () => {
   });
 
   it("prints plain text with a row for each, when it is piped", async () => {
-    const { code, stdout, stderr } = await bench("--only", "undici-dispatch", "--cpu-only", ...short);
+    const warm = [...load, "--warm-up", "1", "--name", "test"];
+    const { code, stdout, stderr } = await bench("--only", "undici-dispatch", "--cpu-only", ...warm);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout).toMatch(/^undici-dispatch +\d/m);
     expect(stdout).not.toContain("\u001b");
   });
 
-  it("refuses to time a proxy that does not route, and says why", async () => {
+  it.concurrent("refuses to time a proxy that does not route, and says why", async () => {
     using directory = temporaryDirectory();
     const also = `impostor=${impostor(directory.path, 0)}`;
     const { code, stdout } = await bench("--only", "direct", "--cpu-only", "--also", also, ...short);
@@ -105,7 +109,7 @@ describe("npm run bench", { timeout: 120_000 }, () => {
     );
   });
 
-  it("voids a round in which a proxy answered with errors", async () => {
+  it.concurrent("voids a round in which a proxy answered with errors", async () => {
     using directory = temporaryDirectory();
     // Good for the guard's five requests, bad for every one under load.
     const also = `impostor=${impostor(directory.path, 5)}`;
@@ -115,19 +119,46 @@ describe("npm run bench", { timeout: 120_000 }, () => {
     expect(stdout).toMatch(/^impostor +- /m);
   });
 
-  it.each([
+  it.concurrent.each([
     [["--only", "nobody"], /No contender "nobody"/],
     [["dance"], /No command "dance"/],
     [["--rounds", "none"], /--rounds takes a whole number/],
     [["--frobnicate"], /--frobnicate/],
     [["profile"], /profile takes the name/],
+    [["fleet", "--stage", "m4"], /--stage takes m3 or m5, not "m4"/],
   ])("ends with 1 and one reason on wrong arguments: %j", async (args, reason) => {
     const { code, stdout, stderr } = await bench(...args);
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
     expect(stderr).toMatch(reason);
   });
 
-  it("leaves no process and no file behind when it is interrupted", async () => {
+  it.concurrent("times a change to a fleet that takes deltas, beside one that does not", async () => {
+    const fleet = ["fleet", "--stage", "m5", "--routers", "10", "--keys", "200", "--rounds", "1"];
+    const { code, stdout, stderr } = await bench(
+      ...fleet,
+      "--processes",
+      "1",
+      "--json",
+      "--name",
+      "test-fleet",
+    );
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    const { rows } = JSON.parse(stdout) as FleetResult;
+    expect(rows.map(({ push, deltas, lostLinks }) => ({ push, deltas, lostLinks }))).toEqual([
+      { push: "whole", deltas: 0, lostLinks: 0 },
+      { push: "delta", deltas: 10, lostLinks: 0 },
+    ]);
+    const [whole, delta] = rows;
+    // Ten whole tables; and ten messages that name two checksums, a version and a key.
+    expect(whole?.bytesToRouters).toBeGreaterThan(10 * (whole?.snapshotBytes ?? Number.POSITIVE_INFINITY));
+    expect(delta?.bytesToRouters).toBeLessThan(10 * 400);
+    for (const row of rows) {
+      expect(row.p50Ms).toBeGreaterThan(0);
+      expect(row.lastAckMaxMs).toBeGreaterThanOrEqual(row.p99Ms);
+    }
+  });
+
+  it.concurrent("leaves no process and no file behind when it is interrupted", async () => {
     using directory = temporaryDirectory();
     const pidFile = join(directory.path, "pid");
     const file = join(directory.path, "patient.mjs");
