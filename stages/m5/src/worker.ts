@@ -78,6 +78,8 @@ export function runWorker({ settings, logger, writeLog, drainMs, exit }: WorkerO
   // Without a supervisor nobody would end this worker, or give it another table. By itself `node:cluster` would end it at
   // once, with all its requests.
   if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
+  // Saying something to a supervisor that has just gone; the disconnect that follows is what counts.
+  cluster.worker?.on("error", () => {});
   process.on("disconnect", () => stop(0));
 }
 // #endregion worker

@@ -20,7 +20,8 @@ const request = (path = "/") => `GET ${path} HTTP/1.1\r\nHost: a\r\nX-Routing-Ke
 const gone = { code: 0, signal: null };
 
 function startWorkers(options: Partial<ClusterOptions> = {}): Promise<Cluster> {
-  return startCluster({ ...options, stage: "m5", env: { WORKERS: "2", ...options.env } });
+  const env = { WORKERS: "2", ...options.env };
+  return startCluster({ ...options, stage: "m5", env, readyDeadlineMs: deadlineMs });
 }
 
 function workersOf({ router }: Cluster): number[] {
@@ -172,14 +173,18 @@ describe("a stop", () => {
   test("SIGTERM lets every worker finish, exits with 0 and leaves no process", patient, async () => {
     await using cluster = await startWorkers();
     const workers = workersOf(cluster);
-    cluster.fault("tier1", { fault: "slow", delayMs: 500 });
+    // Long enough for all four to be there before the first is answered.
+    cluster.fault("tier1", { fault: "slow", delayMs: 2_000 });
     const clients = await Promise.all([1, 2, 3, 4].map(() => RawClient.connect(cluster.url)));
     for (const client of clients) await client.write(request());
-    await eventually(() => cluster.cell("tier1").stats().inFlight === 4, { what: "all are under way" });
+    await eventually(() => cluster.cell("tier1").stats().inFlight === 4, {
+      what: "all are under way",
+      deadlineMs,
+    });
     cluster.router.signal("SIGTERM");
     for (const client of clients) expect((await client.readResponse()).status).toBe(200);
     for (const client of clients) await client.close();
-    expect(await cluster.router.exited()).toEqual(gone);
+    expect(await cluster.router.exited(deadlineMs)).toEqual(gone);
     expect(workers.filter(isAlive)).toEqual([]);
   });
 
@@ -187,10 +192,13 @@ describe("a stop", () => {
     await using cluster = await startWorkers();
     const workers = workersOf(cluster);
     expect(workers).toHaveLength(2);
-    cluster.fault("tier1", { fault: "slow", delayMs: 500 });
+    cluster.fault("tier1", { fault: "slow", delayMs: 2_000 });
     await using client = await RawClient.connect(cluster.url);
     await client.write(request());
-    await eventually(() => cluster.cell("tier1").stats().inFlight === 1, { what: "it is under way" });
+    await eventually(() => cluster.cell("tier1").stats().inFlight === 1, {
+      what: "it is under way",
+      deadlineMs,
+    });
     cluster.router.signal("SIGKILL");
     expect((await client.readResponse()).status).toBe(200);
     await untilGone(workers);
@@ -208,6 +216,7 @@ describe("what workers are told", () => {
     for (let n = 0; n < 20; n++) {
       await eventually(async () => (await cluster.request("acme")).headers.one("x-routed-to") === "tier2", {
         what: "every worker has the table",
+        deadlineMs,
       });
     }
   });
