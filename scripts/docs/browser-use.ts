@@ -1,11 +1,10 @@
 // What a reader does on the site, done in a browser: simulations by keyboard, with the log that Node computes for the same
-// parameters; questions; the search; the live panel; and a page without JavaScript.
+// parameters; questions; the search; and a page without JavaScript.
 
-import { createServer } from "node:http";
 import type { Browser, Page } from "playwright-core";
 import { simulations } from "../../site/simulations/all.ts";
 import { defaultValues, logText, writeValues } from "../../site/simulations/simulation.ts";
-import { type Outcome, watch } from "./browser-pages.ts";
+import { type Outcome, patientMs, watch } from "./browser-pages.ts";
 
 /** The page on which each simulation stands. */
 const pageOf: Readonly<Record<string, string>> = {
@@ -38,16 +37,12 @@ export async function checkUse(browser: Browser, url: string): Promise<Outcome> 
     ]),
     ["questions", (page) => answerQuestions(page, url)],
     ["search", (page) => search(page, url)],
-    ["live panel", (page) => attach(page, url)],
   ];
   const faults: string[] = [];
   for (const [title, use] of cases) {
     const page = await context.newPage();
-    page.setDefaultTimeout(10_000);
-    watch(page, url, (words) => {
-      // Nothing runs at the address that the live panel asks at first: that is what it is asked for.
-      if (title !== "live panel") faults.push(`${title}: ${words}`);
-    });
+    page.setDefaultTimeout(patientMs);
+    watch(page, url, (words) => faults.push(`${title}: ${words}`));
     await use(page).catch((error: Error) => faults.push(`${title}: ${error.message.split("\n")[0]}`));
     await page.close();
   }
@@ -136,40 +131,6 @@ async function search(page: Page, url: string): Promise<void> {
       });
     await page.keyboard.press("Escape");
   }
-}
-
-/** The live panel against nothing, and against a stream like a router's. */
-async function attach(page: Page, url: string): Promise<void> {
-  const server = createServer((_, res) => {
-    res.writeHead(200, { "content-type": "text/event-stream", "access-control-allow-origin": url });
-    const event = (type: string, data: object) =>
-      res.write(`event: ${type}\ndata: ${JSON.stringify({ time: "2026-01-01T00:00:00.000Z", ...data })}\n\n`);
-    event("breaker", { placement: "tier1", from: "closed", to: "open" });
-    event("decision", {
-      placement: "tier1",
-      servedBy: "tier2",
-      status: 200,
-      failoverReason: "circuit-open",
-      retries: 0,
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const bound = server.address();
-  const port = typeof bound === "object" && bound !== null ? bound.port : 0;
-  try {
-    await page.goto(`${url}/m4`);
-    const panel = page.locator(".live");
-    await panel.locator("input").fill(`http://127.0.0.1:${port}`);
-    await page.keyboard.press("Enter");
-    await panel.getByText("breaker open").waitFor();
-    await panel.getByText("tier2 instead of tier1 (circuit-open): 200").waitFor();
-  } finally {
-    server.closeAllConnections();
-    server.close();
-  }
-  await page.locator(".live").getByText("The router has gone").waitFor();
-  await page.locator(".live button").click();
-  await page.locator(".live").getByText("Nothing is running at").waitFor();
 }
 
 async function readWithoutJavaScript(browser: Browser, url: string): Promise<void> {

@@ -6,7 +6,7 @@ import { join, posix } from "node:path";
 import { filesUnder } from "../stages.ts";
 
 /** The whole site, uncompressed, in bytes. */
-export const maxSiteBytes = 3 * 1024 * 1024;
+export const maxSiteBytes = 3_000_000;
 
 export interface Examination {
   readonly faults: readonly string[];
@@ -46,9 +46,9 @@ export function examineBuiltSite(folder: string, base = "/"): Examination {
   }
   const bytes = files.reduce((total, file) => total + statSync(join(folder, file)).size, 0);
   if (bytes > maxSiteBytes)
-    faults.push(`the site has ${mebibytes(bytes)}, more than ${mebibytes(maxSiteBytes)}`);
+    faults.push(`the site has ${megabytes(bytes)}, more than ${megabytes(maxSiteBytes)}`);
   const links = pages.reduce((total, page) => total + page.links.length, 0);
-  return { faults, summary: `${pages.length} pages, ${links} links, ${mebibytes(bytes)}` };
+  return { faults, summary: `${pages.length} pages, ${links} links, ${megabytes(bytes)}` };
 }
 
 function readPage(folder: string, file: string): Page {
@@ -105,6 +105,6 @@ function unescapeHtml(text: string): string {
     .replaceAll("&amp;", "&");
 }
 
-function mebibytes(bytes: number): string {
-  return `${(bytes / 1024 / 1024).toFixed(2)} MiB`;
+function megabytes(bytes: number): string {
+  return `${(bytes / 1_000_000).toFixed(2)} MB`;
 }

@@ -1,5 +1,5 @@
-// Highlighted code says the colours of both themes at every word. There are few of them: a class for each makes a page
-// half as large. site/.vitepress/theme/code.css has the colours; one that it does not know stays where it was.
+// Highlighted code says the colours of both themes at every word. There are few of them: an element or a class for each
+// makes a page half as large. site/.vitepress/theme/code.css has the colours; one that it does not know stays where it was.
 
 import { readFileSync } from "node:fs";
 
@@ -13,6 +13,8 @@ function readColours(): ReadonlyMap<string, string> {
 const colours = readColours();
 /** The colour of ordinary text: it need not be said at all. */
 const plain = "k0";
+/** The most frequent colours need no class: the shortest elements that say nothing to a screen reader stand for them. */
+const elements: Readonly<Record<string, string>> = { k1: "i", k3: "b", k2: "u" };
 
 interface Element {
   readonly type: string;
@@ -32,14 +34,15 @@ export const colourByClass = {
     if (name === undefined) return;
     delete node.properties["style"];
     if (name === plain) return;
-    node.properties["class"] = name;
-    // The shortest tag there is; it stands around most words of all code, twice on a page.
-    node.tagName = "i";
+    node.tagName = elements[name] ?? "i";
+    if (elements[name] === undefined) node.properties["class"] = name;
   },
   /** Ordinary text needs no element around it either, and lines none that nobody highlights. */
   code(node: Element): void {
     const unwrapped = (child: Element): Element[] =>
-      Object.keys(child.properties ?? { text: true }).length === 0 ? (child.children ?? []) : [child];
+      child.tagName === "span" && Object.keys(child.properties ?? {}).length === 0
+        ? (child.children ?? [])
+        : [child];
     const pieces = (node.children ?? []).flatMap((line) =>
       line.type === "element" ? (line.children ?? []).flatMap(unwrapped) : [line],
     );
@@ -53,6 +56,7 @@ function joined(pieces: Element[], next: Element): Element[] {
   const isSame =
     last !== undefined &&
     last.type === next.type &&
+    last.tagName === next.tagName &&
     JSON.stringify(last.properties) === JSON.stringify(next.properties);
   if (!isSame) {
     pieces.push(next);

@@ -170,8 +170,8 @@ describe("the built site", () => {
   });
 
   test("is refused when it is too large", () => {
-    using tree = plantTree({ "index.html": page(""), "large.js": "x".repeat(3 * 1024 * 1024) });
-    expect(examineBuiltSite(tree.root).faults).toEqual([expect.stringContaining("more than 3.00 MiB")]);
+    using tree = plantTree({ "index.html": page(""), "large.js": "x".repeat(3_000_000) });
+    expect(examineBuiltSite(tree.root).faults).toEqual([expect.stringContaining("more than 3.00 MB")]);
   });
 });
 

@@ -2,6 +2,7 @@
 
 import { type CheckResult, error, warning } from "../check.ts";
 import { findBrowser, howToGetBrowser, launchBrowser } from "../docs/browser.ts";
+import { checkLivePanel } from "../docs/browser-live.ts";
 import { checkPages } from "../docs/browser-pages.ts";
 import { checkUse } from "../docs/browser-use.ts";
 import { buildSite } from "../docs/build.ts";
@@ -28,11 +29,14 @@ async function run(root: string): Promise<CheckResult> {
   await using server = await serveFolder(builtSiteFolder(root));
   const browser = await launchBrowser(program);
   try {
-    const pages = await checkPages(browser, server.url, builtSiteFolder(root));
-    const use = await checkUse(browser, server.url);
+    const outcomes = await Promise.all([
+      checkPages(browser, server.url, builtSiteFolder(root)),
+      checkUse(browser, server.url),
+      checkLivePanel(browser, server.url, root),
+    ]);
     return {
-      looked: `${pages.looked}; ${use.looked}`,
-      findings: [...pages.faults, ...use.faults].map((fault) => error("site", fault)),
+      looked: outcomes.map(({ looked }) => looked).join("; "),
+      findings: outcomes.flatMap(({ faults }) => faults).map((fault) => error("site", fault)),
     };
   } finally {
     await browser.close();

@@ -6,7 +6,7 @@ import { builtSiteFolder, examineBuiltSite } from "../docs/built-site.ts";
 
 export const check = {
   name: "docs-site",
-  title: "The site builds, without dead links or anchors, under 3 MiB",
+  title: "The site builds, without dead links or anchors, under 3 MB",
   order: 70,
   run,
 };
