@@ -54,6 +54,39 @@ export function describeAccessLog(contract: Contract): void {
       expect(await lineFor(scene.path("/refused"))).toMatchObject({ status: 400, outcome: "complete" });
     });
 
+    test("has a line for bytes that are no request, under the id of the answer", async ({ skip }) => {
+      readable(skip);
+      using scene = contract.scene();
+      const response = await contract.send(scene.request({ fields: ["No colon here"] }));
+      const id = response.headers.one("x-request-id");
+      const line = await eventually(() => contract.router.logs?.().find((each) => each["requestId"] === id), {
+        what: "a log line for the refusal",
+        deadlineMs: 5000,
+      });
+      expect(line).toMatchObject({ event: "request", status: 400, outcome: "complete" });
+    });
+
+    test("says client-aborted when the client closed in the middle of its body, and counts no answer", async ({
+      skip,
+    }) => {
+      readable(skip);
+      // The answer before this one went over the same connection to the cell.
+      using before = contract.scene();
+      await contract.send(before.request());
+      const arrived = Promise.withResolvers<void>();
+      using scene = contract.scene(async ({ connection }) => {
+        arrived.resolve();
+        await connection.untilClosed();
+      });
+      const target = scene.path("/half");
+      const client = await contract.connect();
+      const fields = ["Content-Length: 100"];
+      await client.write(scene.request({ method: "POST", target, fields, body: "half" }));
+      await within(arrived.promise, 5000, "the request reaches the cell");
+      await client.close();
+      expect(await lineFor(target)).toMatchObject({ outcome: "client-aborted", bytesIn: 4, bytesOut: 0 });
+    });
+
     test("says client-aborted when the client left", async ({ skip }) => {
       readable(skip);
       const arrived = Promise.withResolvers<void>();

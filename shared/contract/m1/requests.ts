@@ -3,6 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { chunk, responseBytes } from "../messages.ts";
 import type { Contract } from "./contract.ts";
+import { expectNothingThrough } from "./nothing-through.ts";
 import { expectProblem } from "./problem.ts";
 
 export function describeRequests(contract: Contract): void {
@@ -201,6 +202,18 @@ export function describeRequests(contract: Contract): void {
       const response = await contract.send(scene.request(parts(scene.path())));
       expectProblem(response, 431, 414);
       expect(scene.seen).toEqual([]);
+    });
+
+    test("answers trailers that are too long, and reads nothing behind them", async () => {
+      // More of them arrives after the fault: it must not cut the answer off.
+      using scene = contract.scene();
+      const fields = ["Transfer-Encoding: chunked"];
+      const body = `5\r\nhello\r\n0\r\n${"X-Trailer: x\r\n".repeat(10_000)}\r\n`;
+      await using client = await contract.connect();
+      client.writeNow(scene.request({ method: "POST", fields, body }));
+      expectProblem(await client.readResponse({ method: "POST" }), 431, 413, 400);
+      await client.untilClosed();
+      await expectNothingThrough(contract, scene);
     });
   });
 }

@@ -129,6 +129,16 @@ export const headAttacks: readonly Attack[] = [
     bytes: (scene: Scene) =>
       `${(line as (path: string) => string)(scene.path())}\r\nHost: a\r\nX-Routing-Key: acme\r\n\r\n${smuggled(scene)}`,
   })),
+  ...["a/b", "a@b", "a, b", "a?b", "a#b", "a\\b", "a<b", "\xe9"].map((host) => ({
+    title: `Host: ${JSON.stringify(host)}`,
+    why: "RFC 9112 §3.2: the cell would find another host in it, and build links and caches on that.",
+    bytes: (scene: Scene) => `GET ${scene.path()} HTTP/1.1\r\nHost: ${host}\r\nX-Routing-Key: acme\r\n\r\n`,
+  })),
+  {
+    title: "a fragment in the target",
+    why: "RFC 9112 §3.2: the router would choose by a path that the cell cuts off before it serves.",
+    bytes: (scene) => `GET ${scene.path()}#x HTTP/1.1\r\nHost: a\r\nX-Routing-Key: acme\r\n\r\n`,
+  },
   {
     title: "the preface of HTTP/2",
     why: "A cell that answers in HTTP/2 would leave the router relaying frames that it cannot read.",

@@ -1,6 +1,7 @@
 // Starts the router: reads the settings, wires the parts, and stops cleanly on a signal. Holds no rule of its own.
 
 import { randomUUID } from "node:crypto";
+import { isIPv6 } from "node:net";
 import pino from "pino";
 import { AccessLog } from "./access-log.ts";
 import { systemClock as clock } from "./clock.ts";
@@ -30,14 +31,15 @@ async function main(): Promise<void> {
   const store = new TableStore();
   store.swap(staticRoutingTable(settings.CELLS));
   const upstreams = new Upstreams();
+  const accessLog = new AccessLog(logger);
   const proxy = new ProxyHandler({
     store,
     upstreams,
-    accessLog: new AccessLog(logger),
+    accessLog,
     clock,
     newRequestId: randomUUID,
   });
-  const server = new DataServer({ handle: proxy.handle, clock, newRequestId: randomUUID });
+  const server = new DataServer({ handle: proxy.handle, accessLog, clock, newRequestId: randomUUID });
 
   const stop = async (signal: string): Promise<void> => {
     logger.info({ event: "stopping", signal });
@@ -54,7 +56,8 @@ async function main(): Promise<void> {
   process.once("SIGINT", stop);
 
   const port = await server.listen(settings.PORT, settings.HOST);
-  destination.write(`${JSON.stringify({ event: "ready", url: `http://${settings.HOST}:${port}` })}\n`);
+  const host = isIPv6(settings.HOST) ? `[${settings.HOST}]` : settings.HOST;
+  destination.write(`${JSON.stringify({ event: "ready", url: `http://${host}:${port}` })}\n`);
 }
 
 main().catch(fail);

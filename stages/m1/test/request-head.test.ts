@@ -65,6 +65,8 @@ describe("readRequestHead", () => {
     ],
     ["the target *", { method: "OPTIONS", target: "*" }, "target-not-supported"],
     ["a target without a slash", { target: "a/b" }, "unsupported-target"],
+    ["a target with a fragment", { target: "/a#b" }, "unsupported-target"],
+    ["an absolute target with a fragment", { target: "http://a/#b" }, "unsupported-target"],
     ["an absolute target of another scheme", { target: "ftp://a/b" }, "unsupported-target"],
     ["an absolute target with user information", { target: "http://u:p@a/b" }, "unsupported-target"],
   ])("judges %s", (_, changes, expected) => {

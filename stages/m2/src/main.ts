@@ -1,6 +1,7 @@
 // Starts the router: reads the settings, wires the parts, and stops cleanly on a signal. Holds no rule of its own.
 
 import { randomUUID } from "node:crypto";
+import { isIPv6 } from "node:net";
 import pino from "pino";
 import { AccessLog } from "./access-log.ts";
 import { AdminServer, sendJson } from "./admin.ts";
@@ -43,14 +44,15 @@ async function main(): Promise<void> {
   process.on("SIGHUP", () => source.reload());
   await source.start();
 
+  const accessLog = new AccessLog(logger);
   const proxy = new ProxyHandler({
     store,
     upstreams,
-    accessLog: new AccessLog(logger),
+    accessLog,
     clock,
     newRequestId: randomUUID,
   });
-  const server = new DataServer({ handle: proxy.handle, clock, newRequestId: randomUUID });
+  const server = new DataServer({ handle: proxy.handle, accessLog, clock, newRequestId: randomUUID });
 
   let accepting = false;
   const admin = new AdminServer();
@@ -76,10 +78,9 @@ async function main(): Promise<void> {
 
   const adminUrl = `http://127.0.0.1:${await admin.listen(settings.ADMIN_PORT)}`;
   const port = await server.listen(settings.PORT, settings.HOST);
+  const host = isIPv6(settings.HOST) ? `[${settings.HOST}]` : settings.HOST;
   accepting = true;
-  destination.write(
-    `${JSON.stringify({ event: "ready", url: `http://${settings.HOST}:${port}`, adminUrl })}\n`,
-  );
+  destination.write(`${JSON.stringify({ event: "ready", url: `http://${host}:${port}`, adminUrl })}\n`);
 }
 
 /** The table in use, without the routing keys: they can be many, and they are tenants' names. */

@@ -76,6 +76,9 @@ export function readRequestHead(request: RawRequest): RequestHeadResult {
 }
 // #endregion read-request-head
 
+/** Host and port. No comma: a list of hosts is not a host. https://www.rfc-editor.org/rfc/rfc3986#section-3.2.2 */
+const hostBytes = /^[-._~%!$&'()*+;=:[\]0-9A-Za-z]*$/;
+
 type TargetResult = { ok: true; path: string; host: string | undefined } | { ok: false; code: ErrorCode };
 
 /**
@@ -87,13 +90,14 @@ function readTarget({ target, httpVersion, rawHeaders }: RawRequest): TargetResu
   const hosts = valuesOf(rawHeaders, "host");
   // https://www.rfc-editor.org/rfc/rfc9112#section-3.2: none in HTTP/1.1, or more than one, is an error.
   if (hosts.length > 1 || (hosts.length === 0 && httpVersion === "1.1")) return refused("ambiguous-host");
-  if (hosts[0] !== undefined && /[\s,/?#@]/.test(hosts[0])) return refused("ambiguous-host");
+  if (hosts[0] !== undefined && !hostBytes.test(hosts[0])) return refused("ambiguous-host");
+  // A client keeps the fragment to itself. https://www.rfc-editor.org/rfc/rfc9112#section-3.2.1
+  if (target.includes("#")) return refused("unsupported-target");
   if (target.startsWith("/")) return { ok: true, path: target, host: hosts[0] };
   if (target === "*") return refused("target-not-supported");
 
-  const absolute = /^https?:\/\/([^/?#@\s]+)([/?][^#]*)?$/i.exec(target);
-  if (absolute === null) return refused("unsupported-target");
-  const [, authority, rest = ""] = absolute;
+  const [, authority = "", rest = ""] = /^https?:\/\/([^/?]+)([/?].*)?$/i.exec(target) ?? [];
+  if (authority === "" || !hostBytes.test(authority)) return refused("unsupported-target");
   return { ok: true, path: rest.startsWith("/") ? rest : `/${rest}`, host: authority };
 }
 

@@ -1,6 +1,7 @@
 // Starts the router: reads the settings, wires the parts, and stops cleanly on a signal. Holds no rule of its own.
 
 import { randomUUID } from "node:crypto";
+import { isIPv6 } from "node:net";
 import { join } from "node:path";
 import pino, { type Logger } from "pino";
 import { AccessLog } from "./access-log.ts";
@@ -53,16 +54,17 @@ async function main(): Promise<void> {
   const pushed = snapshotSource(settings, source, store, logger);
   await (pushed ?? source).start();
 
+  const accessLog = new AccessLog(logger, [metrics.requestEnded, events.requestEnded]);
   const proxy = new ProxyHandler({
     store,
     upstreams,
     resilience,
     attempts: new Attempts({ resilience, metrics, clock, random: () => Math.random() }),
-    accessLog: new AccessLog(logger, [metrics.requestEnded, events.requestEnded]),
+    accessLog,
     clock,
     newRequestId: randomUUID,
   });
-  const server = new DataServer({ handle: proxy.handle, clock, newRequestId: randomUUID });
+  const server = new DataServer({ handle: proxy.handle, accessLog, clock, newRequestId: randomUUID });
 
   let accepting = false;
   const admin = new AdminServer();
@@ -104,10 +106,9 @@ async function main(): Promise<void> {
 
   const adminUrl = `http://127.0.0.1:${await admin.listen(settings.ADMIN_PORT)}`;
   const port = await server.listen(settings.PORT, settings.HOST);
+  const host = isIPv6(settings.HOST) ? `[${settings.HOST}]` : settings.HOST;
   accepting = true;
-  destination.write(
-    `${JSON.stringify({ event: "ready", url: `http://${settings.HOST}:${port}`, adminUrl })}\n`,
-  );
+  destination.write(`${JSON.stringify({ event: "ready", url: `http://${host}:${port}`, adminUrl })}\n`);
 }
 
 /** The resilience side of the wiring: what follows the table, and who hears of its changes. */

@@ -10,6 +10,7 @@ import {
 } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import type { AccessLog } from "./access-log.ts";
 import type { Clock } from "./clock.ts";
 import { ClientError, type ErrorCode, problemBody, problemOf } from "./errors.ts";
 
@@ -39,6 +40,7 @@ const lingerMs = 1_000;
 
 export interface DataServerDependencies {
   readonly handle: RequestListener;
+  readonly accessLog: AccessLog;
   readonly clock: Clock;
   readonly newRequestId: () => string;
 }
@@ -133,10 +135,15 @@ export class DataServer {
     // A client that is gone needs no answer; its requests hear of it by the close of the connection.
     if (!socket.writable || isConnectionLost(error)) return void socket.destroy();
     const code = clientErrorCode(error);
-    const requests = [...(this.#active.get(socket)?.values() ?? [])];
-    const incomplete = requests.find((req) => !req.complete);
-    if (incomplete !== undefined) {
-      // The fault is in the body of a request under way: its own handler answers.
+    const requests = [...(this.#active.get(socket) ?? [])];
+    const [res, incomplete] = requests.find(([, req]) => !req.complete) ?? [];
+    if (res !== undefined && incomplete !== undefined) {
+      // Half a body, and the client's end: it has left, and its handler hears of it by the close of the connection.
+      if (isEndOfInput(error)) return void socket.destroy();
+      // The fault is in the body of a request under way: its own handler answers, for the last time on this connection.
+      // What follows is faulty too, and must not cut that answer off.
+      this.#refused.add(socket);
+      res.shouldKeepAlive = false;
       if (incomplete.listenerCount("error") > 0)
         incomplete.emit("error", new ClientError(code, { cause: error }));
       else socket.destroy();
@@ -155,6 +162,9 @@ export class DataServer {
     const requestId = this.#deps.newRequestId();
     const body = problemBody(code, requestId);
     const { status, title } = problemOf(code);
+    // What it asked for is not known: no method and no path can be trusted.
+    const nothing = { method: "", path: "", durationMs: 0, bytesIn: 0, bytesOut: 0 } as const;
+    this.#deps.accessLog.record({ requestId, ...nothing, status, outcome: "complete", code });
     socket.end(
       `HTTP/1.1 ${status} ${title}\r\nContent-Type: application/problem+json\r\n` +
         `Content-Length: ${Buffer.byteLength(body)}\r\nX-Request-Id: ${requestId}\r\nConnection: close\r\n\r\n${body}`,
@@ -174,6 +184,10 @@ const idle = Symbol("idle");
 
 function isConnectionLost(error: NodeJS.ErrnoException): boolean {
   return error.code === "ECONNRESET" || error.code === "EPIPE";
+}
+
+function isEndOfInput(error: NodeJS.ErrnoException): boolean {
+  return error.code === "HPE_INVALID_EOF_STATE";
 }
 
 function clientErrorCode(error: Error): ErrorCode {

@@ -1,6 +1,7 @@
 // Starts the router: reads the settings, wires the parts, and stops cleanly on a signal. Holds no rule of its own.
 
 import cluster from "node:cluster";
+import { isIPv6 } from "node:net";
 import { join } from "node:path";
 import pino, { type Logger } from "pino";
 import { Registry } from "prom-client";
@@ -99,10 +100,9 @@ async function main(): Promise<void> {
 
   const adminUrl = `http://127.0.0.1:${await admin.listen(settings.ADMIN_PORT)}`;
   const port = await traffic.listen(settings.PORT, settings.HOST);
+  const host = isIPv6(settings.HOST) ? `[${settings.HOST}]` : settings.HOST;
   accepting = true;
-  destination.write(
-    `${JSON.stringify({ event: "ready", url: `http://${settings.HOST}:${port}`, adminUrl })}\n`,
-  );
+  destination.write(`${JSON.stringify({ event: "ready", url: `http://${host}:${port}`, adminUrl })}\n`);
 }
 
 type Change = (type: "breaker" | "health", placement: string, to: string, from: string) => void;
