@@ -46,6 +46,8 @@ export interface UpstreamUser {
   onDrain(): void;
 }
 
+const noBody = { kind: "none" } as const;
+
 type State = "connecting" | "head" | "body" | "idle" | "closed";
 
 /** One for all connections: what is read is used or copied before anything else is read. */
@@ -121,6 +123,8 @@ export class UpstreamConnection implements Timed {
     this.#user = user;
     this.#method = method;
     this.answerStarted = false;
+    // Until this answer has a body, the bytes of the last one would be told as its own.
+    this.#body.begin(noBody, "wire");
     if (this.#state !== "idle") return;
     this.#state = "head";
     this.deadlineMs = never;
