@@ -13,6 +13,10 @@ describe("readSettings", () => {
     expect(read).toThrow(/LOG_LEVEL="loud"/);
   });
 
+  test.each(["", " ", "http", "-1", "80.5", "0x50", "1e3"])("takes %j for no port", (PORT) => {
+    expect(() => readSettings({ PORT })).toThrow(/PORT=/);
+  });
+
   test("reads the endpoints of cells", () => {
     const { CELLS } = readSettings({ CELLS: "visa=http://127.0.0.1:1, tier1=http://127.0.0.1:2" });
     expect([...CELLS]).toEqual([

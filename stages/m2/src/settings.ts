@@ -3,7 +3,11 @@
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 
-const port = z.coerce.number().int().min(0).max(65_535);
+const port = z
+  .string()
+  .regex(/^\d{1,5}$/, "expected a port, 0 to 65535")
+  .transform(Number)
+  .pipe(z.number().max(65_535));
 const levels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 
 // #region settings

@@ -13,6 +13,10 @@ describe("readSettings", () => {
     expect(read).toThrow(/LOG_LEVEL="loud"/);
   });
 
+  test.each(["", " ", "http", "-1", "80.5", "0x50", "1e3"])("takes %j for no port", (PORT) => {
+    expect(() => readSettings({ PORT })).toThrow(/PORT=/);
+  });
+
   test("takes the routing table beside the stage and the admin port 8082 unless told otherwise", () => {
     const { ROUTING_FILE, ADMIN_PORT } = readSettings({});
     expect(ROUTING_FILE).toMatch(/routing\.json$/);
