@@ -2,6 +2,7 @@
 // its WebSocket, pings, liveness and reconnects. Only what is the same for all is kept and worked on once: the bytes of a
 // message, the table in it, and the document that a delta gives. In a fleet each machine would do that with its own
 // copy, at the same time; on one machine it would measure the parser and fill the memory with a thousand tables.
+import { setImmediate } from "node:timers/promises";
 import pino from "pino";
 import { type Decoded, type FleetStage, loadRouterEnd, type RouterEnd } from "./router-end.ts";
 
@@ -47,6 +48,8 @@ export class Clients {
   /** The message that came last, to whichever client. */
   #shared: Uint8Array = Buffer.alloc(0);
   #examined: { readonly bytes: Uint8Array; readonly result: Promise<Decoded> } | undefined;
+  /** Clients go on one after the other. */
+  #turn: Promise<void> = Promise.resolve();
   #patched:
     | { readonly from: Uint8Array; readonly by: Uint8Array; readonly result: Promise<Uint8Array> }
     | undefined;
@@ -77,7 +80,7 @@ export class Clients {
         message = this.#share(bytes);
         return message;
       },
-      examine: (tableJson) => this.#examine(tableJson),
+      examine: (tableJson) => this.#inTurn(this.#examine(tableJson)),
       patch: acceptsDeltas ? (documentJson, patchJson) => this.#patch(documentJson, patchJson) : undefined,
       onApplied: (revision) => {
         this.#onApplied(revision, message);
@@ -107,6 +110,18 @@ export class Clients {
   #share(message: Uint8Array): Uint8Array {
     if (Buffer.compare(this.#shared, message) !== 0) this.#shared = message;
     return this.#shared;
+  }
+
+  /**
+   * `shared`, but not for all at once: what each client makes of it would hold up the pings of the others, and links that
+   * are well would be taken for dead.
+   */
+  async #inTurn<T>(shared: Promise<T>): Promise<T> {
+    const result = await shared;
+    const turn = this.#turn.then(() => setImmediate());
+    this.#turn = turn;
+    await turn;
+    return result;
   }
 
   #examine(tableJson: Uint8Array): Promise<Decoded> {
