@@ -27,6 +27,9 @@ export interface DataPlaneOptions {
   readonly reusePort: boolean;
 }
 
+/** How long idle connections may bring one more request when the whole router stops. */
+const stopGraceMs = 1_000;
+
 // #region data-plane
 export class DataPlane {
   readonly metrics: Metrics;
@@ -73,8 +76,10 @@ export class DataPlane {
   /**
    * Finishes the requests under way, for `drainMs` at most, and writes the last lines. Before that, idle connections may
    * bring one more request for `idleGraceMs`.
+   *
+   * @default idleGraceMs 1000
    */
-  async stop(drainMs: number, idleGraceMs = 0): Promise<void> {
+  async stop(drainMs: number, idleGraceMs = stopGraceMs): Promise<void> {
     await this.#server.drain(drainMs, idleGraceMs);
     this.#pool.destroy();
     this.#accessLog.flush();

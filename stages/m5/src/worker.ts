@@ -38,7 +38,7 @@ export function runWorker({ settings, logger, writeLog, drainMs, exit }: WorkerO
   });
 
   let stopping = false;
-  const stop = async (idleGraceMs: number): Promise<void> => {
+  const stop = async (idleGraceMs?: number): Promise<void> => {
     if (stopping) return plane.endGrace();
     stopping = true;
     await plane.stop(drainMs, idleGraceMs);
@@ -70,7 +70,7 @@ export function runWorker({ settings, logger, writeLog, drainMs, exit }: WorkerO
     }
   });
 
-  process.on("SIGTERM", () => stop(0));
+  process.on("SIGTERM", () => stop());
   // Ctrl-C reaches the whole group; it is the supervisor that says when to stop.
   process.on("SIGINT", () => {});
   // So does the end of a terminal, and a reload is the supervisor's business.

@@ -188,6 +188,22 @@ describe("a stop", () => {
     expect(workers.filter(isAlive)).toEqual([]);
   });
 
+  // A client sends before it can know that its connection is being closed: without a grace that request is lost.
+  test.each(["1", "2"])(
+    "SIGTERM lets an idle connection bring one more request, %s worker(s)",
+    patient,
+    async (WORKERS) => {
+      await using cluster = await startWorkers({ env: { WORKERS } });
+      await using client = await RawClient.connect(cluster.url);
+      await client.request(request());
+      cluster.router.signal("SIGTERM");
+      await cluster.router.waitForLog(({ event }) => event === "stopping", deadlineMs);
+      expect((await client.request(request())).status).toBe(200);
+      await client.close();
+      expect(await cluster.router.exited(deadlineMs)).toEqual(gone);
+    },
+  );
+
   test("a killed supervisor takes its workers along, after their requests", patient, async () => {
     await using cluster = await startWorkers();
     const workers = workersOf(cluster);
