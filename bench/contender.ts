@@ -32,6 +32,8 @@ export type Contender = {
   readonly about: string;
   /** Runs without being named in `--only`. */
   readonly byDefault: boolean;
+  /** Whether `workers` of the context means anything to it. @default false */
+  readonly hasWorkers?: boolean;
   readonly find: () => Availability;
   readonly start: (context: StartContext) => Promise<Running>;
 };

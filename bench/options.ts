@@ -41,9 +41,9 @@ type Values = Readonly<Record<string, string | boolean | undefined>>;
 function parseAlso(pair: string, resilience: boolean): Contender {
   const [, name, file] = /^([\w.-]{1,40})=(.+)$/.exec(pair) ?? [];
   if (name === undefined || file === undefined) throw new UsageError(`--also takes NAME=FILE, not "${pair}"`);
-  return stageLike(name, resolve(file), `${file}, started like a stage; its standard output to a file`, {
-    resilience,
-  });
+  const about = `${file}, started like a stage; its standard output to a file`;
+  // Whoever names it to `bench -- workers` says that it has some.
+  return stageLike(name, resolve(file), about, { resilience, hasWorkers: true });
 }
 
 /** Where the site reads the figures that it draws. */

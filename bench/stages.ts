@@ -37,16 +37,19 @@ type StageOptions = {
   readonly resilience?: boolean;
   /** @default true */
   readonly byDefault?: boolean;
+  /** Whether it understands WORKERS. @default false */
+  readonly hasWorkers?: boolean;
 };
 
 /** A contender that keeps the stages' promise: environment in, one ready line out, the access log on standard output. */
 export function stageLike(name: string, main: string, about: string, more: StageOptions = {}): Contender {
-  const { resilience = false, byDefault = true } = more;
+  const { resilience = false, byDefault = true, hasWorkers = false } = more;
   return {
     name,
     kind: "stage",
     about,
     byDefault,
+    hasWorkers,
     find: () =>
       existsSync(main)
         ? { kind: "available", version: packageVersion() }
@@ -73,12 +76,12 @@ function packageVersion(): string {
 function stage(name: keyof typeof titles): Contender {
   const resilience = name === "m4" || name === "m5";
   const about = `stages/${name}: ${titles[name]}${resilience ? ", every protection on" : ""}; JSON access log to a file`;
-  return stageLike(name, mainOf(name), about, { resilience });
+  return stageLike(name, mainOf(name), about, { resilience, hasWorkers: name === "m5" });
 }
 
 function withoutProtections(name: "m4" | "m5"): Contender {
   const about = `stages/${name} with a routing table of m2: no protection on; JSON access log to a file`;
-  return stageLike(`${name}-plain`, mainOf(name), about, { byDefault: false });
+  return stageLike(`${name}-plain`, mainOf(name), about, { byDefault: false, hasWorkers: name === "m5" });
 }
 
 function mainOf(name: string): string {

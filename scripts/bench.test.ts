@@ -9,6 +9,7 @@ import { descendants, parseStat, readTree } from "../bench/process-tree.ts";
 import { formatCells, parseCells, routingJson } from "../bench/routes.ts";
 import { pairedRatio, rotatedRounds, spread } from "../bench/statistics.ts";
 import { formatNumber, formatTable } from "../bench/table.ts";
+import { workersLineup } from "../bench/workers.ts";
 
 const cells = {
   visa: "http://127.0.0.1:1",
@@ -200,6 +201,11 @@ describe("options", () => {
     expect(parse({}).out).toBeUndefined();
     expect(parse({ save: true }).out).toMatch(/site\/data\/bench\.json$/);
     expect(parse({ save: true, out: "x.json" }).out).toBe("x.json");
+  });
+
+  it("double who has workers, and leave the others as they are", () => {
+    const names = workersLineup(select(["m5", "m4", "nginx"])).map(({ name }) => name);
+    expect(names).toEqual(["m5-x1", "m5-x2", "m4", "nginx-x1", "nginx-x2"]);
   });
 
   it("take contenders in the order named, each once", () => {

@@ -50,6 +50,7 @@ function haproxyPeer(name: string, log: boolean): Contender {
     kind: "peer",
     about: `HAProxy, 1 thread, http-reuse always, key map, forwarding headers, ${log ? "JSON access log to a file" : "no access log"}`,
     byDefault: log,
+    hasWorkers: true,
     find() {
       const { stdout, error } = spawnSync("haproxy", ["-v"], { encoding: "utf8" });
       if (error !== undefined) return { kind: "missing", why: "HAProxy is not installed" };

@@ -64,6 +64,7 @@ function nginxPeer(name: string, log: boolean): Contender {
     kind: "peer",
     about: `nginx, 1 worker, keep-alive upstreams, key map, forwarding headers, ${log ? "JSON access log buffered to a file" : "no access log"}`,
     byDefault: log,
+    hasWorkers: true,
     find() {
       const { stderr, error } = spawnSync("nginx", ["-v"], { encoding: "utf8" });
       if (error !== undefined) return { kind: "missing", why: "nginx is not installed" };
