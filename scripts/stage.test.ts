@@ -91,7 +91,15 @@ function runStage(...args: string[]) {
   return runNode(script, args, { cwd: projectRoot });
 }
 
-describe("the demo", () => {
+// The runs wait more than they work: for a time limit that a demo shows, for a process to start. Each has ports and a state
+// folder of its own, so they wait together. The longest stand first.
+describe.concurrent("the demo", () => {
+  test.each(laterStages.toReversed())("of %s holds every step to its promise too", async (stage) => {
+    const { code, output } = await runStage(stage, "--demo", "--port", "0");
+    expect(output).toMatch(new RegExp(`^Demo ${stage}: all \\d+ steps as promised\\.$`, "m"));
+    expect(code).toBe(0);
+  });
+
   test("holds every step to its promise and leaves nothing behind", async () => {
     await using run = new StageRun(["m1", "--demo"]);
     const { pids } = await run.parts();
@@ -100,12 +108,6 @@ describe("the demo", () => {
     const statuses = run.events.filter(({ event }) => event === "answer").map(({ status }) => status);
     expect(statuses).toEqual([200, 200, 200, 400, 200, 502, 200, 200]);
     await expectAllGone(pids);
-  });
-
-  test.each(laterStages)("of %s holds every step to its promise too", async (stage) => {
-    const { code, output } = await runStage(stage, "--demo", "--port", "0");
-    expect(output).toMatch(new RegExp(`^Demo ${stage}: all \\d+ steps as promised\\.$`, "m"));
-    expect(code).toBe(0);
   });
 
   test("fails and names the step when the router answers something else", async () => {
@@ -134,7 +136,7 @@ describe("the demo", () => {
   });
 });
 
-describe("the stack stays up", () => {
+describe.concurrent("the stack stays up", () => {
   test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
     "until %s, and then leaves nothing behind",
     async (signal) => {
@@ -208,14 +210,14 @@ describe("the stack stays up", () => {
   });
 });
 
-test("a part that does not start is quoted with its last words, and the rest of the stack goes", async () => {
+test.concurrent("a part that does not start is quoted with its last words, and the rest of the stack goes", async () => {
   using overlay = plantTree({ "main.ts": `console.error("out of luck"); process.exit(3);` });
   const { code, output } = await runStage("m1", "--port", "0", "--overlay", overlay.root);
   expect(output).toMatch(/^stage: .*router ended before it was ready \(exit 3\)\n {2}out of luck\n$/m);
   expect(code).toBe(1);
 });
 
-test("a stage that does not keep its own promise is our fault: exit code 2", async () => {
+test.concurrent("a stage that does not keep its own promise is our fault: exit code 2", async () => {
   using clone = plantTree();
   for (const path of ["package.json", "scripts", "shared", "stages/m1"]) clone.copy(path);
   linkPackages(clone);
@@ -232,6 +234,21 @@ test("a stage that does not keep its own promise is our fault: exit code 2", asy
     /^stage: demo m1, step 2 "A tenant on a shared tier": expected x-routed-to to be tier1/m,
   );
   expect(code).toBe(2);
+});
+
+test.concurrent("runs in a clone whose path has a space", async () => {
+  using clone = plantTree();
+  for (const path of ["package.json", "scripts", "shared", "stages/m1"]) clone.copy(path);
+  linkPackages(clone);
+  const { code, output } = await runNode(
+    join(clone.root, "scripts/stage.ts"),
+    ["m1", "--demo", "--port", "0"],
+    {
+      cwd: clone.root,
+    },
+  );
+  expect(output).toContain("all 7 steps as promised");
+  expect(code).toBe(0);
 });
 
 describe("a request that cannot be met takes one line and exit code 1", () => {
@@ -274,21 +291,6 @@ describe("a request that cannot be met takes one line and exit code 1", () => {
     expect(output).toContain("put -- before the flags");
     expect(code).toBe(1);
   });
-});
-
-test("runs in a clone whose path has a space", async () => {
-  using clone = plantTree();
-  for (const path of ["package.json", "scripts", "shared", "stages/m1"]) clone.copy(path);
-  linkPackages(clone);
-  const { code, output } = await runNode(
-    join(clone.root, "scripts/stage.ts"),
-    ["m1", "--demo", "--port", "0"],
-    {
-      cwd: clone.root,
-    },
-  );
-  expect(output).toContain("all 7 steps as promised");
-  expect(code).toBe(0);
 });
 
 test("--help tells every flag", async () => {
