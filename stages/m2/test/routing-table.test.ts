@@ -172,6 +172,7 @@ describe("the JSON Schema", () => {
       { placements: { "a b": { kind: "tier", url: "http://a:1" } } },
     ],
     ["a key with space around it", { routingTable: { " acme": "tier3" } }],
+    ["a key of 257 bytes", { routingTable: { ["k".repeat(257)]: "tier3" } }],
     ["a key without a placement's name", { routingTable: { acme: 3 } }],
   ])("refuses %s, as the validator does", (_, change) => {
     const document: unknown = JSON.parse(JSON.stringify({ ...exampleDocument(), ...change }));

@@ -112,7 +112,9 @@ const routingKey = z
   .regex(
     /^(?!\s)[^\p{Cc}\p{Cs}]*(?<!\s)$/u,
     "no request can carry this key: outer space, or a control character",
-  );
+  )
+  // For editors, which count no bytes.
+  .meta({ maxLength: maxRoutingKeyBytes });
 
 const utf8 = new TextEncoder();
 
