@@ -120,6 +120,28 @@ export function describeRequests(contract: Contract): void {
       else expectProblem(response, 400, 404, 405, 501);
     });
 
+    test("passes OPTIONS for an origin without a path on as *, or refuses it", async () => {
+      // RFC 9112 §3.2.4: the last proxy sends *. A / would ask about one resource, and not about the server.
+      using scene = contract.scene();
+      const fields = [`X-Scene: ${scene.id}`];
+      const response = await contract.send(
+        scene.request({ method: "OPTIONS", target: "http://cells.test", fields }),
+      );
+      if (response.status === 200) expect(scene.onlySeen.target).toBe("*");
+      else expectProblem(response, 400, 404, 405, 501);
+    });
+
+    test.each(["FROBNICATE", "get", "M!#$%&'*+.^_`|~-9"])(
+      "passes the method %s on as it is, or says that it is not served",
+      async (method) => {
+        // RFC 9110 §9.1: methods are an open set, and case counts. One that is not known is no malformed request.
+        using scene = contract.scene();
+        const response = await contract.send(scene.request({ method }));
+        if (response.status === 200) expect(scene.onlySeen.method).toBe(method);
+        else expectProblem(response, 501);
+      },
+    );
+
     test("answers 501 to CONNECT, and asks no cell", async () => {
       using scene = contract.scene();
       const fields = [`X-Scene: ${scene.id}`];

@@ -64,6 +64,7 @@ describe("readRequestHead", () => {
       "transfer-coding-not-supported",
     ],
     ["the target *", { method: "OPTIONS", target: "*" }, "target-not-supported"],
+    ["OPTIONS without a path", { method: "OPTIONS", target: "http://a" }, "target-not-supported"],
     ["a target without a slash", { target: "a/b" }, "unsupported-target"],
     ["a target with a fragment", { target: "/a#b" }, "unsupported-target"],
     ["an absolute target with a fragment", { target: "http://a/#b" }, "unsupported-target"],

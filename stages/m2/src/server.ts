@@ -192,8 +192,15 @@ function isEndOfInput(error: NodeJS.ErrnoException): boolean {
 
 function clientErrorCode(error: Error): ErrorCode {
   const cause = "code" in error ? error.code : undefined;
+  if (cause === "HPE_INVALID_METHOD" && looksLikeRequest(error)) return "method-not-supported";
   if (cause === "HPE_HEADER_OVERFLOW") return "header-fields-too-large";
   if (cause === "HPE_CHUNK_EXTENSIONS_OVERFLOW") return "content-too-large";
   if (cause === "ERR_HTTP_REQUEST_TIMEOUT") return "request-timeout";
   return "malformed-request";
+}
+
+/** Node's parser knows a list of methods, `http.METHODS`: another one is no fault of the client. */
+function looksLikeRequest(error: Error): boolean {
+  const bytes = "rawPacket" in error && Buffer.isBuffer(error.rawPacket) ? error.rawPacket : "";
+  return /^[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~]+ HTTP\/1\.[01]\r\n/.test(bytes.toString("latin1"));
 }

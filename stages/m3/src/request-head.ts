@@ -86,7 +86,7 @@ type TargetResult = { ok: true; path: string; host: string | undefined } | { ok:
  * authority is that host, whatever the `Host` field says.
  * @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2
  */
-function readTarget({ target, httpVersion, rawHeaders }: RawRequest): TargetResult {
+function readTarget({ method, target, httpVersion, rawHeaders }: RawRequest): TargetResult {
   const hosts = valuesOf(rawHeaders, "host");
   // https://www.rfc-editor.org/rfc/rfc9112#section-3.2: none in HTTP/1.1, or more than one, is an error.
   if (hosts.length > 1 || (hosts.length === 0 && httpVersion === "1.1")) return refused("ambiguous-host");
@@ -98,6 +98,8 @@ function readTarget({ target, httpVersion, rawHeaders }: RawRequest): TargetResu
 
   const [, authority = "", rest = ""] = /^https?:\/\/([^/?]+)([/?].*)?$/i.exec(target) ?? [];
   if (authority === "" || !hostBytes.test(authority)) return refused("unsupported-target");
+  // Without a path, it asks about the server as a whole. https://www.rfc-editor.org/rfc/rfc9112#section-3.2.4
+  if (method === "OPTIONS" && rest === "") return refused("target-not-supported");
   return { ok: true, path: rest.startsWith("/") ? rest : `/${rest}`, host: authority };
 }
 

@@ -27,6 +27,7 @@ const problems = {
   "header-fields-too-large": [431, "Request Header Fields Too Large", "Send a smaller request head."],
   "router-fault": [500, "Internal Server Error", "The router failed."],
   "connect-not-supported": [501, "Not Implemented", "CONNECT is not served here."],
+  "method-not-supported": [501, "Not Implemented", "This method is not served here."],
   "transfer-coding-not-supported": [
     501,
     "Not Implemented",

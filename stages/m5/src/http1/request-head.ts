@@ -116,6 +116,8 @@ export class RequestHead {
     if (!/^[-._~%!$&'()*+;=:[\]0-9A-Za-z]+$/.test(authority)) return badForm;
     this.#targetHost = authority;
     this.path = rest.startsWith("/") ? rest : `/${rest}`;
+    // Without a path, it asks about the server as a whole. https://www.rfc-editor.org/rfc/rfc9112#section-3.2.4
+    if (rest === "" && this.method === "OPTIONS") this.path = "*";
     return undefined;
   }
 
