@@ -1,6 +1,7 @@
 // What can be set from outside, by environment variables. Every fault is named before anything starts.
 
 import { z } from "zod";
+import { staticRoutingTable } from "./routing-table.ts";
 
 const port = z
   .string()
@@ -39,13 +40,16 @@ export class SettingsError extends Error {
 }
 
 function parseCells(text: string, context: z.RefinementCtx): ReadonlyMap<string, string> {
+  const { placements } = staticRoutingTable();
   const cells = new Map<string, string>();
   for (const pair of text.split(",").filter((each) => each.trim() !== "")) {
     const [name = "", url = ""] = pair.split(/=(.*)/s).map((each) => each.trim());
-    if (name === "" || !/^http:\/\/[^/]+$/.test(url)) {
+    const isOrigin = /^http:\/\/[^/?#@\s]+$/.test(url) && URL.canParse(url);
+    if (!placements.has(name) || !isOrigin) {
+      const names = [...placements.keys()].join(", ");
       context.addIssue({
         code: "custom",
-        message: `Write each cell as name=http://host:port; got ${JSON.stringify(pair)}`,
+        message: `Write each cell as name=http://host:port, with a name of ${names}; got ${JSON.stringify(pair)}`,
       });
       return z.NEVER;
     }

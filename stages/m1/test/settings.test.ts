@@ -25,10 +25,16 @@ describe("readSettings", () => {
     ]);
   });
 
-  test.each(["visa", "visa=", "visa=https://a:1", "=http://a:1", "visa=http://a:1/path"])(
-    "refuses CELLS=%s",
-    (CELLS) => {
-      expect(() => readSettings({ CELLS })).toThrow(SettingsError);
-    },
-  );
+  test.each([
+    "visa",
+    "visa=",
+    "visa=https://a:1",
+    "=http://a:1",
+    "vsia=http://a:1",
+    "visa=http://a:1/path",
+    "visa=http://u:p@a:1",
+    "visa=http://a:99999",
+  ])("refuses CELLS=%s", (CELLS) => {
+    expect(() => readSettings({ CELLS })).toThrow(SettingsError);
+  });
 });
