@@ -1,12 +1,15 @@
 // The site's own checks find what they are meant to find: each case plants the fault.
 
 import { readFileSync } from "node:fs";
+import { createMarkdownRenderer } from "vitepress";
 import { describe, expect, test } from "vitest";
-import { plantTree } from "../planted-tree.ts";
+import { readLadder } from "../../site/components/ladder.data.ts";
+import { findingsOf, plantTree } from "../planted-tree.ts";
 import { check as regionsCheck } from "../verify/docs-regions.ts";
 import { check as commandsCheck } from "../verify/page-commands.ts";
 import { findBrowser } from "./browser.ts";
 import { examineBuiltSite } from "./built-site.ts";
+import { embedCode } from "./code-plugin.ts";
 import { embeddedCode, readEmbeds, readRegions } from "./code-regions.ts";
 import { stageDiffHtml } from "./diff-plugin.ts";
 import { proofSource } from "./proof-plugin.ts";
@@ -55,19 +58,29 @@ describe("regions", () => {
     });
   });
 
-  test("turn verify red when a page names a missing one, and warn when no page shows one", async () => {
+  test("turn verify red when a page names a missing one, and when no page shows one", async () => {
     using tree = plantTree({
       "stages/m1/src/main.ts": "",
       "stages/m1/src/a.ts": source,
       "site/m1.md": "<<< stages/m1/src/a.ts#outer\n\n<<< stages/m1/src/a.ts#lost\n",
     });
-    const { findings } = await regionsCheck.run(tree.root);
-    expect(findings.filter(({ level }) => level === "error").map(({ where }) => where)).toEqual([
-      "site/m1.md:3",
+    expect(await findingsOf(regionsCheck, tree)).toEqual([
+      expect.stringMatching(/^error site\/m1\.md:3: .* has no region "lost"/),
+      "error stages/m1/src/a.ts:4: no page shows the region inner",
     ]);
-    expect(findings.filter(({ level }) => level === "warning").map(({ what }) => what)).toEqual([
-      "no page shows the region inner",
-    ]);
+  });
+
+  test("that are missing stop the build", async () => {
+    using tree = plantTree({ "stages/m1/src/a.ts": source });
+    const markdown = await createMarkdownRenderer(tree.root, {
+      config: (renderer) => void renderer.use(embedCode(tree.root)),
+    });
+    const page = (embed: string) => markdown.render(embed, { relativePath: "m1.md" });
+    expect(page("<<< stages/m1/src/a.ts#inner\n")).toContain("stages/m1/src/a.ts");
+    expect(() => page("<<< stages/m1/src/a.ts#lost\n")).toThrow(
+      'm1.md: "stages/m1/src/a.ts" has no region "lost"',
+    );
+    expect(() => page("<<< stages/m1/src/a.ts {1,2}\n")).toThrow("Write <<< path#region");
   });
 });
 
@@ -122,6 +135,33 @@ describe("a stage's diff on a page", () => {
     expect(html).toContain("<ins>+const two = `&lt;b&gt;&#123;&#123; 2 }}&lt;/b&gt;`;</ins>");
     expect(html).toContain("// What b is for.");
     expect(html).toContain("<strong>New</strong> idea.");
+  });
+});
+
+describe("the ladder of m5", () => {
+  const ladder = (...lines: string[]) =>
+    readLadder(["# m5", "## The ladder", ...lines, "", "## Next", ""].join("\n"));
+
+  test("is read from the README: headings, words and tables", () => {
+    expect(ladder("Measured with `wrk`,", "on **two** cores: a < b.", "", "### Large bodies")).toEqual([
+      { kind: "words", html: "Measured with <code>wrk</code>, on <strong>two</strong> cores: a &lt; b." },
+      { kind: "heading", html: "Large bodies" },
+    ]);
+  });
+
+  test("has bars only where every row of a table is one ratio", () => {
+    const table = (...ratios: string[]) =>
+      ladder(
+        "| Rung | Without it | Cost |",
+        "| - | - | - |",
+        ...ratios.map((ratio) => `| a | ${ratio} | b |`),
+      ).flatMap((block) => (block.kind === "table" ? block.table.rows.map((row) => row.ratio) : []));
+    expect(table("1.34 [1.32]", "1.2", "1.10", "1.47")).toEqual([1.34, 1.2, 1.1, 1.47]);
+    expect(table("1.34", "1.20", "0.77, 0.90", "1.47")).toEqual([undefined, undefined, undefined, undefined]);
+  });
+
+  test("that is not there stops the build", () => {
+    expect(() => readLadder("# m5\n\n## Files\n")).toThrow("no section");
   });
 });
 

@@ -1,9 +1,9 @@
 // Pages show code by region. A region that was renamed or lost would leave the page with the whole file, or with
-// nothing; and a region that no page shows is a name that nobody minds.
+// nothing; and a region that no page shows is a mark in the code that means nothing to its reader.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type CheckResult, error, type Finding, warning } from "../check.ts";
+import { type CheckResult, error, type Finding } from "../check.ts";
 import { embeddedCode, readEmbeds, readRegions } from "../docs/code-regions.ts";
 import { sitePages } from "../docs/pages.ts";
 import { filesUnder, presentStages } from "../stages.ts";
@@ -30,7 +30,7 @@ async function run(root: string): Promise<CheckResult> {
   const regions = regionsOf(root, findings);
   const unused = [...regions].filter(([name]) => !used.has(name));
   findings.push(
-    ...unused.map(([name, where]) => warning(where, `no page shows the region ${name.split("#")[1]}`)),
+    ...unused.map(([name, where]) => error(where, `no page shows the region ${name.split("#")[1]}`)),
   );
   return { findings, looked: `${count} embeds, ${regions.size} regions` };
 }

@@ -34,7 +34,7 @@ function readExercise(file: string): Exercise {
   const { id, title, milestone, minutes, files } = JSON.parse(readFileSync(file, "utf8")) as Exercise;
   const readmeFile = join(file, "..", "README.md");
   const readme = existsSync(readmeFile) ? readFileSync(readmeFile, "utf8") : "";
-  return { id, title, milestone, minutes, files, task: firstParagraph(readme) };
+  return { id, title, milestone, minutes, files, task: beginning(firstParagraph(readme)) };
 }
 
 function firstParagraph(markdown: string): string {
@@ -42,4 +42,15 @@ function firstParagraph(markdown: string): string {
     .split(/\n\s*\n/)
     .find((text) => !/^(#|```|\||[-*] |<)/.test(text.trim()) && text.trim() !== "");
   return (paragraph ?? "").replaceAll(/\s+/g, " ").replaceAll("**", "").trim();
+}
+
+/** As many whole sentences as a card holds. */
+function beginning(text: string): string {
+  const sentences = text.match(/[^.!?]+[.!?]+(?:\s|$)|.+$/g) ?? [];
+  let taken = "";
+  for (const sentence of sentences) {
+    if (taken !== "" && taken.length + sentence.length > 230) break;
+    taken += sentence;
+  }
+  return taken.trim();
 }

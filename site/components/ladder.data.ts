@@ -1,0 +1,76 @@
+// The section "The ladder" of m5's README: its figures stand in one place, and the page draws them from there.
+
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+export interface LadderTable {
+  readonly head: readonly string[];
+  readonly rows: readonly LadderRow[];
+}
+
+export interface LadderRow {
+  /** HTML of the cells. */
+  readonly cells: readonly string[];
+  /** The ratio at the beginning of the second cell, where the whole table is one of ratios that can be drawn. */
+  readonly ratio?: number;
+}
+
+export type LadderBlock =
+  | { readonly kind: "heading"; readonly html: string }
+  | { readonly kind: "words"; readonly html: string }
+  | { readonly kind: "table"; readonly table: LadderTable };
+
+const file = fileURLToPath(new URL("../../stages/m5/README.md", import.meta.url));
+
+declare const data: readonly LadderBlock[];
+
+export { data };
+
+export default {
+  watch: ["../../stages/m5/README.md"],
+  load: () => readLadder(readFileSync(file, "utf8")),
+};
+
+/** @throws Error for a README without the section: the page would stand there without a figure */
+export function readLadder(readme: string): readonly LadderBlock[] {
+  const section = /^## The ladder\n([\s\S]*?)(?=^## )/m.exec(readme)?.[1];
+  if (section === undefined) throw new Error('stages/m5/README.md has no section "The ladder"');
+  return section
+    .split(/\n\s*\n/)
+    .map((text) => text.trim())
+    .filter((text) => text !== "")
+    .map(readBlock);
+}
+
+function readBlock(text: string): LadderBlock {
+  if (text.startsWith("### ")) return { kind: "heading", html: inlineHtml(text.slice(4)) };
+  if (text.startsWith("|")) return { kind: "table", table: readTable(text) };
+  return { kind: "words", html: inlineHtml(text) };
+}
+
+function readTable(text: string): LadderTable {
+  const [head = [], , ...rows] = text.split("\n").map((line) =>
+    line
+      .replace(/^\||\|$/g, "")
+      .split("|")
+      .map((cell) => inlineHtml(cell.trim())),
+  );
+  // "1.34 [1.32]" can be drawn; "0.77, 0.90, 0.98" is three, and "0.99" of two peers is a matter of reading.
+  const ratios = rows.map(([, ratio = ""]) => Number(/^(\d+\.\d+)(?: \[[\d.]+\])?$/.exec(ratio)?.[1]));
+  const isDrawn = ratios.length > 3 && ratios.every(Number.isFinite) && head.length === 3;
+  return {
+    head,
+    rows: rows.map((cells, index) => ({ cells, ...(isDrawn && { ratio: ratios[index] ?? 1 }) })),
+  };
+}
+
+/** The Markdown that the section uses: code spans and emphasis. */
+function inlineHtml(text: string): string {
+  return text
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;")
+    .replace(/\s+/g, " ")
+    .replace(/`([^`]+)`/g, "<code>$1</code>")
+    .replace(/\*\*([^*]+)\*\*/g, "<strong>$1</strong>");
+}
