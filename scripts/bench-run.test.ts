@@ -11,10 +11,12 @@ const root = join(import.meta.dirname, "..");
 
 type Ended = { readonly code: number | null; readonly stdout: string; readonly stderr: string };
 
+const script = join(root, "scripts", "bench.ts");
+/** What the npm script starts, which starts `script`: a process more to compile for, and to hand signals on. */
+const asNpmDoes = join(root, "node_modules", "tsx", "dist", "cli.mjs");
+
 function startBench(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  // Resolved as the npm script does, by the Node that runs the tests and without a shell.
-  const script = [join(root, "node_modules", "tsx", "dist", "cli.mjs"), join(root, "scripts", "bench.ts")];
-  const child = spawn(process.execPath, [...script, ...args], {
+  const child = spawn(process.execPath, args, {
     cwd: root,
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, ...env },
@@ -33,7 +35,7 @@ function startBench(args: readonly string[], env: Readonly<Record<string, string
 }
 
 async function bench(...args: string[]): Promise<Ended> {
-  using run = startBench(args);
+  using run = startBench([script, ...args]);
   return await run.ended;
 }
 
@@ -65,14 +67,17 @@ describe("npm run bench", { timeout: 120_000 }, () => {
   it("measures a peer and the bare cell, and writes the same JSON that it prints", async () => {
     using directory = temporaryDirectory();
     const out = join(directory.path, "bench.json");
-    const { code, stdout, stderr } = await bench(
+    using run = startBench([
+      asNpmDoes,
+      script,
       "--only",
       "undici-dispatch,direct",
       "--json",
       "--out",
       out,
       ...short,
-    );
+    ]);
+    const { code, stdout, stderr } = await run.ended;
     expect(stderr).toBe("");
     expect(code).toBe(0);
     const report = JSON.parse(stdout) as Report;
@@ -171,9 +176,8 @@ describe("npm run bench", { timeout: 120_000 }, () => {
        renameSync(${JSON.stringify(`${pidFile}.new`)}, ${JSON.stringify(pidFile)});
        setInterval(() => {}, 1000);`,
     );
-    using run = startBench(["--only", "direct", "--also", `patient=${file}`, ...short], {
-      TMPDIR: directory.path,
-    });
+    const args = ["--only", "direct", "--also", `patient=${file}`, ...short];
+    using run = startBench([asNpmDoes, script, ...args], { TMPDIR: directory.path });
     const pid = await contentOf(pidFile);
     run.child.kill("SIGINT");
     const { code, stderr } = await run.ended;

@@ -35,7 +35,8 @@ const usage = `Usage: npm run bench [-- [compare|bodies|connections|workers|flee
   --json            the result as JSON on standard output
   --name NAME       write bench/results/NAME.json (latest-<command>)
   --save            also write site/data/bench.json, from which the site draws its charts
-  --out FILE        also write FILE`;
+  --out FILE        also write FILE
+fleet has options of its own: npm run bench -- fleet --help`;
 
 type Command = (options: BenchOptions) => Promise<number>;
 

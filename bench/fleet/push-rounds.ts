@@ -4,7 +4,7 @@ import { showProgress } from "../deliver.ts";
 import { readTree } from "../process-tree.ts";
 import type { ClientProcess } from "./client-processes.ts";
 import type { FleetRow } from "./fleet-report.ts";
-import { machineNowMs } from "./router-clients.ts";
+import { machineNowMs } from "./machine-clock.ts";
 
 export type Setting = {
   readonly keys: number;

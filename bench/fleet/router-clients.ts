@@ -4,6 +4,7 @@
 // copy, at the same time; on one machine it would measure the parser and fill the memory with a thousand tables.
 import { setImmediate } from "node:timers/promises";
 import pino from "pino";
+import { machineNowMs } from "./machine-clock.ts";
 import { type Decoded, type FleetStage, loadRouterEnd, type RouterEnd } from "./router-end.ts";
 
 /** What the parent asks for, as JSON in the first argument. */
@@ -30,11 +31,6 @@ export type ClientsReport = {
   /** Links that ended since the start, and were made anew. */
   readonly lostLinks: number;
 };
-
-/** Milliseconds on the clock that all processes of this machine share. */
-export function machineNowMs(): number {
-  return Number(process.hrtime.bigint()) / 1e6;
-}
 
 type Applied = { readonly atMs: number[]; bytes: number; deltas: number };
 
