@@ -41,7 +41,11 @@ async function main(): Promise<void> {
   });
   const server = new DataServer({ handle: proxy.handle, accessLog, clock, newRequestId: randomUUID });
 
+  let stopping = false;
   const stop = async (signal: string): Promise<void> => {
+    // Not twice: a wrapper such as npx passes on the Ctrl-C that the terminal has sent already.
+    if (stopping) return;
+    stopping = true;
     logger.info({ event: "stopping", signal });
     await server.drain(drainMs);
     await upstreams.destroy();
@@ -52,8 +56,8 @@ async function main(): Promise<void> {
     await clock.sleep(logEndMs);
     process.exit(0);
   };
-  process.once("SIGTERM", stop);
-  process.once("SIGINT", stop);
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
 
   const port = await server.listen(settings.PORT, settings.HOST);
   const host = isIPv6(settings.HOST) ? `[${settings.HOST}]` : settings.HOST;

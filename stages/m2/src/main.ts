@@ -60,7 +60,11 @@ async function main(): Promise<void> {
   admin.get("/readyz", (_, res) => sendJson(res, accepting ? 200 : 503, { ready: accepting }));
   admin.get("/debug/config", (_, res) => sendJson(res, 200, { ...source.status(), ...overview(store) }));
 
+  let stopping = false;
   const stop = async (signal: string): Promise<void> => {
+    // Not twice: a wrapper such as npx passes on the Ctrl-C that the terminal has sent already.
+    if (stopping) return;
+    stopping = true;
     logger.info({ event: "stopping", signal });
     accepting = false;
     await Promise.all([server.drain(drainMs), source.close()]);
@@ -73,8 +77,8 @@ async function main(): Promise<void> {
     await clock.sleep(logEndMs);
     process.exit(0);
   };
-  process.once("SIGTERM", stop);
-  process.once("SIGINT", stop);
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
 
   const adminUrl = `http://127.0.0.1:${await admin.listen(settings.ADMIN_PORT)}`;
   const port = await server.listen(settings.PORT, settings.HOST);

@@ -113,6 +113,21 @@ describe("SIGTERM", () => {
     expect(paths).toContain("/drip?chunks=3&intervalMs=50&last");
   });
 
+  test("lets a request under way finish when the signal comes twice", async () => {
+    await using cluster = await startCluster({ stage });
+    await using client = await RawClient.connect(cluster.url);
+    await client.write(request("/drip?chunks=10&intervalMs=50"));
+    const head = await client.readHead();
+    cluster.router.signal("SIGINT");
+    await eventually(() => cluster.router.logs().some((line) => line["event"] === "stopping"), {
+      what: "the router begins to stop",
+    });
+    cluster.router.signal("SIGINT");
+    cluster.router.signal("SIGTERM");
+    expect((await client.readBody(head)).ending).toBe("complete");
+    expect(await cluster.router.exited()).toEqual(gone);
+  });
+
   test("is obeyed as SIGINT is", async () => {
     await using router = await startRouter({ stage });
     expect(await router.stop("SIGINT")).toEqual(gone);

@@ -65,7 +65,11 @@ async function main(): Promise<void> {
   const status = () => (pushed ?? source).status();
   admin.get("/debug/config", (_, res) => sendJson(res, 200, { ...status(), ...overview(store) }));
 
+  let stopping = false;
   const stop = async (signal: string): Promise<void> => {
+    // Not twice: a wrapper such as npx passes on the Ctrl-C that the terminal has sent already.
+    if (stopping) return;
+    stopping = true;
     logger.info({ event: "stopping", signal });
     accepting = false;
     await Promise.all([server.drain(drainMs), source.close(), pushed?.close()]);
@@ -78,8 +82,8 @@ async function main(): Promise<void> {
     await clock.sleep(logEndMs);
     process.exit(0);
   };
-  process.once("SIGTERM", stop);
-  process.once("SIGINT", stop);
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
 
   const adminUrl = `http://127.0.0.1:${await admin.listen(settings.ADMIN_PORT)}`;
   const port = await server.listen(settings.PORT, settings.HOST);

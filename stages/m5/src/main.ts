@@ -85,7 +85,11 @@ async function main(): Promise<void> {
   const stopChecks = new AbortController();
   health.start(stopChecks.signal);
 
+  let stopping = false;
   const stop = async (signal: string): Promise<void> => {
+    // Not twice: a wrapper such as npx passes on the Ctrl-C that the terminal has sent already.
+    if (stopping) return;
+    stopping = true;
     logger.info({ event: "stopping", signal });
     accepting = false;
     stopChecks.abort();
@@ -95,8 +99,8 @@ async function main(): Promise<void> {
     logger.info({ event: "stopped" });
     await exit();
   };
-  process.once("SIGTERM", stop);
-  process.once("SIGINT", stop);
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
 
   const adminUrl = `http://127.0.0.1:${await admin.listen(settings.ADMIN_PORT)}`;
   const port = await traffic.listen(settings.PORT, settings.HOST);
