@@ -82,6 +82,17 @@ export function describePushing(contract: PushContract): void {
       expect((await controlPlane.get("/healthz")).body.storeFault).toBeNull();
     });
 
+    test("a write through the API right after an edit by hand does not undo it", async () => {
+      const controlPlane = await contract.startControlPlane("by-hand-2", contract.table());
+      const { etag } = await controlPlane.get();
+      await writeFile(controlPlane.routingFile, JSON.stringify(contract.tableWith("acme", "visa")));
+      const path = "/v1/routing/keys/newcomer";
+      const late = await controlPlane.write("PATCH", path, { placement: "tier1" }, etag ?? "");
+      expect(late.status).toBe(412);
+      expect((await controlPlane.get()).body.routingTable).toMatchObject({ acme: "visa" });
+      await controlPlane.kill();
+    });
+
     test("a table of 100,000 keys arrives under traffic, and is there again after a restart", async () => {
       const controlPlane = await contract.startControlPlane("large", contract.table());
       const options = { id: "large-1", controlPlaneUrl: controlPlane.url, token: controlPlane.token };

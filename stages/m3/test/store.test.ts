@@ -201,6 +201,20 @@ describe("edits by hand", () => {
     expect(store.current().document.routingTable).toEqual({ acme: "tier1" });
   });
 
+  test("one that nobody has noticed yet comes before a write: it is not written over", async () => {
+    const store = await open();
+    const seen = etagOf(store.current().history);
+    await writeFileWith("two");
+    expect(await store.write(setKey("acme", "tier2"), (etag) => etag === seen)).toMatchObject({
+      kind: "conflict",
+    });
+    expect(position(store)).toBe("epoch-1.2");
+    await writeFileWith("three");
+    await store.write(setKey("acme", "tier2"), always);
+    expect(store.current().document).toMatchObject({ version: "three", routingTable: { acme: "tier2" } });
+    expect(published.map((each) => each.history.revision)).toEqual([2, 3, 4]);
+  });
+
   test("a file that is gone is told, and a write brings it back", async () => {
     const store = await open();
     await rm(path());

@@ -99,6 +99,8 @@ export class RoutingStore {
    */
   write(change: Change, matches: (etag: string) => boolean): Promise<WriteResult> {
     return this.#exclusively(async () => {
+      // An edit by hand that nobody has noticed yet comes first: written over, it would be gone without a word.
+      await this.#takeOver().catch((error: Error) => this.#fail(error));
       const stored = this.#current;
       if (!matches(etagOf(stored.history))) return { kind: "conflict", stored };
       const document = change(stored.document);
@@ -109,8 +111,10 @@ export class RoutingStore {
       const next = this.#nextOf(valid);
       if (next === undefined) return { kind: "stored", stored };
       if (next.frame.length > this.#deps.maxMessageBytes) return { kind: "too-large" };
-      await writeDurably(this.#deps.path, `${JSON.stringify(document, null, 2)}\n`);
+      const text = `${JSON.stringify(document, null, 2)}\n`;
+      await writeDurably(this.#deps.path, text);
       await this.#publish(next, "written through the API");
+      this.#bytes = Buffer.from(text);
       return { kind: "stored", stored: next };
     });
   }
@@ -118,21 +122,7 @@ export class RoutingStore {
 
   /** Takes over what somebody has written into the file. Invalid content changes nothing, and is told. Never rejects. */
   reread(): Promise<void> {
-    return this.#exclusively(async () => {
-      const bytes = await readFile(this.#deps.path);
-      if (this.#bytes?.equals(bytes)) {
-        this.#lastError = null;
-        return;
-      }
-      const read = readDocument(bytes);
-      if (!read.ok) throw new StoreError(read.faults.join("\n"));
-      const next = this.#nextOf(read);
-      if (next !== undefined && next.frame.length > this.#deps.maxMessageBytes)
-        throw new StoreError("(file): too large");
-      if (next !== undefined) await this.#publish(next, "the file was edited");
-      this.#bytes = bytes;
-      this.#lastError = null;
-    }).catch((error: Error) => this.#fail(error));
+    return this.#exclusively(() => this.#takeOver()).catch((error: Error) => this.#fail(error));
   }
 
   // #region new-epoch
@@ -151,6 +141,23 @@ export class RoutingStore {
   /** Resolves when the changes under way are done. */
   async close(): Promise<void> {
     await this.#last;
+  }
+
+  /** @throws Error when the file's content is not valid, or there is none */
+  async #takeOver(): Promise<void> {
+    const bytes = await readFile(this.#deps.path);
+    if (this.#bytes?.equals(bytes)) {
+      this.#lastError = null;
+      return;
+    }
+    const read = readDocument(bytes);
+    if (!read.ok) throw new StoreError(read.faults.join("\n"));
+    const next = this.#nextOf(read);
+    if (next !== undefined && next.frame.length > this.#deps.maxMessageBytes)
+      throw new StoreError("(file): too large");
+    if (next !== undefined) await this.#publish(next, "the file was edited");
+    this.#bytes = bytes;
+    this.#lastError = null;
   }
 
   #nextOf(valid: ValidDocument): Stored | undefined {
