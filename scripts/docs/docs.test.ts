@@ -1,8 +1,8 @@
 // The site's own checks find what they are meant to find: each case plants the fault.
 
 import { readFileSync } from "node:fs";
-import { createMarkdownRenderer } from "vitepress";
-import { describe, expect, test } from "vitest";
+import { createMarkdownRenderer, type MarkdownRenderer } from "vitepress";
+import { afterAll, describe, expect, test } from "vitest";
 import { readLadder } from "../../site/components/ladder.data.ts";
 import { findingsOf, plantTree } from "../planted-tree.ts";
 import { check as regionsCheck } from "../verify/docs-regions.ts";
@@ -12,7 +12,7 @@ import { examineBuiltSite } from "./built-site.ts";
 import { embedCode } from "./code-plugin.ts";
 import { embeddedCode, readEmbeds, readRegions } from "./code-regions.ts";
 import { stageDiffHtml } from "./diff-plugin.ts";
-import { proofSource } from "./proof-plugin.ts";
+import { linkProofs, proofSource } from "./proof-plugin.ts";
 
 const source =
   "// head\n// #region outer\n  const a = 1;\n  // #region inner\n  const b = 2;\n  // #endregion inner\n// #endregion outer\n";
@@ -69,19 +69,6 @@ describe("regions", () => {
       "error stages/m1/src/a.ts:4: no page shows the region inner",
     ]);
   });
-
-  test("that are missing stop the build", async () => {
-    using tree = plantTree({ "stages/m1/src/a.ts": source });
-    const markdown = await createMarkdownRenderer(tree.root, {
-      config: (renderer) => void renderer.use(embedCode(tree.root)),
-    });
-    const page = (embed: string) => markdown.render(embed, { relativePath: "m1.md" });
-    expect(page("<<< stages/m1/src/a.ts#inner\n")).toContain("stages/m1/src/a.ts");
-    expect(() => page("<<< stages/m1/src/a.ts#lost\n")).toThrow(
-      'm1.md: "stages/m1/src/a.ts" has no region "lost"',
-    );
-    expect(() => page("<<< stages/m1/src/a.ts {1,2}\n")).toThrow("Write <<< path#region");
-  });
 });
 
 describe("a page's commands", () => {
@@ -114,6 +101,36 @@ describe("a claim's proof", () => {
     using tree = plantTree({ "shared/contract/m1/b.ts": tests });
     expect(proofSource(tree.root, { path: "shared/contract/m1", title: "serves tea" }).ok).toBe(false);
     expect(proofSource(tree.root, { path: "shared/contract/m7", title: "fails" }).ok).toBe(false);
+  });
+});
+
+describe("a page that is built", () => {
+  const proof = 'test.each([1])("serves %s", () => {\n  expect(1).toBe(1);\n});\n';
+  const tree = plantTree({ "stages/m1/src/a.ts": source, "shared/contract/m1/b.ts": proof });
+  afterAll(() => tree[Symbol.dispose]());
+  // VitePress keeps one renderer a process, so one tree serves both tests.
+  const rendered = async (page: string) => {
+    const config = (renderer: MarkdownRenderer) =>
+      void renderer.use(embedCode(tree.root)).use(linkProofs(tree.root));
+    return (await createMarkdownRenderer(tree.root, { config })).render(page, { relativePath: "m1.md" });
+  };
+
+  test("shows a region, and is not built where that is missing", async () => {
+    expect(await rendered("<<< stages/m1/src/a.ts#inner\n")).toContain("<code>stages/m1/src/a.ts</code>");
+    await expect(rendered("<<< stages/m1/src/a.ts#lost\n")).rejects.toThrow(
+      'm1.md: "stages/m1/src/a.ts" has no region "lost"',
+    );
+    await expect(rendered("<<< stages/m1/src/a.ts {1,2}\n")).rejects.toThrow("Write <<< path#region");
+  });
+
+  test("has the proof of a claim below it, under the words of the link, and is not built without", async () => {
+    const page = (link: string) => rendered(`${link}\n\n<Proofs />\n`);
+    const html = await page('[serves all of them](test:shared/contract/m1 "serves %s")');
+    const id = /<a href="#([^"]+)"/.exec(html)?.[1];
+    expect(html).toContain(`<pre id="${id}"`);
+    expect(html).toContain("<summary>serves all of them <code>shared/contract/m1/b.ts:1</code></summary>");
+    expect(html).not.toContain("title=");
+    await expect(page("[serves tea](test:shared/contract/m1)")).rejects.toThrow('has no test "serves tea"');
   });
 });
 

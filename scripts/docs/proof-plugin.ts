@@ -1,5 +1,7 @@
 // Markdown: `[title](test:shared/contract/m1)` points to the test that proves a claim, and `<Proofs />` shows
-// the tests that a page has pointed to. A test that does not exist stops the build: the claim would be without proof.
+// the tests that a page has pointed to. Where a test's title is a pattern, the link has words of its own:
+// `[words](test:shared/contract/m1 "refuses %s")`. A test that does not exist stops the build: the claim would be
+// without proof.
 
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -15,14 +17,6 @@ export interface Proof {
 
 const scheme = "test:";
 const placeholder = "<Proofs />";
-
-/** Every test that a page points to. */
-export function readProofs(markdown: string): Proof[] {
-  return [...markdown.matchAll(/\[([^\]]+)\]\(test:([^)\s]+)\)/g)].map(([, title = "", path = ""]) => ({
-    path,
-    title: title.replaceAll("`", ""),
-  }));
-}
 
 export type ProofSource =
   | { readonly ok: true; readonly path: string; readonly text: string; readonly line: number }
@@ -83,15 +77,16 @@ export function linkProofs(root: string): (markdown: MarkdownRenderer) => void {
       return true;
     });
     markdown.core.ruler.push("proofs", (state) => {
-      const proofs = new Map<string, Proof>();
+      const proofs = new Map<string, Proof & { readonly words: string }>();
       for (const { children } of state.tokens) {
         for (const [index, token] of (children ?? []).entries()) {
           const href = token.attrGet("href");
           if (href?.startsWith(scheme) !== true) continue;
-          const title = (children ?? [])
-            .slice(index + 1)
-            .find(({ type }) => type === "text" || type === "code_inline");
-          const proof = { path: href.slice(scheme.length), title: title?.content ?? "" };
+          const words =
+            (children ?? []).slice(index + 1).find(({ type }) => type === "text" || type === "code_inline")
+              ?.content ?? "";
+          const proof = { path: href.slice(scheme.length), title: token.attrGet("title") ?? words, words };
+          token.attrs = token.attrs?.filter(([name]) => name !== "title") ?? null;
           const id = idOf(proof);
           proofs.set(id, proof);
           token.attrSet("href", `#${id}`);
@@ -111,11 +106,11 @@ export function linkProofs(root: string): (markdown: MarkdownRenderer) => void {
     const validate = markdown.validateLink;
     markdown.validateLink = (url) => url.startsWith(scheme) || validate(url);
 
-    function proofHtml(id: string, proof: Proof): string {
+    function proofHtml(id: string, proof: Proof & { readonly words: string }): string {
       const source = proofSource(root, proof);
       if (!source.ok) throw new Error(source.fault);
       return [
-        `<details class="proof"><summary>${escapeHtml(proof.title)} <code>${source.path}:${source.line}</code></summary>`,
+        `<details class="proof"><summary>${escapeHtml(proof.words)} <code>${source.path}:${source.line}</code></summary>`,
         `<pre id="${id}" class="diff-lines" tabindex="0" v-pre>${escapeHtml(source.text)}</pre></details>\n`,
       ].join("");
     }

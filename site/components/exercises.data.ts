@@ -46,11 +46,10 @@ function firstParagraph(markdown: string): string {
 
 /** As many whole sentences as a card holds. */
 function beginning(text: string): string {
-  const sentences = text.match(/[^.!?]+[.!?]+(?:\s|$)|.+$/g) ?? [];
   let taken = "";
-  for (const sentence of sentences) {
+  for (const sentence of text.split(/(?<=[.!?])\s+/)) {
     if (taken !== "" && taken.length + sentence.length > 230) break;
-    taken += sentence;
+    taken += `${sentence} `;
   }
   return taken.trim();
 }
