@@ -31,7 +31,7 @@ const limits = {
   requireHostHeader: false,
 } as const;
 
-/** A connection on which nothing moves. Node waits twice as long where written bytes are queued: for a client that reads no more. */
+/** A connection on which nothing moves. For a client that leaves written bytes unread, Node waits twice as long. */
 const stalledTimeoutMs = 75_000;
 
 /** How long a refused client may take to read the refusal before its connection is cut. */
