@@ -85,9 +85,11 @@ export class DataPlane {
     this.#accessLog.flush();
   }
 
-  /** Ends the grace of idle connections, where a stop has given them one. */
-  endGrace(): void {
+  /** For a stop under way that something waits for now: no more grace for idle connections, and `drainMs` for requests. */
+  async hurry(drainMs: number): Promise<void> {
     this.#server.endGrace();
+    await clock.sleep(drainMs);
+    this.#server.destroy();
   }
 }
 // #endregion data-plane

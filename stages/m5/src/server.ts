@@ -45,4 +45,9 @@ export class DataServer<Context> {
   endGrace(): void {
     this.#listener.endGrace();
   }
+
+  /** Ends every connection at once. */
+  destroy(): void {
+    this.#listener.destroy();
+  }
 }

@@ -40,6 +40,8 @@ const provenAfterMs = 10_000;
 const startDeadlineMs = 15_000;
 /** Longer than a worker waits for its requests and its clients: one that has not ended by then never will. */
 const endDeadlineMs = 15_000;
+/** The same for one that has been replaced: it has more time. */
+const retiredDeadlineMs = 320_000;
 const restartBackoff = { baseMs: 100, capMs: 10_000 };
 /** How often another free port is looked for, when somebody was faster. */
 const portAttempts = 5;
@@ -167,8 +169,13 @@ export class Supervisor {
   async #retire(slot: Slot, old: Worker): Promise<void> {
     slot.beside.add(old);
     send(old, { type: "retire" });
-    await this.#ended(old);
-    slot.beside.delete(old);
+    const done = new AbortController();
+    const ended = this.#ended(old, retiredDeadlineMs).then(() => {
+      slot.beside.delete(old);
+      done.abort();
+    });
+    // A download that takes minutes does not hold up the replacement of the next worker.
+    await Promise.race([ended, this.#options.clock.sleep(endDeadlineMs, done.signal).catch(() => {})]);
   }
 
   #onExit(slot: Slot, worker: Worker, code: number | null, signal: string | null): void {
@@ -234,11 +241,11 @@ export class Supervisor {
   }
 
   /** Resolves when the worker has ended, by itself or, after the deadline, by force. */
-  async #ended(worker: Worker): Promise<void> {
+  async #ended(worker: Worker, deadlineMs = endDeadlineMs): Promise<void> {
     if (worker.isDead()) return;
     const done = new AbortController();
     this.#options.clock
-      .sleep(endDeadlineMs, done.signal)
+      .sleep(deadlineMs, done.signal)
       .then(() => worker.process.kill("SIGKILL"))
       .catch(() => {});
     await new Promise<void>((resolve) => worker.once("exit", () => resolve()));

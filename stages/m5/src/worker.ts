@@ -19,6 +19,8 @@ export interface WorkerOptions {
 
 /** How long the idle connections of a worker that is replaced may bring one more request. */
 const retireGraceMs = 3_000;
+/** How long its requests may still take: nothing waits for it, and the longest upload may take as long. */
+const retireDrainMs = 300_000;
 
 // #region worker
 export function runWorker({ settings, logger, writeLog, drainMs, exit }: WorkerOptions): void {
@@ -38,10 +40,10 @@ export function runWorker({ settings, logger, writeLog, drainMs, exit }: WorkerO
   });
 
   let stopping = false;
-  const stop = async (idleGraceMs?: number): Promise<void> => {
-    if (stopping) return plane.endGrace();
+  const stop = async (deadlineMs: number, idleGraceMs?: number): Promise<void> => {
+    if (stopping) return plane.hurry(deadlineMs);
     stopping = true;
-    await plane.stop(drainMs, idleGraceMs);
+    await plane.stop(deadlineMs, idleGraceMs);
     const json = await plane.metrics.json();
     if (process.connected)
       await new Promise((resolve) => process.send?.({ type: "final-metrics", json }, resolve));
@@ -61,7 +63,7 @@ export function runWorker({ settings, logger, writeLog, drainMs, exit }: WorkerO
         );
         return;
       case "retire":
-        return void stop(retireGraceMs);
+        return void stop(retireDrainMs, retireGraceMs);
       case "metrics":
         void plane.metrics.json().then((json) => tell({ type: "metrics", id: message.id, json }));
         return;
@@ -70,7 +72,7 @@ export function runWorker({ settings, logger, writeLog, drainMs, exit }: WorkerO
     }
   });
 
-  process.on("SIGTERM", () => stop());
+  process.on("SIGTERM", () => stop(drainMs));
   // Ctrl-C reaches the whole group; it is the supervisor that says when to stop.
   process.on("SIGINT", () => {});
   // So does the end of a terminal, and a reload is the supervisor's business.
@@ -80,6 +82,6 @@ export function runWorker({ settings, logger, writeLog, drainMs, exit }: WorkerO
   if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
   // Saying something to a supervisor that has just gone; the disconnect that follows is what counts.
   cluster.worker?.on("error", () => {});
-  process.on("disconnect", () => stop(0));
+  process.on("disconnect", () => stop(drainMs, 0));
 }
 // #endregion worker

@@ -169,6 +169,20 @@ describe("a worker that dies", () => {
   });
 });
 
+describe("a worker that is replaced", () => {
+  // A reload is no reason to cut a download, however long it takes; a stop waits for 10 s at most.
+  test("finishes what takes longer than a stop would wait", patient, async () => {
+    await using cluster = await startWorkers();
+    await using client = await RawClient.connect(cluster.url);
+    await client.write(request("/drip?chunks=36&intervalMs=500"));
+    const head = await client.readHead();
+    await roll(cluster);
+    const response = await client.readBody(head);
+    expect(response.ending).toBe("complete");
+    expect(response.text()).toContain("chunk 36");
+  });
+});
+
 describe("a stop", () => {
   test("SIGTERM lets every worker finish, exits with 0 and leaves no process", patient, async () => {
     await using cluster = await startWorkers();
