@@ -4,8 +4,16 @@
 
 import type { AccessLog, Outcome } from "./access-log.ts";
 import type { AttemptResult } from "./attempt.ts";
-import { type AttemptedRequest, type Attempts, isClientFault } from "./attempts.ts";
+import {
+  type AttemptedRequest,
+  type Attempter,
+  type Attempts,
+  type AttemptsResult,
+  type Course,
+  isClientFault,
+} from "./attempts.ts";
 import type { Clock } from "./clock.ts";
+import type { Permit } from "./concurrency-limit.ts";
 import type { ConnectionPool } from "./connection-pool.ts";
 import { DecisionTextCache } from "./decision-texts.ts";
 import { type ErrorCode, problemBody, problemOf } from "./errors.ts";
@@ -36,36 +44,9 @@ export interface ProxyDependencies {
 /** Attempts that a request may use up on connections that the cell had closed while they were idle. */
 const maxStaleConnections = 2;
 
-/**
- * Everything that one request gathers on its way. It outlives the exchange, which is used again for the next request
- * of the connection as soon as this one's answer is out.
- */
-interface RequestState {
-  readonly requestId: string;
-  readonly startedAtMs: number;
-  readonly method: string;
-  readonly path: string;
-  routingKey?: string;
-  decision?: RouteDecision;
-  attempted?: AttemptedRequest;
-  /** The attempt under way. */
-  attempt?: PendingAttempt;
-  status: number;
-  bytesIn: number;
-  bytesOut: number;
-}
+type RequestExchange = Exchange<ProxiedRequest>;
 
-interface PendingAttempt {
-  readonly target: Placement;
-  readonly lines: string;
-  readonly passesHead: (status: number) => boolean;
-  readonly settle: (result: AttemptResult) => void;
-  staleConnections: number;
-}
-
-type RequestExchange = Exchange<RequestState>;
-
-export class ProxyHandler implements ExchangeHandler<RequestState> {
+export class ProxyHandler implements ExchangeHandler<ProxiedRequest> {
   readonly #deps: ProxyDependencies;
   readonly #texts = new DecisionTextCache();
 
@@ -74,130 +55,162 @@ export class ProxyHandler implements ExchangeHandler<RequestState> {
   }
 
   onRequest(exchange: RequestExchange): void {
-    const state = this.#begin(exchange);
-    this.#serve(exchange, state).catch((error: unknown) => {
-      // A fault of the router itself: the client must not wait for it, and the log must show it.
-      const cause = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      this.#refuse(exchange, state, "router-fault", cause);
-    });
+    new ProxiedRequest(this.#deps, this.#texts, exchange).serve();
   }
 
-  onRefusal(exchange: RequestExchange, refusal: Refusal): void {
-    this.#refuse(exchange, this.#begin(exchange), refusal.code);
+  onRefusal(exchange: RequestExchange, { code }: Refusal): void {
+    new ProxiedRequest(this.#deps, this.#texts, exchange).refuse(code);
+  }
+
+  onAnswer({ context }: RequestExchange, head: ResponseHead): string | undefined {
+    return context?.onAnswer(head);
+  }
+
+  onAttemptEnd({ context }: RequestExchange, result: AttemptResult): void {
+    context?.onAttemptEnd(result);
+  }
+}
+
+/**
+ * One request on its way, and everything that it gathers there. The exchange is used again for the next request of the
+ * connection as soon as this one's answer is out: nothing is read from it after that.
+ */
+class ProxiedRequest implements AttemptedRequest, Attempter {
+  readonly requestId: string;
+  readonly startedAtMs: number;
+  readonly method: string;
+  readonly path: string;
+  readonly hasBody: boolean;
+  target?: Placement;
+  failover?: AttemptedRequest["failover"];
+  retries = 0;
+  readonly #deps: ProxyDependencies;
+  readonly #texts: DecisionTextCache;
+  readonly #exchange: RequestExchange;
+  #routingKey: string | undefined;
+  #rawRoutingKey = "";
+  #decision: RouteDecision | undefined;
+  #place: Permit | undefined;
+  /** The router's own lines towards a cell: the same for every attempt. */
+  #lines: string | undefined;
+  #course: Course | undefined;
+  #staleConnections = 0;
+  #status = 0;
+  #bytesIn = 0;
+  #bytesOut = 0;
+
+  constructor(dependencies: ProxyDependencies, texts: DecisionTextCache, exchange: RequestExchange) {
+    const { method, path, fields, body } = exchange.head;
+    this.requestId = requestIdOf(fields) ?? dependencies.newRequestId();
+    this.startedAtMs = dependencies.clock.now();
+    this.method = method;
+    this.path = path;
+    this.hasBody = body.kind === "chunked" || (body.kind === "length" && body.length > 0);
+    this.#deps = dependencies;
+    this.#texts = texts;
+    this.#exchange = exchange;
+    exchange.context = this;
   }
 
   // #region serve
-  async #serve(exchange: RequestExchange, state: RequestState): Promise<void> {
-    const key = readRoutingKey(exchange.head);
-    if (!key.ok) return this.#refuse(exchange, state, key.code);
-    state.routingKey = key.routingKey;
+  serve(): void {
+    const key = readRoutingKey(this.#exchange.head);
+    if (!key.ok) return this.refuse(key.code);
+    this.#routingKey = key.routingKey;
+    this.#rawRoutingKey = key.rawRoutingKey;
 
     // One read: a swap mid-request must not let one request see two tables.
     const snapshot = this.#deps.store.current();
-    if (snapshot === undefined) return this.#refuse(exchange, state, "no-routing-table");
+    if (snapshot === undefined) return this.refuse("no-routing-table");
     const decision = route(snapshot.table, key.routingKey);
-    state.decision = decision;
+    this.#decision = decision;
 
     const { resilience, attempts } = this.#deps;
-    const taken = resilience.tryTake(key.routingKey, decision.placement, state.startedAtMs);
-    if (!taken.ok) return this.#refuse(exchange, state, "rate-limited", undefined, taken.retryAfterMs);
+    const taken = resilience.tryTake(key.routingKey, decision.placement, this.startedAtMs);
+    if (!taken.ok) return this.refuse("rate-limited", undefined, taken.retryAfterMs);
     // Held until the request has ended, whoever serves it: what spills over to others is bounded by this limit too.
-    const place = resilience.guard(decision.placement).limit.tryAcquire();
-    if (place === undefined) return this.#refuse(exchange, state, "overloaded");
-    try {
-      const { requestId, startedAtMs, method } = state;
-      const { head, clientAddress } = exchange;
-      const lines = upstreamLines(head, { clientAddress, requestId, rawRoutingKey: key.rawRoutingKey });
-      const hasBody = head.body.kind === "chunked" || (head.body.kind === "length" && head.body.length > 0);
-      const isAnswered = (): boolean => state.status !== 0 || exchange.interimSent;
-      const clientLeft = (): AbortSignal => {
-        const left = new AbortController();
-        if (exchange.gone) left.abort();
-        else exchange.onGone = () => left.abort();
-        return left.signal;
-      };
-      const attempted: AttemptedRequest = {
-        method,
-        hasBody,
-        startedAtMs,
-        isAnswered,
-        clientLeft,
-        retries: 0,
-      };
-      state.attempted = attempted;
-      const ended = await attempts.run(attempted, snapshot.table, decision.placement, (target, passesHead) =>
-        this.#attempt(exchange, state, target, lines, passesHead),
-      );
-      if (ended.kind === "attempted") this.#finish(exchange, state, ended.result);
-      else this.#refuse(exchange, state, ended.code, undefined, ended.retryAfterMs);
-    } finally {
-      place.release();
-    }
+    this.#place = resilience.guard(decision.placement).limit.tryAcquire();
+    if (this.#place === undefined) return this.refuse("overloaded");
+    attempts.start(this, snapshot.table, decision.placement, this);
+  }
+
+  onEnd(ended: AttemptsResult): void {
+    this.#place?.release();
+    if (ended.kind === "attempted") this.#finish(ended.result);
+    else this.refuse(ended.code, undefined, ended.retryAfterMs);
+  }
+
+  /** A fault of the router itself: the client must not wait for it, and the log must show it. */
+  onFault(error: unknown): void {
+    this.#place?.release();
+    this.refuse("router-fault", error instanceof Error ? (error.stack ?? error.message) : String(error));
   }
   // #endregion serve
 
   // #region attempt
-  #attempt(
-    exchange: RequestExchange,
-    state: RequestState,
-    target: Placement,
-    lines: string,
-    passesHead: (status: number) => boolean,
-  ): Promise<AttemptResult> {
-    return new Promise((settle) => {
-      state.attempt = { target, lines, passesHead, settle, staleConnections: 0 };
-      exchange.attempt(this.#deps.pool.endpoint(target.url), lines);
-    });
+  send(course: Course): void {
+    const exchange = this.#exchange;
+    const { head, clientAddress } = exchange;
+    const { requestId } = this;
+    this.#lines ??= upstreamLines(head, { clientAddress, requestId, rawRoutingKey: this.#rawRoutingKey });
+    this.#course = course;
+    this.#staleConnections = 0;
+    exchange.attempt(this.#deps.pool.endpoint(course.target.url), this.#lines);
   }
 
-  onAnswer({ context: state }: RequestExchange, head: ResponseHead): string | undefined {
-    if (state?.decision === undefined || !state.attempt?.passesHead(head.status)) return undefined;
-    state.status = head.status;
-    return this.#routingLines(state, state.decision);
+  onAnswer(head: ResponseHead): string | undefined {
+    const { status } = head;
+    if (this.#decision === undefined || !this.#course?.passesHead(status)) return undefined;
+    this.#status = status;
+    return this.#routingLines(this.#decision);
   }
 
-  onAttemptEnd(exchange: RequestExchange, result: AttemptResult): void {
-    const state = exchange.context;
-    const pending = state?.attempt;
-    if (state === undefined || pending === undefined) return;
-    if (mayRepeat(result, exchange, pending)) {
-      pending.staleConnections += 1;
-      return exchange.attempt(this.#deps.pool.endpoint(pending.target.url), pending.lines);
+  onAttemptEnd(result: AttemptResult): void {
+    const exchange = this.#exchange;
+    const course = this.#course;
+    if (course === undefined) return;
+    if (this.#mayRepeat(result)) {
+      this.#staleConnections += 1;
+      return exchange.attempt(this.#deps.pool.endpoint(course.target.url), this.#lines ?? "");
     }
-    // Read now: what follows runs later, when the exchange may already serve the connection's next request.
-    state.status = exchange.status;
-    state.bytesIn = exchange.bytesIn;
-    state.bytesOut = exchange.bytesOut;
-    pending.settle(result);
+    this.#status = exchange.status;
+    this.#bytesIn = exchange.bytesIn;
+    this.#bytesOut = exchange.bytesOut;
+    course.ended(result);
+  }
+
+  /** Whether the request may go out again after its connection turned out to be stale. */
+  #mayRepeat(result: AttemptResult): boolean {
+    if (result.kind !== "failed" || !result.staleConnection || !this.#exchange.replayable) return false;
+    return this.#staleConnections < maxStaleConnections && idempotentMethods.has(this.method);
+  }
+
+  isAnswered(): boolean {
+    return this.#status !== 0 || this.#exchange.interimSent;
+  }
+
+  clientLeft(): AbortSignal {
+    const left = new AbortController();
+    if (this.#exchange.gone) left.abort();
+    else this.#exchange.onGone = () => left.abort();
+    return left.signal;
   }
   // #endregion attempt
 
-  #begin(exchange: RequestExchange): RequestState {
-    const { method, path, fields } = exchange.head;
-    const requestId = requestIdOf(fields) ?? this.#deps.newRequestId();
-    const startedAtMs = this.#deps.clock.now();
-    const state: RequestState = { requestId, startedAtMs, method, path, status: 0, bytesIn: 0, bytesOut: 0 };
-    exchange.context = state;
-    return state;
-  }
-
-  #finish(exchange: RequestExchange, state: RequestState, result: AttemptResult): void {
+  #finish(result: AttemptResult): void {
     switch (result.kind) {
       case "complete":
-        return this.#log(state, "complete");
+        return this.#log("complete");
       case "client-aborted":
-        return this.#log(state, "client-aborted");
+        return this.#log("client-aborted");
       case "withheld":
         // Only for a retry, whose result has then taken this one's place.
         throw new Error(`An answer with status ${result.status} was withheld and nothing followed.`);
-      case "failed":
-        if (!result.headSent) return this.#refuse(exchange, state, result.code, result.cause);
-        return this.#log(
-          state,
-          isClientFault(result.code) ? "client-aborted" : "upstream-failed",
-          result.code,
-          result.cause,
-        );
+      case "failed": {
+        const { headSent, code, cause } = result;
+        if (!headSent) return this.refuse(code, cause);
+        return this.#log(isClientFault(code) ? "client-aborted" : "upstream-failed", code, cause);
+      }
       default:
         result satisfies never;
     }
@@ -205,62 +218,57 @@ export class ProxyHandler implements ExchangeHandler<RequestState> {
 
   // #region refuse
   /** Answers in the router's own name. */
-  #refuse(
-    exchange: RequestExchange,
-    state: RequestState,
-    code: ErrorCode,
-    cause?: string,
-    retryAfterMs = 1000,
-  ): void {
-    const { requestId, decision } = state;
+  refuse(code: ErrorCode, cause?: string, retryAfterMs = 1000): void {
+    const { requestId } = this;
+    const exchange = this.#exchange;
+    const decision = this.#decision;
     const { status, title } = problemOf(code);
     let lines = "Content-Type: application/problem+json\r\nCache-Control: no-store\r\n";
-    lines += decision === undefined ? `X-Request-Id: ${requestId}\r\n` : this.#routingLines(state, decision);
+    lines += decision === undefined ? `X-Request-Id: ${requestId}\r\n` : this.#routingLines(decision);
     if (code === "method-not-allowed") lines += "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
     if (status === 503 || status === 429) {
       lines += `Retry-After: ${Math.max(1, Math.ceil(retryAfterMs / 1000))}\r\n`;
     }
-    state.bytesIn = exchange.bytesIn;
+    this.#bytesIn = exchange.bytesIn;
     exchange.answer({ status, reason: title, lines, body: problemBody(code, requestId) });
-    state.status = exchange.gone ? 0 : status;
+    this.#status = exchange.gone ? 0 : status;
     // With a cause it was a cell's failure; without one, the router's own decision.
     const failed = cause !== undefined && status >= 502;
-    this.#log(state, failed ? "upstream-failed" : "complete", code, cause);
+    this.#log(failed ? "upstream-failed" : "complete", code, cause);
   }
   // #endregion refuse
 
   /** What an answer says about the decision, and about what came of it so far. */
-  #routingLines(state: RequestState, decision: RouteDecision): string {
-    const { requestId, attempted } = state;
-    const { failover, retries = 0 } = attempted ?? {};
+  #routingLines(decision: RouteDecision): string {
+    const { requestId, failover, retries } = this;
     if (failover === undefined && retries === 0) {
       return `X-Request-Id: ${requestId}\r\n${this.#texts.of(decision).lines}`;
     }
-    const { name } = attempted?.target ?? decision.placement;
+    const { name } = this.target ?? decision.placement;
     return routingLines({ requestId, routedTo: name, routeReason: decision.reason, failover, retries });
   }
 
   // One literal with every field in one order: entries of many shapes made each reader of them several times slower.
-  #log(state: RequestState, outcome: Outcome, code?: string, cause?: string): void {
-    const { decision, attempted } = state;
+  #log(outcome: Outcome, code?: string, cause?: string): void {
+    const decision = this.#decision;
     const placement = decision?.placement;
-    const target = attempted?.target ?? placement;
+    const target = this.target ?? placement;
     this.#deps.accessLog.record({
-      requestId: state.requestId,
-      method: state.method,
-      path: state.path,
-      routingKey: state.routingKey,
+      requestId: this.requestId,
+      method: this.method,
+      path: this.path,
+      routingKey: this.#routingKey,
       placement: placement?.name,
       reason: decision?.reason,
       upstream: target?.url,
       decisionText: decision !== undefined && target === placement ? this.#texts.of(decision).log : undefined,
-      servedBy: attempted?.failover && attempted.target?.name,
-      failoverReason: attempted?.failover?.reason,
-      retries: attempted?.retries || undefined,
-      status: state.status,
-      durationMs: this.#deps.clock.now() - state.startedAtMs,
-      bytesIn: state.bytesIn,
-      bytesOut: state.bytesOut,
+      servedBy: this.failover && this.target?.name,
+      failoverReason: this.failover?.reason,
+      retries: this.retries || undefined,
+      status: this.#status,
+      durationMs: this.#deps.clock.now() - this.startedAtMs,
+      bytesIn: this.#bytesIn,
+      bytesOut: this.#bytesOut,
       outcome,
       code,
       cause,
@@ -270,16 +278,6 @@ export class ProxyHandler implements ExchangeHandler<RequestState> {
 
 /** Methods whose effect is the same when the cell gets them twice. https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2 */
 const idempotentMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
-
-/** Whether a request may go out again after its connection turned out to be stale. */
-function mayRepeat(
-  result: AttemptResult,
-  { replayable, head }: RequestExchange,
-  attempt: PendingAttempt,
-): boolean {
-  if (result.kind !== "failed" || !result.staleConnection || !replayable) return false;
-  return attempt.staleConnections < maxStaleConnections && idempotentMethods.has(head.method);
-}
 
 /** The client's request id, where it brought exactly one that is safe to log and to pass on. */
 function requestIdOf(fields: FieldSection): string | undefined {
