@@ -1,9 +1,11 @@
 // What the router counts, for Prometheus. Every label is a placement of the table or a word of a fixed list: a label
 // made of what clients send, such as the routing key, would grow the memory with every key that somebody invents.
 
-import { type Aggregator, Counter, Gauge, Histogram, type MetricObject, Registry } from "prom-client";
+import { type Aggregator, Counter, Gauge, type MetricObject, Registry } from "prom-client";
 import type { AccessEntry } from "./access-log.ts";
+import { DurationHistogram } from "./duration-histogram.ts";
 import type { Guard } from "./resilience.ts";
+import { Tallies } from "./tallies.ts";
 
 export interface MetricsOptions {
   readonly guards: () => Iterable<[placement: string, guard: Guard]>;
@@ -16,30 +18,19 @@ const breakerValue = { closed: 0, "half-open": 1, open: 2 } as const;
 // #region metrics
 export class Metrics {
   readonly #registry = new Registry();
-  readonly #requests = this.#counter("requests_total", "Requests by the placement routed to.", [
-    "placement",
-    "status",
-    "outcome",
-  ]);
+  /** In plain numbers: prom-client puts labels together and looks them up at each count. */
+  readonly #tallies = new Tallies();
   readonly #refusals = this.#counter("refusals_total", "Answers that the router made itself, by code.", [
     "code",
   ]);
-  readonly #attempts = this.#counter("attempts_total", "Attempts at cells.", ["placement", "result"]);
-  readonly #retries = this.#counter("retries_total", "Retries by placement.", ["placement"]);
   readonly #failovers = this.#counter("failovers_total", "Requests served elsewhere.", [
     "from",
     "to",
     "reason",
   ]);
-  readonly #duration = new Histogram({
-    name: "cell_router_request_duration_seconds",
-    help: "Time from a request's head to the end of its answer.",
-    labelNames: ["placement"],
-    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
-    registers: [this.#registry],
-  });
 
   constructor(options: MetricsOptions) {
+    this.#tallied();
     this.#gauge("in_flight", "Requests in flight by placement.", options, ({ limit }) => limit.inFlight);
     this.#gauge(
       "healthy",
@@ -73,24 +64,67 @@ export class Metrics {
 
   readonly requestEnded = (entry: AccessEntry): void => {
     const { placement = "none", status, outcome, code, durationMs } = entry;
-    this.#requests.inc({ placement, status: `${Math.floor(status / 100)}xx`, outcome });
+    const tally = this.#tallies.of(placement);
+    tally.request(status, outcome);
     if (code !== undefined) this.#refusals.inc({ code });
-    if (placement !== "none") this.#duration.observe({ placement }, durationMs / 1000);
+    if (placement !== "none") tally.duration(durationMs / 1000);
     if (entry.servedBy !== undefined && entry.failoverReason !== undefined) {
       this.#failovers.inc({ from: placement, to: entry.servedBy, reason: entry.failoverReason });
     }
   };
 
   attemptEnded(placement: string, result: "success" | "failure" | "abandoned"): void {
-    this.#attempts.inc({ placement, result });
+    this.#tallies.of(placement).attempts[result] += 1;
   }
 
   retried(placement: string): void {
-    this.#retries.inc({ placement });
+    this.#tallies.of(placement).retries += 1;
   }
 
-  #counter<Label extends string>(name: string, help: string, labelNames: Label[]): Counter<Label> {
-    return new Counter({ name: `cell_router_${name}`, help, labelNames, registers: [this.#registry] });
+  /** The numbers of `tallies.ts`, named when somebody asks for them. */
+  #tallied(): void {
+    this.#counter(
+      "requests_total",
+      "Requests by the placement routed to.",
+      ["placement", "status", "outcome"],
+      (counter) => {
+        for (const [placement, tally] of this.#tallies) {
+          for (const { count, ...labels } of tally.requests()) counter.inc({ placement, ...labels }, count);
+        }
+      },
+    );
+    this.#counter("attempts_total", "Attempts at cells.", ["placement", "result"], (counter) => {
+      for (const [placement, { attempts }] of this.#tallies) {
+        for (const [result, count] of Object.entries(attempts))
+          if (count > 0) counter.inc({ placement, result }, count);
+      }
+    });
+    this.#counter("retries_total", "Retries by placement.", ["placement"], (counter) => {
+      for (const [placement, { retries }] of this.#tallies)
+        if (retries > 0) counter.inc({ placement }, retries);
+    });
+    const durations = new DurationHistogram(
+      "cell_router_request_duration_seconds",
+      "Time from a request's head to the end of its answer.",
+      this.#tallies,
+    );
+    this.#registry.registerMetric(durations.asMetric());
+  }
+
+  #counter<Label extends string>(
+    name: string,
+    help: string,
+    labelNames: Label[],
+    /** Counts everything anew, for what is counted elsewhere. */
+    recount?: (counter: Counter<Label>) => void,
+  ): Counter<Label> {
+    const collect = function (this: Counter<Label>): void {
+      this.reset();
+      recount?.(this);
+    };
+    const collected = recount === undefined ? {} : { collect };
+    const registers = [this.#registry];
+    return new Counter({ name: `cell_router_${name}`, help, labelNames, registers, ...collected });
   }
 
   #gauge(
