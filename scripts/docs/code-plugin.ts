@@ -52,3 +52,10 @@ export function markCheckedCommands(markdown: MarkdownRenderer): void {
     return `<div class="checked-command">${html}<p class="checked-command-note">Executed by <code>npm run verify</code>${note}</p></div>`;
   };
 }
+
+/** Keeps `--demo` on one line: on a phone, a browser would break it behind its first hyphen. */
+export function keepFlagsWhole(markdown: MarkdownRenderer): void {
+  const inline = markdown.renderer.rules["code_inline"];
+  markdown.renderer.rules["code_inline"] = (...args) =>
+    (inline?.(...args) ?? "").replace(/(?<=[ >])-[\w-]+(?=[ <])/g, '<span class="flag">$&</span>');
+}

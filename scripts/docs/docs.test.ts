@@ -71,6 +71,13 @@ describe("regions", () => {
   });
 });
 
+test("router code that is typed into a page turns verify red", async () => {
+  using tree = plantTree({ "site/m1.md": "# m1\n\n```sh\nnpm test\n```\n\n```ts\nconst a = 1;\n```\n" });
+  expect(await findingsOf(regionsCheck, tree)).toEqual([
+    "error site/m1.md:7: code of a stage is embedded, never typed",
+  ]);
+});
+
 describe("a page's commands", () => {
   test("turn verify red when their output is another one than the page shows", async () => {
     using tree = plantTree({

@@ -1,5 +1,6 @@
 // Pages show code by region. A region that was renamed or lost would leave the page with the whole file, or with
-// nothing; and a region that no page shows is a mark in the code that means nothing to its reader.
+// nothing; and a region that no page shows is a mark in the code that means nothing to its reader. Code that is typed into
+// a page would be true on the day that it is typed.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -20,7 +21,13 @@ async function run(root: string): Promise<CheckResult> {
   const used = new Set<string>();
   let count = 0;
   for (const page of sitePages(root)) {
-    for (const embed of readEmbeds(readFileSync(join(root, page), "utf8"))) {
+    const markdown = readFileSync(join(root, page), "utf8");
+    findings.push(
+      ...typedCode(markdown).map((line) =>
+        error(`${page}:${line}`, "code of a stage is embedded, never typed"),
+      ),
+    );
+    for (const embed of readEmbeds(markdown)) {
       count += 1;
       used.add(nameOf(embed.path, embed.region ?? ""));
       const code = embeddedCode(root, embed);
@@ -33,6 +40,15 @@ async function run(root: string): Promise<CheckResult> {
     ...unused.map(([name, where]) => error(where, `no page shows the region ${name.split("#")[1]}`)),
   );
   return { findings, looked: `${count} embeds, ${regions.size} regions` };
+}
+
+/** Lines of the fences that hold TypeScript or JavaScript. */
+function typedCode(markdown: string): number[] {
+  return markdown
+    .split("\n")
+    .flatMap((line, index) =>
+      /^\s*(?:```|~~~)\s*(?:[cm]?[jt]sx?|typescript|javascript)\b/.test(line) ? [index + 1] : [],
+    );
 }
 
 /** Where each region stands first, by file and name: a later stage's copy is the same region. */

@@ -4,7 +4,7 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig, type MarkdownEnv, type MarkdownRenderer } from "vitepress";
 import { colourByClass } from "../../scripts/docs/code-colours.ts";
-import { embedCode, markCheckedCommands } from "../../scripts/docs/code-plugin.ts";
+import { embedCode, keepFlagsWhole, markCheckedCommands } from "../../scripts/docs/code-plugin.ts";
 import { componentChunks } from "../../scripts/docs/component-chunks.ts";
 import { renderStageDiffs } from "../../scripts/docs/diff-plugin.ts";
 import { linkProofs } from "../../scripts/docs/proof-plugin.ts";
@@ -42,7 +42,8 @@ export default defineConfig({
         .use(embedCode(root))
         .use(renderStageDiffs(root))
         .use(linkProofs(root))
-        .use(markCheckedCommands);
+        .use(markCheckedCommands)
+        .use(keepFlagsWhole);
     },
   },
   themeConfig: {
