@@ -25,6 +25,8 @@ export interface DataPlaneOptions {
   readonly logger: pino.Logger;
   readonly writeLog: (lines: string) => void;
   readonly reusePort: boolean;
+  /** Returns a number in [0, 1). */
+  readonly random: () => number;
 }
 
 /** How long idle connections may bring one more request when the whole router stops. */
@@ -39,7 +41,7 @@ export class DataPlane {
   readonly #accessLog: AccessLog;
 
   constructor(options: DataPlaneOptions) {
-    const { store, isHealthy, onBreaker, events, logger, writeLog, reusePort } = options;
+    const { store, isHealthy, onBreaker, events, logger, writeLog, reusePort, random } = options;
     const ticker = new Ticker(clock);
     const raw = RawTcp.load();
     const resilience = new Resilience({ isHealthy, onBreaker });
@@ -55,7 +57,7 @@ export class DataPlane {
       today: () => new Date(),
       listeners: events === undefined ? [metrics.requestEnded] : [metrics.requestEnded, events.requestEnded],
     });
-    const attempts = new Attempts({ resilience, metrics, clock, random: () => Math.random() });
+    const attempts = new Attempts({ resilience, metrics, clock, random });
     const newRequestId = (): string => randomUUID();
     const handler = new ProxyHandler({ store, pool, resilience, attempts, accessLog, clock, newRequestId });
     this.#server = new DataServer({ handler, ticker, clock, raw, reusePort });

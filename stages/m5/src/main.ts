@@ -18,6 +18,8 @@ import { Supervisor } from "./supervisor.ts";
 import { TableStore } from "./table-store.ts";
 import { runWorker } from "./worker.ts";
 
+const random = (): number => Math.random();
+
 /** How long requests under way may take to finish after a signal to stop. */
 const drainMs = 10_000;
 
@@ -41,7 +43,7 @@ async function main(): Promise<void> {
     await clock.sleep(logEndMs);
     process.exit(0);
   };
-  if (cluster.isWorker) return runWorker({ settings, logger, writeLog, drainMs, exit });
+  if (cluster.isWorker) return runWorker({ settings, logger, writeLog, drainMs, random, exit });
 
   const store = new TableStore();
   const { events, health, changed, onHealth } = watchers(store, logger);
@@ -131,7 +133,7 @@ function watchers(store: TableStore, logger: Logger) {
   let tellUnhealthy: (placements: readonly string[]) => void = () => {};
   const health = new HealthChecker({
     clock,
-    random: () => Math.random(),
+    random,
     probe: healthProbe(),
     onTransition: (placement, to, from) => {
       changed("health", placement, to.kind, from.kind);
@@ -165,6 +167,7 @@ function oneProcess(
     logger,
     writeLog,
     reusePort: false,
+    random,
   });
   return {
     listen: (port, host) => plane.listen(port, host),
@@ -182,7 +185,7 @@ function manyWorkers(settings: Settings, store: TableStore, logger: Logger, chan
     store,
     logger,
     clock,
-    random: () => Math.random(),
+    random,
     onBreaker: (placement, to, from) => changed("breaker", placement, to, from),
   });
   return {
@@ -213,7 +216,7 @@ function snapshotSource(
     store,
     logger,
     clock,
-    random: () => Math.random(),
+    random,
     today: () => new Date(),
   });
 }

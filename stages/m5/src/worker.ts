@@ -13,6 +13,8 @@ export interface WorkerOptions {
   readonly logger: pino.Logger;
   readonly writeLog: (lines: string) => void;
   readonly drainMs: number;
+  /** Returns a number in [0, 1). */
+  readonly random: () => number;
   /** Ends the process, after what has been logged is out. */
   readonly exit: () => Promise<void>;
 }
@@ -23,7 +25,7 @@ const retireGraceMs = 3_000;
 const retireDrainMs = 300_000;
 
 // #region worker
-export function runWorker({ settings, logger, writeLog, drainMs, exit }: WorkerOptions): void {
+export function runWorker({ settings, logger, writeLog, drainMs, random, exit }: WorkerOptions): void {
   const store = new TableStore();
   let unhealthy: ReadonlySet<string> = new Set();
   const tell = (message: FromWorker): void => {
@@ -37,6 +39,7 @@ export function runWorker({ settings, logger, writeLog, drainMs, exit }: WorkerO
     logger,
     writeLog,
     reusePort: settings.REUSE_PORT,
+    random,
   });
 
   let stopping = false;
