@@ -1,5 +1,6 @@
-// Each stage stands alone: copied with shared/ into an empty folder, it type-checks and its tests pass. What a stage
-// borrows from another one, or from the rest of the project, is missing there.
+// Each stage stands alone, and keeps every promise of the earlier ones: copied with shared/ into an empty folder, it
+// type-checks, and its tests and the contracts of all earlier stages pass. What a stage borrows from another one, or from
+// the rest of the project, is missing there.
 
 import { cpSync, existsSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,7 +11,7 @@ import { type Milestone, presentStages } from "../stages.ts";
 
 export const check = {
   name: "isolation",
-  title: "Each stage type-checks and passes its tests when copied alone",
+  title: "Each stage, copied alone, type-checks and passes its tests and all earlier contracts",
   order: 70,
   run,
 };
@@ -18,7 +19,14 @@ export const check = {
 async function run(root: string): Promise<CheckResult> {
   const stages = presentStages(root);
   const findings: Finding[] = [];
-  for (const stage of stages) findings.push(...(await checkStage(stage, root)));
+  // Two at a time: a contract's last cases wait for time limits, and leave the processors to somebody else.
+  const waiting = [...stages].reverse();
+  const checkNext = async (): Promise<void> => {
+    for (let stage = waiting.shift(); stage !== undefined; stage = waiting.shift()) {
+      findings.push(...(await checkStage(stage, root)));
+    }
+  };
+  await Promise.all([checkNext(), checkNext()]);
   return { findings, looked: stages.join(", ") };
 }
 
@@ -32,14 +40,25 @@ async function checkStage(stage: Milestone, root: string): Promise<Finding[]> {
       cwd: folder,
     });
     if (types.code !== 0) return [error(where, `does not type-check alone:\n${types.output.trim()}`)];
-    const tests = await runNode(packageFile("vitest/vitest.mjs"), ["run", "--project", stage], {
+    const arguments_ = ["run", "--project", stage, "--maxWorkers", "3", "--exclude", runByNpmTest(stage)];
+    const tests = await runNode(packageFile("vitest/vitest.mjs"), arguments_, {
       cwd: folder,
+      env: { EVERY_CONTRACT: "1" },
     });
     if (tests.code !== 0) return [error(where, `fails its tests alone:\n${lastLines(tests.output, 60)}`)];
     return [];
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/**
+ * The contract that `npm test` holds the stage to, and that has just passed there in full. m4's has not: `npm test` leaves
+ * its longest case out.
+ */
+function runByNpmTest(stage: Milestone): string {
+  if (stage === "m4") return "nothing";
+  return `**/contract-${stage === "m5" ? "m1" : stage}.test.ts`;
 }
 
 /** What a learner would take along: the stage, the shared tools, and the settings of the project. */
