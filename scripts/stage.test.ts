@@ -222,7 +222,8 @@ test.concurrent("a stage that does not keep its own promise is our fault: exit c
   for (const path of ["package.json", "scripts", "shared", "stages/m1"]) clone.copy(path);
   linkPackages(clone);
   const table = readFileSync(join(clone.root, "stages/m1/src/routing-table.ts"), "utf8");
-  clone.write("stages/m1/src/routing-table.ts", table.replaceAll(`"tier1"`, `"tier2"`));
+  expect(table).toContain(`["acme", tier1]`);
+  clone.write("stages/m1/src/routing-table.ts", table.replace(`["acme", tier1]`, `["acme", tier2]`));
   const { code, output } = await runNode(
     join(clone.root, "scripts/stage.ts"),
     ["m1", "--demo", "--port", "0"],
