@@ -3,7 +3,7 @@
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 
-const port = z
+export const port = z
   .string()
   .regex(/^\d{1,5}$/, "expected a port, 0 to 65535")
   .transform(Number)

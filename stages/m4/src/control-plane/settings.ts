@@ -2,14 +2,14 @@
 
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import { SettingsError } from "../settings.ts";
+import { port, SettingsError } from "../settings.ts";
 
 // #region settings
 const schema = z.object({
   /** Address to listen on. Loopback unless told otherwise. */
   HOST: z.string().min(1).default("127.0.0.1"),
   /** Port for the API and for routers; 0 takes any free one. */
-  CONTROL_PLANE_PORT: z.coerce.number().int().min(0).max(65_535).default(8081),
+  CONTROL_PLANE_PORT: port.default(8081),
   /** The routing table's one true copy. */
   ROUTING_FILE: z
     .string()

@@ -1,6 +1,7 @@
 // Starts the control plane: reads the settings, wires the parts, and stops cleanly on a signal. Holds no rule of its own.
 
 import { randomUUID } from "node:crypto";
+import { isIPv6 } from "node:net";
 import { join } from "node:path";
 import pino from "pino";
 import { systemClock as clock } from "../clock.ts";
@@ -62,7 +63,11 @@ async function main(): Promise<void> {
     onDeadLink: (router) => logger.warn({ event: "dead-link", router }),
   });
 
+  let stopping = false;
   const stop = async (signal: string): Promise<void> => {
+    // Not twice: a wrapper such as npx passes on the Ctrl-C that the terminal has sent already.
+    if (stopping) return;
+    stopping = true;
     logger.info({ event: "stopping", signal });
     await server.close();
     await handEdits.close();
@@ -71,12 +76,13 @@ async function main(): Promise<void> {
     destination.flushSync();
     process.exit(0);
   };
-  process.once("SIGTERM", stop);
-  process.once("SIGINT", stop);
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
 
   const port = await server.listen(settings.CONTROL_PLANE_PORT);
   handEdits.start();
-  const url = `http://${settings.HOST}:${port}`;
+  const host = isIPv6(settings.HOST) ? `[${settings.HOST}]` : settings.HOST;
+  const url = `http://${host}:${port}`;
   const ready =
     settings.CONTROL_PLANE_TOKEN === undefined ? { event: "ready", url, tokenFile } : { event: "ready", url };
   destination.write(`${JSON.stringify(ready)}\n`);
