@@ -4,14 +4,9 @@
 
 import type { AccessLog, Outcome } from "./access-log.ts";
 import type { AttemptResult } from "./attempt.ts";
-import {
-  type AttemptedRequest,
-  type Attempter,
-  type Attempts,
-  type AttemptsResult,
-  type Course,
-  isClientFault,
-} from "./attempts.ts";
+import type { Course } from "./attempt-course.ts";
+import { isClientFault } from "./attempt-results.ts";
+import type { AttemptedRequest, Attempter, Attempts, AttemptsResult } from "./attempts.ts";
 import type { Clock } from "./clock.ts";
 import type { Permit } from "./concurrency-limit.ts";
 import type { ConnectionPool } from "./connection-pool.ts";

@@ -1,0 +1,23 @@
+// What the result of an attempt means: whose fault it was, and how far the request had come.
+
+import type { AttemptResult } from "./attempt.ts";
+import { type ErrorCode, problemOf } from "./errors.ts";
+import type { AttemptFailure } from "./retry-policy.ts";
+
+export type FailedAttempt = AttemptResult & { readonly kind: "failed" };
+
+/** Whether the client, not the cell, broke the exchange. */
+export function isClientFault(code: ErrorCode): boolean {
+  return problemOf(code).status < 500;
+}
+
+/** No connection came about, so nothing of the request can have reached the cell. */
+export function isUnreachable(result: AttemptResult): result is FailedAttempt {
+  return result.kind === "failed" && !result.sent && !isClientFault(result.code);
+}
+
+export function failureOf({ code, sent }: FailedAttempt): AttemptFailure {
+  if (isClientFault(code)) return "client-aborted";
+  if (!sent) return "connect-failed";
+  return code === "head-timeout" ? "timed-out" : "connection-broken";
+}
