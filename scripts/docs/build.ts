@@ -1,6 +1,6 @@
 // Builds the site for a check, and only when what it is made of has changed since it was built.
 
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { packageFile, runNode } from "../run-tool.ts";
 import { filesUnder } from "../stages.ts";
@@ -16,6 +16,7 @@ export async function buildSite(root: string, always = false): Promise<BuildResu
   if (!always && isFresh(root)) return { ok: true };
   const { code, output } = await runNode(packageFile("vitepress/bin/vitepress.js"), ["build", "site"], {
     cwd: root,
+    env: { DOCS_BASE: "/" },
     timeoutMs: 300_000,
   });
   if (code === 0) return { ok: true };
@@ -27,6 +28,8 @@ export async function buildSite(root: string, always = false): Promise<BuildResu
 function isFresh(root: string): boolean {
   const index = join(builtSiteFolder(root), "index.html");
   if (!existsSync(index)) return false;
+  // One that was built to stand under a path of its host, as DOCS_BASE has it, finds nothing of its own here.
+  if (!readFileSync(index, "utf8").includes('href="/assets/')) return false;
   const builtMs = statSync(index).mtimeMs;
   return sources.every((folder) =>
     filesUnder(join(root, folder))
