@@ -2,6 +2,7 @@
 // parameters; questions; the search; and a page without JavaScript.
 
 import type { Browser, Page } from "playwright-core";
+import { eventually } from "../../shared/testkit/eventually.ts";
 import { simulations } from "../../site/simulations/all.ts";
 import { defaultValues, logText, writeValues } from "../../site/simulations/simulation.ts";
 import { type Outcome, patientMs, watch } from "./browser-pages.ts";
@@ -93,7 +94,7 @@ async function useSimulation(page: Page, url: string, name: string): Promise<voi
     return Number(words.split(" ")[1]) > 2;
   }, name);
   await page.keyboard.press("Space");
-  expect((await sim.locator(".sim-play").textContent()) === "Play", "Space does not pause");
+  await sim.locator(".sim-play", { hasText: "Play" }).waitFor();
   const seed = sim.locator('input[type="number"]').first();
   await seed.fill("9");
   await page.keyboard.press("Tab");
@@ -102,6 +103,8 @@ async function useSimulation(page: Page, url: string, name: string): Promise<voi
 
 async function answerQuestions(page: Page, url: string): Promise<void> {
   await page.goto(`${url}/m1`);
+  // Only there once the page has come to life; what is typed before that is lost.
+  await page.locator(".sim-play").first().waitFor();
   const predict = page.locator(".predict").first();
   await predict.locator("input").first().focus();
   await page.keyboard.press("Space");
@@ -112,15 +115,19 @@ async function answerQuestions(page: Page, url: string): Promise<void> {
   await option.locator("summary").focus();
   await page.keyboard.press("Enter");
   await option.locator("p").waitFor();
-  const score = await page.locator(".quiz-score").textContent();
-  expect(/0 of 1/.test(score ?? ""), `the score says "${score?.trim()}"`);
+  await page.locator(".quiz-score", { hasText: "0 of 1" }).waitFor();
 }
 
 async function search(page: Page, url: string): Promise<void> {
   await page.goto(url);
   for (const [words, path] of milestones) {
-    await page.keyboard.press("Control+k");
     const box = page.locator(".VPLocalSearchBox input");
+    // The page hears no key before it has come to life.
+    const opens = async () => {
+      await page.keyboard.press("Control+k");
+      return await box.isVisible();
+    };
+    await eventually(opens, { what: "Ctrl-K opens the search", deadlineMs: patientMs, everyMs: 50 });
     await box.fill(words);
     await page
       .locator(`.VPLocalSearchBox a[href^="${path}"]`)

@@ -1,4 +1,5 @@
-// Serves the built site on 127.0.0.1 as a plain file host does: /m1 is m1.html, and what is missing is a 404.
+// Serves the built site on 127.0.0.1 as a plain file host does: /m1 is m1.html, what is missing is a 404, and what has a
+// checksum in its name may be kept.
 
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:http";
@@ -27,6 +28,7 @@ export async function serveFolder(folder: string, port = 0): Promise<StaticServe
     const body = readFileSync(file ?? join(folder, "404.html"));
     res.writeHead(file === undefined ? 404 : 200, {
       "content-type": types[extname(file ?? ".html")] ?? "application/octet-stream",
+      ...(inside.startsWith("/assets/") && { "cache-control": "public, max-age=31536000, immutable" }),
     });
     res.end(body);
   });
