@@ -65,7 +65,7 @@ export class CellMember extends Member {
       method: "POST",
       body: JSON.stringify(fault),
     });
-    if (!answer.ok) throw new Error(`${this.name} refuses the fault: ${await answer.text()}`);
+    if (!answer.ok) throw new Error(`${this.name} refuses: ${faultOf(await answer.text())}`);
   }
 
   /** Requests that it has got and not answered yet. */
@@ -99,5 +99,15 @@ export class ControlPlaneMember extends Member {
     const file = this.ready["tokenFile"];
     if (typeof file !== "string") throw new Error("The control plane names no token file in its ready line");
     return file;
+  }
+}
+
+/** The sentence in a cell's refusal, or the refusal as it is. */
+function faultOf(body: string): string {
+  try {
+    const { error }: { error?: unknown } = JSON.parse(body);
+    return typeof error === "string" ? error : body;
+  } catch {
+    return body;
   }
 }

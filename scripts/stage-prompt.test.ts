@@ -50,8 +50,10 @@ test.each([
   ["stop tier9", 'unknown name "tier9": one of visa, tier1, tier2, tier3'],
   ["stop control-plane", 'unknown name "control-plane": one of visa, tier1, tier2, tier3'],
   ["fault tier1", "name a fault: error, slow, hang, reset, drop-mid-body, flap or none"],
-  ["fault tier1 melt", 'cell tier1 refuses the fault: {"error":'],
-  ["fault tier1 slow delayMs=soon", "Unexpected token"],
+  ["fault tier1 melt", 'cell tier1 refuses: "fault" must be one of none, error'],
+  ["fault tier1 slow delayMs=soon", 'cell tier1 refuses: "delayMs" '],
+  ["fault tier1 slow delayMs", 'cell tier1 refuses: "delayMs" '],
+  ["help", "names: visa, tier1, tier2, tier3)"],
 ])("says why it cannot: %s", async (line, words) => {
   expect(await obey(stack, line)).toContain(words);
 });

@@ -3,16 +3,19 @@
 import type { Stack } from "./stack.ts";
 import { CellMember, type Member } from "./stack-members.ts";
 
-export const promptHelp = [
-  "Type here to break things (names: the cells, and control-plane):",
-  "  stop NAME            ends it gently; kill NAME ends it without a word; start NAME brings it back",
-  "  fault CELL KIND      error, slow, hang, reset, drop-mid-body, flap, or none; as in: fault tier1 slow delayMs=500",
-].join("\n");
+/** What can be typed, with the names that this stack has. */
+export function promptHelp(stack: Stack): string {
+  return [
+    `Type here to break things (names: ${[...membersByName(stack).keys()].join(", ")}):`,
+    "  stop NAME            ends it gently; kill NAME ends it without a word; start NAME brings it back",
+    "  fault CELL KIND      error, slow, hang, reset, drop-mid-body, flap, or none; as in: fault tier1 slow delayMs=500",
+  ].join("\n");
+}
 
 /** Does what one line says and tells the result in a line; words for a line that cannot be done. */
 export async function obey(stack: Stack, line: string): Promise<string> {
   const [verb = "", name = "", ...rest] = line.trim().split(/\s+/);
-  if (verb === "help") return promptHelp;
+  if (verb === "help") return promptHelp(stack);
   if (!["stop", "kill", "start", "fault"].includes(verb))
     return `unknown word "${verb}": stop, kill, start, fault or help`;
   const members = membersByName(stack);
@@ -49,10 +52,19 @@ async function disturb(member: Member, [kind, ...parameters]: readonly string[])
   if (kind === undefined) return "name a fault: error, slow, hang, reset, drop-mid-body, flap or none";
   const fields = parameters.map((parameter) => parameter.split("=", 2));
   await member.fault({
-    ...Object.fromEntries(fields.map(([name = "", value = ""]) => [name, JSON.parse(value)])),
+    ...Object.fromEntries(fields.map(([name = "", value = ""]) => [name, parameterValue(value)])),
     fault: kind,
   });
   return kind === "none"
     ? `${member.name} works again`
     : `${member.name}: ${[kind, ...parameters].join(" ")}`;
+}
+
+/** Numbers and true or false as such; anything else as the word that it is, for the cell to judge. */
+function parameterValue(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }

@@ -139,7 +139,7 @@ async function runSession(session: Session): Promise<number> {
 
 /** A person can break things by typing; a program has the cells' control path and the process ids. */
 function listenToTyping(stack: Stack): void {
-  console.log(promptHelp);
+  console.log(promptHelp(stack));
   const lines = createInterface({ input: process.stdin });
   lines.on("line", async (line) => {
     if (line.trim() !== "") console.log(`  * ${await obey(stack, line)}`);
