@@ -53,10 +53,10 @@ async function main(args: readonly string[]): Promise<number> {
     { json: { type: "boolean" }, number: { type: "string" }, help: { type: "boolean", short: "h" } },
     [...args],
   );
-  if (values.help === true) return print({ exitCode: 0, text: usage(), data: { usage: usage() } }, false);
+  if (values.help === true) return print({ exitCode: 0, text: usage, data: { usage } }, false);
   const flags = { json: values.json ?? false, number: numberOf(values.number), rest: [] };
   const [name, id, extra] = positionals;
-  if (extra !== undefined) throw new UsageError(`What is "${extra}"? ${usage()}`);
+  if (extra !== undefined) throw new UsageError(`What is "${extra}"? Write: npm run exercise VERB ID`);
   const { warning } = verbs.readProgress(context);
   if (warning !== undefined) process.stderr.write(`${warning}\n`);
   const verb = verbNames.find((each) => each === name);
@@ -185,9 +185,19 @@ function numberOf(text: string | undefined): number | undefined {
   return number;
 }
 
-function usage(): string {
-  return `Usage: npm run exercise [ID] | ${verbNames.join(" | ")} [ID]`;
-}
+const usage = `Usage: npm run exercise [ID]             resume (or open ID): the task, and the first failing test at each change
+       npm run exercise VERB [ID] [-- flags]
+  list            all exercises and where you are
+  next            open the next one that is not done
+  check           run the tests once
+  hint            one hint more; --number N for one of them
+  diff            your files against the solution
+  solution        the solution and why it is so
+  reset           begin again; your files are archived first
+  run             serve real traffic through your code; further flags go to the stage
+ID                m1/01-route-lookup, m1/01 or route-lookup; without it, the one that you are at
+  --json          for programs
+  --help          this text`;
 
 // A reader that went away (`| head`) is no fault of anybody's.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 2));
