@@ -37,6 +37,7 @@ const context: verbs.Context = {
   root,
   colours: colours(),
   nowIso: () => new Date().toISOString(),
+  columns: () => process.stdout.columns,
 };
 
 interface Flags {
@@ -65,7 +66,7 @@ async function main(args: readonly string[]): Promise<number> {
   // In a pipe there is nobody to watch for: say where the learner is, check once.
   const exercise = await verbs.open(context, name);
   const report = await verbs.check(context, exercise);
-  const text = `${verbs.taskText(exercise, context.colours)}\n\n${report.text}`;
+  const text = `${verbs.taskText(exercise, context)}\n\n${report.text}`;
   return print({ ...report, text }, flags.json);
 }
 

@@ -45,7 +45,7 @@ export class InteractiveView {
   /** Opens the wanted exercise, or resumes, and checks it once. */
   static async start(context: Context, wanted: string | undefined, write: (text: string) => void) {
     const view = new InteractiveView(context, await open(context, wanted), write);
-    view.#show(taskText(view.#exercise, context.colours));
+    view.#show(taskText(view.#exercise, context));
     await view.poll();
     return view;
   }

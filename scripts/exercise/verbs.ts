@@ -11,6 +11,7 @@ import { type Exercise, listExerciseIds, loadExercise, resolveExerciseId } from 
 import { type Colours, exitCodeOf, verdictText } from "./failure-view.ts";
 import { hintsOf, readmeOf, whyOf } from "./lesson-text.ts";
 import { loadProgress, type Progress, saveProgress, updateEntry } from "./progress.ts";
+import { reflow } from "./reflow.ts";
 import type { Verdict } from "./verdict.ts";
 import { openWorkspace, resetWorkspace } from "./workspace.ts";
 
@@ -19,6 +20,8 @@ export interface Context {
   readonly root: string;
   readonly colours: Colours;
   readonly nowIso: () => string;
+  /** Width of the terminal, to which prose is fitted; absent for a pipe. */
+  readonly columns?: () => number | undefined;
 }
 
 export interface Report {
@@ -53,9 +56,11 @@ export async function open(context: Context, wanted: string | undefined): Promis
   return exercise;
 }
 
-export function taskText(exercise: Exercise, colours: Colours): string {
+export function taskText(exercise: Exercise, { colours, columns }: Context): string {
   const { spec } = exercise;
-  const parts = readmeOf(exercise).map(({ heading, body }) => `${colours.bold(heading)}\n${body}`);
+  const parts = readmeOf(exercise).map(({ heading, body }) => {
+    return `${colours.bold(heading)}\n${reflow(body, columns?.())}`;
+  });
   const edit = spec.files.map((name) => `workspace/${spec.id}/${name}`).join(", ");
   const title = `${colours.bold(spec.id)}  ${spec.title}  (about ${spec.minutes} minutes)`;
   return [title, ...parts, `${colours.bold("Edit")} ${edit}`].join("\n\n");
@@ -97,7 +102,7 @@ export async function next(context: Context): Promise<Report> {
   const exercise = await open(context, id);
   return {
     exitCode: 0,
-    text: taskText(exercise, context.colours),
+    text: taskText(exercise, context),
     data: { exercise: id, title: exercise.spec.title },
   };
 }
@@ -132,7 +137,7 @@ export async function hint(context: Context, exercise: Exercise, number?: number
     updateEntry(progress, id, context.nowIso(), { hints: Math.max(seen, wanted) }),
   );
   const { colours } = context;
-  const text = `${colours.bold(`Hint ${wanted} of ${hints.length}`)}  ${found.question}\n\n${found.body}`;
+  const text = `${colours.bold(`Hint ${wanted} of ${hints.length}`)}  ${found.question}\n\n${reflow(found.body, context.columns?.())}`;
   return { exitCode: 0, text, data: { exercise: id, hint: wanted, of: hints.length, ...found } };
 }
 
@@ -162,7 +167,8 @@ export async function solution(context: Context, exercise: Exercise): Promise<Re
   }));
   const why = whyOf(exercise);
   await markSolutionSeen(context, exercise);
-  const text = [...files.map((file) => `${context.colours.bold(file.name)}\n\n${file.text}`), why].join("\n");
+  const parts = files.map((file) => `${context.colours.bold(file.name)}\n\n${file.text}`);
+  const text = [...parts, reflow(why, context.columns?.())].join("\n");
   return { exitCode: 0, text, data: { exercise: exercise.spec.id, files, why } };
 }
 
