@@ -168,14 +168,25 @@ function keyField({ key }: DemoAsk): Record<string, string> {
   return key === undefined ? {} : { "X-Routing-Key": key };
 }
 
-/** Runs every step. @throws BrokenPromiseError naming the step whose promise did not hold */
-export async function runDemo(stage: string, demo: Demo, stack: Stack, tell: Narrator): Promise<void> {
+/**
+ * Runs every step.
+ * @param isStopped Whether somebody ended the demo: a step that fails then has broken no promise.
+ * @throws BrokenPromiseError naming the step whose promise did not hold
+ */
+export async function runDemo(
+  stage: string,
+  demo: Demo,
+  stack: Stack,
+  tell: Narrator,
+  isStopped: () => Promise<boolean>,
+): Promise<void> {
   const context = new DemoContext(stack, tell);
   for (const [index, { title, why, run }] of demo.steps.entries()) {
     tell({ event: "step", step: index + 1, of: demo.steps.length, title });
     try {
       await run(context);
     } catch (error) {
+      if (await isStopped()) return;
       tell({ event: "demo", stage, steps: index, ok: false });
       const reason = error instanceof Error ? error.message : String(error);
       throw new BrokenPromiseError(`demo ${stage}, step ${index + 1} "${title}": ${reason}`, {

@@ -35,6 +35,8 @@ class StageRun implements AsyncDisposable {
     const command = launcher === undefined ? [script] : [launcher, script];
     this.child = spawn(process.execPath, [...command, "--json", "--port", "0", ...args], {
       stdio: ["ignore", "pipe", "pipe"],
+      // A process group of its own, as a terminal gives to a command.
+      detached: true,
     });
     this.exited = once(this.child, "exit") as StageRun["exited"];
     if (this.child.stdout === null || this.child.stderr === null) throw new Error("no pipes");
@@ -148,6 +150,20 @@ describe.concurrent("the stack stays up", () => {
       await expectAllGone(pids);
     },
   );
+
+  test("no longer than Ctrl-C in the middle of the demo, which is nobody's broken promise", async () => {
+    await using run = new StageRun(["m1"]);
+    const { pids } = await run.parts();
+    await run.event("step");
+    // The terminal sends it to all of them at once.
+    process.kill(-(run.child.pid ?? 0), "SIGINT");
+    expect(await run.exited).toEqual([1, null]);
+    expect(run.events.filter(({ event }) => event === "demo" || event === "stopped")).toEqual([
+      { event: "stopped", reason: "Ctrl-C" },
+    ]);
+    expect(run.stderr).toBe("");
+    await expectAllGone(pids);
+  });
 
   test("until the script is killed without a word, and then leaves nothing behind", async () => {
     await using run = new StageRun(["m1"]);

@@ -119,11 +119,13 @@ async function runSession(session: Session): Promise<number> {
   try {
     tell({ event: "ready", stage, ...addressesOf(stack) });
     const demo = await loadDemo(stage);
-    const isDone = await Promise.race([
-      runDemo(stage, demo, stack, tell).then(() => true),
-      stopSignal.raised.then(() => false),
-    ]);
-    if (!isDone) return 1;
+    // Ctrl-C reaches the cells and the routers as well: a request may fail before this process hears of it.
+    const isStopped = () => stopSignal.raisedWithin(200);
+    await Promise.race([runDemo(stage, demo, stack, tell, isStopped), stopSignal.raised]);
+    if (await stopSignal.raisedWithin(0)) {
+      tell({ event: "stopped", reason: await stopSignal.raised });
+      return 1;
+    }
     if (session.demoOnly) return 0;
     tell({ event: "staying", tryThis: demo.tryThis(stack), ...addressesOf(stack) });
     isQuiet = false;
