@@ -106,13 +106,20 @@ async function runGameday(
       }
     };
     const run = Promise.all([lane(true), lane(false)]);
-    const ended = delay(minutes * 60_000).then(() => run);
+    const failed = new Promise<never>((_, reject) => run.catch(reject));
+    const ended = Promise.race([delay(minutes * 60_000).then(() => run), failed]);
     const lost = stack.routers.map((router) =>
       router.exited.then(() => done.signal.aborted || record.violated("7: a router ended by itself")),
     );
-    await Promise.race([ended, stopSignal.raised, ...lost]);
+    const isStopped = await Promise.race([ended, stopSignal.raised, ...lost]).then(
+      () => stopSignal.raisedWithin(0),
+      // Ctrl-C reaches the stack as well, and the operator may fail before this process hears of it.
+      async (error: unknown) => (await stopSignal.raisedWithin(200)) || Promise.reject(error),
+    );
     done.abort();
     await Promise.all(clients);
+    // Half of a run, and a stack that somebody stopped: that would be judged wrongly.
+    if (isStopped) throw new UsageError(`stopped by ${await stopSignal.raised}: nothing was judged`);
     const memoryGrowthMiB = await memory;
     if (memoryGrowthMiB !== null && memoryGrowthMiB > maxGrowthMiB)
       record.violated(

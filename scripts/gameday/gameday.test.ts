@@ -1,5 +1,9 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parseRoutingTable } from "../../stages/m4/src/routing-table.ts";
+import { projectRoot } from "../stages.ts";
 import { type Asked, type Got, judge } from "./judge.ts";
 import { GamedayRecord, recoveryMs } from "./record.ts";
 import { reportOf, textOf } from "./report.ts";
@@ -208,5 +212,31 @@ describe("the record", () => {
       { kind: "bad-push", fromSeconds: 0.1, toSeconds: 0.3, outcomes: { served: 1 } },
     ]);
     expect(textOf(report)).toContain("Again: npm run gameday -- --stage m4 --minutes 1 --seed 7");
+  });
+});
+
+describe("the command", () => {
+  test("ends in a line of words at Ctrl-C, and judges nothing", async () => {
+    const child = spawn(process.execPath, [join(projectRoot, "scripts/gameday.ts"), "--seed", "7"], {
+      stdio: ["ignore", "pipe", "pipe"],
+      // A process group of its own, as a terminal gives to a command.
+      detached: true,
+    });
+    const output = { stdout: "", stderr: "" };
+    const begun = Promise.withResolvers<void>();
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      output.stdout += text;
+      // The first disturbance: the operator is at work.
+      if (/^ +[0-9.]+ s {2}/m.test(output.stdout)) begun.resolve();
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      output.stderr += text;
+    });
+    const closed = once(child, "close");
+    await Promise.race([begun.promise, closed]);
+    process.kill(-(child.pid ?? 0), "SIGINT");
+    expect((await closed)[0]).toBe(1);
+    expect(output.stderr).toBe("gameday: stopped by Ctrl-C: nothing was judged\n");
+    expect(output.stdout).not.toContain("Violations");
   });
 });
