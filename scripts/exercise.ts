@@ -129,9 +129,7 @@ async function serve(args: readonly string[]): Promise<number> {
   const stage = join(root, "scripts", "stage.ts");
   if (!existsSync(stage))
     throw new BrokenPromiseError("scripts/stage.ts is missing: this clone cannot start a stage");
-  process.stdout.write(
-    `Serving ${overlay.stage} with your ${Object.keys(overlay.files).join(", ")} laid over it.\n`,
-  );
+  process.stdout.write(`Serving ${overlay.stage} with your ${exercise.spec.files.join(", ")} in it.\n`);
   const child = spawn(process.execPath, [stage, overlay.stage, "--overlay", folder, ...stageFlags], {
     cwd: root,
     stdio: "inherit",
