@@ -48,7 +48,7 @@ function firstParagraph(markdown: string): string {
 function beginning(text: string): string {
   let taken = "";
   for (const sentence of text.split(/(?<=[.!?])\s+/)) {
-    if (taken !== "" && taken.length + sentence.length > 230) break;
+    if (taken !== "" && taken.length + sentence.length > 290) break;
     taken += `${sentence} `;
   }
   return taken.trim();
