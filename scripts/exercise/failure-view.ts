@@ -7,11 +7,29 @@ import type { FirstFailure, PlacedFault, Verdict } from "./verdict.ts";
 
 export type Colours = ReturnType<typeof createColors>;
 
+/** How the learner goes on from a verdict: by a command, or by a key where keys are read. */
+export interface Ways {
+  readonly hint: string;
+  readonly solution: string;
+  readonly next: string;
+}
+
+const commands: Ways = {
+  hint: "npm run exercise hint",
+  solution: "npm run exercise solution",
+  next: "npm run exercise next",
+};
+
 const labelWidth = 10;
 const textWidth = 88;
 
 /** The verdict on the learner's copy of an exercise, ready to print, without a final newline. */
-export function verdictText(exercise: Exercise, verdict: Verdict, colours: Colours): string {
+export function verdictText(
+  exercise: Exercise,
+  verdict: Verdict,
+  colours: Colours,
+  ways: Ways = commands,
+): string {
   const { spec } = exercise;
   const heading = (tally: string) =>
     `${colours.bold(spec.id)}  ${spec.title}${tally === "" ? "" : `  (${tally})`}`;
@@ -24,8 +42,8 @@ export function verdictText(exercise: Exercise, verdict: Verdict, colours: Colou
         "",
         colours.green("✓ Done. Every test passes."),
         "",
-        "  Compare with the solution and why it is so: npm run exercise solution",
-        "  Go on when you want to:                     npm run exercise next",
+        `  Compare with the solution and why it is so: ${ways.solution}`,
+        `  Go on when you want to:                     ${ways.next}`,
       ].join("\n");
     case "failed":
       return [
@@ -34,7 +52,7 @@ export function verdictText(exercise: Exercise, verdict: Verdict, colours: Colou
         ...faultLines(verdict.typeFaults, colours, "The compiler objects, which may be the cause:"),
         colours.red(`✗ ${verdict.first.title}`),
         "",
-        ...failureLines(exercise, verdict.first),
+        ...failureLines(exercise, verdict.first, ways),
         ...misconceptionLines(verdict.misconceptions, colours),
       ].join("\n");
     case "type-error":
@@ -93,7 +111,7 @@ export function exitCodeOf(verdict: Verdict): 0 | 1 | 2 {
   return verdict.kind === "ours" ? 2 : 1;
 }
 
-function failureLines(exercise: Exercise, first: FirstFailure): string[] {
+function failureLines(exercise: Exercise, first: FirstFailure, ways: Ways): string[] {
   const lines: string[] = [];
   if (first.sent !== undefined) lines.push(field("Sent", first.sent));
   if (first.expected !== undefined) lines.push(field("Expected", first.expected));
@@ -104,7 +122,7 @@ function failureLines(exercise: Exercise, first: FirstFailure): string[] {
   if (first.lookAt !== undefined)
     lines.push(field("Look at", `workspace/${exercise.spec.id}/${first.lookAt}`));
   const which = first.hint === undefined ? "" : ` (number ${first.hint} is about this)`;
-  lines.push(field("Hint", `npm run exercise hint${which}`));
+  lines.push(field("Hint", `${ways.hint}${which}`));
   return lines;
 }
 

@@ -6,6 +6,7 @@ import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { typeScriptFiles } from "./assemble.ts";
 import type { Exercise } from "./exercise-spec.ts";
+import { verdictText, type Ways } from "./failure-view.ts";
 import {
   type Context,
   check,
@@ -19,6 +20,9 @@ import {
   solution,
   taskText,
 } from "./verbs.ts";
+
+/** The learner's hand is on the keys already. */
+const keys: Ways = { hint: "press h", solution: "press s", next: "press n" };
 
 export const keyLine = "[n] next  [h] hint  [d] diff  [s] solution  [r] reset  [l] list  [q] quit";
 
@@ -112,8 +116,8 @@ export class InteractiveView {
   async #check(): Promise<void> {
     const exercise = this.#exercise;
     this.#write(`\n${this.#context.colours.dim("checking …")}\n`);
-    const report = await check(this.#context, exercise);
-    if (exercise === this.#exercise) this.#show(report.text);
+    const { verdict } = await check(this.#context, exercise);
+    if (exercise === this.#exercise) this.#show(verdictText(exercise, verdict, this.#context.colours, keys));
   }
 
   #ask(words: string, act: () => Promise<Report>): void {
