@@ -4,6 +4,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { eventually } from "../../shared/testkit/eventually.ts";
 import { type CheckResult, error, type Finding } from "../check.ts";
 import {
   type CommandBlock,
@@ -14,6 +15,7 @@ import {
 } from "../markdown-commands.ts";
 import { packageFile, runProgramFile } from "../run-tool.ts";
 import { startStack } from "../stack.ts";
+import type { RouterMember } from "../stack-members.ts";
 import { filesUnder, type Milestone, stageFolder } from "../stages.ts";
 
 export const check = {
@@ -82,6 +84,7 @@ async function execute(block: CommandBlock, root: string): Promise<string | unde
     stateFolder,
   });
   try {
+    if (stack.controlPlane !== undefined) await Promise.all(stack.routers.map(hasHeard));
     const addresses = documentedAddresses(block.stage, stack);
     const toReal = (text: string) => replaceAll(text, addresses);
     const toShown = (text: string) =>
@@ -91,6 +94,17 @@ async function execute(block: CommandBlock, root: string): Promise<string | unde
     await stack.stop();
     rmSync(stateFolder, { recursive: true, force: true });
   }
+}
+
+/** A reader types no faster than a router links to its control plane; this check might. */
+async function hasHeard({ name, adminUrl }: RouterMember): Promise<void> {
+  const isLinked = async (): Promise<boolean> => {
+    const status = (await (await fetch(`${adminUrl}/debug/config`)).json()) as {
+      readonly connected: boolean;
+    };
+    return status.connected;
+  };
+  await eventually(isLinked, { what: `${name} is linked to its control plane`, deadlineMs: 30_000 });
 }
 
 async function runBlock(
