@@ -109,7 +109,11 @@ function stayingLines(
   return [
     "",
     "The stack stays up; Ctrl-C stops it.",
-    ...rows.map(([name = "", place = ""]) => `  ${name.padEnd(14)} ${place}`),
+    // The process behind each name: what `kill` is given below.
+    ...rows.map(([name = "", place = ""]) => {
+      const pid = event.pids[name];
+      return `  ${name.padEnd(14)} ${pid === undefined ? place : `${place.padEnd(23)} pid ${pid}`}`;
+    }),
     "Try, in another terminal:",
     ...event.tryThis.map((line) => c.bold(`  ${line}`)),
     "",

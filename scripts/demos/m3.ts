@@ -102,7 +102,7 @@ export const demo: Demo = {
       `npm run ctl routers${at}`,
       `npm run ctl set acme tier3${at}`,
       `curl -i -H 'X-Routing-Key: acme' ${stack.routers[0]?.url}/pay`,
-      `kill -9 ${stack.controlPlane?.pid}`,
+      `kill -9 ${stack.controlPlane?.pid} && curl -i -H 'X-Routing-Key: acme' ${stack.routers[0]?.url}/pay`,
     ];
   },
 };
