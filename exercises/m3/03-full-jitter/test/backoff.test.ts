@@ -25,10 +25,13 @@ const even = (tenths: number[]) => tenths.every((count) => count > 60 && count <
 
 test("the ceiling doubles with each attempt, up to the cap", async () => {
   await check({
-    sent: "nextDelayMs for the attempts 0 to 7 with a draw just below 1, rounded",
+    sent: "nextDelayMs for the attempts 0 to 7 with a draw just below 1, to the nearest 10 ms",
     expected: [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000],
     got: () =>
-      [0, 1, 2, 3, 4, 5, 6, 7].map((attempt) => Math.round(nextDelayMs(attempt, almostOne, settings))),
+      // Whoever cuts a delay to whole milliseconds has made no mistake.
+      [0, 1, 2, 3, 4, 5, 6, 7].map((attempt) => {
+        return Math.round(nextDelayMs(attempt, almostOne, settings) / 10) * 10;
+      }),
     likely: "Attempt 0 is the first delay, and its ceiling is the base itself; no ceiling is above the cap.",
     lookAt: "backoff.ts, the ceiling in nextDelayMs",
   });
