@@ -101,6 +101,8 @@ async function runSession(session: Session): Promise<number> {
   const suffix = session.port === defaultPort ? "" : `-${session.port || process.pid}`;
   const state = join(projectRoot, ".state", `${stage}${suffix}`);
   const folder = overlaidFolder(session, `${state}-overlay`, tell);
+  // Ctrl-C reaches the cells and the routers as well: one may end, or a request fail, before this process hears of it.
+  const isStopped = () => stopSignal.raisedWithin(200);
   let isQuiet = true;
   const stack = await startStack({
     stage,
@@ -114,13 +116,16 @@ async function runSession(session: Session): Promise<number> {
         tell({ event: "log", source, line: describeLogLine(line) });
       }
     },
-  }).catch(explainStart);
+  }).catch(async (error: unknown) => ((await isStopped()) ? undefined : explainStart(error)));
+  if (stack === undefined) {
+    tell({ event: "stopped", reason: await stopSignal.raised });
+    rmSync(`${state}-overlay`, { recursive: true, force: true });
+    return 1;
+  }
   process.once("exit", () => stack.killAll());
   try {
     tell({ event: "ready", stage, ...addressesOf(stack) });
     const demo = await loadDemo(stage);
-    // Ctrl-C reaches the cells and the routers as well: a request may fail before this process hears of it.
-    const isStopped = () => stopSignal.raisedWithin(200);
     await Promise.race([runDemo(stage, demo, stack, tell, isStopped), stopSignal.raised]);
     if (await stopSignal.raisedWithin(0)) {
       tell({ event: "stopped", reason: await stopSignal.raised });
