@@ -51,12 +51,22 @@ async function serve(text: string): Promise<number> {
     );
   }
   console.log(`The site: http://127.0.0.1:${port}/   (Ctrl-C ends it)`);
-  return await vitepress("dev", "site", "--host", "127.0.0.1", "--port", text, "--strictPort");
+  const { code, stopped } = await vitepress(
+    "dev",
+    "site",
+    "--host",
+    "127.0.0.1",
+    "--port",
+    text,
+    "--strictPort",
+  );
+  // Ended by the reader's own Ctrl-C: that is how a server ends.
+  return stopped ? 0 : code;
 }
 
 async function build(): Promise<number> {
-  const code = await vitepress("build", "site");
-  if (code !== 0) return 1;
+  const { code, stopped } = await vitepress("build", "site");
+  if (stopped || code !== 0) return 1;
   const { faults, summary } = examineBuiltSite(builtSiteFolder(projectRoot), process.env["DOCS_BASE"] ?? "/");
   const c = colours();
   for (const fault of faults) console.error(`${c.red("error")} ${fault}`);
@@ -65,14 +75,19 @@ async function build(): Promise<number> {
 }
 
 /** Runs VitePress in this terminal. A signal that ends this command ends it as well. */
-async function vitepress(...args: string[]): Promise<number> {
+async function vitepress(...args: string[]): Promise<{ readonly code: number; readonly stopped: boolean }> {
   const script = packageFile(join("vitepress", "bin", "vitepress.js"));
   const child = spawn(process.execPath, [script, ...args], { cwd: projectRoot, stdio: "inherit" });
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
+  let stopped = false;
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      stopped = true;
+      child.kill(signal);
+    });
+  }
   process.once("exit", () => child.kill());
-  const [code, signal] = await once(child, "exit");
-  // Ended by the reader's own Ctrl-C: that is how a server ends.
-  return signal === "SIGINT" || signal === "SIGTERM" || code === 130 ? 0 : (code ?? 2);
+  const [code] = (await once(child, "exit")) as [number | null];
+  return { code: code ?? 2, stopped };
 }
 
 await runProgram("docs", main);
