@@ -1,9 +1,8 @@
 // A real browser for the site's checks: the system's Chromium with an empty profile, driven by playwright-core, which
 // brings no browser of its own.
 
-import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
 import { type Browser, chromium } from "playwright-core";
+import { which } from "zx";
 
 const names = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
 
@@ -16,19 +15,11 @@ export function findBrowser(
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): string | undefined {
   const named = env["CHROMIUM"];
-  const folders = (env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
-  const candidates =
-    named === undefined ? names.flatMap((name) => folders.map((folder) => join(folder, name))) : [named];
-  return candidates.find(isProgram);
-}
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
+  const path = env["PATH"] ?? "";
+  const found = (named === undefined ? names : [named]).map((name) =>
+    which.sync(name, { path, nothrow: true }),
+  );
+  return found.find((program) => program !== null);
 }
 
 /** Playwright gives each browser a new, empty profile, and removes it. */
