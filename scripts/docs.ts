@@ -77,7 +77,9 @@ async function build(): Promise<number> {
 /** Runs VitePress in this terminal. A signal that ends this command ends it as well. */
 async function vitepress(...args: string[]): Promise<{ readonly code: number; readonly stopped: boolean }> {
   const script = packageFile(join("vitepress", "bin", "vitepress.js"));
-  const child = spawn(process.execPath, [script, ...args], { cwd: projectRoot, stdio: "inherit" });
+  // Without the keyboard: VitePress would take Ctrl-C from it as a key, and end with a fault.
+  const stdio = ["ignore", "inherit", "inherit"] as const;
+  const child = spawn(process.execPath, [script, ...args], { cwd: projectRoot, stdio: [...stdio] });
   let stopped = false;
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
