@@ -108,6 +108,11 @@ describe("requests that are refused", () => {
       "transfer-coding-not-supported",
     ],
     [
+      "a tab behind the coding",
+      post("Transfer-Encoding: chunked\t\r\n", "0\r\n\r\n"),
+      "transfer-coding-not-supported",
+    ],
+    [
       "a coding that only begins with chunked",
       post("Transfer-Encoding: chunkedx\r\n"),
       "transfer-coding-not-supported",

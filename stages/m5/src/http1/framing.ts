@@ -59,7 +59,10 @@ function declaredBody(fields: FieldSection, minorVersion: MinorVersion): Request
   if (minorVersion === 0) return codingIn10;
   const repeated = (fields.repeated & (1 << Field.transferEncoding)) !== 0;
   if (repeated || fields.valueOf(Field.transferEncoding)?.toLowerCase() !== "chunked") return otherCoding;
-  return chunked;
+  // A tab behind the name is allowed, and Node's parser, for one, then sees another coding.
+  const index = fields.indexOf(Field.transferEncoding);
+  const behind = fields.text.slice(fields.valueEnd(index), fields.lineStart(index + 1));
+  return behind.includes("\t") ? otherCoding : chunked;
 }
 
 function lengthBody(fields: FieldSection): RequestBody | Refusal {
