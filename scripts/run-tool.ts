@@ -6,8 +6,9 @@ import { projectRoot } from "./stages.ts";
 
 export interface ToolResult {
   readonly code: number;
-  /** Standard output and standard error, as they came. */
+  /** Standard output and standard error, as they came: lines of one may stand within lines of the other. */
   readonly output: string;
+  readonly stdout: string;
 }
 
 export interface ToolOptions {
@@ -45,9 +46,11 @@ export async function runProgramFile(
     detached: true,
   });
   let output = "";
+  let stdout = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (text: string) => {
       output += text;
+      if (stream === child.stdout) stdout += text;
     });
   }
   const endGroup = () => endProcessGroup(child.pid);
@@ -68,7 +71,7 @@ export async function runProgramFile(
       child.once("error", reject);
       child.once("close", (exitCode) => resolve(exitCode ?? 1));
     });
-    return { code: isLate ? 124 : code, output };
+    return { code: isLate ? 124 : code, output, stdout };
   } finally {
     clearTimeout(timer);
     process.off("exit", endGroup);

@@ -22,8 +22,9 @@ interface Report {
 
 async function run(root: string): Promise<CheckResult> {
   const args = ["check", "--reporter=json", "--diagnostic-level=error", "--max-diagnostics=none", "."];
-  const { code, output } = await runNode(packageFile("@biomejs/biome/bin/biome"), args, { cwd: root });
-  const line = output.split("\n").find((text) => text.startsWith('{"summary"'));
+  const biome = packageFile("@biomejs/biome/bin/biome");
+  const { code, output, stdout } = await runNode(biome, args, { cwd: root });
+  const line = stdout.split("\n").find((text) => text.startsWith('{"summary"'));
   if (line === undefined) throw new Error(`biome ended with exit code ${code}: ${output.trim()}`);
   const { summary, diagnostics } = JSON.parse(line) as Report;
   const findings: Finding[] = diagnostics.map(({ category, message, location }) =>
