@@ -1,7 +1,10 @@
 // Changes instead of whole tables: they save bytes, and whatever goes wrong with one ends in the whole table. The control
 // plane's fleet and the router's receiver, with a wire between them that a test can bend.
 
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
+import { eventually } from "../../../shared/testkit/eventually.ts";
 import { checksumOf } from "../src/checksum.ts";
 import { DocumentHistory } from "../src/control-plane/document-history.ts";
 import { Fleet, type Published } from "../src/control-plane/fleet.ts";
@@ -172,6 +175,23 @@ describe("a change", () => {
     await pair.link();
     expect(pair.types).toEqual(["snapshot"]);
     expect(pair.upToDate).toBe(true);
+  });
+
+  test("starts from one of the last 16 documents: what is older leaves the memory", async () => {
+    setFlagsFromString("--expose-gc");
+    const collectGarbage = runInNewContext("gc") as () => void;
+    const pair = new Pair(1);
+    const published = Array.from({ length: 40 }, (_, n) => {
+      const document = { ...documentOf(1, "tier1"), version: `v${n}` };
+      pair.publish(document);
+      return new WeakRef(document);
+    });
+    const isLastOnly = (): boolean => {
+      collectGarbage();
+      return published.filter((each) => each.deref() !== undefined).length === 16 + 1;
+    };
+    await eventually(isLastOnly, { what: "only the current document and the 16 before it are left" });
+    expect(pair.sent).toEqual([]);
   });
 
   test("is encoded once for all routers that have the same", () => {

@@ -21,8 +21,9 @@ export class DocumentHistory {
   #versions: readonly Version[] = [];
 
   /** Keeps `version`, and forgets the oldest beyond the bounds. */
-  add(version: Version): void {
-    const versions = [...this.#versions, version].slice(-maxDocuments);
+  add({ history, document, frame }: Version): void {
+    // Nothing else of it: what gave its own changes knows the versions before it, and those the ones before them.
+    const versions = [...this.#versions, { history, document, frame }].slice(-maxDocuments);
     let bytes = versions.reduce((sum, { frame }) => sum + frame.length, 0);
     while (bytes > maxBytes) bytes -= versions.shift()?.frame.length ?? bytes;
     this.#versions = versions;
