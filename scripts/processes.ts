@@ -4,7 +4,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { pathToFileURL } from "node:url";
 
 /** How a process ended: `code` is null when a signal ended it. */
 export interface Exit {
@@ -177,10 +176,4 @@ function handleOf(
     },
     signal: (signal) => child.kill(signal),
   };
-}
-
-/** Whether the module at `moduleUrl` is the program being run, and not imported by another one. */
-export function isProgram(moduleUrl: string): boolean {
-  const program = process.argv[1];
-  return program !== undefined && pathToFileURL(program).href === moduleUrl;
 }

@@ -1,7 +1,7 @@
 // The learner's own copies. They are made once, from the starter, in a folder that git ignores: a later
 // `git pull` never meets them, and nothing here ever overwrites one without archiving it first.
 
-import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { answerFile, canonicalName, typeScriptFiles } from "./assemble.ts";
 import type { Exercise } from "./exercise-spec.ts";
@@ -58,18 +58,6 @@ export function isUntouched(exercise: Exercise): boolean {
 export function resetWorkspace(exercise: Exercise, nowIso: string): string | undefined {
   const archive = archiveWorkspace(exercise, nowIso);
   openWorkspace(exercise);
-  return archive;
-}
-
-/** Replaces the learner's files by the solution, after archiving them. Returns where they went. */
-export function solveWorkspace(exercise: Exercise, nowIso: string): string | undefined {
-  const archive = archiveWorkspace(exercise, nowIso);
-  for (const name of exercise.spec.files) {
-    const file = join(exercise.workspace, name);
-    mkdirSync(dirname(file), { recursive: true });
-    // Copied as it is: the solution lies as deep as the workspace, so its imports hold.
-    cpSync(answerFile(exercise, { kind: "solution" }, name), file);
-  }
   return archive;
 }
 
