@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { MarkdownRenderer } from "vitepress";
 import { diffStages, type FileDiff } from "../stage-diff.ts";
 import { filesUnder, milestones, presentStages } from "../stages.ts";
+import { escapeHtml, inlineHtml } from "./html.ts";
 
 const tag = /^<StageDiff from="(m\d)" to="(m\d)" \/>\s*$/;
 
@@ -93,19 +94,4 @@ function patchHtml(patch: string): string {
     }),
     ...(rest > 20 ? [`<span class="diff-hunk">… and ${rest} lines more: npm run diff shows all</span>`] : []),
   ].join("\n");
-}
-
-/** The Markdown that a table cell may hold: code spans and emphasis. */
-function inlineHtml(text: string): string {
-  return escapeHtml(text)
-    .replace(/`([^`]+)`/g, "<code>$1</code>")
-    .replace(/\*\*([^*]+)\*\*/g, "<strong>$1</strong>");
-}
-
-function escapeHtml(text: string): string {
-  return text
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;")
-    .replaceAll("{{", "&#123;&#123;");
 }

@@ -7,6 +7,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { MarkdownRenderer } from "vitepress";
 import { filesUnder } from "../stages.ts";
+import { escapeHtml } from "./html.ts";
 
 export interface Proof {
   /** File of the test, or a folder above it, relative to the project. */
@@ -124,8 +125,4 @@ function idOf({ path, title }: Proof): string {
     .replace(/[^a-z0-9]+/g, "-")
     .slice(0, 80)
     .replace(/-$/, "")}`;
-}
-
-function escapeHtml(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }

@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { inlineHtml } from "../../scripts/docs/html.ts";
 
 export interface LadderTable {
   readonly head: readonly string[];
@@ -45,7 +46,7 @@ export function readLadder(readme: string): readonly LadderBlock[] {
 function readBlock(text: string): LadderBlock {
   if (text.startsWith("### ")) return { kind: "heading", html: inlineHtml(text.slice(4)) };
   if (text.startsWith("|")) return { kind: "table", table: readTable(text) };
-  return { kind: "words", html: inlineHtml(text) };
+  return { kind: "words", html: inlineHtml(text.replace(/\s+/g, " ")) };
 }
 
 function readTable(text: string): LadderTable {
@@ -62,15 +63,4 @@ function readTable(text: string): LadderTable {
     head,
     rows: rows.map((cells, index) => ({ cells, ...(isDrawn && { ratio: ratios[index] ?? 1 }) })),
   };
-}
-
-/** The Markdown that the section uses: code spans and emphasis. */
-function inlineHtml(text: string): string {
-  return text
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;")
-    .replace(/\s+/g, " ")
-    .replace(/`([^`]+)`/g, "<code>$1</code>")
-    .replace(/\*\*([^*]+)\*\*/g, "<strong>$1</strong>");
 }
