@@ -34,7 +34,7 @@ const usage = `Usage: npm run bench [-- [compare|bodies|connections|workers|flee
   --cpu-only        closed loop only, no latencies
   --json            the result as JSON on standard output
   --name NAME       write bench/results/NAME.json (latest-<command>)
-  --save            also write site/data/bench.json, from which the site draws its charts
+  --save            also write site/data/bench.json (or bench-<command>.json), from which the site draws
   --out FILE        also write FILE
 fleet has options of its own: npm run bench -- fleet --help`;
 

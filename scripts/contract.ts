@@ -22,7 +22,7 @@ import { projectRoot } from "./stages.ts";
 const usage = `Usage: npm run contract -- m1 http://127.0.0.1:8080 [flags]
   --ports LIST   where the router looks for the cells (visa=9004,tier1=9001,tier2=9002,tier3=9003)
   --only TEXT    only the cases whose title contains TEXT
-  --admin URL    the router's admin port, for the contracts from m2 on
+  --admin URL    the router's admin port, for the contract of m4
   --json         one JSON object at the end, for programs
   --help         this text`;
 
