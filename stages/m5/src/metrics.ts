@@ -48,10 +48,6 @@ export class Metrics {
     );
   }
 
-  get contentType(): string {
-    return this.#registry.contentType;
-  }
-
   /** All counts as objects, to be added up with those of other workers. */
   json(): Promise<MetricObject[]> {
     return this.#registry.getMetricsAsJSON();

@@ -14,7 +14,7 @@ export type ToWorker =
   | { readonly type: "retire" };
 
 export type FromWorker =
-  | { readonly type: "listening"; readonly port: number }
+  | { readonly type: "listening" }
   | { readonly type: "failed"; readonly code: string; readonly message: string }
   | { readonly type: "breaker"; readonly placement: string; readonly to: string; readonly from: string }
   | { readonly type: "metrics"; readonly id: number; readonly json: MetricJson[] }

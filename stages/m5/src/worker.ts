@@ -61,7 +61,7 @@ export function runWorker({ settings, logger, writeLog, drainMs, random, exit }:
         return;
       case "listen":
         plane.listen(message.port, settings.HOST).then(
-          (port) => tell({ type: "listening", port }),
+          () => tell({ type: "listening" }),
           ({ code = "", message: words }) => tell({ type: "failed", code, message: words }),
         );
         return;

@@ -79,11 +79,6 @@ export class Exchange<Context> implements UpstreamUser {
     return this.#gone;
   }
 
-  /** The head of an answer has gone to the client. */
-  get headSent(): boolean {
-    return this.#headSent;
-  }
-
   /** Whether another attempt may be made: no answer has begun, and nothing of the request's body is spent. */
   get replayable(): boolean {
     return !this.#headSent && !this.#bodySpent;

@@ -29,13 +29,12 @@ export const Field = {
   xFailoverReason: 23,
   xRetryCount: 24,
   setCookie: 25,
-  retryAfter: 26,
 } as const;
 
 export type FieldId = (typeof Field)[keyof typeof Field];
 
 /** How many ids there are. */
-export const fieldIdCount = 27;
+export const fieldIdCount = 26;
 
 /** `contentLength` → `content-length`, `http2Settings` → `http2-settings`. */
 function wireName(key: string): string {

@@ -120,14 +120,8 @@ export function downstreamFraming(body: ResponseBody, minorVersion: MinorVersion
  * head comes along.
  *
  * @param own Lines that the router adds, each ended by CR LF.
- * @param dropped Mask of further known fields that stop here.
  */
-export function downstreamHead(
-  head: ResponseHead,
-  framing: DownstreamFraming,
-  own: string,
-  dropped = 0,
-): string {
+export function downstreamHead(head: ResponseHead, framing: DownstreamFraming, own: string): string {
   const { fields, status, reasonStart, fieldsStart } = head;
   // Without a reason the space before it may be missing, and an HTTP/1.0 cell says so: neither is the client's business.
   const plain = head.minorVersion === 1 && reasonStart < fieldsStart - 2;
@@ -135,7 +129,7 @@ export function downstreamHead(
   const coding = framing === "chunked" ? "Transfer-Encoding: chunked\r\n" : "";
   // A length stops where it is not the framing; a 204 must not carry one (RFC 9110 §8.6).
   const unframed = framing !== "as-came" || status === 204 || status < 200 ? contentLength : 0;
-  const stops = hopByHop | ownedDownstream | unframed | dropped;
+  const stops = hopByHop | ownedDownstream | unframed;
   return line + own + coding + passedOn(fields, stops, nominations(head.connection));
 }
 // #endregion downstream-head

@@ -17,18 +17,6 @@ export interface Refusal {
   readonly rule: string;
 }
 
-/** The status that a request refused with this code is answered with; a response that is refused is always a 502. */
-export const statusOfRefusal: Readonly<Record<RefusalCode, number>> = {
-  "malformed-request": 400,
-  "ambiguous-host": 400,
-  "unsupported-target": 400,
-  "version-not-supported": 505,
-  "transfer-coding-not-supported": 501,
-  "request-timeout": 408,
-  "content-too-large": 413,
-  "header-fields-too-large": 431,
-};
-
 /** A refusal is made once, when its module loads: refusing costs no allocation. */
 export function refusal(rule: string, code: RefusalCode = "malformed-request"): Refusal {
   return { code, rule };
