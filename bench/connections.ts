@@ -55,6 +55,7 @@ async function measure(lineup: Lineup, contender: Contender, options: BenchOptio
 
 /** Returns the exit code: 2 when a contender failed or had errors under load. */
 export async function benchConnections(options: BenchOptions): Promise<number> {
+  const machine = describeMachine();
   const chosen = [...(options.only ?? select(undefined)), ...options.also].filter(
     ({ kind }) => kind !== "none",
   );
@@ -91,7 +92,7 @@ export async function benchConnections(options: BenchOptions): Promise<number> {
   const report = {
     kind: "connections",
     takenAt: new Date().toISOString(),
-    machine: describeMachine(),
+    machine,
     method,
     rows,
     absent,

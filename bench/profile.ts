@@ -21,6 +21,7 @@ export async function benchProfile(options: BenchOptions): Promise<number> {
   const [name] = options.operands;
   const [contender] = name === undefined ? [] : select([name]);
   if (contender === undefined) throw new UsageError("profile takes the name of one contender: profile m1");
+  const machine = describeMachine();
   const closedLoop = chooseClosedLoop();
   await using lineup = new Lineup();
   const directory = join(lineup.directory, "profiles");
@@ -60,10 +61,6 @@ export async function benchProfile(options: BenchOptions): Promise<number> {
     ),
   ].join("\n");
   const { requests } = load;
-  deliver(
-    options,
-    { kind: "profile", name: contender.name, machine: describeMachine(), requests, cpuUs, groups, times },
-    text,
-  );
+  deliver(options, { kind: "profile", name: contender.name, machine, requests, cpuUs, groups, times }, text);
   return load.errors === 0 ? 0 : 2;
 }
