@@ -7,6 +7,7 @@ import { runToEnd } from "./load/run-to-end.ts";
 import { describeMachine } from "./machine.ts";
 import type { BenchOptions } from "./options.ts";
 import { readTree } from "./process-tree.ts";
+import { withRange } from "./report.ts";
 import { rotatedRounds, type Spread, spread } from "./statistics.ts";
 import { formatNumber, formatTable } from "./table.ts";
 
@@ -81,17 +82,13 @@ export async function benchBodies(options: BenchOptions): Promise<number> {
     const peakRssMiB = pid === undefined ? undefined : readTree(pid).peakRssKiB / 1024;
     return { name: entrant.contender.name, version: entrant.version, ...figures, peakRssMiB, errors, rounds };
   });
-  const range = (value: Spread | undefined) =>
-    value === undefined
-      ? "-"
-      : `${formatNumber(value.median)} (${formatNumber(value.min)}–${formatNumber(value.max)})`;
   const table = formatTable(
     ["contender", "down MiB/CPU s", "down MiB/s", "up MiB/CPU s", "up MiB/s", "peak RSS MiB", "errors"],
     rows.map(({ name, down, up, peakRssMiB, errors }) => [
       name,
-      range(down.mibPerCpuSecond),
+      withRange(down.mibPerCpuSecond),
       formatNumber(down.mibPerSecond?.median),
-      range(up.mibPerCpuSecond),
+      withRange(up.mibPerCpuSecond),
       formatNumber(up.mibPerSecond?.median),
       formatNumber(peakRssMiB),
       String(errors),

@@ -96,7 +96,8 @@ export function summarise(comparison: Comparison): Row[] {
   });
 }
 
-function withRange(value: Spread | undefined): string {
+/** The median, and the smallest and the largest in brackets. */
+export function withRange(value: Spread | undefined): string {
   if (value === undefined) return "-";
   return `${formatNumber(value.median)} (${formatNumber(value.min)}–${formatNumber(value.max)})`;
 }
