@@ -66,9 +66,7 @@ export interface RouterLink {
   router?: KnownRouter;
   /** The last position sent over this link. Nothing is sent twice: a link delivers, or it breaks. */
   offered?: Position;
-  /** The router has not answered the last snapshot. */
-  busy: boolean;
-  /** Size of the snapshot that it has not answered. */
+  /** Size of the snapshot that the router has not answered; 0 when it has answered all. */
   unansweredBytes: number;
 }
 
@@ -114,7 +112,7 @@ export class Fleet {
    * answered, it is offered the newest, and those in between are never sent.
    */
   #offer(link: RouterLink): void {
-    if (link.router === undefined || link.busy || this.#isOffered(link)) return;
+    if (link.router === undefined || link.unansweredBytes > 0 || this.#isOffered(link)) return;
     this.#waiting.add(link);
     this.#sendNext();
   }
@@ -136,7 +134,6 @@ export class Fleet {
   #send(link: RouterLink): void {
     const { history, frame } = this.#published;
     link.offered = history;
-    link.busy = true;
     link.unansweredBytes = frame.length;
     this.#bytesInFlight += frame.length;
     link.wire.send(frame, () => {
@@ -151,7 +148,7 @@ export class Fleet {
   // #endregion publish
 
   connect(wire: Wire): RouterLink {
-    const link: RouterLink = { wire, busy: false, unansweredBytes: 0 };
+    const link: RouterLink = { wire, unansweredBytes: 0 };
     this.#links.add(link);
     return link;
   }
@@ -174,7 +171,6 @@ export class Fleet {
     const router = link.router;
     if (router === undefined) return link.wire.close(closeCodes.notUnderstood, "Say hello first");
     router.seenAtMs = nowMs;
-    link.busy = false;
     link.unansweredBytes = 0;
     switch (said.type) {
       case "ack":

@@ -75,9 +75,7 @@ export interface RouterLink {
   acceptsDelta?: boolean;
   /** Checksum of the document that the router has for certain. */
   base?: string | undefined;
-  /** The router has not answered the last snapshot. */
-  busy: boolean;
-  /** Size of the snapshot that it has not answered. */
+  /** Size of the snapshot that the router has not answered; 0 when it has answered all. */
   unansweredBytes: number;
 }
 
@@ -123,7 +121,7 @@ export class Fleet {
    * answered, it is offered the newest, and those in between are never sent.
    */
   #offer(link: RouterLink): void {
-    if (link.router === undefined || link.busy || this.#isOffered(link)) return;
+    if (link.router === undefined || link.unansweredBytes > 0 || this.#isOffered(link)) return;
     this.#waiting.add(link);
     this.#sendNext();
   }
@@ -148,7 +146,6 @@ export class Fleet {
       link.acceptsDelta && link.base !== undefined ? this.#published.deltaFrom?.(link.base) : undefined;
     const frame = change ?? whole;
     link.offered = history;
-    link.busy = true;
     link.unansweredBytes = frame.length;
     this.#bytesInFlight += frame.length;
     link.wire.send(frame, () => {
@@ -163,7 +160,7 @@ export class Fleet {
   // #endregion publish
 
   connect(wire: Wire): RouterLink {
-    const link: RouterLink = { wire, busy: false, unansweredBytes: 0 };
+    const link: RouterLink = { wire, unansweredBytes: 0 };
     this.#links.add(link);
     return link;
   }
@@ -186,7 +183,6 @@ export class Fleet {
     const router = link.router;
     if (router === undefined) return link.wire.close(closeCodes.notUnderstood, "Say hello first");
     router.seenAtMs = nowMs;
-    link.busy = false;
     link.unansweredBytes = 0;
     switch (said.type) {
       case "ack":
