@@ -1,11 +1,12 @@
 // `npm run bench` as a learner runs it: real processes, short rounds. Asserts on what it says, not on how fast anything is.
 import { spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { FleetResult } from "../bench/fleet/fleet-report.ts";
 import type { Report } from "../bench/report.ts";
+import { eventually } from "../shared/testkit/eventually.ts";
 
 const root = join(import.meta.dirname, "..");
 
@@ -188,29 +189,19 @@ describe("npm run bench", { timeout: 120_000 }, () => {
   });
 });
 
-/** Waits until a file exists, by looking again on each turn of the poll, and returns its content. */
+const patient = { deadlineMs: 30_000, everyMs: 20 };
+
 async function contentOf(path: string): Promise<string> {
-  const { readFile } = await import("node:fs/promises");
-  return await poll(() => readFile(path, "utf8").catch(() => undefined), `${path} to exist`);
+  return await eventually(() => readFileSync(path, "utf8"), { what: `${path} exists`, ...patient });
 }
 
 async function gone(pid: number): Promise<void> {
-  await poll(async () => {
+  const hasEnded = () => {
     try {
-      process.kill(pid, 0);
-      return undefined;
+      return !process.kill(pid, 0);
     } catch {
       return true;
     }
-  }, `process ${pid} to end`);
-}
-
-async function poll<T>(look: () => Promise<T | undefined>, what: string): Promise<T> {
-  const endMs = performance.now() + 30_000;
-  for (;;) {
-    const found = await look();
-    if (found !== undefined) return found;
-    if (performance.now() > endMs) throw new Error(`Waited 30 s for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  };
+  await eventually(hasEnded, { what: `process ${pid} has ended`, ...patient });
 }
