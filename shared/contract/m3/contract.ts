@@ -69,9 +69,9 @@ export class Router {
     return eventually(fitting, { what: `${this.id}: ${what}`, deadlineMs, everyMs: 20 });
   }
 
-  runs(table: Table, deadlineMs?: number): Promise<DebugConfig> {
+  runs(table: Table): Promise<DebugConfig> {
     const isIt = ({ version }: DebugConfig) => version === table.version;
-    return this.configWhere(`runs version "${table.version}"`, isIt, deadlineMs);
+    return this.configWhere(`runs version "${table.version}"`, isIt);
   }
 
   /** Who serves `key`, as a placement's name, or the status of a refusal. */

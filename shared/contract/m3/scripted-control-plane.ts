@@ -94,9 +94,9 @@ class Inbox<T> {
     this.#wake();
   }
 
-  async take(what: string, deadlineMs = 60_000): Promise<T> {
+  async take(what: string): Promise<T> {
     while (this.#items.length === 0) {
-      await within(new Promise<void>((resolve) => (this.#wake = resolve)), deadlineMs, what);
+      await within(new Promise<void>((resolve) => (this.#wake = resolve)), 60_000, what);
     }
     return this.#items.shift() as T;
   }
