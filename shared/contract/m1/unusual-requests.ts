@@ -43,6 +43,7 @@ export function describeUnusualRequests(contract: Contract): void {
     test.each([
       ["Transfer-Encoding: Chunked", "in other letters"],
       ["Transfer-Encoding:\tchunked", "after a tab"],
+      ["Transfer-Encoding: chunked\t", "before a tab"],
       ["Transfer-Encoding:  chunked \t", "with space around it"],
     ])("frames a body by %j, or refuses it", async (field) => {
       // RFC 9110 §5.5: space around a value is not part of it. Reading it as no coding at all would smuggle the body.
