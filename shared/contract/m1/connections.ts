@@ -76,6 +76,15 @@ export function describeConnections(contract: Contract): void {
       for (const n of keys.keys()) expect((await client.readResponse()).text()).toBe(String(n));
     });
 
+    test("refuse what follows a request and is none as malformed, if they say anything", async () => {
+      // Whoever sends more of a body than its length says must not be told that a method is not served.
+      using scene = contract.scene();
+      await using client = await contract.connect();
+      await client.write(`${scene.request()}more of it\r\n\r\n`);
+      expect((await client.readResponse()).status).toBe(200);
+      if (await client.reader.more(2000)) expectProblem(await client.readResponse(), 400);
+    });
+
     test("carry pipelined requests with a refusal in the middle, in their order", async () => {
       using scene = contract.scene(answerName);
       await using client = await contract.connect();

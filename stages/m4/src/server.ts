@@ -200,7 +200,10 @@ function clientErrorCode(error: Error): ErrorCode {
 }
 
 /** Node's parser knows a list of methods, `http.METHODS`: another one is no fault of the client. */
-function looksLikeRequest(error: Error): boolean {
-  const bytes = "rawPacket" in error && Buffer.isBuffer(error.rawPacket) ? error.rawPacket : "";
-  return /^[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~]+ HTTP\/1\.[01]\r\n/.test(bytes.toString("latin1"));
+function looksLikeRequest(error: Error & { rawPacket?: unknown; bytesParsed?: number }): boolean {
+  const { rawPacket, bytesParsed } = error;
+  if (!Buffer.isBuffer(rawPacket)) return false;
+  // Only the faulty line counts: good requests may stand before it in the same packet.
+  const line = rawPacket.subarray(rawPacket.subarray(0, bytesParsed).lastIndexOf("\n") + 1);
+  return /^[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~]+ HTTP\/1\.[01]\r\n/.test(line.toString("latin1"));
 }
