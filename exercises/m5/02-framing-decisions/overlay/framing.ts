@@ -31,13 +31,6 @@ export function persists(minorVersion: MinorVersion, connection: ConnectionOptio
 function framingFields(fields: FieldSection): yours.FramingFields {
   return {
     contentLength: fields.valuesOf(Field.contentLength),
-    transferEncoding: codings(fields),
+    transferEncoding: fields.valuesOf(Field.transferEncoding),
   };
-}
-
-/** A tab behind the coding stays with it: other readers then see another coding, so it is not `chunked` here either. */
-function codings(fields: FieldSection): readonly string[] {
-  const values = fields.valuesOf(Field.transferEncoding);
-  const hasTab = /\t[ \t]*\r\n$/.test(fields.lineOf(Field.transferEncoding));
-  return hasTab ? values.map((value) => `${value}\t`) : values;
 }

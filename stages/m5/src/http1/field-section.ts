@@ -100,12 +100,6 @@ export class FieldSection {
     return values;
   }
 
-  /** The whole line of a known field that occurs once, CR LF included; empty where it does not occur. */
-  lineOf(id: FieldId): string {
-    const index = this.indexOf(id);
-    return index === -1 ? "" : this.text.slice(this.lineStart(index), this.lineStart(index + 1));
-  }
-
   /** Name, value, name, value, … as they came. */
   toRaw(): string[] {
     const raw: string[] = [];
