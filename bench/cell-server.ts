@@ -21,7 +21,7 @@ function serve(socket: Socket, answer: Buffer): void {
   let unfinished: Buffer | undefined;
   socket.setNoDelay(true);
   socket.on("error", () => socket.destroy());
-  socket.on("data", (chunk) => {
+  socket.on("data", (chunk: Buffer) => {
     const bytes = unfinished === undefined ? chunk : Buffer.concat([unfinished, chunk]);
     let from = 0;
     for (let end = bytes.indexOf(headEnd); end >= 0; end = bytes.indexOf(headEnd, from)) {

@@ -85,7 +85,7 @@ export class ProcessGroup {
 function spawnGuarded(options: ProcessOptions): ChildProcess {
   const guard = new URL("./exit-with-parent.ts", import.meta.url).href;
   const env: NodeJS.ProcessEnv = { ...process.env, ...options.env, EXIT_WITH_PARENT: String(process.pid) };
-  // Node 24 runs TypeScript as it stands; no loader, and no shell between this script and the process.
+  // Node runs TypeScript as it stands; no loader, and no shell between this script and the process.
   return spawn(process.execPath, ["--import", guard, options.script, ...(options.args ?? [])], {
     env,
     stdio: ["ignore", "pipe", "pipe", "pipe"],

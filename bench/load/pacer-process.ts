@@ -36,7 +36,7 @@ class Connection {
   constructor(onIdle: (connection: Connection) => void) {
     this.#socket = connect({ host: hostname, port: Number(port), noDelay: true });
     this.#socket.once("connect", () => onIdle(this));
-    this.#socket.on("data", (chunk) => {
+    this.#socket.on("data", (chunk: Buffer) => {
       if (this.#take(chunk)) onIdle(this);
     });
     this.#socket.once("error", () => {});

@@ -38,7 +38,7 @@ export function describeInventedKeys(contract: ResilienceContract): void {
         };
         socket.once("connect", sendMore);
         socket.once("error", reject);
-        socket.on("data", (bytes) => {
+        socket.on("data", (bytes: Buffer) => {
           const text = rest.length === 0 ? bytes : Buffer.concat([rest, bytes]);
           const read = readStatuses(text);
           total.refused += read.refused;
