@@ -69,6 +69,43 @@ const cases: Readonly<Record<string, Case>> = {
     expect(scene.onlySeen.message?.bodyBytes).toBe(24);
   },
 
+  "lets a client pause in its upload for 40 seconds": async (contract) => {
+    using scene = contract.scene();
+    await using client = await contract.connect({ deadlineMs: 60_000 });
+    await client.write(scene.request({ method: "POST", fields: ["Content-Length: 8"], body: "half" }));
+    await delay(40_000);
+    await client.write("full");
+    const response = await client.readResponse({ method: "POST" });
+    expect([response.status, scene.onlySeen.message?.body.toString()]).toEqual([200, "halffull"]);
+  },
+
+  "bears a cell that reads an upload slowly but steadily": async (contract) => {
+    // Longer than the limit for a response, which begins when the system has taken all of the request, and not before. The body is
+    // larger than what the systems of both ends may keep.
+    const total = 64_000_000;
+    using scene = contract.scene(async ({ connection }) => {
+      for (let taken = 0, n = 0; taken < total; n++) {
+        const piece = await connection.reader.upTo(n < 48 ? 40_000 : total);
+        if (piece === undefined) return;
+        taken += piece.length;
+        if (n < 48) await delay(500);
+      }
+      await connection.write(responseBytes("200 OK", ["Connection: close"], "ok"));
+      await connection.close();
+    });
+    await using client = await contract.connect({ deadlineMs: 60_000 });
+    await client.write(scene.request({ method: "POST", fields: [`Content-Length: ${total}`] }));
+    const sending = client.write(Buffer.alloc(total, "x"));
+    const response = await client.readResponse({ method: "POST" });
+    expect([response.status, response.text()]).toEqual([200, "ok"]);
+    await sending;
+  },
+
+  "closes a connection on which nothing was ever said without a word": async (contract) => {
+    await using client = await contract.connect({ deadlineMs: 50_000 });
+    expect((await client.reader.toEnd()).toString("latin1")).toBe("");
+  },
+
   "does not wait for ever for the rest of a client's head": async (contract) => {
     await using client = await contract.connect({ deadlineMs: 50_000 });
     await client.write("GET / HTTP/1.1\r\nHost: a\r\nX-Rou");

@@ -30,7 +30,10 @@ async function main(): Promise<void> {
 
   const store = new TableStore();
   store.swap(staticRoutingTable(settings.CELLS));
-  const upstreams = new Upstreams();
+  const upstreams = new Upstreams(clock, {
+    headTimeoutMs: settings.HEAD_TIMEOUT_MS,
+    bodyIdleTimeoutMs: settings.BODY_IDLE_TIMEOUT_MS,
+  });
   const accessLog = new AccessLog(logger);
   const proxy = new ProxyHandler({
     store,
@@ -39,7 +42,14 @@ async function main(): Promise<void> {
     clock,
     newRequestId: randomUUID,
   });
-  const server = new DataServer({ handle: proxy.handle, accessLog, clock, newRequestId: randomUUID });
+  const server = new DataServer({
+    handle: proxy.handle,
+    accessLog,
+    clock,
+    today: () => new Date(),
+    newRequestId: randomUUID,
+    keepAliveTimeoutMs: settings.KEEP_ALIVE_TIMEOUT_MS,
+  });
 
   let stopping = false;
   const stop = async (signal: string): Promise<void> => {

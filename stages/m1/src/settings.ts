@@ -8,6 +8,10 @@ const port = z
   .regex(/^\d{1,5}$/, "expected a port, 0 to 65535")
   .transform(Number)
   .pipe(z.number().max(65_535));
+const limitMs = z
+  .string()
+  .regex(/^\d{1,9}$/, "expected milliseconds, 0 to turn the limit off")
+  .transform(Number);
 const levels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 
 // #region settings
@@ -17,6 +21,12 @@ const schema = z.object({
   /** Port for clients; 0 takes any free one. */
   PORT: port.default(8080),
   LOG_LEVEL: z.enum(levels).default("info"),
+  /** From a request's end to the head of its response. A long poll needs more. */
+  HEAD_TIMEOUT_MS: limitMs.default(10_000),
+  /** Silence inside a response's body. A quiet event stream needs more. */
+  BODY_IDLE_TIMEOUT_MS: limitMs.default(30_000),
+  /** An idle client connection; above the 60 s of common load balancers, so that they close first. */
+  KEEP_ALIVE_TIMEOUT_MS: limitMs.default(65_000),
   /** Endpoints by placement, `visa=http://127.0.0.1:9004,…`, to run the cells elsewhere than on the default ports. */
   CELLS: z.string().default("").transform(parseCells),
 });

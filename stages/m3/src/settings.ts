@@ -8,6 +8,10 @@ export const port = z
   .regex(/^\d{1,5}$/, "expected a port, 0 to 65535")
   .transform(Number)
   .pipe(z.number().max(65_535));
+const limitMs = z
+  .string()
+  .regex(/^\d{1,9}$/, "expected milliseconds, 0 to turn the limit off")
+  .transform(Number);
 const levels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 
 // #region settings
@@ -19,6 +23,12 @@ const schema = z.object({
   /** Port for operators, on loopback; 0 takes any free one. */
   ADMIN_PORT: port.default(8082),
   LOG_LEVEL: z.enum(levels).default("info"),
+  /** From a request's end to the head of its response. A long poll needs more. */
+  HEAD_TIMEOUT_MS: limitMs.default(10_000),
+  /** Silence inside a response's body. A quiet event stream needs more. */
+  BODY_IDLE_TIMEOUT_MS: limitMs.default(30_000),
+  /** An idle client connection; above the 60 s of common load balancers, so that they close first. */
+  KEEP_ALIVE_TIMEOUT_MS: limitMs.default(65_000),
   /** The routing table. Relative paths start at the working directory. */
   ROUTING_FILE: z
     .string()

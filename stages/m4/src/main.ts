@@ -38,7 +38,10 @@ async function main(): Promise<void> {
   );
 
   const store = new TableStore();
-  const upstreams = new Upstreams();
+  const upstreams = new Upstreams(clock, {
+    headTimeoutMs: settings.HEAD_TIMEOUT_MS,
+    bodyIdleTimeoutMs: settings.BODY_IDLE_TIMEOUT_MS,
+  });
   store.subscribe(({ table }) => {
     upstreams.retainOnly(new Set([...table.placements.values()].map(({ url }) => url)));
   });
@@ -64,7 +67,14 @@ async function main(): Promise<void> {
     clock,
     newRequestId: randomUUID,
   });
-  const server = new DataServer({ handle: proxy.handle, accessLog, clock, newRequestId: randomUUID });
+  const server = new DataServer({
+    handle: proxy.handle,
+    accessLog,
+    clock,
+    today: () => new Date(),
+    newRequestId: randomUUID,
+    keepAliveTimeoutMs: settings.KEEP_ALIVE_TIMEOUT_MS,
+  });
 
   let accepting = false;
   const admin = new AdminServer();

@@ -14,6 +14,8 @@ export class RequestBody extends Readable {
     super({ highWaterMark: 64 * 1024 });
     this.#req = req;
     this.#counts = counts;
+    // Nobody else listens while the request waits for a connection, and the client can leave then, too.
+    this.on("error", () => {});
     req.on("data", this.#onData).on("end", this.#onEnd).on("error", this.#onError).on("close", this.#onClose);
   }
 

@@ -38,6 +38,7 @@ const problems = {
   "upstream-unreachable": [502, "Bad Gateway", "No connection to the cell could be made."],
   "upstream-broken": [502, "Bad Gateway", "The cell ended the connection or broke the protocol."],
   "no-routing-table": [503, "Service Unavailable", "The router has no routing table yet."],
+  "router-exhausted": [503, "Service Unavailable", "The router has no free sockets."],
   "connect-timeout": [504, "Gateway Timeout", "No connection to the cell could be made in time."],
   "head-timeout": [504, "Gateway Timeout", "The cell did not answer in time."],
   "body-timeout": [504, "Gateway Timeout", "The cell stopped sending in the middle of its answer."],

@@ -133,7 +133,8 @@ class Attempt implements Dispatcher.DispatchHandler {
     // Node holds the head back until the first piece of body. When none came along, the head goes alone: the client of
     // a slow stream must not wait for its first event to learn that the stream is open.
     queueMicrotask(() => {
-      if (this.#counts.bytesOut === 0 && !this.#res.writableEnded) this.#res.flushHeaders();
+      if (this.#counts.bytesOut === 0 && !this.#res.writableEnded && !this.#res.destroyed)
+        this.#res.flushHeaders();
     });
   }
   // #endregion response-head
@@ -190,6 +191,7 @@ class Attempt implements Dispatcher.DispatchHandler {
 const interimOwned: ReadonlySet<string> = new Set([
   "content-length",
   "trailer",
+  "x-request-id",
   "x-routed-to",
   "x-route-reason",
 ]);

@@ -1,0 +1,179 @@
+// One client's connection: its requests are handled one at a time, in the order in which they came. A client may send more
+// before it has a response (pipelining); handled side by side, an unsafe request could overtake the one before it.
+// https://www.rfc-editor.org/rfc/rfc9112#section-9.3.2
+
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { ClientError, type ErrorCode } from "./errors.ts";
+
+export interface ClientConnectionOptions {
+  readonly handle: RequestListener;
+  /** How long nothing may move while the client leaves written bytes unread. In milliseconds. */
+  readonly stalledTimeoutMs: number;
+  /** Whether the time limit for an idle connection ends it. */
+  readonly idleEnds: boolean;
+}
+
+interface Exchange {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+}
+
+/** With more requests ahead of their turn, the client is not read from. Fewer are no burden, and its leaving is noticed at once. */
+const maxWaiting = 16;
+
+// #region client-connection
+export class ClientConnection {
+  readonly socket: Socket;
+  readonly #options: ClientConnectionOptions;
+  #active: Exchange | undefined;
+  /** What came ahead of its turn. */
+  readonly #waiting: Exchange[] = [];
+  /** Ends the connection once everything before it has its response. */
+  #end: (() => void) | undefined;
+  /** Nothing that follows on this connection is taken for a request. */
+  #closing = false;
+  #draining = false;
+  #faulty = false;
+  #paused = false;
+
+  constructor(socket: Socket, options: ClientConnectionOptions) {
+    this.socket = socket;
+    this.#options = options;
+    // For as long as the socket lives: Node takes its own listeners off where a client asks for a tunnel.
+    socket.on("error", () => {});
+    socket.on("timeout", () => this.#onTimeout());
+    socket.on("drain", () => this.#onDrain());
+    continueAfterUpgrade(socket);
+  }
+
+  /** Handles a request, now or when its turn comes. */
+  onRequest(req: IncomingMessage, res: ServerResponse): void {
+    // Node hands over every request that it has parsed, even those behind one whose response closes the connection.
+    // After a request whose framing was in doubt, they may be bytes of its body.
+    // https://www.rfc-editor.org/rfc/rfc9112#section-9.6
+    if (this.#closing) return;
+    res.on("error", () => {});
+    if (this.#active === undefined) return this.#start({ req, res });
+    this.#waiting.push({ req, res });
+    // Later, because Node resumes the socket when it has parsed this request.
+    if (this.#waiting.length > maxWaiting) setImmediate(() => this.#pause());
+  }
+
+  /** Calls `end`, which ends the connection, as soon as every request before it has its response. */
+  endWith(end: () => void): void {
+    if (this.#closing) return;
+    this.#closing = true;
+    if (this.#active === undefined) end();
+    else this.#end = end;
+  }
+
+  /** What came is no request, or no body of one. `end` says so where no handler can, and ends the connection. */
+  onFault(code: ErrorCode, cause: Error, end: () => void): void {
+    // Node reports every further piece of the same fault.
+    if (this.#faulty) return;
+    this.#faulty = true;
+    const { req, res } = this.#active ?? {};
+    if (req === undefined || res === undefined || req.complete) {
+      if (this.bodyIncomplete) this.#waiting.pop();
+      return this.endWith(end);
+    }
+    // The fault is in the body of the request under way: its own handler responds, for the last time on this connection.
+    this.#closing = true;
+    res.shouldKeepAlive = false;
+    if (req.listenerCount("error") > 0) req.emit("error", new ClientError(code, { cause }));
+    else this.socket.destroy();
+  }
+
+  /** Half of a request's body has come. */
+  get bodyIncomplete(): boolean {
+    const last = this.#waiting.at(-1) ?? this.#active;
+    return last !== undefined && !last.req.complete;
+  }
+
+  /** Lets the response under way be the last one. */
+  drain(): void {
+    this.#draining = true;
+    if (this.#active !== undefined) this.#active.res.shouldKeepAlive = false;
+    // To Node, a connection that has not sent a byte yet is not idle, and the stop would wait for it.
+    else if (this.socket.bytesRead === 0) this.socket.destroy();
+  }
+
+  #start(exchange: Exchange): void {
+    const { req, res } = exchange;
+    this.#active = exchange;
+    if (this.#draining) res.shouldKeepAlive = false;
+    res.once("close", () => this.#next(res));
+    this.#options.handle(req, res);
+    if (!res.shouldKeepAlive) this.#closing = true;
+  }
+
+  #next(ended: ServerResponse): void {
+    this.#active = undefined;
+    // The close of the connection tells the requests that still wait: none of them has been begun.
+    if (this.socket.destroyed || !ended.shouldKeepAlive) return;
+    const next = this.#waiting.shift();
+    if (next !== undefined) this.#start(next);
+    else if (this.#end !== undefined) this.#end();
+    // The head may have promised keep-alive before the stop began.
+    else if (this.#draining) this.socket.destroySoon();
+    if (this.#paused && this.#waiting.length === 0) this.#resume();
+  }
+  // #endregion client-connection
+
+  #pause(): void {
+    if (this.#waiting.length === 0) return;
+    this.#paused = true;
+    this.socket.pause();
+  }
+
+  #resume(): void {
+    this.#paused = false;
+    this.socket.resume();
+  }
+
+  /** Nothing has moved. That is the fault of a client that does not read; a long poll may be quiet for minutes. */
+  #onTimeout(): void {
+    const { stalledTimeoutMs, idleEnds } = this.#options;
+    const isIdle = this.#active === undefined && (idleEnds || this.#closing);
+    if (isIdle || this.socket.writableLength > 0) this.socket.destroy();
+    else this.socket.setTimeout(stalledTimeoutMs);
+  }
+
+  /** Node tells a response that it may go on, but not behind a request for a tunnel. */
+  #onDrain(): void {
+    const res = this.#active?.res;
+    if (this.#end !== undefined && res?.writableNeedDrain === false) res.emit("drain");
+  }
+}
+
+// #region upgrade
+interface RequestParser {
+  readonly incoming: { readonly upgrade: boolean } | null;
+  /** Takes bytes; returns how many, or an error. */
+  execute(bytes: Buffer): number | Error;
+}
+
+/**
+ * Makes an ignored `Upgrade` change nothing about the connection. Behind such a request Node's parser stops, and Node drops
+ * what the same read brought after it: with half of the next request lost, its body would be read as a request.
+ * @see https://www.rfc-editor.org/rfc/rfc9110#section-7.8
+ */
+function continueAfterUpgrade(socket: Socket & { readonly parser?: RequestParser }): void {
+  const { parser } = socket;
+  if (parser === undefined) return;
+  // Node uses parsers again: taken from the object itself, it would be the function of the connection before.
+  const { execute } = Object.getPrototypeOf(parser) as RequestParser;
+  parser.execute = (bytes) => {
+    for (let taken = 0; ; ) {
+      const result = execute.call(parser, taken === 0 ? bytes : bytes.subarray(taken));
+      if (typeof result !== "number") return result;
+      taken += result;
+      const stopsHere = result === 0 || socket.destroyed || parser.incoming?.upgrade === true;
+      if (taken >= bytes.length || stopsHere) return taken;
+    }
+  };
+  // Without a listener for its bytes, Node lets them pass by this function, from the system straight to the parser.
+  socket.on("data", () => {});
+}
+// #endregion upgrade
