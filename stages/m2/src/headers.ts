@@ -70,7 +70,7 @@ export interface ForwardingContext {
 
 // #region forwarding
 /** Written by the router towards the cell, so a client's own copies never pass. */
-const ownedUpstream: ReadonlySet<string> = new Set([
+export const ownedUpstream: ReadonlySet<string> = new Set([
   "host",
   "x-routing-key",
   "x-request-id",

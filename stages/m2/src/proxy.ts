@@ -72,6 +72,7 @@ export class ProxyHandler {
     const decision = route(snapshot.table, head.routingKey);
     exchange.decision = decision;
 
+    if (head.endsHere) return this.#respondHere(exchange, decision);
     if (head.expectsContinue) res.writeContinue();
     this.#finish(exchange, await this.#attempt(exchange, head, decision));
   }
@@ -132,14 +133,14 @@ export class ProxyHandler {
     fields.push("X-Request-Id", requestId, "Cache-Control", "no-store");
     if (decision !== undefined)
       fields.push("X-Routed-To", decision.placement.name, "X-Route-Reason", decision.reason);
-    if (code === "method-not-allowed") fields.push("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+    if (code === "method-not-allowed") fields.push("Allow", allowedMethods);
     if (status === 503) fields.push("Retry-After", "1");
     // Where the request's framing is in doubt, nothing after it on this connection can be trusted.
     if (framingDoubts.has(code)) res.shouldKeepAlive = false;
     res.writeHead(status, fields);
     res.end(req.method === "HEAD" ? undefined : body);
     // With a cause it was a cell's failure; without one, the router's own decision.
-    const failed = cause !== undefined && status >= 502;
+    const failed = cause !== undefined && status >= 502 && code !== "router-exhausted";
     this.#log(exchange, {
       outcome: failed ? "upstream-failed" : "complete",
       code,
@@ -147,6 +148,16 @@ export class ProxyHandler {
     });
   }
   // #endregion refuse
+
+  /** An `OPTIONS` whose `Max-Forwards` has come down to 0: nobody behind this router may see it. */
+  #respondHere(exchange: Exchange, decision: RouteDecision): void {
+    const { res, requestId } = exchange;
+    const fields = ["Allow", allowedMethods, "X-Request-Id", requestId];
+    fields.push("X-Routed-To", decision.placement.name, "X-Route-Reason", decision.reason);
+    res.writeHead(204, fields);
+    res.end();
+    this.#log(exchange, { outcome: "complete" });
+  }
 
   #log(exchange: Exchange, ending: Pick<AccessEntry, "outcome" | "code" | "cause">): void {
     const { req, res, requestId, startedAtMs, bytesIn, bytesOut, head, decision } = exchange;
@@ -182,6 +193,8 @@ function mayRepeat(result: AttemptResult, head: RequestHead): boolean {
     result.kind === "failed" && result.staleConnection && !head.hasBody && idempotentMethods.has(head.method)
   );
 }
+
+const allowedMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 const framingDoubts: ReadonlySet<ErrorCode> = new Set([
   "malformed-request",

@@ -2,7 +2,7 @@
 // one routing key. Pure; it reads the raw header list, because a merged one hides exactly the repetitions that matter.
 
 import type { ErrorCode } from "./errors.ts";
-import { type RawHeaders, valuesOf } from "./headers.ts";
+import { ownedUpstream, type RawHeaders, valuesOf } from "./headers.ts";
 import { maxRoutingKeyBytes } from "./routing-table.ts";
 
 export interface RawRequest {
@@ -19,6 +19,7 @@ export interface RequestHead {
   readonly path: string;
   readonly host: string | undefined;
   readonly httpVersion: string;
+  /** The fields to pass on, before the rules for fields of each hop are applied. */
   readonly rawHeaders: RawHeaders;
   /** The key as text, for the look-up and the log. */
   readonly routingKey: string;
@@ -27,6 +28,8 @@ export interface RequestHead {
   readonly hasBody: boolean;
   /** The client waits for `100 Continue` before it sends the body. */
   readonly expectsContinue: boolean;
+  /** An `OPTIONS` that may go no further than to this router. */
+  readonly endsHere: boolean;
 }
 
 export type RequestHeadResult =
@@ -49,6 +52,9 @@ export function readRequestHead(request: RawRequest): RequestHeadResult {
     }
   }
 
+  const expectations = readExpectations(request);
+  if (expectations.some((each) => each !== "100-continue")) return refused("expectation-failed");
+
   const target = readTarget(request);
   if (!target.ok) return target;
 
@@ -59,6 +65,7 @@ export function readRequestHead(request: RawRequest): RequestHeadResult {
   if (rawRoutingKey.length > maxRoutingKeyBytes) return refused("routing-key-too-long");
 
   const lengths = valuesOf(rawHeaders, "content-length");
+  const hopsLeft = readMaxForwards(request);
   return {
     ok: true,
     head: {
@@ -66,15 +73,56 @@ export function readRequestHead(request: RawRequest): RequestHeadResult {
       path: target.path,
       host: target.host,
       httpVersion,
-      rawHeaders,
+      rawHeaders: fieldsToPass(rawHeaders, hopsLeft),
       routingKey: decodeUtf8(rawRoutingKey),
       rawRoutingKey,
       hasBody: codings.length > 0 || lengths.some((length) => Number(length) > 0),
-      expectsContinue: httpVersion === "1.1" && valuesOf(rawHeaders, "expect").length > 0,
+      expectsContinue: expectations.length > 0,
+      endsHere: hopsLeft === 0,
     },
   };
 }
 // #endregion read-request-head
+
+/**
+ * What the client expects, in lower case. An HTTP/1.0 client cannot expect anything.
+ * @see https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1
+ */
+function readExpectations({ httpVersion, rawHeaders }: RawRequest): string[] {
+  if (httpVersion === "1.0") return [];
+  const members = valuesOf(rawHeaders, "expect").flatMap((value) => value.split(","));
+  return members.map((member) => member.trim().toLowerCase()).filter((member) => member !== "");
+}
+
+/**
+ * How many hops an `OPTIONS` may still go, this router included; undefined for no limit.
+ * @see https://www.rfc-editor.org/rfc/rfc9110#section-7.6.2
+ */
+function readMaxForwards({ method, rawHeaders }: RawRequest): number | undefined {
+  if (method !== "OPTIONS") return undefined;
+  const [value = "", ...others] = valuesOf(rawHeaders, "max-forwards");
+  return others.length === 0 && /^\d{1,9}$/.test(value) ? Number(value) : undefined;
+}
+
+// #region look-alikes
+/**
+ * Drops fields that a CGI or WSGI cell could not tell from those that the router owns: both spellings of `X_Routing_Key` reach
+ * its program as HTTP_X_ROUTING_KEY. Counts this hop off `Max-Forwards`. Returns the list itself where nothing changes.
+ */
+function fieldsToPass(raw: RawHeaders, hopsLeft: number | undefined): RawHeaders {
+  const isPlain = raw.every((text, i) => i % 2 === 1 || !text.includes("_"));
+  if (isPlain && hopsLeft === undefined) return raw;
+  const passed: string[] = [];
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = raw[i] as string;
+    const lower = name.toLowerCase();
+    if (lower.includes("_") && ownedUpstream.has(lower.replaceAll("_", "-"))) continue;
+    const counts = hopsLeft !== undefined && lower === "max-forwards";
+    passed.push(name, counts ? String(hopsLeft - 1) : (raw[i + 1] as string));
+  }
+  return passed;
+}
+// #endregion look-alikes
 
 /** Host and port. No comma: a list of hosts is not a host. https://www.rfc-editor.org/rfc/rfc3986#section-3.2.2 */
 const hostBytes = /^[-._~%!$&'()*+;=:[\]0-9A-Za-z]*$/;

@@ -80,6 +80,7 @@ export class ProxyHandler {
     const decision = route(snapshot.table, head.routingKey);
     exchange.decision = decision;
 
+    if (head.endsHere) return this.#respondHere(exchange, decision);
     const { resilience, attempts, clock } = this.#deps;
     const taken = resilience.tryTake(head.routingKey, decision.placement, clock.now());
     if (!taken.ok) return this.#refuse(exchange, "rate-limited", undefined, taken.retryAfterMs);
@@ -167,7 +168,7 @@ export class ProxyHandler {
     fields.push("Cache-Control", "no-store");
     if (decision === undefined) fields.push("X-Request-Id", requestId);
     else fields.push(...routingFields(routingOf(exchange, decision)));
-    if (code === "method-not-allowed") fields.push("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+    if (code === "method-not-allowed") fields.push("Allow", allowedMethods);
     if (status === 503 || status === 429) {
       fields.push("Retry-After", String(Math.max(1, Math.ceil(retryAfterMs / 1000))));
     }
@@ -176,7 +177,7 @@ export class ProxyHandler {
     res.writeHead(status, fields);
     res.end(req.method === "HEAD" ? undefined : body);
     // With a cause it was a cell's failure; without one, the router's own decision.
-    const failed = cause !== undefined && status >= 502;
+    const failed = cause !== undefined && status >= 502 && code !== "router-exhausted";
     this.#log(exchange, {
       outcome: failed ? "upstream-failed" : "complete",
       code,
@@ -184,6 +185,14 @@ export class ProxyHandler {
     });
   }
   // #endregion refuse
+
+  /** An `OPTIONS` whose `Max-Forwards` has come down to 0: nobody behind this router may see it. */
+  #respondHere(exchange: Exchange, decision: RouteDecision): void {
+    const { res } = exchange;
+    res.writeHead(204, ["Allow", allowedMethods, ...routingFields(routingOf(exchange, decision))]);
+    res.end();
+    this.#log(exchange, { outcome: "complete" });
+  }
 
   #log(exchange: Exchange, ending: Pick<AccessEntry, "outcome" | "code" | "cause">): void {
     const { req, res, requestId, startedAtMs, bytesIn, bytesOut, head, decision } = exchange;
@@ -241,6 +250,8 @@ function mayRepeat(result: AttemptResult, head: RequestHead): boolean {
     result.kind === "failed" && result.staleConnection && !head.hasBody && idempotentMethods.has(head.method)
   );
 }
+
+const allowedMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 const framingDoubts: ReadonlySet<ErrorCode> = new Set([
   "malformed-request",
