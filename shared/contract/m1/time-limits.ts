@@ -85,10 +85,10 @@ const cases: Readonly<Record<string, Case>> = {
     const total = 64_000_000;
     using scene = contract.scene(async ({ connection }) => {
       for (let taken = 0, n = 0; taken < total; n++) {
-        const piece = await connection.reader.upTo(n < 48 ? 40_000 : total);
+        const piece = await connection.reader.upTo(n < 50 ? 64_000 : total);
         if (piece === undefined) return;
         taken += piece.length;
-        if (n < 48) await delay(500);
+        if (n < 50) await delay(500);
       }
       await connection.write(responseBytes("200 OK", ["Connection: close"], "ok"));
       await connection.close();

@@ -15,7 +15,7 @@ export interface UpstreamLimits {
   readonly headTimeoutMs: number;
   /** Time between two pieces of a response's body while the client keeps reading; 0 for no limit. */
   readonly bodyIdleTimeoutMs: number;
-  /** How long a cell may take nothing of a request body that waits for it. */
+  /** How long a cell may take nothing of a request body that waits for it. Node waits up to twice as long. */
   readonly stalledTimeoutMs: number;
   /** How long an idle connection is kept when the cell does not say: less than the 5 s after which Node servers close. */
   readonly keepAliveTimeoutMs: number;
@@ -25,7 +25,7 @@ export const defaultUpstreamLimits: UpstreamLimits = {
   connectTimeoutMs: 5_000,
   headTimeoutMs: 10_000,
   bodyIdleTimeoutMs: 30_000,
-  stalledTimeoutMs: 75_000,
+  stalledTimeoutMs: 12_000,
   keepAliveTimeoutMs: 4_000,
 };
 
