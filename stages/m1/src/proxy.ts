@@ -45,17 +45,19 @@ export class ProxyHandler {
     const requestId = requestIdOf(req.rawHeaders) ?? this.#deps.newRequestId();
     const startedAtMs = this.#deps.clock.now();
     const exchange: Exchange = { req, res, requestId, startedAtMs, bytesIn: 0, bytesOut: 0 };
-    this.#serve(exchange).catch((error: unknown) => {
-      // A fault of the router itself: the client must not wait for it, and the log must show it.
-      if (res.headersSent) res.destroy();
-      else
-        this.#refuse(
-          exchange,
-          "router-fault",
-          error instanceof Error ? (error.stack ?? error.message) : String(error),
-        );
-    });
+    this.#serve(exchange)
+      .catch((error: unknown) => this.#onFault(exchange, error))
+      // What fails while a fault is told: this request is lost, and no other one.
+      .catch(() => res.destroy());
   };
+
+  /** A fault of the router itself: the client must not wait for it, and the log must show it. */
+  #onFault(exchange: Exchange, error: unknown): void {
+    const cause = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    if (!exchange.res.headersSent) return this.#refuse(exchange, "router-fault", cause);
+    exchange.res.destroy();
+    this.#log(exchange, { outcome: "complete", code: "router-fault", cause });
+  }
 
   // #region serve
   async #serve(exchange: Exchange): Promise<void> {

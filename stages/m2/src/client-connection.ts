@@ -104,7 +104,12 @@ export class ClientConnection {
     this.#active = exchange;
     if (this.#draining) res.shouldKeepAlive = false;
     res.once("close", () => this.#next(res));
-    this.#options.handle(req, res);
+    try {
+      this.#options.handle(req, res);
+    } catch {
+      // The handler could not even begin: this connection is lost, and no other one.
+      this.socket.destroy();
+    }
     if (!res.shouldKeepAlive) this.#closing = true;
   }
 

@@ -42,6 +42,13 @@ export class AccessLog {
 
   record(entry: AccessEntry): void {
     this.#logger.info({ event: "request", ...entry });
-    for (const listener of this.#listeners) listener(entry);
+    for (const listener of this.#listeners) {
+      try {
+        listener(entry);
+      } catch (error) {
+        // The request has ended well or badly; whoever counts it must not change that.
+        this.#logger.error({ event: "listener-failed", cause: String(error) });
+      }
+    }
   }
 }

@@ -70,6 +70,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | undefined;
   #answerStarted = false;
   #headSent = false;
+  #routerFailed = false;
   #clientLeft = false;
   #trailersPass = false;
   #waitingForDrain = false;
@@ -108,8 +109,18 @@ class Attempt implements Dispatcher.DispatchHandler {
     this.#answerStarted = true;
   }
 
-  // #region response-head
   onResponseStart(controller: Dispatcher.DispatchController, status: number, _: unknown, reason = ""): void {
+    try {
+      this.#onHead(controller, status, reason);
+    } catch (error) {
+      // A fault of this router's own. By itself, the HTTP client would make it look like one of the cell's.
+      this.#routerFailed = true;
+      controller.abort(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  // #region response-head
+  #onHead(controller: Dispatcher.DispatchController, status: number, reason: string): void {
     const raw = rawFields(controller.rawHeaders);
     if (status < 200) {
       this.#forwardInterim(status, raw);
@@ -161,10 +172,12 @@ class Attempt implements Dispatcher.DispatchHandler {
 
   onResponseError(_: unknown, error: Error): void {
     const staleConnection = !this.#answerStarted && isFromUsedConnection(error);
-    const code = error instanceof ClientError ? error.code : upstreamErrorCode(error);
+    const failure = error instanceof ClientError ? error.code : upstreamErrorCode(error);
+    const code = this.#routerFailed ? "router-fault" : failure;
+    const cause = this.#routerFailed ? (error.stack ?? error.message) : causeOf(error);
     // Ending the answer here would make a cut body look whole; a broken connection cannot be mistaken for an end.
     if (this.#headSent) this.#cut();
-    this.#settle({ kind: "failed", code, cause: causeOf(error), headSent: this.#headSent, staleConnection });
+    this.#settle({ kind: "failed", code, cause, headSent: this.#headSent, staleConnection });
   }
 
   #forwardInterim(status: number, raw: string[]): void {
