@@ -5,8 +5,9 @@ import { describe, expect, test } from "vitest";
 import type { UpstreamConnection } from "../../testkit/hostile-upstream.ts";
 import type { RawClient } from "../../testkit/raw-client.ts";
 import { chunk, responseBytes } from "../messages.ts";
-import type { Scene } from "../scenes.ts";
+import type { Exchange, Scene } from "../scenes.ts";
 import type { Contract } from "./contract.ts";
+import { expectProblem } from "./problem.ts";
 
 const upgradeFields = ["Connection: Upgrade", "Upgrade: websocket"];
 
@@ -45,6 +46,36 @@ export function describeOrder(contract: Contract): void {
       expect(scene.pathsSeen).toEqual(requests.map((_, n) => `/${n}`));
       const used = new Set<UpstreamConnection>(scene.seen.map((seen) => seen.connection));
       expect(used.size).toBeLessThanOrEqual(5);
+    });
+
+    test.each([
+      ["that no cell could take", "visa", undefined],
+      [
+        "that the cell did not wait for",
+        "acme",
+        async (exchange: Exchange) => {
+          await exchange.write(responseBytes("413 Content Too Large", ["Connection: close"]));
+          await exchange.connection.close();
+        },
+      ],
+    ] as const)("serves what follows an upload %s", async (_, key, script) => {
+      // The rest of the upload is still on its way. It must neither become a request nor keep one from being read.
+      using scene = contract.scene(script);
+      using next = contract.scene();
+      if (key === "visa") await contract.endpoints.down("visa");
+      try {
+        await using client = await contract.connect();
+        const body = next.request({ key: "globex", target: next.path("/forged") }).repeat(5000);
+        const sending = client.write(scene.request({ key, method: "POST", body })).catch(() => {});
+        const refusal = await client.readResponse({ method: "POST" });
+        expect(refusal.status).toBeGreaterThan(400);
+        if (refusal.headers.all("connection").join().includes("close")) return;
+        await sending;
+        expect((await client.request(next.request({ target: next.path("/next") }))).status).toBe(200);
+        expect(next.pathsSeen).toEqual(["/next"]);
+      } finally {
+        if (key === "visa") await contract.endpoints.up("visa");
+      }
     });
 
     test("never begins a request whose client left while it waited for its turn", async () => {
@@ -115,6 +146,22 @@ export function describeOrder(contract: Contract): void {
         await expectInOrder(client, scene, ["/last"]);
         expect(scene.pathsSeen).toEqual(["/upgrade", "/next", "/last"]);
         expect(scene.seen[1]?.message?.body.toString()).toBe(forged);
+      });
+
+      test.each([
+        ["in one piece", (bytes: string) => [bytes]],
+        ["byte by byte", (bytes: string) => [...bytes]],
+      ])("refuses what is no request, %s", async (_, pieces) => {
+        using scene = contract.scene(async (exchange) => {
+          await exchange.readBody();
+          await exchange.write(responseBytes("200 OK", [], exchange.seen.target));
+        });
+        await using client = await contract.connect();
+        await writeApart(client, pieces(`${upgradeRequest(scene)}G(T / HTTP/1.1\r\nHost: a\r\n\r\n`));
+        await expectInOrder(client, scene, ["/upgrade"]);
+        expectProblem(await client.readResponse(), 400);
+        expect(await client.untilClosed()).toBe("closed");
+        expect(scene.pathsSeen).toEqual(["/upgrade"]);
       });
     });
   });

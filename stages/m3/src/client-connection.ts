@@ -49,11 +49,11 @@ export class ClientConnection {
 
   /** Handles a request, now or when its turn comes. */
   onRequest(req: IncomingMessage, res: ServerResponse): void {
+    for (const emitter of [req, res]) emitter.on("error", () => {});
     // Node hands over every request that it has parsed, even those behind one whose response closes the connection.
     // After a request whose framing was in doubt, they may be bytes of its body.
     // https://www.rfc-editor.org/rfc/rfc9112#section-9.6
     if (this.#closing) return;
-    res.on("error", () => {});
     if (this.#active === undefined) return this.#start({ req, res });
     this.#waiting.push({ req, res });
     // Later, because Node resumes the socket when it has parsed this request.
@@ -81,7 +81,8 @@ export class ClientConnection {
     // The fault is in the body of the request under way: its own handler responds, for the last time on this connection.
     this.#closing = true;
     res.shouldKeepAlive = false;
-    if (req.listenerCount("error") > 0) req.emit("error", new ClientError(code, { cause }));
+    // One listener is this connection's own; a handler that reads the body has another.
+    if (req.listenerCount("error") > 1) req.emit("error", new ClientError(code, { cause }));
     else this.socket.destroy();
   }
 
@@ -103,7 +104,7 @@ export class ClientConnection {
     const { req, res } = exchange;
     this.#active = exchange;
     if (this.#draining) res.shouldKeepAlive = false;
-    res.once("close", () => this.#next(res));
+    res.once("close", () => this.#next(exchange));
     try {
       this.#options.handle(req, res);
     } catch {
@@ -113,10 +114,12 @@ export class ClientConnection {
     if (!res.shouldKeepAlive) this.#closing = true;
   }
 
-  #next(ended: ServerResponse): void {
+  #next(ended: Exchange): void {
     this.#active = undefined;
     // The close of the connection tells the requests that still wait: none of them has been begun.
-    if (this.socket.destroyed || !ended.shouldKeepAlive) return;
+    if (this.socket.destroyed || !ended.res.shouldKeepAlive) return;
+    // What is left of its body is for nobody, but the client's next request stands behind it.
+    ended.req.resume();
     const next = this.#waiting.shift();
     if (next !== undefined) this.#start(next);
     else if (this.#end !== undefined) this.#end();
@@ -154,7 +157,8 @@ export class ClientConnection {
 
 // #region upgrade
 interface RequestParser {
-  readonly incoming: { readonly upgrade: boolean } | null;
+  /** The last request whose head has come. */
+  readonly incoming: { readonly upgrade: boolean; readonly complete: boolean } | null;
   /** Takes bytes; returns how many, or an error. */
   execute(bytes: Buffer): number | Error;
 }
@@ -171,11 +175,17 @@ function continueAfterUpgrade(socket: Socket & { readonly parser?: RequestParser
   const { execute } = Object.getPrototypeOf(parser) as RequestParser;
   parser.execute = (bytes) => {
     for (let taken = 0; ; ) {
+      const { incoming: before } = parser;
+      const wasComplete = before?.complete === true;
       const result = execute.call(parser, taken === 0 ? bytes : bytes.subarray(taken));
       if (typeof result !== "number") return result;
       taken += result;
-      const stopsHere = result === 0 || socket.destroyed || parser.incoming?.upgrade === true;
-      if (taken >= bytes.length || stopsHere) return taken;
+      if (taken === bytes.length || socket.destroyed) return taken;
+      const { incoming } = parser;
+      const endsHere = incoming?.complete === true && !(incoming === before && wasComplete);
+      // The parser stops at a fault, too, and does not say so behind a request for another protocol.
+      if (!endsHere) return Object.assign(new Error("The next request is malformed."), { bytesParsed: 0 });
+      if (incoming?.upgrade === true) return taken;
     }
   };
   // Without a listener for its bytes, Node lets them pass by this function, from the system straight to the parser.

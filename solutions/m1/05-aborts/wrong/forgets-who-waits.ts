@@ -55,8 +55,12 @@ export function attempt(
 ): Promise<AttemptResult> {
   return new Promise((resolve) => {
     if (res.closed) return resolve({ kind: "client-aborted" });
-    const handler = new Attempt(request, res, counts, resolve);
     const body = request.hasBody ? new RequestBody(req, counts) : null;
+    const handler = new Attempt(request, res, counts, (result) => {
+      // Where no connection came about, the HTTP client has not touched it.
+      body?.destroy();
+      resolve(result);
+    });
     const { method, path, headers } = request;
     upstream.dispatch({ method: method as Dispatcher.HttpMethod, path, headers, body }, handler);
   });
