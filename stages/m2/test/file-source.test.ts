@@ -216,6 +216,81 @@ describe("FileSource", () => {
     expect(opened.version()).toBe("third");
   });
 
+  test("keeps the table while the file system hangs, says so, and goes on when it answers again", async () => {
+    const clock = new FakeClock();
+    const slow = new SlowReads();
+    await using opened = await Opened.on(text("first"), clock, slow.read);
+    await opened.source.start();
+    await soon("it waits for a change", () => waits(clock));
+    slow.hold();
+    opened.source.reload();
+    await soon("it has begun to read", () => slow.held === 1);
+    await opened.replace(text("second"));
+    // A fault counts once two looks agree, each with a deadline of five seconds.
+    for (let look = 0; look < 2; look++) {
+      await soon("it waits for the file system", () => (clock.nextWakeInMs ?? 0) > 1_000);
+      await clock.advance(5_000);
+      await soon("it has given up", () => (clock.nextWakeInMs ?? 0) <= 1_000);
+      await clock.advance(20);
+    }
+    await soon("it says so", () => opened.source.status().lastError !== null);
+    expect(opened.source.status().lastError?.faults).toEqual([
+      "(file): the file system has not answered within 5000 ms",
+    ]);
+    expect(opened.version()).toBe("first");
+    // However often it looks: nobody can take back what the system has begun.
+    expect(slow.held).toBe(1);
+    slow.release();
+    await opened.advanceUntilIdle(clock);
+    await clock.advance(1_000);
+    await soon("it applies the new file", () => opened.version() === "second");
+    expect(opened.source.status().lastError).toBeNull();
+  });
+
+  test("closes although the file system hangs", async () => {
+    const slow = new SlowReads();
+    await using opened = await Opened.on(text("first"), new FakeClock(), slow.read);
+    await opened.source.start();
+    slow.hold();
+    opened.source.reload();
+    await soon("it has begun to read", () => slow.held === 1);
+    await opened.source.close();
+    slow.release();
+    expect(opened.events()).toEqual(["routing-applied"]);
+  });
+
+  test("closes although a large table is being decoded, and does not apply it", async () => {
+    await using opened = await Opened.on(text("first"));
+    await opened.source.start();
+    await opened.replace(JSON.stringify(largeDocument(50_000, "large")));
+    opened.source.reload();
+    await opened.source.close();
+    expect(opened.version()).toBe("first");
+    expect(opened.source.status().lastError).toBeNull();
+  });
+
+  test("keeps the table while there are no descriptors left", async () => {
+    const clock = new FakeClock();
+    let isShort = false;
+    const read: typeof readRegularFile = async (path, maxBytes) => {
+      if (isShort) throw Object.assign(new Error("EMFILE: too many open files"), { code: "EMFILE" });
+      return readRegularFile(path, maxBytes);
+    };
+    await using opened = await Opened.on(text("first"), clock, read);
+    await opened.source.start();
+    await soon("it waits for a change", () => waits(clock));
+    isShort = true;
+    await opened.replace(text("second"));
+    await soon("it waits for quiet", () => clock.nextWakeInMs === 20);
+    await opened.advanceUntilIdle(clock);
+    await soon("it says so", () => opened.source.status().lastError !== null);
+    expect(opened.version()).toBe("first");
+    isShort = false;
+    await clock.advance(1_000);
+    await soon("it applies the file", () => opened.version() === "second");
+    expect(opened.source.status().lastError).toBeNull();
+  });
+
   test("finds within a second what no event told", async () => {
     const clock = new FakeClock();
     await using opened = await Opened.on(text("first"), clock);
