@@ -31,7 +31,8 @@ async function main(): Promise<number> {
     console.log(usage);
     return 0;
   }
-  if (positionals.length > 0) throw new UsageError(`unknown word "${positionals[0]}"`);
+  if (positionals.length > 0)
+    throw new UsageError(`unknown word "${positionals[0]}": schema takes flags only; see --help`);
   const stale = (await schemaFiles()).filter(({ path, wanted }) => !isDeepStrictEqual(written(path), wanted));
   for (const { path, wanted } of stale) {
     if (values.check !== true) await write(path, wanted);
