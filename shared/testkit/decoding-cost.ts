@@ -5,7 +5,6 @@ import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 export interface DecodingCost {
@@ -15,23 +14,30 @@ export interface DecodingCost {
   readonly growthBytes: number;
 }
 
-/** A module of a stage that decodes bytes: `table-decoder.ts`. */
-export interface Decoder {
-  decodeTable(bytes: Uint8Array): { readonly ok: boolean; readonly faults?: readonly string[] };
-}
+/** The program that is measured. It prints a `DecodingCost`. */
+const program = (decoder: URL): string => `
+  import { readFileSync } from "node:fs";
+  import { decodeTable } from ${JSON.stringify(decoder.href)};
+  const bytes = readFileSync(process.argv[1]);
+  globalThis.gc();
+  const before = process.memoryUsage().rss;
+  const { ok, faults = [] } = decodeTable(bytes);
+  const growthBytes = Math.max(0, process.resourceUsage().maxRSS * 1024 - before);
+  process.stdout.write(JSON.stringify({ ok, faults, growthBytes }));
+`;
 
 /**
  * Decodes `text` in a process with a heap of at most `maxHeapBytes`.
- * @param decoder URL of a module that is a `Decoder`
+ * @param decoder URL of a stage's `table-decoder.ts`
  */
 export async function decodingCost(decoder: URL, text: string, maxHeapBytes: number): Promise<DecodingCost> {
   const folder = await mkdtemp(join(tmpdir(), "cell-routing-decode-"));
   try {
     const file = join(folder, "document.json");
     await writeFile(file, text);
-    const child = fileURLToPath(new URL("./decoding-child.ts", import.meta.url));
     const flags = [`--max-old-space-size=${Math.ceil(maxHeapBytes / 1_048_576)}`, "--expose-gc"];
-    const { stdout } = await promisify(execFile)(process.execPath, [...flags, child, decoder.href, file]);
+    const args = [...flags, "--input-type=module", "-e", program(decoder), file];
+    const { stdout } = await promisify(execFile)(process.execPath, args);
     return JSON.parse(stdout);
   } finally {
     await rm(folder, { recursive: true, force: true });

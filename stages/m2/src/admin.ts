@@ -6,7 +6,6 @@ import type { Socket } from "node:net";
 
 export type AdminRoute = (req: IncomingMessage, res: ServerResponse) => void;
 
-// #region admin-limits
 export interface AdminLimits {
   /** Time for a whole request, in milliseconds. Nobody uploads anything here. */
   readonly requestMs: number;
@@ -25,7 +24,6 @@ const defaultLimits: AdminLimits = {
   maxConnections: 128,
   maxUnreadBytes: 32 * 1024 * 1024,
 };
-// #endregion admin-limits
 
 export class AdminServer {
   readonly #limits: AdminLimits;
@@ -75,7 +73,6 @@ export class AdminServer {
     });
   }
 
-  // #region admit
   /**
    * The newest is always let in: whoever holds connections open must not keep out the probe that asks whether this router
    * is alive, or its operator.
@@ -106,7 +103,6 @@ export class AdminServer {
     if (!this.#connections.delete(socket)) return;
     this.#connections.set(socket, isBusy);
   }
-  // #endregion admit
 
   #answer(req: IncomingMessage, res: ServerResponse): void {
     // A client that leaves is nobody's fault.

@@ -31,7 +31,6 @@ export function readJson(bytes: Uint8Array): JsonRead {
 }
 // #endregion read-json
 
-// #region shape
 const [quote, comma, colon, openList, backslash, closeList, open, close] = [...'",:[\\]{}'].map((character) =>
   character.charCodeAt(0),
 );
@@ -84,9 +83,7 @@ function membersOf(value: unknown): number {
   for (const name of names) members += membersOf(value[name]);
   return members;
 }
-// #endregion shape
 
-// #region repeated
 /** Names that stand twice in one object of a JSON text, each as a fault with its path. */
 function repeatedNames(text: string): readonly string[] {
   const faults: string[] = [];
@@ -129,4 +126,3 @@ function isName(text: string, at: number): boolean {
   while (" \t\n\r".includes(text[next] ?? ":")) next += 1;
   return text[next] === ":";
 }
-// #endregion repeated

@@ -13,7 +13,6 @@ export interface Setting {
   readonly value: string | number;
 }
 
-// #region start-fault
 /** For the last words of a process. `environment` is what `readSettings` was given. */
 export function startFault(
   error: ListenError,
@@ -47,7 +46,6 @@ export function listenFault({ code, message }: ListenError, host: Setting, port:
       return cannotStart(message);
   }
 }
-// #endregion start-fault
 
 /** Whether it was a socket that could not be had. A worker hands on the code alone. */
 export function isOfListening({ syscall, code }: ListenError): boolean {

@@ -3,7 +3,6 @@
 
 import { z } from "zod";
 
-// #region bounds
 /** More faults than this are counted, not listed: nobody reads on, and logs and answers stay small. */
 const maxFaults = 100;
 
@@ -12,7 +11,6 @@ const maxFaultsCounted = 10_000;
 
 /** A fault is one line, whatever stands in the document. In characters. */
 const maxFaultLength = 300;
-// #endregion bounds
 
 // #region map-of
 /** Looks at the valid entries of a map together, and reports what is wrong between them. */

@@ -47,7 +47,6 @@ function entryFault(
 }
 // #endregion fallback-faults
 
-// #region loops
 /** Names the loops of fallbacks, in time that grows with the table and not with its square. */
 class Loops {
   readonly #placements: Placements;
@@ -143,4 +142,3 @@ function circlesIn(placements: Placements): ReadonlyMap<string, number> {
   }
   return circles;
 }
-// #endregion loops
