@@ -38,15 +38,19 @@ export interface Slice {
   readonly names: readonly string[];
 }
 
-/** Heap of the other thread, in MiB: four times what the largest table was seen to take. Beyond it, the thread ends. */
-const maxHeapMb = 1_024;
+/** Heap of the other thread, in MiB: twice what a table of 32 MiB was seen to take. Beyond it, the thread ends. */
+const defaultMaxHeapMb = 1_024;
 
 /**
  * Decodes without holding up the requests for more than a few milliseconds at a time: reading the JSON and checking it
  * is another thread's work, and the map is built here slice by slice, with requests served in between.
  * @throws Error when the thread fails, or when `signal` aborts
  */
-export async function decodeTableAside(bytes: Uint8Array, signal?: AbortSignal): Promise<Decoded> {
+export async function decodeTableAside(
+  bytes: Uint8Array,
+  signal?: AbortSignal,
+  maxHeapMb = defaultMaxHeapMb,
+): Promise<Decoded> {
   const worker = new Worker(new URL("./table-decoder-worker.ts", import.meta.url), {
     workerData: bytes,
     resourceLimits: { maxOldGenerationSizeMb: maxHeapMb },
@@ -75,6 +79,11 @@ export async function decodeTableAside(bytes: Uint8Array, signal?: AbortSignal):
       await setImmediate();
     }
     return { ok: true, table: { ...head.table, placementByKey }, checksum: head.checksum };
+  } catch (error) {
+    // The document's fault and not the moment's: another attempt would take as much again.
+    if (error instanceof Error && "code" in error && error.code === "ERR_WORKER_OUT_OF_MEMORY")
+      return { ok: false, faults: [`(document): takes more than ${maxHeapMb} MiB to read`] };
+    throw error;
   } finally {
     await worker.terminate();
   }
