@@ -172,6 +172,19 @@ describe("what a fault tells", () => {
     expect(lastOf({ routingTable: wrong(20_000) })).toEqual(["… and more than 9900 more"]);
   });
 
+  test("is not looked for when ten thousand have been found", () => {
+    let looks = 0;
+    const wrong = Object.fromEntries(Array.from({ length: 50_000 }, (_, i) => [`k${i}`, "?"]));
+    const routingTable = new Proxy(wrong, {
+      get: (target, key) => {
+        looks += 1;
+        return Reflect.get(target, key);
+      },
+    });
+    faultsOf({ ...exampleDocument(), routingTable });
+    expect(looks).toBeLessThan(10_100);
+  });
+
   test("of a table with more placements than a router can serve is one", () => {
     const placements = Object.fromEntries(Array.from({ length: 10_001 }, (_, i) => [`p${i}`, {}]));
     expect(faultsOf({ ...exampleDocument(), defaultPlacement: "p1", routingTable: {}, placements })).toEqual([
