@@ -1,7 +1,6 @@
 // Where an endpoint's URL leads: two spellings of one address are one cell, and a dedicated cell belongs to one tenant.
 // Pure text, without Node's API. A name that only DNS can resolve is compared as text.
 
-// #region dialled-at
 /**
  * What a connection to `origin` dials, as `host:port`. Equal results mean one endpoint.
  *
@@ -32,4 +31,3 @@ function ipv4Half(hex: string): string {
   const bytes = Number.parseInt(hex, 16);
   return `${bytes >> 8}.${bytes & 0xff}`;
 }
-// #endregion dialled-at

@@ -13,7 +13,6 @@ export type JsonRead =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly faults: readonly string[] };
 
-// #region read-json
 /** Reads UTF-8 JSON, with or without a byte order mark. Never throws, and costs a small multiple of `bytes`. */
 export function readJson(bytes: Uint8Array): JsonRead {
   const shape = shapeOf(bytes);
@@ -29,7 +28,6 @@ export function readJson(bytes: Uint8Array): JsonRead {
     return { ok: false, faults: [`(document): not JSON: ${error instanceof Error ? error.message : error}`] };
   }
 }
-// #endregion read-json
 
 const [quote, comma, colon, openList, backslash, closeList, open, close] = [...'",:[\\]{}'].map((character) =>
   character.charCodeAt(0),

@@ -42,7 +42,6 @@ function kindOf(stats: Stats): string {
 }
 // #endregion regular-file
 
-// #region deadline
 /**
  * Gives `operation` a deadline: then the promise rejects. The operation itself goes on, because nothing takes it back from
  * the system, and a call meanwhile waits for the same one: a mount that hangs costs one of the few threads that
@@ -88,4 +87,3 @@ async function leftBehindAtExit<T>(operation: Promise<T>): Promise<T> {
     process.off("exit", leave);
   }
 }
-// #endregion deadline
