@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { UsageError } from "../scripts/command-line.ts";
 import { readyLine, startChild } from "./child.ts";
 import type { Contender, Running, StartContext } from "./contender.ts";
 import { findFault } from "./guard.ts";
@@ -29,7 +30,7 @@ export const allContenders: readonly Contender[] = [
 ];
 
 /** A wrong argument: the caller's fault, exit code 1. */
-export class UsageError extends Error {}
+export { UsageError };
 
 /** The contenders named, in the order named; without names those that run by default. @throws UsageError on an unknown name. */
 export function select(names: readonly string[] | undefined): Contender[] {

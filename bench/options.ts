@@ -1,6 +1,7 @@
 // The options that every sub-command shares, checked once.
-import { join, resolve } from "node:path";
-
+import { existsSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { wholeNumber } from "../scripts/command-line.ts";
 import type { Contender } from "./contender.ts";
 import { select, UsageError } from "./lineup.ts";
 import { yardsticks } from "./report.ts";
@@ -40,7 +41,8 @@ type Values = Readonly<Record<string, string | boolean | undefined>>;
 /** `NAME=FILE`: any program that starts like a stage, such as a variant of one or the learner's own. */
 function parseAlso(pair: string, resilience: boolean): Contender {
   const [, name, file] = /^([\w.-]{1,40})=(.+)$/.exec(pair) ?? [];
-  if (name === undefined || file === undefined) throw new UsageError(`--also takes NAME=FILE, not "${pair}"`);
+  if (name === undefined || file === undefined) throw new UsageError(`--also takes NAME=FILE; got "${pair}"`);
+  if (!existsSync(file)) throw new UsageError(`--also takes NAME=FILE; there is no file "${file}"`);
   const about = `${file}, started like a stage; its standard output to a file`;
   // Whoever names it to `bench -- workers` says that it has some.
   return stageLike(name, resolve(file), about, { resilience, hasWorkers: true });
@@ -63,10 +65,12 @@ export function parseOptions(
   const flag = (name: string) => values[name] === true;
   const whole = (name: string, fallback: number, max: number, min = 1) => {
     const given = text(name);
-    const value = given === undefined ? fallback : Number(given);
-    if (given !== "" && Number.isInteger(value) && value >= min && value <= max) return value;
-    throw new UsageError(`--${name} takes a whole number from ${min} to ${max}, not "${given}"`);
+    return given === undefined ? fallback : wholeNumber(`--${name}`, given, min, max);
   };
+  const out = text("out");
+  // Found out before the measurement and not after it.
+  if (out !== undefined && !existsSync(dirname(resolve(out))))
+    throw new UsageError(`--out takes a file in a folder that is there; got "${out}"`);
   const resultName = text("name") ?? `latest-${command}`;
   if (!/^[\w.-]{1,80}$/.test(resultName))
     throw new UsageError(`--name takes letters, digits, ".", "-", "_", not "${resultName}"`);
@@ -87,7 +91,7 @@ export function parseOptions(
     cpuOnly: flag("cpu-only"),
     json: flag("json"),
     resultName,
-    out: text("out") ?? (flag("save") ? siteFile(command) : undefined),
+    out: out ?? (flag("save") ? siteFile(command) : undefined),
     signal,
   };
 }

@@ -127,11 +127,11 @@ describe("npm run bench", { timeout: 120_000 }, () => {
 
   it.concurrent.each([
     [["--only", "nobody"], /No contender "nobody"/],
-    [["dance"], /No command "dance"/],
+    [["dance"], /unknown command "dance": one of compare/],
     [["--rounds", "none"], /--rounds takes a whole number/],
     [["--frobnicate"], /--frobnicate/],
     [["profile"], /profile takes the name/],
-    [["fleet", "--stage", "m4"], /--stage takes m3 or m5, not "m4"/],
+    [["fleet", "--stage", "m4"], /--stage takes m3 or m5; got "m4"/],
   ])("ends with 1 and one reason on wrong arguments: %j", async (args, reason) => {
     const { code, stdout, stderr } = await bench(...args);
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });

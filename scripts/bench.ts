@@ -9,7 +9,6 @@
 //          --rounds N --seconds N --warm-up N --connections N --rate N --json --name NAME --save --out FILE
 // Exit codes: 0 measured, 1 wrong arguments, 2 something failed to start, did not route or had errors under load,
 // 130 interrupted.
-import { parseArgs } from "node:util";
 import { benchCompare } from "../bench/bench-compare.ts";
 import { benchBodies } from "../bench/bodies.ts";
 import { benchConnections } from "../bench/connections.ts";
@@ -18,6 +17,7 @@ import { UsageError } from "../bench/lineup.ts";
 import { type BenchOptions, parseOptions } from "../bench/options.ts";
 import { benchProfile } from "../bench/profile.ts";
 import { benchWorkers } from "../bench/workers.ts";
+import { parseFlags } from "./command-line.ts";
 
 const interrupted = 130;
 
@@ -58,7 +58,8 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
   }
   const [name = "compare", ...operands] = positionals;
   const command = commands[name];
-  if (command === undefined) throw new UsageError(`No command "${name}"\n${usage}`);
+  if (command === undefined)
+    throw new UsageError(`unknown command "${name}": one of ${Object.keys(commands).join(", ")}, fleet`);
   return command(parseOptions(name, operands, values, signal));
 }
 
@@ -77,22 +78,8 @@ function parseArguments(args: readonly string[]) {
     name: text,
     out: text,
   };
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        ...options,
-        json: flag,
-        "cpu-only": flag,
-        save: flag,
-        resilience: flag,
-        help: { ...flag, short: "h" },
-      },
-    });
-  } catch (error) {
-    throw new UsageError(`${error instanceof Error ? error.message : String(error)}\n${usage}`);
-  }
+  const flags = { json: flag, "cpu-only": flag, save: flag, resilience: flag };
+  return parseFlags({ ...options, ...flags, help: { ...flag, short: "h" } }, args);
 }
 
 const interruption = new AbortController();

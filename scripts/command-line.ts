@@ -26,12 +26,47 @@ export function readArguments<const O extends Options>(options: O, args = proces
       );
     }
   }
+  return parseFlags(options, args);
+}
+
+/** `parseArgs` with messages of one line. @throws UsageError */
+export function parseFlags<const O extends Options>(options: O, args: readonly string[]) {
   try {
-    return parseArgs({ args, options, allowPositionals: true });
+    return parseArgs({ args: withNegativeNumbers(args, options), options, allowPositionals: true });
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    throw new UsageError(message.split(/\. |\n/)[0] ?? message, { cause: error });
+    throw new UsageError(flagFault(error, Object.keys(options)), { cause: error });
   }
+}
+
+/** `--seed -5` as `--seed=-5`: which numbers a flag takes is the command's to say, and not the parser's. */
+function withNegativeNumbers(args: readonly string[], options: Options): string[] {
+  const joined: string[] = [];
+  for (const arg of args) {
+    const before = joined.at(-1) ?? "";
+    const takesValue = before.startsWith("--") && options[before.slice(2)]?.type === "string";
+    if (takesValue && /^-\.?\d/.test(arg)) joined[joined.length - 1] = `${before}=${arg}`;
+    else joined.push(arg);
+  }
+  return joined;
+}
+
+/** What is wrong with a flag, in one line. */
+function flagFault(error: unknown, known: readonly string[]): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  const flag = /'(?:-\w, )?(--?[\w-]+)/.exec(message)?.[1] ?? "";
+  if (code === "ERR_PARSE_ARGS_UNKNOWN_OPTION")
+    return `unknown flag ${flag}: one of ${known.map((name) => `--${name}`).join(", ")}`;
+  if (message.includes("does not take an argument")) return `${flag} takes no value`;
+  if (code === "ERR_PARSE_ARGS_INVALID_OPTION_VALUE") return `${flag} needs a value: see --help`;
+  return message.split(/\. |\n/)[0] ?? message;
+}
+
+/** The number that `text` writes in digits. @throws UsageError that names the flag, the text and what would do */
+export function wholeNumber(flag: string, text: string, min: number, max: number): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+  throw new UsageError(`${flag} takes a whole number from ${min} to ${max}; got "${text}"`);
 }
 
 /** Colours for a terminal; plain text for a pipe, with `NO_COLOR`, and for a dumb terminal. `FORCE_COLOR` wins over the pipe. */

@@ -41,9 +41,11 @@ async function main(): Promise<number> {
     return 0;
   }
   const [name, address, ...others] = positionals;
-  if (name === undefined || address === undefined || others.length > 0) throw new UsageError(usage);
+  if (name === undefined || address === undefined || others.length > 0)
+    throw new UsageError("name a contract and a router, as in: npm run contract -- m1 http://127.0.0.1:8080");
   const suite = suiteFile(name);
-  const url = parseUrl(address);
+  const url = parseUrl("the router's URL", address);
+  const admin = values.admin === undefined ? undefined : parseUrl("--admin", values.admin);
   const ports = readPorts(values.ports);
   await expectReachable(url);
   await expectFree(ports);
@@ -51,7 +53,7 @@ async function main(): Promise<number> {
   // The suite's process inherits them.
   process.env["CONTRACT_URL"] = url.origin;
   process.env["CONTRACT_PORTS"] = list.join(",");
-  if (values.admin !== undefined) process.env["CONTRACT_ADMIN_URL"] = parseUrl(values.admin).origin;
+  if (admin !== undefined) process.env["CONTRACT_ADMIN_URL"] = admin.origin;
   const tell = values.json === true ? () => {} : (line: string) => console.log(line);
   const report = await runSuite(suite, values.only, tell);
   if (values.json === true) console.log(JSON.stringify({ contract: name, url: url.origin, ...report }));
@@ -68,10 +70,10 @@ function suiteFile(name: string): string {
   return `shared/contract/${name}/against-url.ts`;
 }
 
-function parseUrl(address: string): URL {
+function parseUrl(what: string, address: string): URL {
   const url = URL.parse(address);
   if (url === null || url.protocol !== "http:") {
-    throw new UsageError(`write the router's URL as http://host:port, not "${address}"`);
+    throw new UsageError(`write ${what} as http://host:port; got "${address}"`);
   }
   return url;
 }

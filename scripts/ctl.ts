@@ -11,7 +11,8 @@
 // Options: --url URL --token TOKEN --if-match ETAG --json. Exit codes: 0 good, 1 the request is at fault or there is no
 // control plane, 2 ours.
 
-import { readFileSync } from "node:fs";
+import { readJson } from "../stages/m3/src/json-document.ts";
+import { readBounded } from "./bounded-file.ts";
 import { colours, readArguments, runProgram, UsageError } from "./command-line.ts";
 import { ControlPlaneClient } from "./ctl/client.ts";
 import { removeKey, setKey } from "./ctl/key-change.ts";
@@ -32,6 +33,9 @@ Options
   --if-match ETAG      put only if the table is still this revision; ctl get tells it
   --json               one JSON document, or with watch one line an event
   --help               this text`;
+
+/** As much as a control plane reads of its own file. */
+const maxTableBytes = 32 * 1024 * 1024;
 
 const options = {
   url: { type: "string" },
@@ -81,7 +85,8 @@ async function main(): Promise<number> {
   }
   const [least, most, form] = operandsOf[word as Verb];
   if (operands.length < least || operands.length > most) throw new UsageError(`write: npm run ctl ${form}`);
-  const url = controlPlaneUrl(values.url ?? nonEmpty(process.env["CONTROL_PLANE_URL"]));
+  const setting = values.url === undefined ? "CONTROL_PLANE_URL" : "--url";
+  const url = controlPlaneUrl(setting, values.url ?? nonEmpty(process.env["CONTROL_PLANE_URL"]));
   const client = new ControlPlaneClient(url, findTokens(url, values.token));
   return await verbs[word as Verb]({
     client,
@@ -123,8 +128,9 @@ function tell<Result extends { readonly words: string }>(result: Result, json: b
 }
 
 async function put({ client, operands: [file = ""], json, ifMatch }: Call): Promise<number> {
+  const table = readTable(file);
   const etag = ifMatch ?? (await client.table()).etag;
-  const { revision, changed } = await client.put(readTable(file), etag);
+  const { revision, changed } = await client.put(table, etag);
   const words = changed
     ? `revision ${revision}`
     : `nothing to change: the table is that of revision ${revision}`;
@@ -149,19 +155,16 @@ async function watch({ client, json }: Call): Promise<number> {
 }
 
 function readTable(file: string): unknown {
-  try {
-    return JSON.parse(readFileSync(file, "utf8"));
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    throw new UsageError(`cannot read ${file}: ${message}`);
-  }
+  const read = readJson(readBounded(file, maxTableBytes));
+  if (read.ok) return read.value;
+  throw new UsageError(`cannot read ${file}: ${read.faults.join("; ")}`);
 }
 
 /** The API's address; an address for routers (`ws://…/v1/connect`) will do as well. */
-function controlPlaneUrl(text = "http://127.0.0.1:8081"): string {
+function controlPlaneUrl(setting: string, text = "http://127.0.0.1:8081"): string {
   const url = URL.parse(text.replace(/^ws/, "http"));
   if (url === null || !/^https?:$/.test(url.protocol)) {
-    throw new UsageError(`write the control plane's address as http://host:port; got "${text}"`);
+    throw new UsageError(`write ${setting}, the control plane's address, as http://host:port; got "${text}"`);
   }
   return url.origin;
 }

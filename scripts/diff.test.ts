@@ -161,7 +161,7 @@ describe("npm run diff", () => {
     [["m2", "m1"], "diff: name the older stage first: m1 is not after m2"],
     [["m1"], "diff: name two stages, as in: npm run diff m1 m2"],
     [["m1", "m2", "--file", "x.ts"], 'diff: neither m1 nor m2 has a file "x.ts": admin.ts, main.ts'],
-    [["m1", "m2", "--file"], "diff: Option '--file <value>' argument missing"],
+    [["m1", "m2", "--file"], "diff: --file needs a value: see --help"],
   ])("takes one line and exit code 1 for %j", async (args, words) => {
     const { code, output } = await diff(...args);
     expect(output).toContain(words);

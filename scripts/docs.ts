@@ -11,7 +11,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { colours, readArguments, runProgram, UsageError } from "./command-line.ts";
+import { colours, readArguments, runProgram, UsageError, wholeNumber } from "./command-line.ts";
 import { builtSiteFolder, examineBuiltSite } from "./docs/built-site.ts";
 import { firstBusyPort, portHolder } from "./ports.ts";
 import { packageFile } from "./run-tool.ts";
@@ -32,7 +32,8 @@ const defaultPort = 5173;
 
 async function main(): Promise<number> {
   const { values, positionals } = readArguments(options);
-  if (positionals.length > 0) throw new UsageError(`unknown word "${positionals[0]}"`);
+  if (positionals.length > 0)
+    throw new UsageError(`unknown word "${positionals[0]}": docs takes flags only; see --help`);
   if (values.help === true) {
     console.log(usage);
     return 0;
@@ -41,9 +42,7 @@ async function main(): Promise<number> {
 }
 
 async function serve(text: string): Promise<number> {
-  const port = Number(text);
-  if (!/^\d+$/.test(text) || port < 1 || port > 65_535)
-    throw new UsageError(`--port takes a whole number from 1 to 65535; got "${text}"`);
+  const port = wholeNumber("--port", text, 1, 65_535);
   if ((await firstBusyPort([{ port, name: "site" }])) !== undefined) {
     const holder = portHolder(port);
     throw new UsageError(

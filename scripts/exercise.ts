@@ -20,7 +20,14 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface, emitKeypressEvents } from "node:readline";
 import { isDeepStrictEqual } from "node:util";
-import { BrokenPromiseError, colours, readArguments, runProgram, UsageError } from "./command-line.ts";
+import {
+  BrokenPromiseError,
+  colours,
+  readArguments,
+  runProgram,
+  UsageError,
+  wholeNumber,
+} from "./command-line.ts";
 import { exerciseJsonSchema, listExerciseIds, resolveExerciseId } from "./exercise/exercise-spec.ts";
 import { InteractiveView } from "./exercise/interactive.ts";
 import { buildOverlay, overlayFiles } from "./exercise/overlay.ts";
@@ -178,10 +185,7 @@ function print(report: verbs.Report, json: boolean): number {
 
 function numberOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
-  const number = Number(text);
-  if (!Number.isInteger(number) || number < 1)
-    throw new UsageError(`--number takes 1, 2, 3 …, not "${text}"`);
-  return number;
+  return wholeNumber("--number", text, 1, 99);
 }
 
 const usage = `Usage: npm run exercise [ID]             resume (or open ID): the task, and the first failing test at each change

@@ -14,7 +14,7 @@ import { makeCase } from "../shared/fuzz/messages.ts";
 import { Random } from "../shared/fuzz/random.ts";
 import { smallest } from "../shared/fuzz/shrink.ts";
 import { runCase } from "../stages/m5/test/http1-fuzz-case.ts";
-import { readArguments, runProgram, UsageError } from "./command-line.ts";
+import { readArguments, runProgram, UsageError, wholeNumber } from "./command-line.ts";
 import { projectRoot } from "./stages.ts";
 
 const usage = `Usage: npm run fuzz [-- flags]
@@ -52,9 +52,9 @@ const faultsShown = 5;
 function main(): Promise<number> {
   const { values, positionals } = readArguments(options);
   if (positionals.length > 0) throw new UsageError(`unknown word "${positionals[0]}"`);
-  const seed = wholeNumber("seed", values.seed);
+  const seed = wholeNumber("--seed", values.seed, 0, 2 ** 32 - 1);
   if (values.help === true) console.log(usage);
-  else if (values.case !== undefined) show(seed, wholeNumber("case", values.case));
+  else if (values.case !== undefined) show(seed, wholeNumber("--case", values.case, 0, 2 ** 32 - 1));
   else return Promise.resolve(fuzz(seed, values));
   return Promise.resolve(0);
 }
@@ -63,18 +63,19 @@ function fuzz(
   seed: number,
   values: { messages?: string; minutes?: string; resume?: boolean; json?: boolean },
 ): number {
-  const totals = values.resume === true ? stored(seed) : startOf();
-  const before = totals.messages;
+  if (values.minutes !== undefined && values.messages !== undefined)
+    throw new UsageError("--messages and --minutes both say when to end: give one of them");
+  const endless = Number.POSITIVE_INFINITY;
   const limit =
     values.minutes === undefined
-      ? wholeNumber("messages", values.messages ?? "200000")
-      : Number.POSITIVE_INFINITY;
+      ? wholeNumber("--messages", values.messages ?? "200000", 1, 1_000_000_000)
+      : endless;
+  const minutes =
+    values.minutes === undefined ? endless : wholeNumber("--minutes", values.minutes, 1, 10_000);
+  const totals = values.resume === true ? stored(seed) : startOf();
+  const before = totals.messages;
   const startedAt = performance.now();
-  const deadline =
-    startedAt +
-    (values.minutes === undefined
-      ? Number.POSITIVE_INFINITY
-      : wholeNumber("minutes", values.minutes) * 60_000);
+  const deadline = startedAt + minutes * 60_000;
   while (
     totals.messages - before < limit &&
     performance.now() < deadline &&
@@ -134,11 +135,6 @@ function store(seed: number, totals: Totals): void {
   const file = stateFile(seed);
   mkdirSync(join(file, ".."), { recursive: true });
   writeFileSync(file, JSON.stringify(totals));
-}
-
-function wholeNumber(flag: string, text: string): number {
-  if (!/^\d+$/.test(text)) throw new UsageError(`--${flag} takes a whole number, not "${text}"`);
-  return Number(text);
 }
 
 await runProgram("fuzz", main);

@@ -14,7 +14,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { residentBytes } from "../shared/testkit/resident-memory.ts";
-import { colours, readArguments, runProgram, UsageError } from "./command-line.ts";
+import { colours, readArguments, runProgram, UsageError, wholeNumber } from "./command-line.ts";
 import { runClient } from "./gameday/clients.ts";
 import { Operator } from "./gameday/operator.ts";
 import { GamedayRecord } from "./gameday/record.ts";
@@ -49,17 +49,14 @@ async function main(): Promise<number> {
     console.log(usage);
     return 0;
   }
-  if (positionals.length > 0) throw new UsageError(usage);
+  if (positionals.length > 0)
+    throw new UsageError(`unknown word "${positionals[0]}": gameday takes flags only; see --help`);
   const stage = parseStage(values.stage ?? "m4");
   if (!isAtLeast(stage, "m4"))
     throw new UsageError(`--stage takes m4 or later: ${stage} protects nothing yet`);
   const minutes = numberOf("--minutes", values.minutes ?? "1", 0.2, 60);
-  const seed = numberOf(
-    "--seed",
-    values.seed ?? String(1 + Math.floor(Math.random() * 999_999)),
-    0,
-    2 ** 32 - 1,
-  );
+  const seedText = values.seed ?? String(1 + Math.floor(Math.random() * 999_999));
+  const seed = wholeNumber("--seed", seedText, 0, 2 ** 32 - 1);
   const tell = values.json === true ? () => {} : (line: string) => console.log(line);
   const report = await runGameday(stage, seed, minutes, tell);
   const paint = report.violations === 0 ? colours().green : colours().red;

@@ -1,6 +1,6 @@
 // Lays a learner's files over a copy of a stage: the copy runs, the stage itself is never touched.
 
-import { cpSync, mkdirSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { UsageError } from "./command-line.ts";
 import { filesUnder, type Milestone, stageFolder } from "./stages.ts";
@@ -20,7 +20,7 @@ export interface Overlay {
 export function layOver(stage: Milestone, sources: readonly string[], target: string): Overlay {
   const files = new Set<string>();
   for (const source of sources) {
-    const found = sourceFiles(source);
+    const found = existsSync(source) && !statSync(source).isDirectory() ? [] : sourceFiles(source);
     if (found.length === 0)
       throw new UsageError(`no TypeScript file to lay over ${stage} in ${nameOf(source)}`);
     for (const file of found) files.add(file);

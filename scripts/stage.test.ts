@@ -273,7 +273,7 @@ describe("a request that cannot be met takes one line and exit code 1", () => {
     [["m9"], 'stage: unknown stage "m9": one of m1'],
     [[], "stage: name a stage: one of m1"],
     [["m1", "m2"], 'stage: name one stage, not "m1 m2"'],
-    [["m1", "--colour"], "stage: Unknown option '--colour'"],
+    [["m1", "--colour"], "stage: unknown flag --colour: one of --demo"],
     [["m1", "--port", "eighty"], 'stage: --port takes a whole number from 0 to 65535; got "eighty"'],
     [["m1", "--port", "65000"], "stage: --port 65000 puts a cell on port 65924"],
     [["m1", "--routers", "3"], "stage: --routers needs m3 or later"],

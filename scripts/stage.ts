@@ -19,7 +19,14 @@ import { existsSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
-import { BrokenPromiseError, colours, readArguments, runProgram, UsageError } from "./command-line.ts";
+import {
+  BrokenPromiseError,
+  colours,
+  readArguments,
+  runProgram,
+  UsageError,
+  wholeNumber,
+} from "./command-line.ts";
 import { type Demo, runDemo } from "./demo.ts";
 import { jsonNarrator, type Narrator, textNarrator } from "./narrator.ts";
 import { layOver } from "./overlay.ts";
@@ -60,12 +67,9 @@ async function main(): Promise<number> {
   if (positionals.length > 1) throw new UsageError(`name one stage, not "${positionals.join(" ")}"`);
   const stage = parseStage(positionals[0]);
   if (values.test === true) return await runTests(stage);
-  const port = wholeNumber(
-    "--port",
-    values.port ?? process.env["STAGE_PORT"] ?? String(defaultPort),
-    0,
-    65_535,
-  );
+  const portSetting = values.port === undefined ? "STAGE_PORT" : "--port";
+  const portText = values.port ?? process.env["STAGE_PORT"] ?? String(defaultPort);
+  const port = wholeNumber(portSetting, portText, 0, 65_535);
   const routers = wholeNumber("--routers", values.routers ?? "1", 1, 10);
   if (routers > 1 && !isAtLeast(stage, "m3"))
     throw new UsageError("--routers needs m3 or later: a fleet needs a control plane");
@@ -209,14 +213,6 @@ async function runTests(stage: Milestone): Promise<number> {
   });
   const [code] = await once(child, "exit");
   return code === 0 ? 0 : 1;
-}
-
-function wholeNumber(flag: string, text: string, min: number, max: number): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value < min || value > max) {
-    throw new UsageError(`${flag} takes a whole number from ${min} to ${max}; got "${text}"`);
-  }
-  return value;
 }
 
 await runProgram("stage", main);

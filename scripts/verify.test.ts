@@ -38,7 +38,7 @@ describe("npm run verify", () => {
   test.each([
     [["--only", "nothing"], 'verify: unknown check "nothing": one of '],
     [["imports"], 'verify: unknown word "imports": name a check with --only'],
-    [["--all"], "verify: Unknown option '--all'"],
+    [["--all"], "verify: unknown flag --all: one of --only"],
   ])("takes one line and exit code 1 for %j", async (args, words) => {
     const { code, output } = await verify(...args);
     expect(output).toContain(words);

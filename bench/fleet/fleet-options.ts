@@ -1,7 +1,6 @@
 // The options of `npm run bench -- fleet`, checked once.
 import { join } from "node:path";
-import { parseArgs } from "node:util";
-import { UsageError } from "../lineup.ts";
+import { parseFlags, UsageError, wholeNumber } from "../../scripts/command-line.ts";
 import type { FleetStage } from "./router-end.ts";
 
 export type FleetOptions = {
@@ -27,7 +26,7 @@ export function parseFleetOptions(args: readonly string[]): FleetOptions | undef
     return undefined;
   }
   const stage = values["stage"] ?? "m3";
-  if (stage !== "m3" && stage !== "m5") throw new UsageError(`--stage takes m3 or m5, not "${stage}"`);
+  if (stage !== "m3" && stage !== "m5") throw new UsageError(`--stage takes m3 or m5; got "${stage}"`);
   const suffix = stage === "m3" ? "fleet" : `fleet-${stage}`;
   const resultName = String(values["name"] ?? `latest-${suffix}`);
   if (!/^[\w.-]{1,80}$/.test(resultName))
@@ -53,15 +52,12 @@ function parse(args: readonly string[]): Partial<Record<string, string | boolean
   const flag = { type: "boolean" } as const;
   const texts = { stage: text, routers: text, keys: text, rounds: text, processes: text };
   const options = { ...texts, name: text, out: text, json: flag, save: flag, help: flag };
-  try {
-    return parseArgs({ args: [...args], options }).values;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? (error.message.split(/\. |\n/)[0] ?? "") : String(error));
-  }
+  const { values, positionals } = parseFlags(options, args);
+  if (positionals.length > 0)
+    throw new UsageError(`unknown word "${positionals[0]}": fleet takes flags only`);
+  return values;
 }
 
 function whole(name: string, given: unknown, max: number): number {
-  const value = Number(given);
-  if (Number.isInteger(value) && value >= 1 && value <= max) return value;
-  throw new UsageError(`--${name} takes a whole number from 1 to ${max}, not "${given}"`);
+  return wholeNumber(`--${name}`, String(given), 1, max);
 }

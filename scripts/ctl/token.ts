@@ -1,10 +1,12 @@
 // Finds the token of a control plane that runs on this machine, so that `ctl` needs no configuration beside a stack.
 
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { readSmallFile } from "../bounded-file.ts";
 import { projectRoot } from "../stages.ts";
 
 const fileName = "control-plane-token";
+const maxTokenBytes = 4_096;
 
 /**
  * Tokens to try, the likeliest first: the one given, else the one in the environment, else those of the stacks of this
@@ -34,7 +36,8 @@ function childrenOf(folder: string, inside = ""): string[] {
 function tokensIn(files: readonly string[]): string[] {
   const dated = files.flatMap((file) => {
     try {
-      return [{ token: readFileSync(file, "utf8").trim(), madeAtMs: statSync(file).mtimeMs }];
+      const { text, modifiedAtMs } = readSmallFile(file, maxTokenBytes);
+      return [{ token: text.trim(), madeAtMs: modifiedAtMs }];
     } catch {
       // No token there.
       return [];

@@ -140,7 +140,7 @@ export class ReloadContract {
   /** Brings the file back to a plain one with a good table. */
   async restore(): Promise<void> {
     const directory = dirname(this.file);
-    await rm(this.file, { force: true });
+    await rm(this.file, { recursive: true, force: true });
     for (const name of await readdir(directory)) {
       if (name.startsWith("..") || name.startsWith(`${basename(this.file)}.`)) {
         await rm(join(directory, name), { recursive: true, force: true });

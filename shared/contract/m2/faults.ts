@@ -1,5 +1,8 @@
 // Tables that must not be used. Each fault has to be named with its path, all of them at once; the traffic must not notice.
 
+import { execFileSync } from "node:child_process";
+import { mkdir, rm, symlink, truncate, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:net";
 import { describe, expect, test } from "vitest";
 import type { ReloadContract } from "./contract.ts";
 import type { Table } from "./tables.ts";
@@ -57,6 +60,13 @@ const faultyTables: readonly Case[] = [
     (t) => (t.placements["twin"] = object(t, "visa")),
     /placements\.\w+\.url\b/,
   ],
+  ...["localhost", "LOCALHOST.", "127.1", "0x7f000001", "0.0.0.0", "[::1]", "[::]", "[::ffff:127.0.0.1]"].map(
+    (host): Case => [
+      `a dedicated endpoint that is shared as ${host}`,
+      (t) => (t.placements["twin"] = { kind: "tier", url: at(host, t, "visa") }),
+      /placements\.twin\.url\b.*visa.*twin/,
+    ],
+  ),
   ...[
     "not a url",
     "127.0.0.1:9001",
@@ -97,6 +107,42 @@ function object(table: Table, placement: string): object {
   return table.placements[placement] as object;
 }
 
+/** A placement's endpoint with another name for its address. */
+function at(host: string, table: Table, placement: string): string {
+  const { url } = table.placements[placement] as { url: string };
+  return `http://${host}:${new URL(url).port}`;
+}
+
+/** What can stand where the file should be, and what the router must find; `undo` ends what the test itself holds. */
+const notAFile: readonly (readonly [
+  what: string,
+  put: (path: string) => Promise<Server | undefined>,
+  fault: RegExp,
+])[] = [
+  ["a folder", async (path) => void (await mkdir(path)), /folder|directory/i],
+  ["a named pipe that nobody writes to", async (path) => void execFileSync("mkfifo", [path]), /pipe/],
+  ["a link to a device without end", async (path) => void (await symlink("/dev/zero", path)), /device/],
+  ["a link to itself", async (path) => void (await symlink(path, path)), /symbolic links|ELOOP/],
+  ["a socket", listening, /socket/],
+  [
+    "a file without end",
+    async (path) => {
+      await writeFile(path, "{");
+      // Takes no room on the disk.
+      await truncate(path, 2 ** 40);
+    },
+    /larger/,
+  ],
+];
+
+async function listening(path: string): Promise<Server> {
+  const server = createServer();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", reject).listen(path, resolve);
+  await promise;
+  return server;
+}
+
 export function describeFaults(contract: ReloadContract): void {
   describe("a table that is not valid", () => {
     test.each(faultyTables)("is refused for %s", async (_, break_, fault) => {
@@ -114,6 +160,31 @@ export function describeFaults(contract: ReloadContract): void {
       await contract.complains();
       expect(await contract.served("acme")).toBe("tier1 by tier1 because tier");
     });
+
+    test("is refused when a key stands there twice, with another placement each time", async () => {
+      const text = contract.text(contract.table());
+      await contract.write(text.replace('"acme":', '"acme": "tier2", "\\u0061cme":'));
+      await contract.complains(/routingTable\.acme\b/);
+      expect(await contract.served("acme")).toBe("tier1 by tier1 because tier");
+    });
+
+    test.skipIf(process.platform === "win32").each(notAFile)(
+      "is refused when %s stands there",
+      async (_, put, fault) => {
+        await rm(contract.file);
+        const server = await put(contract.file);
+        try {
+          await contract.complains(fault);
+          expect(await contract.served("acme")).toBe("tier1 by tier1 because tier");
+        } finally {
+          server?.close();
+          await rm(contract.file, { recursive: true, force: true });
+        }
+        const table = contract.table((each) => (each.routingTable["acme"] = "tier2"));
+        await contract.apply(table);
+        expect(await contract.served("acme")).toBe("tier2 by tier2 because tier");
+      },
+    );
 
     test("has all of its faults named at once", async () => {
       await contract.write(

@@ -99,6 +99,24 @@ export function describeApi(contract: PushContract): void {
       expect((await controlPlane.get()).etag).toBe(etag);
     });
 
+    test("a table that is wrong everywhere is answered with a bounded number of faults", async () => {
+      const { etag } = await controlPlane.get();
+      const keys = Array.from({ length: 50_000 }, (_, index) => [`tenant-${index}`, "x".repeat(200)]);
+      const wrong = contract.table((table) => (table.routingTable = Object.fromEntries(keys)));
+      const answer = await controlPlane.write("PUT", "/v1/routing", wrong);
+      expect(answer.status).toBe(422);
+      expect(answer.body.faults).toHaveLength(101);
+      expect(JSON.stringify(answer.body).length).toBeLessThan(64 * 1024);
+      for (const placements of ["a".repeat(4_000_000), Array.from({ length: 900 }, () => ({})), 7, null]) {
+        const refused = await controlPlane.write("PUT", "/v1/routing", { ...contract.table(), placements });
+        expect(refused.status).toBe(422);
+        expect(JSON.stringify(refused.body).length).toBeLessThan(64 * 1024);
+      }
+      const deep = await controlPlane.write("PUT", "/v1/routing", "[".repeat(4_000_000));
+      expect(deep).toMatchObject({ status: 400, body: { faults: [expect.stringMatching(/nested/)] } });
+      expect((await controlPlane.get()).etag).toBe(etag);
+    });
+
     test("keys are set, read, and removed by PATCH or DELETE", async () => {
       const path = "/v1/routing/keys/k%C3%A4se%20%2F%20fromage";
       expect((await controlPlane.write("PATCH", path, { placement: "tier2" })).status).toBe(200);
@@ -126,7 +144,9 @@ export function describeApi(contract: PushContract): void {
       ["PATCH", "/v1/routing/keys/acme", "null"],
       ["PATCH", "/v1/routing/keys/acme", '{"placement":7}'],
       ["PATCH", "/v1/routing/keys/%E0%A4%A", '{"placement":"tier1"}'],
+      ["PATCH", "/v1/routing/keys/acme", '{"placement":"tier1","placement":"tier2"}'],
       ["PUT", "/v1/routing", ""],
+      ["PUT", "/v1/routing", '{"routingTable":{"acme":"tier1","\\u0061cme":"tier2"}}'],
     ])("%s %s with %j is answered 400", async (method, path, body) => {
       expect((await controlPlane.write(method, path, body)).status).toBe(400);
     });

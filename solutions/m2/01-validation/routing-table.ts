@@ -3,10 +3,23 @@
 // document comes from to its source. No Node API: the same validator runs in a browser.
 
 import { z } from "zod";
-import { type EntriesCheck, explain, faultsOf, mapOf, quoted } from "../../../stages/m2/src/validation.ts";
+import { dialledAt } from "../../../stages/m2/src/endpoint.ts";
+import {
+  type EntriesCheck,
+  explain,
+  faultsOf,
+  isObject,
+  mapOf,
+  quoted,
+} from "../../../stages/m2/src/validation.ts";
 
 /** Upper bound of a routing key, in bytes. */
 export const maxRoutingKeyBytes = 256;
+
+/** Upper bounds of what else a document may hold: each placement costs a router a pool of connections and more. */
+const maxPlacements = 10_000;
+const maxUrlLength = 1_024;
+const maxVersionLength = 256;
 
 /** `dedicated`: one tenant's own cell. `tier`: a cell that several tenants share. */
 export type PlacementKind = "dedicated" | "tier";
@@ -52,7 +65,7 @@ export type ParseResult =
  */
 export function parseRoutingTable(document: unknown): ParseResult {
   const result = documentSchema(kindsIn(document)).safeParse(document, { error: explain });
-  if (!result.success) return { ok: false, faults: result.error.issues.flatMap(faultsOf) };
+  if (!result.success) return { ok: false, faults: faultsOf(result.error.issues) };
   const { version, defaultPlacement, routingTable, placements } = result.data;
   const byName = new Map([...placements].map(([name, each]) => [name, { name, ...each }]));
   // The validator has seen every name that is looked up here.
@@ -76,10 +89,14 @@ export function routingTableJsonSchema(): unknown {
 type Kinds = ReadonlyMap<string, unknown>;
 
 function kindsIn(document: unknown): Kinds {
-  const { placements } = (document ?? {}) as {
-    readonly placements?: Record<string, { kind?: unknown } | null>;
-  };
-  return new Map(Object.entries(placements ?? {}).map(([name, each]) => [name, each?.kind]));
+  const kinds = new Map<string, unknown>();
+  const placements = isObject(document) ? document["placements"] : undefined;
+  if (!isObject(placements)) return kinds;
+  for (const name of Object.keys(placements)) {
+    const placement = placements[name];
+    kinds.set(name, isObject(placement) ? placement["kind"] : undefined);
+  }
+  return kinds;
 }
 
 /** The validator. It is told the names beforehand, so that one pass finds faults of form and of reference alike. */
@@ -89,7 +106,11 @@ function documentSchema(kinds: Kinds) {
   });
   return z.strictObject({
     $schema: z.string().optional().describe("The JSON Schema of this file, for editors."),
-    version: z.string().min(1).describe("A name for this version of the table, for people."),
+    version: z
+      .string()
+      .min(1)
+      .max(maxVersionLength)
+      .describe("A name for this version of the table, for people."),
     // With a dedicated placement here, every stranger would reach one tenant's own cell.
     defaultPlacement: placementName
       .refine((name) => kinds.get(name) !== "dedicated", {
@@ -97,7 +118,9 @@ function documentSchema(kinds: Kinds) {
       })
       .describe("The tier that serves every routing key that the table does not list."),
     routingTable: mapOf(routingKey, placementName).describe("Routing key to the name of its placement."),
-    placements: mapOf(nameOfPlacement, placement, dedicatedEndpoints).describe("Failure domains by name."),
+    placements: mapOf(nameOfPlacement, placement, dedicatedEndpoints, maxPlacements).describe(
+      "Failure domains by name.",
+    ),
   });
 }
 
@@ -105,10 +128,7 @@ function documentSchema(kinds: Kinds) {
 const routingKey = z
   .string()
   .min(1)
-  // A character takes at most three bytes for each of its code units, so short keys need no counting.
-  .refine((key) => key.length * 3 <= maxRoutingKeyBytes || utf8.encode(key).length <= maxRoutingKeyBytes, {
-    error: `a routing key has at most ${maxRoutingKeyBytes} bytes`,
-  })
+  .refine(isShortEnough, { error: `a routing key has at most ${maxRoutingKeyBytes} bytes`, abort: true })
   .regex(
     /^(?!\s)[^\p{Cc}\p{Cs}]*(?<!\s)$/u,
     "no request can carry this key: outer space, or a control character",
@@ -117,6 +137,12 @@ const routingKey = z
   .meta({ maxLength: maxRoutingKeyBytes });
 
 const utf8 = new TextEncoder();
+
+function isShortEnough(key: string): boolean {
+  // A code unit takes one to three bytes, so most keys need no counting.
+  if (key.length * 3 <= maxRoutingKeyBytes) return true;
+  return key.length <= maxRoutingKeyBytes && utf8.encode(key).length <= maxRoutingKeyBytes;
+}
 
 /** Sent as `X-Routed-To`: it must be safe in a header field, and in a log line and a metric's label too. */
 const nameOfPlacement = z
@@ -131,6 +157,7 @@ const notAnOrigin: z.core.$ZodErrorMap = ({ input }) =>
 
 const origin = z
   .string()
+  .max(maxUrlLength, { abort: true })
   .regex(/^http:\/\/[^/?#@\\\s]+$/, { error: notAnOrigin, abort: true })
   .refine((url) => URL.canParse(url) && new URL(url).port !== "0", { error: notAnOrigin, abort: true })
   // One spelling for one endpoint: connection pools are kept by it.
@@ -145,11 +172,15 @@ const placement = z.strictObject({
 
 /** Isolation: what shares an endpoint shares its cell, and a dedicated cell is one tenant's own. */
 const dedicatedEndpoints: EntriesCheck<z.infer<typeof placement>> = (placements, report) => {
-  const dedicated = [...placements].filter(([, { kind }]) => kind === "dedicated");
-  const nameByUrl = new Map(dedicated.map(([name, { url }]) => [url, name]));
+  const owners = new Map<string, { readonly name: string; readonly url: string }>();
+  for (const [name, { kind, url }] of placements)
+    if (kind === "dedicated") owners.set(dialledAt(url), { name, url });
   for (const [name, { url }] of placements) {
-    const owner = nameByUrl.get(url) ?? name;
-    if (owner !== name) report([name, "url"], `${quoted(url)} is the dedicated endpoint of ${quoted(owner)}`);
+    const owner = owners.get(dialledAt(url));
+    if (owner === undefined || owner.name === name) continue;
+    const leads = url === owner.url ? "is" : `leads to ${quoted(owner.url)},`;
+    const why = `${quoted(name)} would share its dedicated cell`;
+    report([name, "url"], `${quoted(url)} ${leads} the endpoint of ${quoted(owner.name)}: ${why}`);
   }
 };
 // #endregion schema

@@ -9,6 +9,7 @@ import { ProxyHandler } from "./proxy.ts";
 import { staticRoutingTable } from "./routing-table.ts";
 import { DataServer } from "./server.ts";
 import { readSettings } from "./settings.ts";
+import { startFault } from "./start-fault.ts";
 import { TableStore } from "./table-store.ts";
 import { Upstreams } from "./upstreams.ts";
 
@@ -78,7 +79,6 @@ main().catch(fail);
 
 /** Ends the process with one sentence that says what to change. */
 function fail(error: NodeJS.ErrnoException): void {
-  const busy = error.code === "EADDRINUSE" ? "Cannot start: the port is busy; set PORT to another one. " : "";
-  process.stderr.write(`${busy}${error.message}\n`);
+  process.stderr.write(`${startFault(error, process.env)}\n`);
   process.exit(1);
 }

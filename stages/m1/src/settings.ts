@@ -1,13 +1,20 @@
 // What can be set from outside, by environment variables. Every fault is named before anything starts.
 
 import { z } from "zod";
-import { staticRoutingTable } from "./routing-table.ts";
+import { dialledAt } from "./endpoint.ts";
+import { type Placement, staticRoutingTable } from "./routing-table.ts";
 
-const port = z
-  .string()
-  .regex(/^\d{1,5}$/, "expected a port, 0 to 65535")
-  .transform(Number)
-  .pipe(z.number().max(65_535));
+/** A number in digits, and in nothing else: `Number` itself also reads "", " 7", "0x7" and "7e0". */
+function wholeNumber(min: number, max: number, what = "a whole number") {
+  const words = `expected ${what} from ${min} to ${max}`;
+  return z
+    .string()
+    .regex(/^\d{1,15}$/, { error: words, abort: true })
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, words);
+}
+
+const port = wholeNumber(0, 65_535, "a port");
 const limitMs = z
   .string()
   .regex(/^\d{1,9}$/, "expected milliseconds, 0 to turn the limit off")
@@ -17,7 +24,7 @@ const levels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as
 // #region settings
 const schema = z.object({
   /** Address to listen on. Loopback unless told otherwise: the router trusts whoever can reach it. */
-  HOST: z.string().min(1).default("127.0.0.1"),
+  HOST: z.string().min(1, "expected an address of this machine").default("127.0.0.1"),
   /** Port for clients; 0 takes any free one. */
   PORT: port.default(8080),
   LOG_LEVEL: z.enum(levels).default("info"),
@@ -65,5 +72,17 @@ function parseCells(text: string, context: z.RefinementCtx): ReadonlyMap<string,
     }
     cells.set(name, url);
   }
+  const fault = sharedCell([...staticRoutingTable(cells).placements.values()]);
+  if (fault !== undefined) context.addIssue({ code: "custom", message: fault });
   return cells;
+}
+
+/** Isolation: what shares an endpoint shares its cell, and a dedicated cell is one tenant's own. */
+function sharedCell(placements: readonly Placement[]): string | undefined {
+  for (const { name, url } of placements.filter(({ kind }) => kind === "dedicated")) {
+    const other = placements.find((each) => each.name !== name && dialledAt(each.url) === dialledAt(url));
+    if (other !== undefined)
+      return `${other.name} would share the dedicated cell of ${name}: give it another endpoint`;
+  }
+  return undefined;
 }

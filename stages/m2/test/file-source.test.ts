@@ -1,6 +1,5 @@
-import { execFileSync } from "node:child_process";
 import { watch } from "node:fs";
-import { mkdir, mkdtemp, open, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import fc from "fast-check";
@@ -11,6 +10,7 @@ import { FakeClock } from "../../../shared/testkit/fake-clock.ts";
 import { failOnLeaks } from "../../../shared/testkit/leak-check.ts";
 import { type Clock, systemClock } from "../src/clock.ts";
 import { FileSource, RoutingFileError } from "../src/file-source.ts";
+import { readRegularFile } from "../src/regular-file.ts";
 import { TableStore } from "../src/table-store.ts";
 import { exampleDocument, largeDocument } from "./documents.ts";
 
@@ -21,16 +21,21 @@ class Opened implements AsyncDisposable {
   readonly log: Record<string, unknown>[] = [];
   readonly source: FileSource;
 
-  private constructor(file: string, clock: Clock) {
+  private constructor(file: string, clock: Clock, read: typeof readRegularFile) {
     this.file = file;
     const logger = pino({ base: null }, { write: (line: string) => void this.log.push(JSON.parse(line)) });
-    this.source = new FileSource({ path: file, store: this.store, logger, clock, today: () => new Date() });
+    const today = () => new Date();
+    this.source = new FileSource({ path: file, store: this.store, logger, clock, today, read });
   }
 
   /** With a file of the given content; undefined for none. Does not start the source. */
-  static async on(content: string | undefined, clock: Clock = systemClock): Promise<Opened> {
+  static async on(
+    content: string | undefined,
+    clock: Clock = systemClock,
+    read: typeof readRegularFile = readRegularFile,
+  ): Promise<Opened> {
     const directory = await mkdtemp(join(tmpdir(), "cell-routing-source-"));
-    const opened = new Opened(join(directory, "config", "routing.json"), clock);
+    const opened = new Opened(join(directory, "config", "routing.json"), clock, read);
     await mkdir(dirname(opened.file));
     if (content !== undefined) await writeFile(opened.file, content);
     return opened;
@@ -53,7 +58,7 @@ class Opened implements AsyncDisposable {
   /** Moves time on, settle by settle, until the source waits for the next change. */
   async advanceUntilIdle(clock: FakeClock): Promise<void> {
     for (;;) {
-      await soon("it waits", () => clock.sleeping === 1);
+      await soon("it waits", () => waits(clock));
       if ((clock.nextWakeInMs ?? 0) > 20) return;
       await clock.advance(clock.nextWakeInMs ?? 0);
     }
@@ -65,7 +70,38 @@ class Opened implements AsyncDisposable {
   }
 }
 
+/** Between two looks at the file: the deadline of a look is further away. */
+const waits = (clock: FakeClock): boolean => clock.sleeping === 1 && (clock.nextWakeInMs ?? 0) <= 1_000;
+
 const text = (version: string) => JSON.stringify({ ...exampleDocument(), version });
+
+/** Reads the file at once, and hands on what it read when the test says so. */
+class SlowReads {
+  #gate = Promise.withResolvers<void>();
+  held = 0;
+
+  constructor() {
+    this.#gate.resolve();
+  }
+
+  hold(): void {
+    this.#gate = Promise.withResolvers();
+  }
+
+  release(): void {
+    this.#gate.resolve();
+  }
+
+  readonly read: typeof readRegularFile = async (path, maxBytes) => {
+    const file = await readRegularFile(path, maxBytes);
+    const { promise } = this.#gate;
+    this.held += 1;
+    await promise.finally(() => {
+      this.held -= 1;
+    });
+    return file;
+  };
+}
 
 /** A watch of the test's own: how often another file came under the name. */
 function watching(file: string): Disposable & { readonly heard: number } {
@@ -117,7 +153,7 @@ describe("FileSource", () => {
     const clock = new FakeClock();
     await using opened = await Opened.on(text("first"), clock);
     await opened.source.start();
-    await soon("it waits for a change", () => clock.nextWakeInMs === 1_000);
+    await soon("it waits for a change", () => waits(clock));
     await opened.replace(text("second"));
     await soon("it waits for quiet", () => clock.nextWakeInMs === 20);
     await clock.advance(19);
@@ -132,7 +168,7 @@ describe("FileSource", () => {
     const clock = new FakeClock();
     await using opened = await Opened.on(text("first"), clock);
     await opened.source.start();
-    await soon("it waits for a change", () => clock.sleeping === 1);
+    await soon("it waits for a change", () => waits(clock));
     await opened.replace(text("second"));
     await soon("it waits for quiet", () => clock.nextWakeInMs === 20);
     opened.source.reload();
@@ -144,7 +180,7 @@ describe("FileSource", () => {
     const clock = new FakeClock();
     await using opened = await Opened.on(text("first"), clock);
     await opened.source.start();
-    await soon("it waits for a change", () => clock.sleeping === 1);
+    await soon("it waits for a change", () => waits(clock));
     using watcher = watching(opened.file);
     for (let write = 1; opened.version() === "first"; write++) {
       await opened.replace(text(`${write}`));
@@ -159,27 +195,100 @@ describe("FileSource", () => {
     expect(clock.now()).toBe(100);
   });
 
-  test.skipIf(process.platform === "win32")("notices a change that comes while it reads", async () => {
+  test("notices a change that comes while it reads", async () => {
     const clock = new FakeClock();
-    await using opened = await Opened.on(text("first"), clock);
+    // A read lasts as long as the test wants.
+    const slow = new SlowReads();
+    await using opened = await Opened.on(text("first"), clock, slow.read);
     await opened.source.start();
-    await soon("it waits for a change", () => clock.sleeping === 1);
+    await soon("it waits for a change", () => waits(clock));
     using watcher = watching(opened.file);
-    // A pipe gives its bytes when the test sends them, so the read lasts as long as the test wants.
-    const pipe = `${opened.file}.pipe`;
-    execFileSync("mkfifo", [pipe]);
-    await rename(pipe, opened.file);
+    await opened.replace(text("second"));
+    slow.hold();
     opened.source.reload();
-    const writer = await open(opened.file, "w");
-    await soon("the pipe is heard of", () => watcher.heard >= 1);
+    await soon("it has read the file", () => slow.held === 1);
     await opened.replace(text("third"));
     await soon("the change during the read is heard of", () => watcher.heard >= 2);
-    await writer.writeFile(text("second"));
-    await writer.close();
+    slow.release();
     await soon("it applies what it read", () => opened.version() !== "first");
     expect(opened.version()).toBe("second");
     await opened.advanceUntilIdle(clock);
     expect(opened.version()).toBe("third");
+  });
+
+  test("keeps the table while the file system hangs, says so, and goes on when it answers again", async () => {
+    const clock = new FakeClock();
+    const slow = new SlowReads();
+    await using opened = await Opened.on(text("first"), clock, slow.read);
+    await opened.source.start();
+    await soon("it waits for a change", () => waits(clock));
+    slow.hold();
+    opened.source.reload();
+    await soon("it has begun to read", () => slow.held === 1);
+    await opened.replace(text("second"));
+    // A fault counts once two looks agree, each with a deadline of five seconds.
+    for (let look = 0; look < 2; look++) {
+      await soon("it waits for the file system", () => (clock.nextWakeInMs ?? 0) > 1_000);
+      await clock.advance(5_000);
+      await soon("it has given up", () => (clock.nextWakeInMs ?? 0) <= 1_000);
+      await clock.advance(20);
+    }
+    await soon("it says so", () => opened.source.status().lastError !== null);
+    expect(opened.source.status().lastError?.faults).toEqual([
+      "(file): the file system has not answered within 5000 ms",
+    ]);
+    expect(opened.version()).toBe("first");
+    // However often it looks: nobody can take back what the system has begun.
+    expect(slow.held).toBe(1);
+    slow.release();
+    await opened.advanceUntilIdle(clock);
+    await clock.advance(1_000);
+    await soon("it applies the new file", () => opened.version() === "second");
+    expect(opened.source.status().lastError).toBeNull();
+  });
+
+  test("closes although the file system hangs", async () => {
+    const slow = new SlowReads();
+    await using opened = await Opened.on(text("first"), new FakeClock(), slow.read);
+    await opened.source.start();
+    slow.hold();
+    opened.source.reload();
+    await soon("it has begun to read", () => slow.held === 1);
+    await opened.source.close();
+    slow.release();
+    expect(opened.events()).toEqual(["routing-applied"]);
+  });
+
+  test("closes although a large table is being decoded, and does not apply it", async () => {
+    await using opened = await Opened.on(text("first"));
+    await opened.source.start();
+    await opened.replace(JSON.stringify(largeDocument(50_000, "large")));
+    opened.source.reload();
+    await opened.source.close();
+    expect(opened.version()).toBe("first");
+    expect(opened.source.status().lastError).toBeNull();
+  });
+
+  test("keeps the table while there are no descriptors left", async () => {
+    const clock = new FakeClock();
+    let isShort = false;
+    const read: typeof readRegularFile = async (path, maxBytes) => {
+      if (isShort) throw Object.assign(new Error("EMFILE: too many open files"), { code: "EMFILE" });
+      return readRegularFile(path, maxBytes);
+    };
+    await using opened = await Opened.on(text("first"), clock, read);
+    await opened.source.start();
+    await soon("it waits for a change", () => waits(clock));
+    isShort = true;
+    await opened.replace(text("second"));
+    await soon("it waits for quiet", () => clock.nextWakeInMs === 20);
+    await opened.advanceUntilIdle(clock);
+    await soon("it says so", () => opened.source.status().lastError !== null);
+    expect(opened.version()).toBe("first");
+    isShort = false;
+    await clock.advance(1_000);
+    await soon("it applies the file", () => opened.version() === "second");
+    expect(opened.source.status().lastError).toBeNull();
   });
 
   test("finds within a second what no event told", async () => {
@@ -202,13 +311,13 @@ describe("FileSource", () => {
     const clock = new FakeClock();
     await using opened = await Opened.on(text("first"), clock);
     await opened.source.start();
-    await soon("it waits for a change", () => clock.sleeping === 1);
+    await soon("it waits for a change", () => waits(clock));
     await rm(opened.file);
     for (let look = 0; look < 5; look++) {
-      await soon("it waits", () => clock.sleeping === 1);
+      await soon("it waits", () => waits(clock));
       await clock.advance(1_000);
     }
-    await soon("it misses the file", () => opened.source.status().lastError !== null && clock.sleeping === 1);
+    await soon("it misses the file", () => opened.source.status().lastError !== null && waits(clock));
     expect(opened.events().filter((event) => event === "routing-rejected")).toHaveLength(1);
     expect(opened.version()).toBe("first");
   });
@@ -217,7 +326,7 @@ describe("FileSource", () => {
     const clock = new FakeClock();
     await using opened = await Opened.on(text("first"), clock);
     await opened.source.start();
-    await soon("it waits for a change", () => clock.sleeping === 1);
+    await soon("it waits for a change", () => waits(clock));
     await opened.replace("{");
     opened.source.reload();
     await soon("it has looked once", () => clock.nextWakeInMs === 20);

@@ -112,6 +112,87 @@ describe("parseRoutingTable", () => {
   });
 });
 
+describe("what a fault tells", () => {
+  test.each([
+    ["a number beyond all numbers", '{"version":1e999}', "version: expected a string, got Infinity"],
+    [
+      "text in the place of the placements",
+      '{"placements":"aaa"}',
+      'placements: expected an object, got "aaa"',
+    ],
+    [
+      "half a character in a key",
+      '{"routingTable":{"\\ud800":"t"}}',
+      /^routingTable\["\\ud800"\]: no request can/,
+    ],
+    [
+      "a name that every object has",
+      '{"placements":{"__proto__":{}}}',
+      /^placements\.__proto__: a placement's name/,
+    ],
+    ["an unknown property of that name", '{"__proto__":{}}', "__proto__: unknown property"],
+    [
+      "a long version",
+      JSON.stringify({ version: "v".repeat(257) }),
+      "version: must have at most 256 characters",
+    ],
+    [
+      "a long endpoint",
+      JSON.stringify({ placements: { t: { kind: "tier", url: `http://${"a".repeat(1_100)}` } } }),
+      "placements.t.url: must have at most 1024 characters",
+    ],
+  ])("of %s", (_, text, fault) => {
+    const faults = faultsOf(JSON.parse(text));
+    expect(faults).toContainEqual(typeof fault === "string" ? fault : expect.stringMatching(fault));
+  });
+
+  test("is one short line, however long the names and values are", () => {
+    const long = "x".repeat(100_000);
+    const document = {
+      [long]: 1,
+      version: 7,
+      defaultPlacement: long,
+      routingTable: { [long]: long, [` ${long}`]: long },
+      placements: { [long]: { [long]: long, kind: long, url: long } },
+    };
+    const faults = faultsOf(document);
+    expect(faults.length).toBeGreaterThan(7);
+    for (const fault of faults) expect(fault.length).toBeLessThanOrEqual(301);
+  });
+
+  test("is listed a hundred times, and counted beyond", () => {
+    const wrong = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, "?"]));
+    const lastOf = (document: object) => faultsOf({ ...exampleDocument(), ...document }).slice(100);
+    expect(lastOf({ routingTable: wrong(100) })).toEqual([]);
+    expect(lastOf({ routingTable: wrong(101) })).toEqual(["… and 1 more"]);
+    expect(lastOf({ routingTable: wrong(250), ...wrong(30) })).toEqual(["… and 180 more"]);
+    expect(lastOf(wrong(250))).toEqual(["… and 150 more"]);
+    // Nobody needs to know how many there are of so many.
+    expect(lastOf({ routingTable: wrong(20_000) })).toEqual(["… and more than 9900 more"]);
+  });
+
+  test("is not looked for when ten thousand have been found", () => {
+    let looks = 0;
+    const wrong = Object.fromEntries(Array.from({ length: 50_000 }, (_, i) => [`k${i}`, "?"]));
+    const routingTable = new Proxy(wrong, {
+      get: (target, key) => {
+        looks += 1;
+        return Reflect.get(target, key);
+      },
+    });
+    faultsOf({ ...exampleDocument(), routingTable });
+    expect(looks).toBeLessThan(10_100);
+  });
+
+  test("of a table with more placements than a router can serve is one", () => {
+    const placements = Object.fromEntries(Array.from({ length: 10_001 }, (_, i) => [`p${i}`, {}]));
+    expect(faultsOf({ ...exampleDocument(), defaultPlacement: "p1", routingTable: {}, placements })).toEqual([
+      "placements: must have at most 10000 entries",
+    ]);
+  });
+});
+
 describe("an endpoint", () => {
   const withUrl = (url: string) => ({
     ...exampleDocument(),
@@ -129,8 +210,26 @@ describe("an endpoint", () => {
 
   test("of a dedicated placement is its own, in whatever spelling", () => {
     expect(faultsOf(withUrl("http://127.1:09004"))).toEqual([
-      'placements.tier1.url: "http://127.0.0.1:9004" is the dedicated endpoint of "visa"',
+      'placements.tier1.url: "http://127.0.0.1:9004" is the endpoint of "visa": "tier1" would share its dedicated cell',
     ]);
+  });
+
+  test.each(["localhost", "LOCALHOST.", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "[::]"])(
+    "of a dedicated placement is its own, although %s is another name for the address",
+    (host) => {
+      const url = new URL(`http://${host}:9004`).origin;
+      expect(faultsOf(withUrl(`http://${host}:9004`))).toEqual([
+        `placements.tier1.url: "${url}" leads to "http://127.0.0.1:9004", the endpoint of "visa": "tier1" would share its dedicated cell`,
+      ]);
+    },
+  );
+
+  test("is not shared by another dedicated placement either", () => {
+    const { placements } = exampleDocument();
+    const amex = { kind: "dedicated", url: "http://[::ffff:7f00:1]:9004" };
+    const faults = faultsOf({ ...exampleDocument(), placements: { ...placements, amex } });
+    expect(faults).toHaveLength(1);
+    expect(faults[0]).toMatch(/^placements\.visa\.url: .*"amex": "visa" would share its dedicated cell$/);
   });
 
   test("may be shared by two tiers, as when one machine takes over another's tenants", () => {
@@ -143,8 +242,7 @@ describe("the JSON Schema", () => {
   const validates = new Ajv2020({ strict: false }).compile(schema);
 
   test("in routing.schema.json is in step with the validator", async () => {
-    // After a change of the validator, write the new schema as the README of this stage says.
-    expect(await readJson("routing.schema.json")).toEqual(schema);
+    expect(await readJson("routing.schema.json"), "npm run schema writes the new one").toEqual(schema);
   });
 
   test("takes the table that comes with this stage", async () => {

@@ -59,4 +59,19 @@ describe("decodeTableAside", () => {
       expect(decoded).toEqual(decodeTable(bytes));
     }
   });
+
+  test("takes a bounded amount of memory, and names a document that needs more", async () => {
+    const bytes = bytesOf(largeDocument(100_000));
+    expect(await decodeTableAside(bytes, undefined, 20)).toEqual({
+      ok: false,
+      faults: ["(document): takes more than 20 MiB to read"],
+    });
+  });
+
+  test("ends when it is told to", async () => {
+    const stop = new AbortController();
+    const decoding = decodeTableAside(bytesOf(largeDocument(50_000)), stop.signal);
+    stop.abort();
+    await expect(decoding).rejects.toMatchObject({ name: "AbortError" });
+  });
 });

@@ -3,11 +3,17 @@
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 
-export const port = z
-  .string()
-  .regex(/^\d{1,5}$/, "expected a port, 0 to 65535")
-  .transform(Number)
-  .pipe(z.number().max(65_535));
+/** A number in digits, and in nothing else: `Number` itself also reads "", " 7", "0x7" and "7e0". */
+export function wholeNumber(min: number, max: number, what = "a whole number") {
+  const words = `expected ${what} from ${min} to ${max}`;
+  return z
+    .string()
+    .regex(/^\d{1,15}$/, { error: words, abort: true })
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, words);
+}
+
+export const port = wholeNumber(0, 65_535, "a port");
 const limitMs = z
   .string()
   .regex(/^\d{1,9}$/, "expected milliseconds, 0 to turn the limit off")
@@ -17,7 +23,7 @@ const levels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as
 // #region settings
 const schema = z.object({
   /** Address to listen on. Loopback unless told otherwise: the router trusts whoever can reach it. */
-  HOST: z.string().min(1).default("127.0.0.1"),
+  HOST: z.string().min(1, "expected an address of this machine").default("127.0.0.1"),
   /** Port for clients; 0 takes any free one. */
   PORT: port.default(8080),
   /** Port for operators, on loopback; 0 takes any free one. */
@@ -32,7 +38,7 @@ const schema = z.object({
   /** The routing table. Relative paths start at the working directory. */
   ROUTING_FILE: z
     .string()
-    .min(1)
+    .min(1, "expected the path of a file")
     .default(fileURLToPath(new URL("../routing.json", import.meta.url))),
   /** Who pushes the table, such as `ws://127.0.0.1:8081/v1/connect`; `off` or nothing: `ROUTING_FILE` alone counts. */
   CONTROL_PLANE_URL: z.string().default("ws://127.0.0.1:8081").transform(parseControlPlaneUrl),
@@ -42,11 +48,11 @@ const schema = z.object({
     .regex(/^[\x21-\x7e]*$/, "expected printable characters without a space")
     .optional(),
   /** Read for each link, so it may be made later than this router is started. */
-  CONTROL_PLANE_TOKEN_FILE: z.string().optional(),
+  CONTROL_PLANE_TOKEN_FILE: z.string().min(1, "expected the path of a file").optional(),
   /** Folder for the last-known-good snapshot, and for the token of a control plane beside this router. */
   STATE_DIR: z
     .string()
-    .min(1)
+    .min(1, "expected the path of a folder")
     .default(fileURLToPath(new URL("../.state", import.meta.url))),
   /** What the control plane calls this router. */
   ROUTER_ID: z
@@ -54,22 +60,26 @@ const schema = z.object({
     .regex(/^[A-Za-z0-9._-]{1,128}$/, "expected up to 128 letters, digits, dots, dashes and underscores")
     .optional(),
   /** Largest message that is taken from the control plane, in bytes. */
-  MAX_MESSAGE_BYTES: z.coerce
-    .number()
-    .int()
-    .min(1024)
-    .default(16 * 1024 * 1024),
+  MAX_MESSAGE_BYTES: wholeNumber(1024, 256 * 1024 * 1024).default(16 * 1024 * 1024),
 });
 // #endregion settings
 
 export type Settings = z.infer<typeof schema>;
 
+/** Two listeners need two ports, whatever `HOST` is. */
+const withTwoPorts = schema.refine(({ PORT, ADMIN_PORT }) => PORT !== ADMIN_PORT || PORT === 0, {
+  error: "PORT and ADMIN_PORT are the same; set one of them to another port",
+});
+
 /** Throws a `SettingsError` that names every fault, one a line. */
 export function readSettings(environment: Readonly<Record<string, string | undefined>>): Settings {
-  const result = schema.safeParse(environment);
+  const result = withTwoPorts.safeParse(environment);
   if (result.success) return result.data;
   const faults = result.error.issues.map((issue) => {
     const name = issue.path.join(".");
+    if (name === "") return issue.message;
+    // A secret does not belong into a log.
+    if (name === "CONTROL_PLANE_TOKEN") return `${name}: ${issue.message}`;
     return `${name}=${JSON.stringify(environment[name] ?? "")}: ${issue.message}`;
   });
   throw new SettingsError(`Cannot start: ${faults.join("\n")}`);
@@ -84,7 +94,7 @@ function parseControlPlaneUrl(text: string, context: z.RefinementCtx): string | 
   if (text === "" || text === "off") return undefined;
   const url = URL.parse(text.replace(/^http/, "ws"));
   if (url === null || !/^wss?:$/.test(url.protocol) || url.hash !== "") {
-    context.addIssue({ code: "custom", message: "Write it as ws://host:port/v1/connect, or off" });
+    context.addIssue({ code: "custom", message: "expected ws://host:port/v1/connect, or off" });
     return z.NEVER;
   }
   if (url.pathname === "/") url.pathname = "/v1/connect";

@@ -2,7 +2,6 @@
 // and takes what is pushed. Owns who may set the table: the file may, until the first snapshot has been applied.
 
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import type { Logger } from "pino";
@@ -11,10 +10,18 @@ import { ControlPlaneClient } from "./control-plane-client.ts";
 import { type FileSource, RoutingFileError, type SourceStatus } from "./file-source.ts";
 import { LastKnownGood } from "./last-known-good.ts";
 import type { Examined, Position } from "./protocol.ts";
+import { readRegularFile, withDeadline } from "./regular-file.ts";
 import type { RoutingTable } from "./routing-table.ts";
 import { SnapshotReceiver } from "./snapshot-receiver.ts";
 import { asideFromBytes, decodeTable, decodeTableAside } from "./table-decoder.ts";
 import type { TableStore } from "./table-store.ts";
+
+/** The disk has this long to answer, in milliseconds; less when the router stops, because that must end in time. */
+const readDeadlineMs = 5_000;
+const flushDeadlineMs = 2_000;
+
+/** A longer file holds no token. */
+const maxTokenBytes = 4_096;
 
 export interface SnapshotSourceDependencies {
   readonly url: string;
@@ -56,21 +63,31 @@ export class SnapshotSource {
   readonly #routerId: string;
   readonly #receiver: SnapshotReceiver;
   readonly #lastKnownGood: LastKnownGood;
+  readonly #tokenText: () => Promise<string>;
   #client: ControlPlaneClient | undefined;
   #applied: Applied | undefined;
 
   constructor(dependencies: SnapshotSourceDependencies) {
     this.#deps = dependencies;
-    const { stateDir, logger, routerId } = dependencies;
+    const { stateDir, routerId, tokenFile, maxMessageBytes, clock } = dependencies;
     this.#routerId = routerId ?? nameFor(stateDir);
     this.#receiver = new SnapshotReceiver({
       examine,
       apply: (table, position) => this.#apply(table, position),
     });
-    this.#lastKnownGood = new LastKnownGood(join(stateDir, "last-known-good"), (error) =>
-      logger.error({ event: "last-known-good-failed", cause: error.message }),
+    // A delta may make a table that is larger than any message.
+    const maxSavedBytes = 2 * maxMessageBytes;
+    this.#lastKnownGood = new LastKnownGood(
+      join(stateDir, "last-known-good"),
+      this.#onDiskFault,
+      maxSavedBytes,
     );
+    const readToken = async () => (await readRegularFile(tokenFile, maxTokenBytes)).bytes.toString("utf8");
+    this.#tokenText = withDeadline(readToken, readDeadlineMs, clock);
   }
+
+  readonly #onDiskFault = (error: Error): void =>
+    this.#deps.logger.error({ event: "last-known-good-failed", cause: error.message });
 
   // #region start
   /** Brings in the best table that this machine has, and starts the link. Waits for the disk, never for the network. */
@@ -102,7 +119,8 @@ export class SnapshotSource {
 
   /** Takes the saved message as if it came over a link: the same checks find a torn or edited file. */
   async #restore(): Promise<Date | undefined> {
-    const saved = await this.#lastKnownGood.load();
+    const load = withDeadline(() => this.#lastKnownGood.load(), readDeadlineMs, this.#deps.clock);
+    const saved = await load().catch(this.#onDiskFault);
     if (saved === undefined) return undefined;
     const received = await this.#receiver.receive(saved.message, this.#receiver.openLink());
     if (received.kind === "reply" && received.outcome === "applied") return saved.savedAt;
@@ -117,7 +135,8 @@ export class SnapshotSource {
   /** Ends the link, and resolves when what was applied last is on disk. */
   async close(): Promise<void> {
     await this.#client?.close();
-    await this.#lastKnownGood.flushed();
+    const flushed = () => this.#lastKnownGood.flushed();
+    await withDeadline(flushed, flushDeadlineMs, this.#deps.clock)().catch(this.#onDiskFault);
   }
 
   status(): SnapshotStatus {
@@ -149,9 +168,14 @@ export class SnapshotSource {
   // #endregion apply
 
   async #readToken(): Promise<string | undefined> {
-    const { token, tokenFile } = this.#deps;
+    const { token, tokenFile, logger } = this.#deps;
     if (token !== undefined && token !== "") return token;
-    const text = await readFile(tokenFile, "utf8").catch(() => "");
+    const text = await this.#tokenText().catch((error: NodeJS.ErrnoException) => {
+      // It may be made later.
+      if (error.code !== "ENOENT")
+        logger.warn({ event: "token-unreadable", path: tokenFile, cause: error.message });
+      return "";
+    });
     return /^\s*([\x21-\x7e]+)\s*$/.exec(text)?.[1];
   }
 }

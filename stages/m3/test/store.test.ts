@@ -30,6 +30,9 @@ const document = (version: string): RoutingDocument => ({
   },
 });
 
+/** Valid, and larger than the store takes. */
+const largeDocument = (): RoutingDocument => ({ ...document("one"), $schema: "x".repeat(20_000) });
+
 const writeFileWith = (version: string) => writeFile(path(), JSON.stringify(document(version)));
 
 const open = () =>
@@ -86,7 +89,7 @@ describe("opening", () => {
   test.each([
     ["missing", undefined, /ENOENT/],
     ["invalid", "{}", /defaultPlacement/],
-    ["too large", JSON.stringify({ ...document("x".repeat(20_000)) }), /10000 bytes/],
+    ["too large", JSON.stringify(largeDocument()), /10000 bytes/],
   ])("a %s file stops the start in words", async (_, content, words) => {
     await rm(path());
     if (content !== undefined) await writeFile(path(), content);
@@ -138,7 +141,7 @@ describe("writing", () => {
     const store = await open();
     expect(await store.write(setKey("acme", "tier9"), always)).toMatchObject({ kind: "invalid" });
     expect(await store.write(replaceDocument("?"), always)).toMatchObject({ kind: "invalid" });
-    expect(await store.write(replaceDocument(document("x".repeat(20_000))), always)).toEqual({
+    expect(await store.write(replaceDocument(largeDocument()), always)).toEqual({
       kind: "too-large",
     });
     expect(await store.write(removeKey("nobody"), always)).toEqual({ kind: "unknown-key" });

@@ -18,6 +18,7 @@ import { Resilience } from "./resilience.ts";
 import { DataServer } from "./server.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { SnapshotSource } from "./snapshot-source.ts";
+import { startFault } from "./start-fault.ts";
 import { TableStore } from "./table-store.ts";
 import { Upstreams } from "./upstreams.ts";
 
@@ -193,7 +194,6 @@ main().catch(fail);
 
 /** Ends the process with one sentence that says what to change. */
 function fail(error: NodeJS.ErrnoException): void {
-  const busy = error.code === "EADDRINUSE" ? "Cannot start: the port is busy; set PORT or ADMIN_PORT. " : "";
-  process.stderr.write(`${busy}${error.message}\n`);
+  process.stderr.write(`${startFault(error, process.env)}\n`);
   process.exit(1);
 }

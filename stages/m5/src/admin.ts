@@ -2,6 +2,7 @@
 // whatever `HOST` says, because it shows what clients must not see. What it answers is registered by the wiring.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 
 export type AdminRoute = (req: IncomingMessage, res: ServerResponse) => void;
 
@@ -10,14 +11,47 @@ export interface AdminRouteOptions {
   readonly forLocalPages?: boolean;
 }
 
+export interface AdminLimits {
+  /** Time for a whole request, in milliseconds. Nobody uploads anything here. */
+  readonly requestMs: number;
+  /** A connection on which nothing moves is cut after this time: its client does not read. */
+  readonly idleMs: number;
+  /** More connections than these take the places of the oldest. */
+  readonly maxConnections: number;
+  /** Bytes that all clients together have not read; beyond it, the oldest reader is cut. */
+  readonly maxUnreadBytes: number;
+}
+
+const defaultLimits: AdminLimits = {
+  requestMs: 10_000,
+  // More than the 15 s between two signs of life on `/events` (m4).
+  idleMs: 30_000,
+  maxConnections: 128,
+  maxUnreadBytes: 32 * 1024 * 1024,
+};
+
 export class AdminServer {
+  readonly #limits: AdminLimits;
   readonly #routes = new Map<string, AdminRoute>();
   readonly #forLocalPages = new Set<string>();
   readonly #server: Server;
+  /** Every connection, the one that was used last at the end; with whether a response is under way. */
+  readonly #connections = new Map<Socket, boolean>();
 
-  constructor() {
-    this.#server = createServer({ headersTimeout: 10_000, requestTimeout: 10_000 });
+  constructor(limits: Partial<AdminLimits> = {}) {
+    this.#limits = { ...defaultLimits, ...limits };
+    const { requestMs, idleMs } = this.#limits;
+    this.#server = createServer({
+      headersTimeout: requestMs,
+      requestTimeout: requestMs,
+      // How often Node looks for those that are late. Its own 30 s would be added to the limit.
+      connectionsCheckingInterval: Math.min(1_000, requestMs),
+    });
+    this.#server.timeout = idleMs;
+    this.#server.on("connection", (socket) => this.#admit(socket));
     this.#server.on("request", (req, res) => this.#answer(req, res));
+    // Such as an `accept` without a free descriptor. The next one may have it.
+    this.#server.on("error", () => {});
   }
 
   /** Answers `GET path` with `route`. */
@@ -42,11 +76,47 @@ export class AdminServer {
   close(): Promise<void> {
     return new Promise((resolve) => {
       this.#server.close(() => resolve());
-      this.#server.closeAllConnections();
+      for (const socket of this.#connections.keys()) socket.destroy();
     });
   }
 
+  /**
+   * The newest is always let in: whoever holds connections open must not keep out the probe that asks whether this router
+   * is alive, or its operator.
+   */
+  #admit(socket: Socket): void {
+    this.#connections.set(socket, false);
+    socket.once("close", () => this.#connections.delete(socket));
+    this.#makeRoom();
+  }
+
+  #makeRoom(): void {
+    const { maxConnections, maxUnreadBytes } = this.#limits;
+    const sockets = [...this.#connections.keys()].filter(({ destroyed }) => !destroyed);
+    let unread = sockets.reduce((sum, { writableLength }) => sum + writableLength, 0);
+    for (const socket of sockets) {
+      if (unread <= maxUnreadBytes) break;
+      unread -= socket.writableLength;
+      socket.destroy();
+    }
+    if (sockets.length <= maxConnections) return;
+    // The last one has just come. One between two requests has nothing to lose.
+    const quiet = sockets.slice(0, -1).find((socket) => this.#connections.get(socket) === false);
+    (quiet ?? sockets[0])?.destroy();
+  }
+
+  /** Moves a connection to the end of the row. */
+  #mark(socket: Socket, isBusy: boolean): void {
+    if (!this.#connections.delete(socket)) return;
+    this.#connections.set(socket, isBusy);
+  }
+
   #answer(req: IncomingMessage, res: ServerResponse): void {
+    // A client that leaves is nobody's fault.
+    for (const end of [req, res]) end.on("error", () => {});
+    this.#mark(req.socket, true);
+    res.once("close", () => this.#mark(req.socket, false));
+    this.#makeRoom();
     const path = req.url?.split("?", 1)[0] ?? "";
     const route = this.#routes.get(path);
     const isLocalPage = this.#forLocalPages.has(path) && isFromLocalPage(req);

@@ -14,6 +14,7 @@ import { HealthChecker } from "./health-checker.ts";
 import { healthProbe } from "./health-probe.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { SnapshotSource } from "./snapshot-source.ts";
+import { startFault } from "./start-fault.ts";
 import { Supervisor } from "./supervisor.ts";
 import { TableStore } from "./table-store.ts";
 import { runWorker } from "./worker.ts";
@@ -237,7 +238,6 @@ main().catch(fail);
 
 /** Ends the process with one sentence that says what to change. */
 function fail(error: NodeJS.ErrnoException): void {
-  const busy = error.code === "EADDRINUSE" ? "Cannot start: the port is busy; set PORT or ADMIN_PORT. " : "";
-  process.stderr.write(`${busy}${error.message}\n`);
+  process.stderr.write(`${startFault(error, process.env)}\n`);
   process.exit(1);
 }

@@ -11,6 +11,10 @@ import {
 } from "./resilience-settings.ts";
 import { mapOf } from "./validation.ts";
 
+/** In characters: what a request line and a log line may carry. */
+const maxPathLength = 1_024;
+const maxKeyLength = 256;
+
 /** An hour: longer, and a number was meant in another unit. */
 const milliseconds = z.number().min(1).max(3_600_000);
 const count = z.int().min(1).max(1_000_000);
@@ -24,6 +28,7 @@ const rateLimit = z.strictObject({
 const health = z.strictObject({
   path: z
     .string()
+    .max(maxPathLength, { abort: true })
     // After a second slash, or a backslash, would come a host: the probe would go there.
     .regex(/^\/(?![/\\])[!"$-~]*$/, "a path begins with one / and has no spaces and no #")
     .default(DEFAULT_HEALTH.path),
@@ -68,7 +73,9 @@ export const placementResilience = {
 
 /** Fields at the top of the document. */
 export const tableResilience = {
-  keyLimits: mapOf(z.string().min(1), rateLimit).optional().describe("Rate limit of single routing keys."),
+  keyLimits: mapOf(z.string().min(1).max(maxKeyLength), rateLimit)
+    .optional()
+    .describe("Rate limit of single routing keys."),
   unlistedKeysLimit: rateLimit
     .optional()
     .describe("One rate limit for all routing keys together that the table does not name."),

@@ -181,6 +181,12 @@ test("the default is a tier, and a dedicated endpoint is shared with nobody, in 
       },
       paths: ["placements.tier1.url", "placements.tier3.url"],
     },
+    {
+      parts: {
+        placements: { visa, tier1: { kind: "tier", url: "http://localhost:9004" }, tier3: tier(9003) },
+      },
+      paths: ["placements.tier1.url"],
+    },
   ];
   for (const { parts, paths } of rules) {
     await check({
@@ -205,7 +211,17 @@ test("two tiers may share an endpoint", async () => {
 });
 
 test("anything that JSON can hold is answered with faults", async () => {
-  const documents = ["null", "[]", '"text"', "7", "{}", '{"placements":null}', '{"placements":[null,1]}'];
+  const documents = [
+    "null",
+    "[]",
+    '"text"',
+    "7",
+    "{}",
+    '{"placements":null}',
+    '{"placements":[null,1]}',
+    '{"placements":{"tier1":null,"tier2":1}}',
+    '{"placements":"text"}',
+  ];
   await check({
     sent: documents.join(" and "),
     expected: documents.map(() => "faults"),

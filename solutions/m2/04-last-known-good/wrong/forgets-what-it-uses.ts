@@ -1,10 +1,10 @@
 // Keeps the store in step with a file: notices that it may have changed, reads it, and swaps the table when it holds
 // another valid one. Whatever else happens to the file, the table in use stays.
 
-import { readFile } from "node:fs/promises";
 import type { Logger } from "pino";
 import type { Clock } from "../../../../stages/m2/src/clock.ts";
 import { PathWatcher } from "../../../../stages/m2/src/path-watcher.ts";
+import { type RegularFile, readRegularFile, withDeadline } from "../../../../stages/m2/src/regular-file.ts";
 import {
   asideFromBytes,
   type Decoded,
@@ -22,7 +22,13 @@ const maxSettles = 5;
 
 /** The file is read this often without any sign of a change: network file systems give none. In milliseconds. */
 const rereadMs = 1_000;
+
+/** The file system has this long to answer, in milliseconds. */
+const readDeadlineMs = 5_000;
 // #endregion times
+
+/** Twice what a control plane pushes (m3): the same table takes more room when it is laid out for people. */
+const maxRoutingFileBytes = 32 * 1024 * 1024;
 
 export interface FileSourceDependencies {
   readonly path: string;
@@ -31,6 +37,8 @@ export interface FileSourceDependencies {
   readonly clock: Clock;
   /** The date, for people; intervals come from `clock`. */
   readonly today: () => Date;
+  /** @default readRegularFile */
+  readonly read?: (path: string, maxBytes: number) => Promise<RegularFile>;
 }
 
 /** What the router uses, where it came from, and what became of the last attempt to replace it. */
@@ -56,6 +64,8 @@ type Pending = "nothing" | "change" | "request";
 export class FileSource {
   readonly #deps: FileSourceDependencies;
   readonly #watcher: PathWatcher;
+  readonly #look: (signal: AbortSignal) => Promise<RegularFile>;
+  readonly #stop = new AbortController();
   #status: SourceStatus;
   /** The bytes last decoded; undefined after a read that failed. */
   #bytes: Buffer | undefined;
@@ -64,19 +74,23 @@ export class FileSource {
   #pending: Pending = "nothing";
   #pause = new AbortController();
   #settling = false;
-  #closed = false;
   #following: Promise<void> = Promise.resolve();
   readonly #watchFaults = new Set<string>();
 
   constructor(dependencies: FileSourceDependencies) {
     this.#deps = dependencies;
-    const { path } = dependencies;
+    const { path, clock, read = readRegularFile } = dependencies;
     this.#status = { source: "file", path, version: null, checksum: null, appliedAt: null, lastError: null };
     this.#watcher = new PathWatcher(
       path,
       () => this.#notice("change"),
       (error) => this.#onWatchFault(error.message),
     );
+    const look = async (): Promise<RegularFile> => {
+      await this.#watcher.refresh();
+      return read(path, maxRoutingFileBytes);
+    };
+    this.#look = withDeadline(look, readDeadlineMs, clock);
   }
 
   status(): SourceStatus {
@@ -89,8 +103,9 @@ export class FileSource {
     const { lastError, path } = this.#status;
     if (lastError !== null) {
       this.#watcher.close();
+      const words = lastError.faults.join("\n");
       throw new RoutingFileError(
-        `Cannot start: no routing table in ${JSON.stringify(path)}:\n${lastError.faults.join("\n")}`,
+        `Cannot start: ROUTING_FILE=${JSON.stringify(path)} holds no routing table; mend it, or set another one: ${words}`,
       );
     }
     this.#following = this.#follow();
@@ -102,7 +117,7 @@ export class FileSource {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#stop.abort();
     this.#pause.abort();
     this.#watcher.close();
     await this.#following;
@@ -111,7 +126,7 @@ export class FileSource {
   // #region follow
   /** One read after the other: a slow read of old content can never overwrite what a later read found. */
   async #follow(): Promise<void> {
-    while (!this.#closed) {
+    while (!this.#stop.signal.aborted) {
       if (this.#pending === "nothing") await this.#sleep(rereadMs);
       this.#settling = true;
       for (let settles = 0; this.#pending === "change" && settles < maxSettles; settles++) {
@@ -121,7 +136,7 @@ export class FileSource {
       this.#settling = false;
       // Before the read, not after it: a change during the read asks for another one.
       this.#pending = "nothing";
-      if (!this.#closed) await this.#read();
+      if (!this.#stop.signal.aborted) await this.#read();
     }
   }
 
@@ -146,15 +161,15 @@ export class FileSource {
 
   // #region read
   async #read(): Promise<void> {
-    await this.#watcher.refresh();
-    const { path } = this.#deps;
+    const { signal } = this.#stop;
     let decoded: Decoded;
     try {
-      const bytes = await readFile(path);
+      const { bytes } = await this.#look(signal);
       if (this.#bytes?.equals(bytes)) return;
-      decoded = bytes.length < asideFromBytes ? decodeTable(bytes) : await decodeTableAside(bytes);
+      decoded = bytes.length < asideFromBytes ? decodeTable(bytes) : await decodeTableAside(bytes, signal);
       this.#bytes = bytes;
     } catch (error) {
+      if (signal.aborted) return;
       this.#bytes = undefined;
       decoded = { ok: false, faults: [`(file): ${error instanceof Error ? error.message : error}`] };
     }

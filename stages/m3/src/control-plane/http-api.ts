@@ -2,6 +2,7 @@
 // Owns paths, status codes and entity tags. The rules of a change are the store's.
 
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import { readJson as readJsonDocument } from "../json-document.ts";
 import { route } from "../routing.ts";
 import { type Bearer, browserFault } from "./access.ts";
 import type { Fleet } from "./fleet.ts";
@@ -189,11 +190,9 @@ async function readJson(req: IncomingMessage, maxBytes: number): Promise<unknown
     if (bytes > maxBytes) throw new Refusal("content-too-large");
     chunks.push(chunk);
   }
-  try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks)));
-  } catch {
-    throw new Refusal("invalid-json");
-  }
+  const read = readJsonDocument(Buffer.concat(chunks));
+  if (read.ok) return read.value;
+  throw new Refusal("invalid-json", read.faults);
 }
 
 function send(res: ServerResponse, status: number, body: unknown, fields: Record<string, string> = {}): void {

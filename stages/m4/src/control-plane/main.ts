@@ -11,6 +11,7 @@ import { HandEdits } from "./hand-edits.ts";
 import { HttpApi } from "./http-api.ts";
 import { ControlPlaneServer } from "./server.ts";
 import { readControlPlaneSettings } from "./settings.ts";
+import { controlPlaneStartFault } from "./start-fault.ts";
 import { RoutingStore } from "./store.ts";
 
 async function main(): Promise<void> {
@@ -92,10 +93,6 @@ main().catch(fail);
 
 /** Ends the process with one sentence that says what to change. */
 function fail(error: NodeJS.ErrnoException): void {
-  const busy =
-    error.code === "EADDRINUSE"
-      ? "Cannot start: the port is busy; set CONTROL_PLANE_PORT to another one. "
-      : "";
-  process.stderr.write(`${busy}${error.message}\n`);
+  process.stderr.write(`${controlPlaneStartFault(error, process.env)}\n`);
   process.exit(1);
 }

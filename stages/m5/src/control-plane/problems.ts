@@ -2,7 +2,7 @@
 
 // #region problems
 export const problems = {
-  "invalid-json": [400, "Bad Request", "The body is not JSON in UTF-8."],
+  "invalid-json": [400, "Bad Request", "The body is not JSON in UTF-8 that can be read; faults says why."],
   "invalid-patch": [
     400,
     "Bad Request",

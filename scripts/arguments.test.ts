@@ -1,0 +1,137 @@
+// Every command with every wrong argument: one line that names the flag, what it got, and what would be right; exit code 1.
+
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readBounded, readSmallFile } from "./bounded-file.ts";
+import { findTokens } from "./ctl/token.ts";
+import { runNode } from "./run-tool.ts";
+import { projectRoot } from "./stages.ts";
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "cell-routing-arguments-"));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+type Case = readonly [
+  command: string,
+  args: readonly string[],
+  words: string | RegExp,
+  env?: Record<string, string>,
+];
+
+const cases: readonly Case[] = [
+  ["stage", ["m1", "--port", "-1"], '--port takes a whole number from 0 to 65535; got "-1"'],
+  ["stage", ["m1", "--port", "65536"], '--port takes a whole number from 0 to 65535; got "65536"'],
+  ["stage", ["m1"], 'STAGE_PORT takes a whole number from 0 to 65535; got "x"', { STAGE_PORT: "x" }],
+  ["stage", ["m3", "--routers", "eleven"], '--routers takes a whole number from 1 to 10; got "eleven"'],
+  ["stage", ["m1", "--demo=yes"], "--demo takes no value"],
+  ["stage", ["m1", "--overlay", "/dev/null"], "no TypeScript file to lay over m1 in"],
+  ["stage", ["m1", "--overlay"], "--overlay needs a value"],
+  ["contract", [], "name a contract and a router, as in: npm run contract -- m1 http://127.0.0.1:8080"],
+  ["contract", ["m9", "http://127.0.0.1:1"], 'unknown contract "m9": one of m1'],
+  ["contract", ["m1", "127.0.0.1:1"], `write the router's URL as http://host:port; got "127.0.0.1:1"`],
+  [
+    "contract",
+    ["m1", "http://127.0.0.1:1", "--admin", "here"],
+    'write --admin as http://host:port; got "here"',
+  ],
+  [
+    "contract",
+    ["m1", "http://127.0.0.1:1", "--ports", "visa=-1"],
+    /--ports: Write each port as name=number .*"visa=-1"/,
+  ],
+  ["gameday", ["--minutes", "-1"], '--minutes takes a number from 0.2 to 60; got "-1"'],
+  ["gameday", ["--minutes", "soon"], '--minutes takes a number from 0.2 to 60; got "soon"'],
+  ["gameday", ["--seed", "1.5"], '--seed takes a whole number from 0 to 4294967295; got "1.5"'],
+  ["gameday", ["--stage", "m3"], "--stage takes m4 or later"],
+  ["gameday", ["--stage", "m9"], 'unknown stage "m9": one of m1'],
+  ["gameday", ["now"], 'unknown word "now": gameday takes flags only'],
+  ["fuzz", ["--messages", "-5"], '--messages takes a whole number from 1 to 1000000000; got "-5"'],
+  ["fuzz", ["--messages", "0"], '--messages takes a whole number from 1 to 1000000000; got "0"'],
+  ["fuzz", ["--messages", "1e9"], '--messages takes a whole number from 1 to 1000000000; got "1e9"'],
+  ["fuzz", ["--minutes", "0"], '--minutes takes a whole number from 1 to 10000; got "0"'],
+  ["fuzz", ["--seed", "-1"], '--seed takes a whole number from 0 to 4294967295; got "-1"'],
+  ["fuzz", ["--case", "first"], '--case takes a whole number from 0 to 4294967295; got "first"'],
+  ["fuzz", ["--messages", "5", "--minutes", "5"], "give one of them"],
+  ["fuzz", ["--message", "5"], "unknown flag --message: one of --messages, --minutes"],
+  ["exercise", ["hint", "--number", "-1"], '--number takes a whole number from 1 to 99; got "-1"'],
+  ["exercise", ["hint", "--number", "two"], '--number takes a whole number from 1 to 99; got "two"'],
+  ["exercise", ["check", "m9/01"], 'There is no exercise "m9/01"'],
+  ["exercise", ["list", "--jsn"], "unknown flag --jsn: one of --json, --number"],
+  ["diff", ["m1"], "name two stages, as in: npm run diff m1 m2"],
+  ["diff", ["m1", "m2", "--file", "no.ts"], 'neither m1 nor m2 has a file "no.ts"'],
+  ["docs", ["--port", "0"], '--port takes a whole number from 1 to 65535; got "0"'],
+  ["docs", ["--port", "-80"], '--port takes a whole number from 1 to 65535; got "-80"'],
+  ["docs", ["m1"], 'unknown word "m1": docs takes flags only'],
+  ["ctl", ["got"], 'unknown verb "got": one of get, set'],
+  ["ctl", ["set", "acme"], "write: npm run ctl set KEY PLACEMENT"],
+  [
+    "ctl",
+    ["get", "--url", "here"],
+    'write --url, the control plane\'s address, as http://host:port; got "here"',
+  ],
+  ["ctl", ["get"], /write CONTROL_PLANE_URL, .* got "here"/, { CONTROL_PLANE_URL: "here" }],
+  ["ctl", ["put", "/no/table.json", "--url", "http://127.0.0.1:1"], "cannot read /no/table.json: ENOENT"],
+  [
+    "ctl",
+    ["put", "/dev/zero", "--url", "http://127.0.0.1:1"],
+    "cannot read /dev/zero: larger than 33554432 bytes",
+  ],
+  ["verify", ["--only", "lnit"], 'unknown check "lnit": one of'],
+  ["verify", ["lint"], 'unknown word "lint": name a check with --only'],
+  ["schema", ["m2"], 'unknown word "m2": schema takes flags only'],
+  ["bench", ["dance"], 'unknown command "dance": one of compare'],
+  ["bench", ["--rounds", "-1"], '--rounds takes a whole number from 1 to 100; got "-1"'],
+  ["bench", ["--seconds", "0"], '--seconds takes a whole number from 1 to 60; got "0"'],
+  ["bench", ["--warm-up", "1e1"], '--warm-up takes a whole number from 0 to 60; got "1e1"'],
+  ["bench", ["--connections", "9999"], '--connections takes a whole number from 1 to 4096; got "9999"'],
+  ["bench", ["--rate", ""], '--rate takes a whole number from 1 to 1000000; got ""'],
+  ["bench", ["--only", "m0"], 'No contender "m0"; there are: m1'],
+  ["bench", ["--also", "mine"], '--also takes NAME=FILE; got "mine"'],
+  ["bench", ["--also", "mine=/no/file.ts"], '--also takes NAME=FILE; there is no file "/no/file.ts"'],
+  [
+    "bench",
+    ["--out", "/no/folder/file"],
+    '--out takes a file in a folder that is there; got "/no/folder/file"',
+  ],
+  ["bench", ["--speed"], "unknown flag --speed: one of --only"],
+  ["bench", ["fleet", "--routers", "-1"], '--routers takes a whole number from 1 to 10000; got "-1"'],
+  ["bench", ["fleet", "--keys", "10,x"], '--keys takes a whole number from 1 to 200000; got "x"'],
+  ["bench", ["fleet", "m3"], 'unknown word "m3": fleet takes flags only'],
+];
+
+describe("a wrong argument takes one line and exit code 1", () => {
+  test.concurrent.for(cases)("%s %j", async ([command, args, words, env = {}]) => {
+    const script = join(projectRoot, "scripts", `${command}.ts`);
+    const { code, output } = await runNode(script, args, { cwd: projectRoot, env });
+    if (typeof words === "string") expect(output).toContain(words);
+    else expect(output).toMatch(words);
+    expect(output.trim().split("\n")).toHaveLength(1);
+    expect(code).toBe(1);
+  });
+});
+
+describe.skipIf(process.platform === "win32")("a file that is none", () => {
+  test("is read where a person may mean a pipe, and where nobody can, it is not waited for", () => {
+    const pipe = join(folder, "pipe");
+    execFileSync("mkfifo", [pipe]);
+    expect(() => readSmallFile(pipe, 100)).toThrow("not a regular file");
+    const written = join(folder, "written");
+    writeFileSync(written, "x".repeat(100));
+    expect(readBounded(written, 100).length).toBe(100);
+    expect(() => readBounded(written, 99)).toThrow(`cannot read ${written}: larger than 99 bytes`);
+    expect(() => readBounded(folder, 99)).toThrow(/EISDIR/);
+  });
+
+  test("holds no token", () => {
+    const pipe = join(folder, "token");
+    execFileSync("mkfifo", [pipe]);
+    for (const file of [pipe, "/dev/zero", folder]) {
+      expect(findTokens("http://127.0.0.1:1", undefined, { CONTROL_PLANE_TOKEN_FILE: file })).toEqual([]);
+    }
+  });
+});
