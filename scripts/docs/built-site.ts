@@ -1,12 +1,13 @@
 // What must hold for the built site, whatever the pages say: links lead to pages that exist and anchors to places that
-// exist, nothing is fetched from another machine, and the whole stays small.
+// exist, nothing is fetched from another machine, and the first page arrives quickly.
 
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join, posix } from "node:path";
+import { gzipSync } from "node:zlib";
 import { filesUnder } from "../stages.ts";
 
-/** The whole site, uncompressed, in bytes. */
-export const maxSiteBytes = 3_000_000;
+/** The first page with all that it loads before it can be used, compressed, in bytes. */
+export const maxFirstPageBytes = 300_000;
 
 export interface Examination {
   readonly faults: readonly string[];
@@ -44,11 +45,30 @@ export function examineBuiltSite(folder: string, base = "/"): Examination {
     for (const [, url = ""] of text.matchAll(/url\(\s*["']?([^"')]+)/g))
       if (isElsewhere(url)) faults.push(`${file}: loads ${url} from another machine`);
   }
+  const first = firstPageBytes(folder, byFile.get("index.html"), known, base);
+  if (first > maxFirstPageBytes)
+    faults.push(`the first page has ${kilobytes(first)}, more than ${kilobytes(maxFirstPageBytes)}`);
   const bytes = files.reduce((total, file) => total + statSync(join(folder, file)).size, 0);
-  if (bytes > maxSiteBytes)
-    faults.push(`the site has ${megabytes(bytes)}, more than ${megabytes(maxSiteBytes)}`);
   const links = pages.reduce((total, page) => total + page.links.length, 0);
-  return { faults, summary: `${pages.length} pages, ${links} links, ${megabytes(bytes)}` };
+  const summary = `${pages.length} pages, ${links} links, ${megabytes(bytes)}, first page ${kilobytes(first)}`;
+  return { faults, summary };
+}
+
+/** What the first page costs: its HTML, and every script, style, font and image that it names, each compressed. */
+function firstPageBytes(
+  folder: string,
+  page: Page | undefined,
+  files: ReadonlySet<string>,
+  base: string,
+): number {
+  if (page === undefined) return 0;
+  const loaded = page.loads.map((url) => fileOf(posix.resolve(base, url.split(/[?#]/)[0] ?? ""), base));
+  const own = new Set([page.file, ...loaded.filter((file) => file !== undefined && files.has(file))]);
+  return [...own].reduce((sum, file) => sum + gzipSync(readFileSync(join(folder, file ?? ""))).length, 0);
+}
+
+function kilobytes(bytes: number): string {
+  return `${Math.round(bytes / 1000)} kB`;
 }
 
 function readPage(folder: string, file: string): Page {

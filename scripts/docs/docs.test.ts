@@ -1,5 +1,6 @@
 // The site's own checks find what they are meant to find: each case plants the fault.
 
+import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createMarkdownRenderer, type MarkdownRenderer } from "vitepress";
 import { afterAll, describe, expect, test } from "vitest";
@@ -233,9 +234,13 @@ describe("the built site", () => {
     ]);
   });
 
-  test("is refused when it is too large", () => {
-    using tree = plantTree({ "index.html": page(""), "large.js": "x".repeat(3_000_000) });
-    expect(examineBuiltSite(tree.root).faults).toEqual([expect.stringContaining("more than 3.00 MB")]);
+  test("is refused when its first page is too heavy, whatever the other pages weigh", () => {
+    const noise = randomBytes(250_000).toString("base64");
+    const heavy = { "large.js": noise, "larger.js": noise + noise };
+    using tree = plantTree({ ...heavy, "index.html": page('<script src="/larger.js"></script>') });
+    expect(examineBuiltSite(tree.root).faults).toEqual([expect.stringContaining("more than 300 kB")]);
+    using light = plantTree({ ...heavy, "index.html": page(""), "m1.html": page('<img src="/larger.js">') });
+    expect(examineBuiltSite(light.root).faults).toEqual([]);
   });
 });
 

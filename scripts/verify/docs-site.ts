@@ -1,4 +1,4 @@
-// The site builds, its links and anchors lead somewhere, and it stays small and to itself.
+// The site builds, its links and anchors lead somewhere, its first page is light, and it keeps to itself.
 
 import { type CheckResult, error } from "../check.ts";
 import { buildSite } from "../docs/build.ts";
@@ -6,7 +6,7 @@ import { builtSiteFolder, examineBuiltSite } from "../docs/built-site.ts";
 
 export const check = {
   name: "docs-site",
-  title: "The site builds, without dead links or anchors, under 3 MB",
+  title: "The site builds, without dead links or anchors, its first page under 300 kB",
   order: 70,
   run,
 };
