@@ -126,16 +126,19 @@ export class Attempts {
         if (failed) retry = this.#mayRetry(request, target, "failure-status");
         return !retry.retry;
       });
-      if (result.kind === "failed" && !result.headSent && !isClientFault(result.code)) {
+      if (result.kind === "failed" && !result.headSent && isCellFault(result.code)) {
         record("failure");
         // Where no connection came about, the chain is asked first: that costs this cell nothing.
         if (!isUnreachable(result)) retry = this.#mayRetry(request, target, result);
       }
       return { result, retry };
     } finally {
-      // What the client broke says nothing about the cell.
-      record("abandoned");
-      admission.end(clock.now());
+      try {
+        // What the client broke says nothing about the cell, nor does what this router could not do.
+        record("abandoned");
+      } finally {
+        admission.end(clock.now());
+      }
     }
   }
   // #endregion record
@@ -198,9 +201,14 @@ export function isClientFault(code: ErrorCode): boolean {
   return problemOf(code).status < 500;
 }
 
+/** Whether the cell broke the exchange: neither the client nor this router, which may have had no free sockets. */
+export function isCellFault(code: ErrorCode): boolean {
+  return !isClientFault(code) && code !== "router-exhausted";
+}
+
 /** No connection came about, so nothing of the request can have reached the cell. */
 function isUnreachable(result: AttemptResult): result is FailedAttempt {
-  return result.kind === "failed" && !result.sent && !isClientFault(result.code);
+  return result.kind === "failed" && !result.sent && isCellFault(result.code);
 }
 
 function failureOf({ code, sent }: FailedAttempt): AttemptFailure {

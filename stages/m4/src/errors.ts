@@ -39,6 +39,7 @@ const problems = {
   "upstream-unreachable": [502, "Bad Gateway", "No connection to the cell could be made."],
   "upstream-broken": [502, "Bad Gateway", "The cell ended the connection or broke the protocol."],
   "no-routing-table": [503, "Service Unavailable", "The router has no routing table yet."],
+  "router-exhausted": [503, "Service Unavailable", "The router has no free sockets."],
   overloaded: [503, "Service Unavailable", "As many requests as allowed are under way."],
   unhealthy: [503, "Service Unavailable", "The cell does not pass its health checks."],
   "circuit-open": [503, "Service Unavailable", "The cell has failed too often of late."],
@@ -86,6 +87,13 @@ const codeByCause: ReadonlyMap<string, ErrorCode> = new Map([
   ["ENETUNREACH", "upstream-unreachable"],
   ["ENOTFOUND", "upstream-unreachable"],
   ["EAI_AGAIN", "upstream-unreachable"],
+  // The router's own: it has no descriptor, port or memory left for a connection.
+  ["EMFILE", "router-exhausted"],
+  ["ENFILE", "router-exhausted"],
+  ["ENOBUFS", "router-exhausted"],
+  ["ENOMEM", "router-exhausted"],
+  ["EADDRNOTAVAIL", "router-exhausted"],
+  ["EAGAIN", "router-exhausted"],
 ]);
 
 /** Names what went wrong between the router and a cell. An error that nobody foresaw is a broken upstream. */

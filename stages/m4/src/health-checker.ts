@@ -2,6 +2,7 @@
 // only reads the last result. How a probe is sent is an argument; what results mean is left to `health-state.ts`.
 
 import type { Clock } from "./clock.ts";
+import { upstreamErrorCode } from "./errors.ts";
 import { type HealthState, INITIAL_HEALTH, nextHealth } from "./health-state.ts";
 import type { HealthSettings } from "./resilience-settings.ts";
 
@@ -17,6 +18,8 @@ export interface HealthCheckerOptions {
   readonly probe: Probe;
   /** Called when a placement changes between healthy and unhealthy, not for each probe. */
   readonly onTransition?: HealthListener | undefined;
+  /** Told what `onTransition` threw: checks go on, whatever happens to those who listen. */
+  readonly onFault?: ((error: unknown) => void) | undefined;
 }
 
 /** What the checker reads of a placement. */
@@ -33,6 +36,11 @@ interface Target {
   readonly stop: AbortController;
   state: HealthState;
 }
+
+/** A probe's time is counted in steps of this length. */
+const stepMs = 250;
+/** A step that takes this much longer does not count: this process stood still, and has not read what came meanwhile. */
+const standstillMs = 250;
 
 // #region health-checker
 export class HealthChecker {
@@ -114,7 +122,7 @@ export class HealthChecker {
       while (!signal.aborted) {
         const succeeded = await this.#probe(target);
         if (signal.aborted) return;
-        this.#count(target, succeeded);
+        if (succeeded !== undefined) this.#count(target, succeeded);
         // ±10 %: loops that happen to run in step drift apart again.
         await clock.sleep(intervalMs * (0.9 + 0.2 * random()), signal);
       }
@@ -123,12 +131,13 @@ export class HealthChecker {
     }
   }
 
-  async #probe(target: Target): Promise<boolean> {
+  /** Undefined when the probe says nothing about the cell. */
+  async #probe(target: Target): Promise<boolean | undefined> {
     const { settings, stop } = target;
     const attempt = new AbortController();
     const abandon = () => attempt.abort();
     stop.signal.addEventListener("abort", abandon, { once: true });
-    const timeIsUp = this.#options.clock.sleep(settings.timeoutMs, attempt.signal).then(failed, failed);
+    const timeIsUp = this.#runFor(settings.timeoutMs, attempt.signal).then(failed, failed);
     try {
       return await Promise.race([this.#ask(target, attempt.signal), timeIsUp]);
     } finally {
@@ -138,18 +147,36 @@ export class HealthChecker {
     }
   }
 
-  async #ask({ url, settings }: Target, signal: AbortSignal): Promise<boolean> {
+  /** Resolves once this process has run for `ms`: a cell is not to blame for a router that was paused. */
+  async #runFor(ms: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    for (let leftMs = ms; leftMs > 0; ) {
+      const step = Math.min(leftMs, stepMs);
+      const startedAtMs = clock.now();
+      await clock.sleep(step, signal);
+      if (clock.now() - startedAtMs <= step + standstillMs) leftMs -= step;
+    }
+  }
+
+  async #ask({ url, settings }: Target, signal: AbortSignal): Promise<boolean | undefined> {
     try {
       return await this.#options.probe(new URL(settings.path, url).href, signal);
-    } catch {
-      return false;
+    } catch (error) {
+      // Nothing was asked: this router could not open a connection.
+      const isOwnFault = error instanceof Error && upstreamErrorCode(error) === "router-exhausted";
+      return isOwnFault ? undefined : false;
     }
   }
 
   #count(target: Target, succeeded: boolean): void {
     const from = target.state;
     target.state = nextHealth(from, succeeded, target.settings);
-    if (from.kind !== target.state.kind) this.#options.onTransition?.(target.name, target.state, from);
+    if (from.kind === target.state.kind) return;
+    try {
+      this.#options.onTransition?.(target.name, target.state, from);
+    } catch (error) {
+      this.#options.onFault?.(error);
+    }
   }
 }
 // #endregion health-checker

@@ -2,7 +2,7 @@
 // says who may serve a request now. The rules stand in the modules that it holds together; the order in `proxy.ts`.
 
 import { type AttemptOutcome, type BreakerState, CircuitBreaker } from "./circuit-breaker.ts";
-import { ConcurrencyLimit } from "./concurrency-limit.ts";
+import { ConcurrencyLimit, type Permit } from "./concurrency-limit.ts";
 import { chooseTarget, type Refusal, type TargetChoice } from "./failover.ts";
 import {
   DEFAULT_RETRY_BUDGET,
@@ -36,6 +36,8 @@ export interface ResilienceOptions {
   /** The last result of the active health checks: a look-up in memory. */
   readonly isHealthy: (placement: string) => boolean;
   readonly onBreaker?: BreakerListener;
+  /** Told what `onBreaker` threw: a request must not fail because somebody listens to its breaker. */
+  readonly onFault?: (error: unknown) => void;
 }
 
 const allTaken: TakeResult = { ok: true };
@@ -103,7 +105,7 @@ export class Resilience {
       const { limit, breaker } = guard;
       const place = placement === origin ? undefined : limit.tryAcquire();
       if (placement !== origin && place === undefined) return { reason: "overloaded" };
-      const permit = breaker?.allow(nowMs);
+      const permit = allowedBy(breaker, nowMs, place);
       if (permit?.allowed === false) {
         place?.release();
         return { reason: "circuit-open", retryAfterMs: permit.retryAfterMs };
@@ -111,8 +113,8 @@ export class Resilience {
       admission = {
         record: (outcome, atMs) => permit?.record(outcome, atMs),
         end: (atMs) => {
-          permit?.record("abandoned", atMs);
           place?.release();
+          permit?.record("abandoned", atMs);
         },
       };
       return undefined;
@@ -147,12 +149,27 @@ export class Resilience {
     if (known !== undefined) return known;
     const breaker = new CircuitBreaker(circuitBreaker, (to, from) => {
       // A late result of a cell that has left the table must not look like news of the one that took its place.
-      if (this.#guards.get(name)?.breaker === breaker) this.#options.onBreaker?.(name, to, from);
+      if (this.#guards.get(name)?.breaker !== breaker) return;
+      try {
+        this.#options.onBreaker?.(name, to, from);
+      } catch (error) {
+        this.#options.onFault?.(error);
+      }
     });
     return breaker;
   }
 }
 // #endregion resilience
+
+/** What the breaker says; `place` is given back when it cannot say anything. */
+function allowedBy(breaker: CircuitBreaker | undefined, nowMs: number, place: Permit | undefined) {
+  try {
+    return breaker?.allow(nowMs);
+  } catch (error) {
+    place?.release();
+    throw error;
+  }
+}
 
 const nothingTaken: Admission = { record: () => {}, end: () => {} };
 

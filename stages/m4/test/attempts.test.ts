@@ -25,6 +25,7 @@ describe("an attempt", () => {
     ["the client left", { kind: "client-aborted" }],
     ["the client broke its body", broken({ code: "malformed-request" })],
     ["the client was too slow", broken({ code: "request-timeout" })],
+    ["this router had no free socket", broken({ code: "router-exhausted", cause: "EMFILE", sent: false })],
   ])("says nothing about the cell when %s, and gives its probe's slot back", async (_, result) => {
     const breaker = { ...opensAtOnce, waitMs: 100, halfOpenProbes: 1 };
     const bench = new Bench({ one: { circuitBreaker: breaker, retries } }, plenty);
@@ -35,6 +36,18 @@ describe("an attempt", () => {
     await bench.run("one", { one: [result] });
     expect(bench.breaker("one")).toMatchObject({ kind: "half-open", probesInFlight: 0, successes: 0 });
     expect(bench.sent).toHaveLength(3);
+  });
+
+  test("for which this router has no free socket is not made elsewhere, where it has none either", async () => {
+    const bench = new Bench({ one: { fallback: ["two"], retries }, two: {} }, plenty);
+    const exhausted = broken({ code: "router-exhausted", cause: "EMFILE", sent: false });
+    expect(await bench.run("one", { one: [exhausted] })).toMatchObject({
+      kind: "attempted",
+      result: exhausted,
+      request: { failover: undefined, retries: 0 },
+    });
+    expect(bench.sent).toEqual(["one"]);
+    expect(await bench.metrics.text()).toContain('attempts_total{placement="one",result="abandoned"} 1');
   });
 
   test("that throws gives everything back", async () => {

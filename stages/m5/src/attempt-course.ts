@@ -3,7 +3,7 @@
 // choose target → attempt → record → maybe retry
 
 import type { AttemptResult } from "./attempt.ts";
-import { type FailedAttempt, failureOf, isClientFault, isUnreachable } from "./attempt-results.ts";
+import { type FailedAttempt, failureOf, isCellFault, isUnreachable } from "./attempt-results.ts";
 import type { AttemptedRequest, Attempter, AttemptsDependencies, AttemptsResult } from "./attempts.ts";
 import type { AttemptOutcome } from "./circuit-breaker.ts";
 import type { Refusal, TargetChoice } from "./failover.ts";
@@ -101,7 +101,7 @@ export class Course {
   /** The attempt has ended, and with it maybe the request. */
   ended(result: AttemptResult): void {
     const target = this.#target;
-    if (result.kind === "failed" && !result.headSent && !isClientFault(result.code)) {
+    if (result.kind === "failed" && !result.headSent && isCellFault(result.code)) {
       this.#record("failure");
       // Where no connection came about, the chain is asked first: that costs this cell nothing.
       if (!isUnreachable(result)) this.#retry = this.#mayRetry(target, result);

@@ -11,9 +11,14 @@ export function isClientFault(code: ErrorCode): boolean {
   return problemOf(code).status < 500;
 }
 
+/** Whether the cell broke the exchange: neither the client nor this router, which may have had no free sockets. */
+export function isCellFault(code: ErrorCode): boolean {
+  return !isClientFault(code) && code !== "router-exhausted";
+}
+
 /** No connection came about, so nothing of the request can have reached the cell. */
 export function isUnreachable(result: AttemptResult): result is FailedAttempt {
-  return result.kind === "failed" && !result.sent && !isClientFault(result.code);
+  return result.kind === "failed" && !result.sent && isCellFault(result.code);
 }
 
 export function failureOf({ code, sent }: FailedAttempt): AttemptFailure {

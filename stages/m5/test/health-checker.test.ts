@@ -142,6 +142,101 @@ describe("HealthChecker", () => {
   });
 });
 
+describe("the router's own faults are not the cell's", () => {
+  /** A cell that responds in its time, and a router that is paused for `pauseMs` in the middle of each probe. */
+  async function probedThroughPauses(pauseMs: number) {
+    const clock = new FakeClock();
+    let lostMs = 0;
+    const answers: ((succeeded: boolean) => void)[] = [];
+    const events: string[] = [];
+    const checker = new HealthChecker({
+      clock: { now: () => clock.now() + lostMs, sleep: (ms, signal) => clock.sleep(ms, signal) },
+      random: () => 0,
+      probe: () => new Promise((resolve) => answers.push(resolve)),
+      onTransition: (name, to) => events.push(`${name} ${to.kind}`),
+    });
+    checker.update([placement("tier1", { fall: 1, intervalMs: 1000, timeoutMs: 500 })]);
+    checker.start(new AbortController().signal);
+    for (let n = 0; n < 5; n++) {
+      await clock.advance(100);
+      lostMs += pauseMs;
+      // Timers come before sockets: what the cell has sent is read only after them.
+      await clock.advance(401);
+      answers.pop()?.(true);
+      await clock.advance(499);
+    }
+    await ended(checker);
+    return events;
+  }
+
+  test.each([300, 14_000, 3_600_000])("a pause of %d ms in the middle of a probe", async (pauseMs) => {
+    expect(await probedThroughPauses(pauseMs)).toEqual([]);
+  });
+
+  test("a cell that does not respond after the pause either is unhealthy all the same", async () => {
+    const clock = new FakeClock();
+    let lostMs = 0;
+    const checker = new HealthChecker({
+      clock: { now: () => clock.now() + lostMs, sleep: (ms, signal) => clock.sleep(ms, signal) },
+      random: () => 0,
+      probe: () => new Promise(() => {}),
+    });
+    checker.update([placement("tier1", { fall: 1, timeoutMs: 500 })]);
+    checker.start(new AbortController().signal);
+    await clock.advance(100);
+    lostMs += 14_000;
+    await clock.advance(500);
+    expect(checker.isHealthy("tier1")).toBe(true);
+    await clock.advance(150);
+    expect(checker.isHealthy("tier1")).toBe(false);
+    await ended(checker);
+  });
+
+  test.each(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EADDRNOTAVAIL", "EAGAIN"])(
+    "a probe for which there is no socket (%s) says nothing, in either direction",
+    async (code) => {
+      const clock = new FakeClock();
+      let result: () => Promise<boolean> = () => Promise.reject(Object.assign(new Error(code), { code }));
+      const checker = new HealthChecker({ clock, random: () => 0, probe: () => result() });
+      checker.update([placement("tier1", { fall: 2, intervalMs: 1000 })]);
+      checker.start(new AbortController().signal);
+      await clock.advance(20_000);
+      expect(checker.state("tier1")).toEqual({ kind: "healthy", failuresInARow: 0 });
+      const exhausted = result;
+      result = () => Promise.resolve(false);
+      await clock.advance(900);
+      result = exhausted;
+      await clock.advance(20_000);
+      expect(checker.state("tier1")).toEqual({ kind: "healthy", failuresInARow: 1 });
+      await ended(checker);
+    },
+  );
+
+  test("a listener that throws is reported, and the checks go on", async () => {
+    const clock = new FakeClock();
+    const faults: unknown[] = [];
+    let up = false;
+    const checker = new HealthChecker({
+      clock,
+      random: () => 0,
+      probe: async () => up,
+      onTransition: (name, { kind }) => {
+        throw new Error(`${name} ${kind}`);
+      },
+      onFault: (error) => faults.push(String(error)),
+    });
+    checker.update([placement("tier1", { fall: 1, rise: 1, intervalMs: 1000 })]);
+    checker.start(new AbortController().signal);
+    await clock.advance(0);
+    expect(checker.isHealthy("tier1")).toBe(false);
+    up = true;
+    await clock.advance(1000);
+    expect(checker.isHealthy("tier1")).toBe(true);
+    expect(faults).toEqual(["Error: tier1 unhealthy", "Error: tier1 healthy"]);
+    await ended(checker);
+  });
+});
+
 describe("HealthChecker and new tables", () => {
   test("a push that changes nothing of a placement keeps its counts and the rhythm of its loop", async () => {
     const { clock, checker, down, probes, stop } = setUp([placement("tier1"), placement("tier2")]);

@@ -1,4 +1,6 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
+import type { CircuitBreaker } from "../src/circuit-breaker.ts";
+import { Resilience } from "../src/resilience.ts";
 import { Bench, placementOf, tableOf } from "./protected-table.ts";
 
 const opensAtOnce = { consecutiveFailures: 1, minimumRequests: 1000, waitMs: 60_000, maxWaitMs: 60_000 };
@@ -37,6 +39,45 @@ describe("choosing who serves", () => {
     const bench = new Bench({ one: { circuitBreaker: opensAtOnce } });
     admit(bench, "one").admission.end(bench.clock.now());
     expect(bench.breaker("one")).toEqual({ kind: "closed", consecutiveFailures: 0 });
+  });
+});
+
+describe("what throws", () => {
+  const breakable = { one: { circuitBreaker: opensAtOnce, fallback: ["two"] }, two: { concurrencyLimit: 1 } };
+
+  test("a listener of breakers does not hurt the request that moved one", () => {
+    const faults: unknown[] = [];
+    const resilience = new Resilience({
+      isHealthy: () => true,
+      onBreaker: (name, to) => {
+        throw new Error(`${name} ${to.kind}`);
+      },
+      onFault: (error) => faults.push(String(error)),
+    });
+    const table = tableOf(breakable);
+    resilience.update(table, 1000);
+    const { admission } = resilience.admit(table, placementOf(table, "one"), none, 1000);
+    admission.record("failure", 1000);
+    admission.end(1000);
+    expect(resilience.admit(table, placementOf(table, "one"), none, 1000).choice.kind).toBe("fallback");
+    expect(resilience.admit(table, placementOf(table, "one"), none, 61_000).choice.kind).toBe("origin");
+    expect(faults).toEqual(["Error: one open", "Error: one half-open"]);
+  });
+
+  test("a breaker leaves no place taken", () => {
+    const bench = new Bench({
+      one: { fallback: ["two"] },
+      two: { concurrencyLimit: 1, circuitBreaker: opensAtOnce },
+    });
+    bench.unhealthy.add("one");
+    const { breaker } = bench.resilience.guard(placementOf(bench.table, "two"));
+    const allow = vi.spyOn(breaker as CircuitBreaker, "allow").mockImplementationOnce(() => {
+      throw new Error("planted");
+    });
+    const admit = () => bench.resilience.admit(bench.table, placementOf(bench.table, "one"), none, 1000);
+    expect(admit).toThrow("planted");
+    expect([allow.mock.calls.length, bench.inFlight("two")]).toEqual([1, 0]);
+    expect(admit().choice.kind).toBe("fallback");
   });
 });
 
