@@ -6,14 +6,16 @@ import type pino from "pino";
 import { AccessLog } from "./access-log.ts";
 import { Attempts } from "./attempts.ts";
 import { systemClock as clock } from "./clock.ts";
-import { ConnectionPool } from "./connection-pool.ts";
+import { ConnectionPool, defaultPoolLimits } from "./connection-pool.ts";
 import type { Events } from "./events.ts";
+import { defaultClientLimits } from "./http1/client-connection.ts";
 import { RawTcp } from "./http1/raw-tcp.ts";
-import { Ticker } from "./http1/ticker.ts";
+import { never, Ticker } from "./http1/ticker.ts";
 import { Metrics } from "./metrics.ts";
 import { ProxyHandler } from "./proxy.ts";
 import { type BreakerListener, Resilience } from "./resilience.ts";
 import { DataServer } from "./server.ts";
+import type { Settings } from "./settings.ts";
 import type { TableStore } from "./table-store.ts";
 
 export interface DataPlaneOptions {
@@ -24,6 +26,7 @@ export interface DataPlaneOptions {
   readonly events?: Events;
   readonly logger: pino.Logger;
   readonly writeLog: (lines: string) => void;
+  readonly settings: Settings;
   readonly reusePort: boolean;
   /** Returns a number in [0, 1). */
   readonly random: () => number;
@@ -41,12 +44,13 @@ export class DataPlane {
   readonly #accessLog: AccessLog;
 
   constructor(options: DataPlaneOptions) {
-    const { store, isHealthy, onBreaker, events, logger, writeLog, reusePort, random } = options;
+    const { store, isHealthy, onBreaker, events, logger, writeLog, settings, reusePort, random } = options;
     const ticker = new Ticker(clock);
     const raw = RawTcp.load();
     const resilience = new Resilience({ isHealthy, onBreaker });
     const metrics = new Metrics({ guards: () => resilience.guards(), isHealthy, now: () => clock.now() });
-    const pool = new ConnectionPool(ticker, undefined, raw);
+    const limits = timeLimits(settings);
+    const pool = new ConnectionPool(ticker, limits.cells, raw);
     store.subscribe(({ table }) => {
       pool.retainOnly(new Set([...table.placements.values()].map(({ url }) => url)));
       resilience.update(table, clock.now());
@@ -60,7 +64,7 @@ export class DataPlane {
     const attempts = new Attempts({ resilience, metrics, clock, random });
     const newRequestId = (): string => randomUUID();
     const handler = new ProxyHandler({ store, pool, resilience, attempts, accessLog, clock, newRequestId });
-    this.#server = new DataServer({ handler, ticker, clock, raw, reusePort });
+    this.#server = new DataServer({ handler, ticker, clock, limits: limits.clients, raw, reusePort });
     this.metrics = metrics;
     this.resilience = resilience;
     this.#pool = pool;
@@ -95,3 +99,15 @@ export class DataPlane {
   }
 }
 // #endregion data-plane
+
+/** The limits that can be set, and the others. */
+function timeLimits(settings: Settings) {
+  const limitMs = (ms: number): number => (ms === 0 ? never : ms);
+  const headTimeoutMs = limitMs(settings.HEAD_TIMEOUT_MS);
+  const bodyIdleTimeoutMs = limitMs(settings.BODY_IDLE_TIMEOUT_MS);
+  const keepAliveTimeoutMs = limitMs(settings.KEEP_ALIVE_TIMEOUT_MS);
+  return {
+    cells: { ...defaultPoolLimits, headTimeoutMs, bodyIdleTimeoutMs },
+    clients: { ...defaultClientLimits, keepAliveTimeoutMs },
+  };
+}

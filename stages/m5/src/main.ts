@@ -50,7 +50,7 @@ async function main(): Promise<void> {
   const traffic =
     settings.WORKERS > 1
       ? manyWorkers(settings, store, logger, changed)
-      : oneProcess(store, logger, writeLog, { events, health, changed });
+      : oneProcess(settings, store, logger, writeLog, { events, health, changed });
   onHealth(traffic.setUnhealthy);
 
   const source = new FileSource({
@@ -154,6 +154,7 @@ function watchers(store: TableStore, logger: Logger) {
 }
 
 function oneProcess(
+  settings: Settings,
   store: TableStore,
   logger: Logger,
   writeLog: (lines: string) => void,
@@ -166,6 +167,7 @@ function oneProcess(
     events,
     logger,
     writeLog,
+    settings,
     reusePort: false,
     random,
   });

@@ -5,7 +5,7 @@
 import type { AccessLog, Outcome } from "./access-log.ts";
 import type { AttemptResult } from "./attempt.ts";
 import type { Course } from "./attempt-course.ts";
-import { isClientFault } from "./attempt-results.ts";
+import { isCellFault, isClientFault } from "./attempt-results.ts";
 import type { AttemptedRequest, Attempter, Attempts, AttemptsResult } from "./attempts.ts";
 import type { Clock } from "./clock.ts";
 import type { Permit } from "./concurrency-limit.ts";
@@ -228,7 +228,7 @@ class ProxiedRequest implements AttemptedRequest, Attempter {
     exchange.answer({ status, reason: title, lines, body: problemBody(code, requestId) });
     this.#status = exchange.gone ? 0 : status;
     // With a cause it was a cell's failure; without one, the router's own decision.
-    const failed = cause !== undefined && status >= 502;
+    const failed = cause !== undefined && status >= 502 && isCellFault(code);
     this.#log(failed ? "upstream-failed" : "complete", code, cause);
   }
   // #endregion refuse

@@ -8,6 +8,15 @@ export const port = z
   .regex(/^\d{1,5}$/, "expected a port, 0 to 65535")
   .transform(Number)
   .pipe(z.number().max(65_535));
+/** A time limit; 0 turns it off. */
+const limitMs = z
+  .string()
+  .regex(/^\d{1,9}$/, "expected milliseconds, 0 to turn the limit off")
+  .transform(Number);
+const workers = z
+  .string()
+  .regex(/^0*([1-9]|[1-5]\d|6[0-4])$/, "expected a number of processes, 1 to 64")
+  .transform(Number);
 const levels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 
 // #region settings
@@ -19,13 +28,19 @@ const schema = z.object({
   /** Port for operators, on loopback; 0 takes any free one. */
   ADMIN_PORT: port.default(8082),
   /** Processes that serve traffic; with more than one, a supervisor looks after them. */
-  WORKERS: z.coerce.number().int().min(1).max(64).default(1),
+  WORKERS: workers.default(1),
   /**
    * Give each worker a listening socket of its own (`SO_REUSEPORT`); otherwise they share one. Off, because Linux drops the
    * connections that wait at a socket when it closes: replacing workers would cost some clients their request.
    */
   REUSE_PORT: z.stringbool().default(false),
   LOG_LEVEL: z.enum(levels).default("info"),
+  /** From a request's end to the head of the cell's response. */
+  HEAD_TIMEOUT_MS: limitMs.default(10_000),
+  /** Silence inside a cell's response, between two pieces of its body. */
+  BODY_IDLE_TIMEOUT_MS: limitMs.default(30_000),
+  /** An idle connection of a client, between two requests. */
+  KEEP_ALIVE_TIMEOUT_MS: limitMs.default(65_000),
   /** The routing table. Relative paths start at the working directory. */
   ROUTING_FILE: z
     .string()

@@ -38,6 +38,7 @@ export function runWorker({ settings, logger, writeLog, drainMs, random, exit }:
     onBreaker: (placement, to, from) => tell({ type: "breaker", placement, to: to.kind, from: from.kind }),
     logger,
     writeLog,
+    settings,
     reusePort: settings.REUSE_PORT,
     random,
   });

@@ -2,13 +2,14 @@
 // the test moves it.
 
 import { ConnectionPool, defaultPoolLimits, type PoolLimits } from "../src/connection-pool.ts";
+import { type ClientLimits, defaultClientLimits } from "../src/http1/client-connection.ts";
 import type { Exchange } from "../src/http1/exchange.ts";
 import type { AttemptResult, ExchangeHandler } from "../src/http1/exchange-handler.ts";
 import { Listener } from "../src/http1/listener.ts";
 import { RawTcp } from "../src/http1/raw-tcp.ts";
 import type { Refusal } from "../src/http1/refusal.ts";
 import type { ResponseHead } from "../src/http1/response-head.ts";
-import { Ticker } from "../src/http1/ticker.ts";
+import { Ticker, tickMs } from "../src/http1/ticker.ts";
 
 export interface Context {
   attempts: number;
@@ -27,8 +28,9 @@ export interface Decisions {
 
 export interface TestRouterOptions extends Decisions {
   readonly limits?: Partial<PoolLimits>;
-  /** Whether sockets are used raw. */
-  readonly raw: boolean;
+  readonly clientLimits?: Partial<ClientLimits>;
+  /** Whether sockets are used raw, or what stands in for the raw interface. */
+  readonly raw: boolean | RawTcp;
 }
 
 export class TestRouter implements ExchangeHandler<Context>, AsyncDisposable {
@@ -49,9 +51,10 @@ export class TestRouter implements ExchangeHandler<Context>, AsyncDisposable {
     this.#decisions = options;
     const clock = { now: () => this.#nowMs, sleep: () => new Promise<void>(() => {}) };
     this.#ticker = new Ticker(clock);
-    const raw = options.raw ? RawTcp.load() : undefined;
+    const raw = options.raw === true ? RawTcp.load() : options.raw || undefined;
     this.pool = new ConnectionPool(this.#ticker, { ...defaultPoolLimits, ...options.limits }, raw);
-    this.listener = new Listener({ handler: this, ticker: this.#ticker, clock, ...(raw && { raw }) });
+    const limits = { ...defaultClientLimits, ...options.clientLimits };
+    this.listener = new Listener({ handler: this, ticker: this.#ticker, clock, limits, ...(raw && { raw }) });
   }
 
   static async start(endpointUrl: string, options: TestRouterOptions): Promise<TestRouter> {
@@ -60,9 +63,13 @@ export class TestRouter implements ExchangeHandler<Context>, AsyncDisposable {
     return router;
   }
 
-  /** Lets `ms` pass, and what is due happen. */
-  pass(ms: number): void {
-    this.#nowMs += ms;
+  /** Lets `ms` pass in one go or, as in a process that runs, tick by tick; then what is due happens. */
+  pass(ms: number, inOneGo = false): void {
+    for (let leftMs = ms; leftMs > 0; leftMs -= tickMs) {
+      this.#nowMs += inOneGo ? ms : Math.min(leftMs, tickMs);
+      if (inOneGo) leftMs = 0;
+      this.#ticker.tick();
+    }
     this.#ticker.tick();
   }
 

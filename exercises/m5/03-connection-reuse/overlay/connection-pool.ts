@@ -29,6 +29,7 @@ export const defaultPoolLimits: PoolLimits = {
   connectTimeoutMs: 5_000,
   headTimeoutMs: 10_000,
   bodyIdleTimeoutMs: 30_000,
+  stalledTimeoutMs: 75_000,
   keepAliveTimeoutMs: 4_000,
   maxIdle: 256,
 };
@@ -68,7 +69,12 @@ export class Endpoint {
 
   /** A connection for one exchange: idle, or about to be made. */
   take(): UpstreamConnection {
-    return this.#idle.take() ?? this.#open();
+    for (let idle = this.#idle.take(); idle !== undefined; idle = this.#idle.take()) {
+      // Not by the ticker's time: while this process stood still, the cell may have closed the connection.
+      if (idle.restsUntilMs > this.#ticker.clockMs) return idle;
+      idle.destroy();
+    }
+    return this.#open();
   }
 
   /** Takes a connection back that can carry another exchange. */

@@ -78,6 +78,10 @@ export class Outgoing implements ChunkedSink {
     return this.#socket.writableLength === 0;
   }
 
+  get taken(): number {
+    return this.#socket.bytesWritten - this.#socket.writableLength;
+  }
+
   whenWritten(callback: () => void): void {
     if (this.written) return callback();
     // Nothing, behind everything else: its turn comes when all has been written.

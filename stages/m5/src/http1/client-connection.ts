@@ -13,9 +13,7 @@ import { never, type Ticker, type Timed } from "./ticker.ts";
 export interface ClientLimits {
   /** From a request's first byte to the end of its head, in milliseconds; a new connection has as long for its first. */
   readonly headTimeoutMs: number;
-  /** Between two pieces of a request's body, while they can be taken. */
-  readonly bodyIdleTimeoutMs: number;
-  /** From the start of a request's body to its end: the longest upload. */
+  /** From the start of a request's body to its end: the longest upload, pauses included. */
   readonly bodyTimeoutMs: number;
   /** An idle connection between two requests; above the 60 s of common load balancers, so that they close first. */
   readonly keepAliveTimeoutMs: number;
@@ -27,7 +25,6 @@ export interface ClientLimits {
 
 export const defaultClientLimits: ClientLimits = {
   headTimeoutMs: 10_000,
-  bodyIdleTimeoutMs: 30_000,
   bodyTimeoutMs: 300_000,
   keepAliveTimeoutMs: 65_000,
   stalledTimeoutMs: 75_000,
@@ -35,7 +32,7 @@ export const defaultClientLimits: ClientLimits = {
 };
 
 const headTimeout = refusal("the head did not come in time", "request-timeout");
-const bodyTimeout = refusal("the body stood still", "request-timeout");
+const bodyTimeout = refusal("the body did not come in time", "request-timeout");
 const nothing = Buffer.alloc(0);
 
 /** One for all connections: what is read is used or copied before anything else is read. */
@@ -67,6 +64,8 @@ export class ClientConnection<Context> implements ClientSide, Timed {
   #closesWhenIdle = false;
   /** When the present request's body must have come to its end. */
   #bodyDeadlineMs = never;
+  /** What the client had taken when its time to read began. */
+  #takenBefore = 0;
 
   /** @param accepted As it was accepted: paused. */
   constructor(
@@ -115,9 +114,11 @@ export class ClientConnection<Context> implements ClientSide, Timed {
   }
 
   onDeadline(): void {
+    const isUploadLate = this.#bodyOpen && this.#bodyDeadlineMs <= this.deadlineMs;
     this.deadlineMs = never;
     if (this.#state === "head" && this.#headReader.started) this.#refuse(headTimeout);
-    else if (this.#state === "exchange" && this.outgoing.written) this.#exchange.failBody(bodyTimeout);
+    else if (this.#state === "exchange" && isUploadLate) this.#exchange.failBody(bodyTimeout);
+    else if (this.#state === "exchange" && this.outgoing.taken !== this.#takenBefore) this.#limitExchange();
     else this.destroy();
   }
 
@@ -164,8 +165,7 @@ export class ClientConnection<Context> implements ClientSide, Timed {
   #endBodyRead(): void {
     this.#exchange.onBodyReadEnd();
     if (!this.#exchange.awaitsBody) this.#bodyOpen = false;
-    if (this.#bodyOpen && !this.#bodyPaused) this.#limitBody();
-    else if (this.#state === "exchange" && this.outgoing.written) this.deadlineMs = never;
+    if (this.#state === "exchange") this.#limitExchange();
   }
 
   #hold(bytes: Buffer, from: number, to: number): void {
@@ -202,7 +202,6 @@ export class ClientConnection<Context> implements ClientSide, Timed {
 
   pauseBody(): void {
     this.#bodyPaused = true;
-    this.deadlineMs = never;
     this.#pause();
   }
 
@@ -213,12 +212,12 @@ export class ClientConnection<Context> implements ClientSide, Timed {
 
   flush(): boolean {
     const goesOn = this.outgoing.flush();
-    if (!goesOn) this.#limit(this.#limits.stalledTimeoutMs);
+    if (!goesOn) this.#limitExchange();
     return goesOn;
   }
 
   whenWritten(callback: () => void): void {
-    if (!this.outgoing.written) this.#limit(this.#limits.stalledTimeoutMs);
+    if (!this.outgoing.written) this.#limitExchange();
     this.outgoing.whenWritten(callback);
   }
 
@@ -241,8 +240,7 @@ export class ClientConnection<Context> implements ClientSide, Timed {
 
   #onDrain(): void {
     if (this.#state !== "exchange") return;
-    if (this.#bodyOpen && !this.#bodyPaused) this.#limitBody();
-    else this.deadlineMs = never;
+    this.#limitExchange();
     this.#exchange.onClientDrain();
   }
 
@@ -267,8 +265,12 @@ export class ClientConnection<Context> implements ClientSide, Timed {
     if (this.#paused) this.#socket.resume();
   }
 
-  #limitBody(): void {
-    this.deadlineMs = Math.min(this.#bodyDeadlineMs, this.#ticker.deadlineIn(this.#limits.bodyIdleTimeoutMs));
+  /** Ends an upload that takes too long, and a client that leaves what it was sent unread. Nothing else is limited here. */
+  #limitExchange(): void {
+    this.#takenBefore = this.outgoing.taken;
+    this.deadlineMs = this.#bodyOpen ? this.#bodyDeadlineMs : never;
+    if (this.outgoing.written) return;
+    this.deadlineMs = Math.min(this.deadlineMs, this.#ticker.deadlineIn(this.#limits.stalledTimeoutMs));
   }
 
   #limit(ms: number): void {

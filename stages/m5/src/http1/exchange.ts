@@ -164,16 +164,26 @@ export class Exchange<Context> implements UpstreamUser {
     const upstream = this.#upstream;
     if (upstream === undefined) return;
     const goesOn = upstream.outgoing.flush();
-    if (this.#requestBody.done) return upstream.awaitHead();
-    if (goesOn) return upstream.suspendLimit();
-    upstream.awaitHead();
+    if (this.#requestBody.done) return this.#awaitAnswer(upstream);
+    if (goesOn) return upstream.awaits("client");
+    upstream.awaits("read");
     this.#client.pauseBody();
+  }
+
+  /** The request is whole. The cell's time for its answer runs once the system has all of it. */
+  #awaitAnswer(upstream: UpstreamConnection): void {
+    const { outgoing } = upstream;
+    if (outgoing.written) return upstream.awaits("answer");
+    upstream.awaits("read");
+    outgoing.whenWritten(() => {
+      if (this.#upstream === upstream) upstream.awaits("answer");
+    });
   }
 
   /** The cell takes more of the request's body again. */
   onDrain(): void {
     if (this.#requestBody.done) return;
-    this.#upstream?.suspendLimit();
+    this.#upstream?.awaits("client");
     this.#client.resumeBody();
   }
 

@@ -14,14 +14,17 @@ import { never, type Ticker, type Timed } from "./ticker.ts";
 export interface UpstreamLimits {
   /** Time for a TCP connection to a cell, in milliseconds. */
   readonly connectTimeoutMs: number;
-  /** Time from the end of the request, or from its last progress, to the head of the answer. */
+  /** Time from the end of the request to the head of the answer. */
   readonly headTimeoutMs: number;
   /** Time between two pieces of an answer's body while the client keeps reading. */
   readonly bodyIdleTimeoutMs: number;
+  /** A cell that takes nothing of a request that waits for it. */
+  readonly stalledTimeoutMs: number;
 }
 
 export type UpstreamFault =
   | "upstream-unreachable"
+  | "router-exhausted"
   | "upstream-broken"
   | "connect-timeout"
   | "head-timeout"
@@ -48,7 +51,25 @@ export interface UpstreamUser {
 
 const noBody = { kind: "none" } as const;
 
+/** No descriptor, port or memory is left for a connection: this router's own fault, and not the cell's. */
+const exhausted: ReadonlySet<string> = new Set([
+  "EMFILE",
+  "ENFILE",
+  "ENOBUFS",
+  "ENOMEM",
+  "EADDRNOTAVAIL",
+  "EAGAIN",
+]);
+
+function connectFault(cause: string): UpstreamFault {
+  if (cause === "ETIMEDOUT") return "connect-timeout";
+  return exhausted.has(cause) ? "router-exhausted" : "upstream-unreachable";
+}
+
 type State = "connecting" | "head" | "body" | "idle" | "closed";
+
+/** Whose turn it is before an answer: the client's, to send more of its request, or the cell's, to read it or to answer. */
+export type Turn = "client" | "read" | "answer";
 
 /** One for all connections: what is read is used or copied before anything else is read. */
 const readBuffer = Buffer.allocUnsafeSlow(65_536);
@@ -64,6 +85,8 @@ export class UpstreamConnection implements Timed {
   answerStarted = false;
   /** When the present limit ends. While idle, the pool's. */
   deadlineMs: number;
+  /** When this connection is too old to be used again, by the clock. */
+  restsUntilMs = 0;
   /** Called once, when the connection is gone. */
   onGone: () => void = () => {};
   readonly #socket: Socket;
@@ -74,6 +97,9 @@ export class UpstreamConnection implements Timed {
   #state: State = "connecting";
   #user: UpstreamUser | undefined;
   #method = "GET";
+  #turn: Turn = "client";
+  /** What the cell had taken when its time to read began. */
+  #takenBefore = 0;
   /** Whether the present answer lets the connection carry another. */
   #persists = false;
   #cause = "";
@@ -131,14 +157,14 @@ export class UpstreamConnection implements Timed {
     user.onConnected();
   }
 
-  /** The request is whole, or waits for the cell: from now on the cell's time for its answer runs. */
-  awaitHead(): void {
-    if (this.#state === "head") this.deadlineMs = this.#ticker.deadlineIn(this.#limits.headTimeoutMs);
-  }
-
-  /** The request waits for its client, for which the cell cannot be blamed. */
-  suspendLimit(): void {
-    if (this.#state === "head") this.deadlineMs = never;
+  /** Says whose turn it is, while the answer's head has not come. For the client, no cell is blamed. */
+  awaits(turn: Turn): void {
+    this.#turn = turn;
+    this.#takenBefore = this.outgoing.taken;
+    const { stalledTimeoutMs, headTimeoutMs } = this.#limits;
+    if (this.#state !== "head") return;
+    if (turn === "client") this.deadlineMs = never;
+    else this.deadlineMs = this.#ticker.deadlineIn(turn === "read" ? stalledTimeoutMs : headTimeoutMs);
   }
 
   /** Stops reading: the client must catch up first. */
@@ -150,7 +176,7 @@ export class UpstreamConnection implements Timed {
   resume(): void {
     this.#socket.resume();
     if (this.#state === "body") this.deadlineMs = this.#ticker.deadlineIn(this.#limits.bodyIdleTimeoutMs);
-    else this.awaitHead();
+    else this.awaits(this.#turn);
   }
 
   /** Takes the connection back from its exchange, to wait until `deadlineMs` at most. */
@@ -158,6 +184,7 @@ export class UpstreamConnection implements Timed {
     this.#user = undefined;
     this.#state = "idle";
     this.deadlineMs = this.#ticker.deadlineIn(idleTimeoutMs);
+    this.restsUntilMs = this.#ticker.tickedAtMs + idleTimeoutMs;
   }
 
   /** Ends the connection at once; its user hears nothing more. */
@@ -173,7 +200,9 @@ export class UpstreamConnection implements Timed {
 
   onDeadline(): void {
     this.deadlineMs = never;
+    const isReading = this.#turn === "read" && this.outgoing.taken !== this.#takenBefore;
     if (this.#state === "connecting") this.#fail("connect-timeout", "ETIMEDOUT");
+    else if (this.#state === "head" && isReading) this.awaits("read");
     else if (this.#state === "head") this.#fail("head-timeout", "ETIMEDOUT");
     else if (this.#state === "body") this.#fail("body-timeout", "ETIMEDOUT");
     else this.destroy();
@@ -258,8 +287,7 @@ export class UpstreamConnection implements Timed {
   }
 
   #onClose(): void {
-    if (this.#state !== "connecting") this.#fail("upstream-broken", this.#cause);
-    else this.#fail(this.#cause === "ETIMEDOUT" ? "connect-timeout" : "upstream-unreachable", this.#cause);
+    this.#fail(this.#state === "connecting" ? connectFault(this.#cause) : "upstream-broken", this.#cause);
   }
 
   /** Returns more than any index: reading ends here. */
