@@ -7,6 +7,7 @@ import { AccessLog } from "./access-log.ts";
 import { Attempts } from "./attempts.ts";
 import { systemClock as clock } from "./clock.ts";
 import { ConnectionPool, defaultPoolLimits } from "./connection-pool.ts";
+import { DateLine } from "./date-line.ts";
 import type { Events } from "./events.ts";
 import { defaultClientLimits } from "./http1/client-connection.ts";
 import { RawTcp } from "./http1/raw-tcp.ts";
@@ -63,7 +64,16 @@ export class DataPlane {
     });
     const attempts = new Attempts({ resilience, metrics, clock, random });
     const newRequestId = (): string => randomUUID();
-    const handler = new ProxyHandler({ store, pool, resilience, attempts, accessLog, clock, newRequestId });
+    const handler = new ProxyHandler({
+      store,
+      pool,
+      resilience,
+      attempts,
+      accessLog,
+      dateLine: new DateLine(() => Date.now()),
+      clock,
+      newRequestId,
+    });
     this.#server = new DataServer({ handler, ticker, clock, limits: limits.clients, raw, reusePort });
     this.metrics = metrics;
     this.resilience = resilience;

@@ -10,6 +10,7 @@ import type { AttemptedRequest, Attempter, Attempts, AttemptsResult } from "./at
 import type { Clock } from "./clock.ts";
 import type { Permit } from "./concurrency-limit.ts";
 import type { ConnectionPool } from "./connection-pool.ts";
+import type { DateLine } from "./date-line.ts";
 import { DecisionTextCache } from "./decision-texts.ts";
 import { type ErrorCode, problemBody, problemOf } from "./errors.ts";
 import { routingLines, upstreamLines } from "./headers.ts";
@@ -31,6 +32,7 @@ export interface ProxyDependencies {
   readonly resilience: Resilience;
   readonly attempts: Attempts;
   readonly accessLog: AccessLog;
+  readonly dateLine: DateLine;
   readonly clock: Clock;
   /** Makes an id for a request that brought none. */
   readonly newRequestId: () => string;
@@ -119,6 +121,7 @@ class ProxiedRequest implements AttemptedRequest, Attempter {
     if (snapshot === undefined) return this.refuse("no-routing-table");
     const decision = route(snapshot.table, key.routingKey);
     this.#decision = decision;
+    if (this.#exchange.head.maxForwards === 0) return this.#respondAsLast(decision);
 
     const { resilience, attempts } = this.#deps;
     const taken = resilience.tryTake(key.routingKey, decision.placement, this.startedAtMs);
@@ -157,7 +160,8 @@ class ProxiedRequest implements AttemptedRequest, Attempter {
     const { status } = head;
     if (this.#decision === undefined || !this.#course?.passesHead(status)) return undefined;
     this.#status = status;
-    return this.#routingLines(this.#decision);
+    const lines = this.#routingLines(this.#decision);
+    return head.fields.has(Field.date) ? lines : lines + this.#deps.dateLine.text();
   }
 
   onAttemptEnd(result: AttemptResult): void {
@@ -218,9 +222,9 @@ class ProxiedRequest implements AttemptedRequest, Attempter {
     const exchange = this.#exchange;
     const decision = this.#decision;
     const { status, title } = problemOf(code);
-    let lines = "Content-Type: application/problem+json\r\nCache-Control: no-store\r\n";
+    let lines = `${this.#deps.dateLine.text()}Content-Type: application/problem+json\r\nCache-Control: no-store\r\n`;
     lines += decision === undefined ? `X-Request-Id: ${requestId}\r\n` : this.#routingLines(decision);
-    if (code === "method-not-allowed") lines += "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
+    if (code === "method-not-allowed") lines += allowLine;
     if (status === 503 || status === 429) {
       lines += `Retry-After: ${Math.max(1, Math.ceil(retryAfterMs / 1000))}\r\n`;
     }
@@ -232,6 +236,19 @@ class ProxiedRequest implements AttemptedRequest, Attempter {
     this.#log(failed ? "upstream-failed" : "complete", code, cause);
   }
   // #endregion refuse
+
+  /**
+   * This router is the last that an OPTIONS request may reach: it says what it serves itself.
+   * @see https://www.rfc-editor.org/rfc/rfc9110#section-7.6.2
+   */
+  #respondAsLast(decision: RouteDecision): void {
+    const exchange = this.#exchange;
+    const lines = this.#deps.dateLine.text() + allowLine + this.#routingLines(decision);
+    this.#bytesIn = exchange.bytesIn;
+    exchange.answer({ status: 204, reason: "No Content", lines, body: "" });
+    this.#status = exchange.gone ? 0 : 204;
+    this.#log("complete");
+  }
 
   /** What an answer says about the decision, and about what came of it so far. */
   #routingLines(decision: RouteDecision): string {
@@ -270,6 +287,8 @@ class ProxiedRequest implements AttemptedRequest, Attempter {
     });
   }
 }
+
+const allowLine = "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
 
 /** Methods whose effect is the same when the cell gets them twice. https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2 */
 const idempotentMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);

@@ -177,6 +177,48 @@ describe.each([
     });
   });
 
+  describe("with interim answers without end", () => {
+    /** Sends interim heads until nobody takes them any more. */
+    const flood =
+      (head: string, sent: { bytes: number }): ConnectionScript =>
+      async (connection) => {
+        await connection.readRequest();
+        while (await connection.write(head)) sent.bytes += head.length;
+      };
+
+    test.each([
+      ["small heads", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"],
+      ["large heads", `HTTP/1.1 103 Early Hints\r\nLink: <${"a".repeat(15_000)}>\r\n\r\n`],
+      ["heads that go no further", "HTTP/1.1 100 Continue\r\n\r\n"],
+    ])("gives the cell up after 64 KiB of them: %s", async (_, head) => {
+      const sent = { bytes: 0 };
+      await using world = await open(flood(head, sent), { raw });
+      const text = (await everythingSaid(world.client)).toString("latin1");
+      expect(text.length).toBeLessThan(70_000);
+      expect(text).toMatch(/HTTP\/1\.1 502 [\s\S]*upstream-broken$/);
+      expect(world.router.results).toMatchObject([
+        { code: "upstream-broken", cause: "interim responses too large", headSent: false },
+      ]);
+      await eventually(() => world.cell.connections[0]?.closed, { what: "the cell is told" });
+    });
+
+    /** Everything up to the end of the connection, which the request asks for. */
+    async function everythingSaid(client: RawClient): Promise<Buffer> {
+      await client.write(get("Connection: close\r\n"));
+      return client.reader.toEnd();
+    }
+
+    test("passes as many as fit, and the answer behind them", async () => {
+      const hint = `HTTP/1.1 103 Early Hints\r\nLink: <${"a".repeat(9_960)}>\r\n\r\n`;
+      await using world = await open(answerAll(hint.repeat(6) + ok()), { raw });
+      for (let n = 0; n < 3; n++) {
+        const response = await world.client.request(get());
+        expect([response.status, response.text()]).toEqual([200, "ok"]);
+      }
+      expect(world.cell.connections).toHaveLength(1);
+    });
+  });
+
   describe("with several attempts", () => {
     test("sends a request again whose answer was dropped, and the client sees only the last one", async () => {
       let count = 0;

@@ -6,7 +6,6 @@ import type { Endpoint } from "../connection-pool.ts";
 import { BodyReader } from "./body-reader.ts";
 import type { ChunkedOutput, ChunkedSink } from "./chunked-reader.ts";
 import type { AttemptResult, ClientSide, ExchangeHandler, RouterAnswer } from "./exchange-handler.ts";
-import { Field } from "./field-names.ts";
 import { persists } from "./framing.ts";
 import { downstreamFraming, downstreamHead, upstreamHead } from "./head-writer.ts";
 import type { Refusal } from "./refusal.ts";
@@ -113,7 +112,7 @@ export class Exchange<Context> implements UpstreamUser {
     outgoing.text(upstreamHead(head, this.#endpoint.hostLine + this.#ownLines));
     if (this.#requestBody.done) return this.onBodyReadEnd();
     // Only now: a cell that cannot be reached must not cost the client its upload.
-    if (this.#expectsContinue && !this.#continued) {
+    if (head.expectation === "continue" && !this.#continued) {
       this.#continued = true;
       this.#client.outgoing.text("HTTP/1.1 100 Continue\r\n\r\n");
       this.#client.flush();
@@ -272,7 +271,9 @@ export class Exchange<Context> implements UpstreamUser {
     const discards = this.#mayDiscardBody();
     this.#keepsAlive &&= !this.#client.draining && (this.#requestBody.done || discards);
     const { outgoing } = this.#client;
-    const framing = `Content-Length: ${body.length}\r\n${this.#connectionLine()}\r\n`;
+    // A 204 has no length, not even that of nothing (RFC 9110 §8.6).
+    const length = status === 204 ? "" : `Content-Length: ${body.length}\r\n`;
+    const framing = `${length}${this.#connectionLine()}\r\n`;
     outgoing.text(
       `HTTP/1.1 ${status} ${reason}\r\n${lines}${framing}${this.head.method === "HEAD" ? "" : body}`,
     );
@@ -354,14 +355,10 @@ export class Exchange<Context> implements UpstreamUser {
     return this.head.minorVersion === 0 ? "Connection: keep-alive\r\n" : "";
   }
 
-  get #expectsContinue(): boolean {
-    return this.head.minorVersion === 1 && this.head.fields.has(Field.expect);
-  }
-
   /** Whether the rest of a refused request is cheaper to read than a new connection is to make. */
   #mayDiscardBody(): boolean {
     const { body } = this.head;
     // A client that waits for 100 Continue may or may not send the body now: nobody could tell it from a request.
-    return body.kind === "length" && body.length <= maxDiscardedBytes && !this.#expectsContinue;
+    return body.kind === "length" && body.length <= maxDiscardedBytes && this.head.expectation !== "continue";
   }
 }

@@ -49,6 +49,9 @@ export interface UpstreamUser {
   onDrain(): void;
 }
 
+/** The most that a cell may send in front of its answer, in bytes: interim heads have no other bound. */
+const maxInterimBytes = 65_536;
+
 const noBody = { kind: "none" } as const;
 
 /** No descriptor, port or memory is left for a connection: this router's own fault, and not the cell's. */
@@ -98,6 +101,7 @@ export class UpstreamConnection implements Timed {
   #user: UpstreamUser | undefined;
   #method = "GET";
   #turn: Turn = "client";
+  #interimBytes = 0;
   /** What the cell had taken when its time to read began. */
   #takenBefore = 0;
   /** Whether the present answer lets the connection carry another. */
@@ -149,6 +153,7 @@ export class UpstreamConnection implements Timed {
     this.#user = user;
     this.#method = method;
     this.answerStarted = false;
+    this.#interimBytes = 0;
     // Until this answer has a body, the bytes of the last one would be told as its own.
     this.#body.begin(noBody, "wire");
     if (this.#state !== "idle") return;
@@ -244,6 +249,9 @@ export class UpstreamConnection implements Timed {
     if (head.status < 200) {
       // Nobody offered another protocol.
       if (head.status === 101) return this.#fail("upstream-broken", "unasked 101");
+      this.#interimBytes += reader.to - reader.from;
+      if (this.#interimBytes > maxInterimBytes)
+        return this.#fail("upstream-broken", "interim responses too large");
       this.#user?.onInterim(head);
       return next;
     }
