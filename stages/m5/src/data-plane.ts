@@ -10,6 +10,7 @@ import { ConnectionPool, defaultPoolLimits } from "./connection-pool.ts";
 import { DateLine } from "./date-line.ts";
 import type { Events } from "./events.ts";
 import { defaultClientLimits } from "./http1/client-connection.ts";
+import { contained, type FaultReport } from "./http1/fault-report.ts";
 import { RawTcp } from "./http1/raw-tcp.ts";
 import { never, Ticker } from "./http1/ticker.ts";
 import { Metrics } from "./metrics.ts";
@@ -48,19 +49,23 @@ export class DataPlane {
     const { store, isHealthy, onBreaker, events, logger, writeLog, settings, reusePort, random } = options;
     const ticker = new Ticker(clock);
     const raw = RawTcp.load();
-    const resilience = new Resilience({ isHealthy, onBreaker });
+    const report = faultReport(logger);
+    const resilience = new Resilience({ isHealthy, onBreaker, onFault: report });
     const metrics = new Metrics({ guards: () => resilience.guards(), isHealthy, now: () => clock.now() });
     const limits = timeLimits(settings);
-    const pool = new ConnectionPool(ticker, limits.cells, raw);
-    store.subscribe(({ table }) => {
-      pool.retainOnly(new Set([...table.placements.values()].map(({ url }) => url)));
-      resilience.update(table, clock.now());
-    });
+    const pool = new ConnectionPool(ticker, limits.cells, raw, report);
+    store.subscribe(
+      contained(({ table }) => {
+        pool.retainOnly(new Set([...table.placements.values()].map(({ url }) => url)));
+      }, report),
+    );
+    store.subscribe(contained(({ table }) => resilience.update(table, clock.now()), report));
     const accessLog = new AccessLog({
       write: writeLog,
       enabled: logger.isLevelEnabled("info"),
       today: () => new Date(),
       listeners: events === undefined ? [metrics.requestEnded] : [metrics.requestEnded, events.requestEnded],
+      report,
     });
     const attempts = new Attempts({ resilience, metrics, clock, random });
     const newRequestId = (): string => randomUUID();
@@ -72,6 +77,7 @@ export class DataPlane {
       accessLog,
       dateLine: new DateLine(() => Date.now()),
       clock,
+      report,
       newRequestId,
     });
     this.#server = new DataServer({ handler, ticker, clock, limits: limits.clients, raw, reusePort });
@@ -109,6 +115,18 @@ export class DataPlane {
   }
 }
 // #endregion data-plane
+
+/** Tells of faults in the log. */
+export function faultReport(logger: pino.Logger): FaultReport {
+  return (error) => {
+    try {
+      const cause = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      logger.error({ event: "router-fault", cause });
+    } catch {
+      // Nobody is left to tell.
+    }
+  };
+}
 
 /** The limits that can be set, and the others. */
 function timeLimits(settings: Settings) {

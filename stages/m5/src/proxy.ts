@@ -16,6 +16,7 @@ import { type ErrorCode, problemBody, problemOf } from "./errors.ts";
 import { routingLines, upstreamLines } from "./headers.ts";
 import type { Exchange } from "./http1/exchange.ts";
 import type { ExchangeHandler } from "./http1/exchange-handler.ts";
+import type { FaultReport } from "./http1/fault-report.ts";
 import { Field } from "./http1/field-names.ts";
 import type { FieldSection } from "./http1/field-section.ts";
 import type { Refusal } from "./http1/refusal.ts";
@@ -34,6 +35,7 @@ export interface ProxyDependencies {
   readonly accessLog: AccessLog;
   readonly dateLine: DateLine;
   readonly clock: Clock;
+  readonly report: FaultReport;
   /** Makes an id for a request that brought none. */
   readonly newRequestId: () => string;
 }
@@ -44,11 +46,13 @@ const maxStaleConnections = 2;
 type RequestExchange = Exchange<ProxiedRequest>;
 
 export class ProxyHandler implements ExchangeHandler<ProxiedRequest> {
+  readonly report: FaultReport;
   readonly #deps: ProxyDependencies;
   readonly #texts = new DecisionTextCache();
 
   constructor(dependencies: ProxyDependencies) {
     this.#deps = dependencies;
+    this.report = dependencies.report;
   }
 
   onRequest(exchange: RequestExchange): void {
@@ -65,6 +69,15 @@ export class ProxyHandler implements ExchangeHandler<ProxiedRequest> {
 
   onAttemptEnd({ context }: RequestExchange, result: AttemptResult): void {
     context?.onAttemptEnd(result);
+  }
+
+  onThrow(exchange: RequestExchange, context: ProxiedRequest | undefined, error: unknown): void {
+    if (context !== undefined) return context.endByThrow(error);
+    // It threw before there was a request to speak for.
+    this.report(error);
+    const { status, title } = problemOf("router-fault");
+    const lines = "Content-Type: application/problem+json\r\nCache-Control: no-store\r\n";
+    exchange.answer({ status, reason: title, lines, body: problemBody("router-fault", "none") });
   }
 }
 
@@ -91,6 +104,7 @@ class ProxiedRequest implements AttemptedRequest, Attempter {
   /** The router's own lines towards a cell: the same for every attempt. */
   #lines: string | undefined;
   #course: Course | undefined;
+  #logged = false;
   #staleConnections = 0;
   #status = 0;
   #bytesIn = 0;
@@ -129,7 +143,8 @@ class ProxiedRequest implements AttemptedRequest, Attempter {
     // Held until the request has ended, whoever serves it: what spills over to others is bounded by this limit too.
     this.#place = resilience.guard(decision.placement).limit.tryAcquire();
     if (this.#place === undefined) return this.refuse("overloaded");
-    attempts.start(this, snapshot.table, decision.placement, this);
+    this.#course = attempts.of(this, snapshot.table, decision.placement, this);
+    this.#course.next();
   }
 
   onEnd(ended: AttemptsResult): void {
@@ -138,20 +153,45 @@ class ProxiedRequest implements AttemptedRequest, Attempter {
     else this.refuse(ended.code, undefined, ended.retryAfterMs);
   }
 
-  /** A fault of the router itself: the client must not wait for it, and the log must show it. */
-  onFault(error: unknown): void {
-    this.#place?.release();
-    this.refuse("router-fault", error instanceof Error ? (error.stack ?? error.message) : String(error));
-  }
   // #endregion serve
 
-  // #region attempt
-  send(course: Course): void {
+  // #region contain
+  onThrow(error: unknown): void {
+    this.#exchange.contain(error, this);
+  }
+
+  /**
+   * A fault of the router itself, wherever on this request's way it was thrown. Everything is given back; the client must
+   * not wait for it, and the log must show it.
+   */
+  endByThrow(error: unknown): void {
+    this.#place?.release();
+    try {
+      this.#course?.abandon();
+    } finally {
+      if (this.#logged) this.#deps.report(error);
+      else this.#endWith(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    }
+  }
+
+  #endWith(cause: string): void {
     const exchange = this.#exchange;
+    // The exchange may carry the next request already: then this one's answer was whole.
+    const isPresent = exchange.context === this;
+    if (isPresent && !exchange.answered && !exchange.gone) return this.refuse("router-fault", cause);
+    if (isPresent) this.#status = exchange.status;
+    this.#log(isPresent && exchange.gone ? "router-failed" : "complete", "router-fault", cause);
+  }
+  // #endregion contain
+
+  // #region attempt
+  send(): void {
+    const exchange = this.#exchange;
+    const course = this.#course;
+    if (course === undefined) return;
     const { head, clientAddress } = exchange;
     const { requestId } = this;
     this.#lines ??= upstreamLines(head, { clientAddress, requestId, rawRoutingKey: this.#rawRoutingKey });
-    this.#course = course;
     this.#staleConnections = 0;
     exchange.attempt(this.#deps.pool.endpoint(course.target.url), this.#lines);
   }
@@ -262,6 +302,7 @@ class ProxiedRequest implements AttemptedRequest, Attempter {
 
   // One literal with every field in one order: entries of many shapes made each reader of them several times slower.
   #log(outcome: Outcome, code?: string, cause?: string): void {
+    this.#logged = true;
     const decision = this.#decision;
     const placement = decision?.placement;
     const target = this.target ?? placement;

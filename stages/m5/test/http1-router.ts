@@ -35,6 +35,9 @@ export interface TestRouterOptions extends Decisions {
 
 export class TestRouter implements ExchangeHandler<Context>, AsyncDisposable {
   readonly results: AttemptResult[] = [];
+  /** What was thrown, on behalf of a request or of none. */
+  readonly faults: unknown[] = [];
+  readonly report = (error: unknown): void => void this.faults.push(error);
   readonly refusals: Refusal[] = [];
   /** What the head of each refused request said. */
   readonly refused: { readonly method: string; readonly path: string; readonly fields: number }[] = [];
@@ -52,7 +55,12 @@ export class TestRouter implements ExchangeHandler<Context>, AsyncDisposable {
     const clock = { now: () => this.#nowMs, sleep: () => new Promise<void>(() => {}) };
     this.#ticker = new Ticker(clock);
     const raw = options.raw === true ? RawTcp.load() : options.raw || undefined;
-    this.pool = new ConnectionPool(this.#ticker, { ...defaultPoolLimits, ...options.limits }, raw);
+    this.pool = new ConnectionPool(
+      this.#ticker,
+      { ...defaultPoolLimits, ...options.limits },
+      raw,
+      this.report,
+    );
     const limits = { ...defaultClientLimits, ...options.clientLimits };
     this.listener = new Listener({ handler: this, ticker: this.#ticker, clock, limits, ...(raw && { raw }) });
   }
@@ -104,6 +112,11 @@ export class TestRouter implements ExchangeHandler<Context>, AsyncDisposable {
     const { onFailure } = this.#decisions;
     if (onFailure !== undefined) onFailure(exchange, result, this);
     else answer(exchange, 502, result.kind === "failed" ? result.code : result.kind);
+  }
+
+  onThrow(exchange: TestExchange, context: Context | undefined, error: unknown): void {
+    this.report(error);
+    if (context === exchange.context) answer(exchange, 500, "fault");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -4,6 +4,7 @@
 import type { Socket } from "node:net";
 import { Exchange } from "./exchange.ts";
 import type { ClientSide, ExchangeHandler } from "./exchange-handler.ts";
+import type { FaultReport } from "./fault-report.ts";
 import { HeadReader } from "./head-reader.ts";
 import { Outgoing } from "./outgoing.ts";
 import type { RawTcp } from "./raw-tcp.ts";
@@ -52,6 +53,7 @@ export class ClientConnection<Context> implements ClientSide, Timed {
   readonly #limits: ClientLimits;
   readonly #headReader = new HeadReader();
   readonly #exchange: Exchange<Context>;
+  readonly #report: FaultReport;
   #address: string | undefined;
   #state: State = "head";
   /** Bytes that came ahead of their turn. While there are any, the socket is paused. */
@@ -77,16 +79,17 @@ export class ClientConnection<Context> implements ClientSide, Timed {
   ) {
     this.#ticker = ticker;
     this.#limits = limits;
+    this.#report = handler.report;
     this.deadlineMs = ticker.deadlineIn(limits.headTimeoutMs);
-    ticker.add(this);
+    this.#exchange = new Exchange(this, handler);
     const read = (bytes: Buffer, size: number): void => this.#read(bytes, 0, size);
     this.#socket = raw?.adopt(accepted, readBuffer, read) ?? reading(accepted, read);
-    this.outgoing = new Outgoing(this.#socket, raw, () => this.#onDrain());
-    this.#exchange = new Exchange(this, handler);
+    this.outgoing = new Outgoing(this.#socket, raw, () => this.#guard(this.#onDrain));
     this.#socket
-      .on("end", () => this.#onEnd())
+      .on("end", () => this.#guard(this.#onEnd))
       .on("error", () => {})
-      .on("close", () => this.destroy());
+      .on("close", () => this.#guard(this.destroy));
+    ticker.add(this);
   }
 
   get address(): string {
@@ -98,7 +101,7 @@ export class ClientConnection<Context> implements ClientSide, Timed {
   drain(): void {
     this.draining = true;
     this.#closesWhenIdle = true;
-    if (this.#state === "head" && !this.#headReader.started) this.#close();
+    if (this.#state === "head" && !this.#headReader.started) this.#guard(this.#close);
   }
 
   /** Ends the connection at once. */
@@ -114,6 +117,10 @@ export class ClientConnection<Context> implements ClientSide, Timed {
   }
 
   onDeadline(): void {
+    this.#guard(this.#onLimit);
+  }
+
+  #onLimit(): void {
     const isUploadLate = this.#bodyOpen && this.#bodyDeadlineMs <= this.deadlineMs;
     this.deadlineMs = never;
     if (this.#state === "head" && this.#headReader.started) this.#refuse(headTimeout);
@@ -122,8 +129,34 @@ export class ClientConnection<Context> implements ClientSide, Timed {
     else this.destroy();
   }
 
+  // #region contain
+  /** Runs a step that the system asks for. What it throws costs this connection and its exchange, and nothing else. */
+  #guard(step: () => void): void {
+    try {
+      step.call(this);
+    } catch (error) {
+      this.#contain(error);
+    }
+  }
+
+  #contain(error: unknown): void {
+    if (this.#state === "exchange") return this.#exchange.onThrow(error);
+    this.#report(error);
+    this.destroy();
+  }
+  // #endregion contain
+
   // #region read-requests
   #read(bytes: Buffer, from: number, to: number): void {
+    try {
+      this.#readAll(bytes, from, to);
+    } catch (error) {
+      this.#reading = false;
+      this.#contain(error);
+    }
+  }
+
+  #readAll(bytes: Buffer, from: number, to: number): void {
     this.#reading = true;
     let at = from;
     while (at < to) {
@@ -149,14 +182,14 @@ export class ClientConnection<Context> implements ClientSide, Timed {
       if (!started) this.#limit(this.#limits.headTimeoutMs);
       return to;
     }
+    this.#state = "exchange";
     const fault =
-      progress === "complete" ? this.#exchange.head.parse(reader.bytes, reader.from, reader.to) : progress;
+      progress === "complete" ? this.#exchange.parse(reader.bytes, reader.from, reader.to) : progress;
     if (fault !== undefined) {
       this.#refuse(fault);
       return to;
     }
     const { next } = reader;
-    this.#state = "exchange";
     this.deadlineMs = never;
     this.#exchange.begin();
     return next;
@@ -217,8 +250,9 @@ export class ClientConnection<Context> implements ClientSide, Timed {
   }
 
   whenWritten(callback: () => void): void {
-    if (!this.outgoing.written) this.#limitExchange();
-    this.outgoing.whenWritten(callback);
+    if (this.outgoing.written) return callback();
+    this.#limitExchange();
+    this.outgoing.whenWritten(() => this.#guard(callback));
   }
 
   endExchange(keepsAlive: boolean): void {

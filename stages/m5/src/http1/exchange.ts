@@ -49,6 +49,8 @@ export class Exchange<Context> implements UpstreamUser {
   /** The request, or part of it, was sent to the present attempt's cell. */
   #sent = false;
   #gone = false;
+  /** The answer is whole, or cut: nothing more is owed to the client. */
+  #ended = true;
   /** Called when the client leaves while no attempt is under way; during one, `onAttemptEnd` tells. */
   onGone: (() => void) | undefined;
   /** An interim answer of a cell has gone to the client. */
@@ -71,6 +73,11 @@ export class Exchange<Context> implements UpstreamUser {
   /** More of the request's body can be taken now. */
   get awaitsBody(): boolean {
     return this.#bodySink !== undefined;
+  }
+
+  /** The client has seen, or will see, the head of an answer. */
+  get answered(): boolean {
+    return this.#headSent;
   }
 
   /** The client has left: nothing that is done here reaches it. */
@@ -123,13 +130,22 @@ export class Exchange<Context> implements UpstreamUser {
   // #endregion attempt
 
   // #region request-body
-  /** A new request's head is in `head`. */
+  /** Reads the next request's head from `bytes[from, to)`. Returns why it is refused, or undefined. */
+  parse(bytes: Buffer, from: number, to: number): Refusal | undefined {
+    this.#reset();
+    return this.head.parse(bytes, from, to);
+  }
+
+  /** A new request's head has been read. */
   begin(): void {
     const { head } = this;
-    this.#reset();
     this.#requestBody.begin(head.body, "wire");
     this.#keepsAlive = persists(head.minorVersion, head.connection) && head.method !== "CONNECT";
-    this.#handler.onRequest(this);
+    try {
+      this.#handler.onRequest(this);
+    } catch (error) {
+      this.contain(error, this.context);
+    }
   }
 
   /** What came cannot be a request, or came too late to be one. */
@@ -138,7 +154,11 @@ export class Exchange<Context> implements UpstreamUser {
     this.head.clear();
     this.#requestBody.begin(this.head.body, "wire");
     this.#keepsAlive = false;
-    this.#handler.onRefusal(this, refusal);
+    try {
+      this.#handler.onRefusal(this, refusal);
+    } catch (error) {
+      this.contain(error, this.context);
+    }
   }
 
   /** Takes bytes of the request's body. Returns the index after the last one taken; `from` when none can be taken now. */
@@ -174,7 +194,7 @@ export class Exchange<Context> implements UpstreamUser {
     const { outgoing } = upstream;
     if (outgoing.written) return upstream.awaits("answer");
     upstream.awaits("read");
-    outgoing.whenWritten(() => {
+    upstream.whenWritten(() => {
       if (this.#upstream === upstream) upstream.awaits("answer");
     });
   }
@@ -210,7 +230,8 @@ export class Exchange<Context> implements UpstreamUser {
   }
 
   onHead(head: ResponseHead): ChunkedOutput | undefined {
-    const ownLines = this.#handler.onAnswer(this, head);
+    const ownLines = this.#ownLinesFor(head);
+    if (ownLines === "contained") return undefined;
     if (ownLines === undefined) {
       this.#upstream = undefined;
       this.#bodySink = undefined;
@@ -229,6 +250,16 @@ export class Exchange<Context> implements UpstreamUser {
     outgoing.chunking = framing === "chunked" && head.body.kind === "until-close";
     outgoing.text(downstreamHead(head, framing, ownLines + this.#connectionLine()));
     return framing === "chunked" ? "wire" : "data";
+  }
+
+  /** `contained`: the attempt has ended, and the exchange may carry the next request already. */
+  #ownLinesFor(head: ResponseHead): string | "contained" | undefined {
+    try {
+      return this.#handler.onAnswer(this, head);
+    } catch (error) {
+      this.contain(error, this.context);
+      return "contained";
+    }
   }
 
   onReadEnd(): boolean {
@@ -257,6 +288,7 @@ export class Exchange<Context> implements UpstreamUser {
 
   readonly #onWritten = (): void => {
     if (this.#gone) return;
+    this.#ended = true;
     this.#endAttempt({ kind: "complete", status: this.status });
     this.#client.endExchange(this.#keepsAlive);
   };
@@ -267,6 +299,7 @@ export class Exchange<Context> implements UpstreamUser {
   answer({ status, reason, lines, body }: RouterAnswer): void {
     if (this.#gone || this.#headSent) return;
     this.#headSent = true;
+    this.#writesBeforeHead = this.#client.outgoing.writes;
     this.status = status;
     const discards = this.#mayDiscardBody();
     this.#keepsAlive &&= !this.#client.draining && (this.#requestBody.done || discards);
@@ -278,6 +311,7 @@ export class Exchange<Context> implements UpstreamUser {
       `HTTP/1.1 ${status} ${reason}\r\n${lines}${framing}${this.head.method === "HEAD" ? "" : body}`,
     );
     this.#client.flush();
+    this.#ended = true;
     if (!this.#keepsAlive || this.#requestBody.done) return this.#client.endExchange(this.#keepsAlive);
     this.#bodySink = nowhere;
     this.#client.openBody();
@@ -293,9 +327,14 @@ export class Exchange<Context> implements UpstreamUser {
   onClientGone(): void {
     if (this.#gone) return;
     this.#gone = true;
+    this.#ended = true;
     this.#dropUpstream();
-    if (this.#attempting) this.#endAttempt(clientAborted);
-    else this.onGone?.();
+    if (this.#attempting) return this.#endAttempt(clientAborted);
+    try {
+      this.onGone?.();
+    } catch (error) {
+      this.contain(error, this.context);
+    }
   }
 
   #fail(
@@ -303,29 +342,71 @@ export class Exchange<Context> implements UpstreamUser {
     cause: string,
     staleConnection: boolean,
   ): void {
-    // A head that came along with the fault has not left yet: the client can still be told in words.
+    if (this.#upstream !== undefined) this.bytesOut = this.#upstream.contentBytes;
+    this.#upstream = undefined;
+    const headSent = this.#breakOff();
+    this.#endAttempt({ kind: "failed", code, cause, headSent, staleConnection, sent: this.#sent });
+  }
+
+  /** Returns true when an answer had begun and was cut; false when the client can still be told in words. */
+  #breakOff(): boolean {
+    // A head that came along with the fault has not left yet.
     if (this.#headSent && this.#client.outgoing.writes === this.#writesBeforeHead) {
       this.#headSent = false;
       this.status = 0;
     }
-    const headSent = this.#headSent;
-    if (this.#upstream !== undefined) this.bytesOut = this.#upstream.contentBytes;
-    this.#upstream = undefined;
     this.#bodySink = undefined;
     this.#client.outgoing.clear();
     // Ending the answer here would make a cut body look whole; a broken connection cannot be mistaken for an end.
-    if (headSent) {
+    if (this.#headSent) {
       this.#gone = true;
+      this.#ended = true;
       this.#client.cut(this.#endsByClose);
     }
-    this.#endAttempt({ kind: "failed", code, cause, headSent, staleConnection, sent: this.#sent });
+    return this.#headSent;
   }
 
   #endAttempt(result: AttemptResult): void {
+    const { context } = this;
     this.#attempting = false;
-    this.#handler.onAttemptEnd(this, result);
+    try {
+      this.#handler.onAttemptEnd(this, result);
+    } catch (error) {
+      this.contain(error, context);
+    }
   }
   // #endregion endings
+
+  // #region contain
+  /** A step of a connection threw while it served this exchange. How far its bytes have been read, nobody can say any more. */
+  onThrow(error: unknown): void {
+    this.#keepsAlive = false;
+    const hadEnded = this.#ended;
+    this.contain(error, this.context);
+    if (hadEnded) this.#client.cut(false);
+  }
+
+  /**
+   * Something threw on behalf of the request with this context. It costs that request, and nothing else: the handler gives
+   * back what the request holds, and the client gets an answer in words, or a cut where one had begun.
+   */
+  contain(error: unknown, context: Context | undefined): void {
+    const isPresent = context === this.context && !this.#ended;
+    let isDealtWith = false;
+    try {
+      if (isPresent) {
+        this.#attempting = false;
+        this.#dropUpstream();
+        this.#breakOff();
+      }
+      this.#handler.onThrow(this, context, error);
+      isDealtWith = this.#ended;
+    } catch (another) {
+      this.#handler.report(another);
+    }
+    if (isPresent && !isDealtWith) this.#client.cut(false);
+  }
+  // #endregion contain
 
   #dropUpstream(): void {
     const upstream = this.#upstream;
@@ -340,6 +421,8 @@ export class Exchange<Context> implements UpstreamUser {
     this.context = undefined;
     this.onGone = undefined;
     this.interimSent = false;
+    this.#ended = false;
+    this.#attempting = false;
     this.status = 0;
     this.bytesOut = 0;
     this.#bodySink = undefined;

@@ -4,6 +4,7 @@
 import { connect, type Socket } from "node:net";
 import { BodyReader } from "./body-reader.ts";
 import type { ChunkedOutput, ChunkedSink } from "./chunked-reader.ts";
+import type { FaultReport } from "./fault-report.ts";
 import { persists } from "./framing.ts";
 import { HeadReader } from "./head-reader.ts";
 import { Outgoing } from "./outgoing.ts";
@@ -18,7 +19,7 @@ export interface UpstreamLimits {
   readonly headTimeoutMs: number;
   /** Time between two pieces of an answer's body while the client keeps reading. */
   readonly bodyIdleTimeoutMs: number;
-  /** A cell that takes nothing of a request that waits for it. */
+  /** A cell that takes nothing of a request that waits for it. One that takes something now and then has up to twice as long. */
   readonly stalledTimeoutMs: number;
 }
 
@@ -47,6 +48,8 @@ export interface UpstreamUser {
   onFault(fault: UpstreamFault, cause: string): void;
   /** The cell takes more of the request again. */
   onDrain(): void;
+  /** A step of this exchange threw. The connection is gone; `onFault` will not be called. */
+  onThrow(error: unknown): void;
 }
 
 /** The most that a cell may send in front of its answer, in bytes: interim heads have no other bound. */
@@ -95,6 +98,7 @@ export class UpstreamConnection implements Timed {
   readonly #socket: Socket;
   readonly #ticker: Ticker;
   readonly #limits: UpstreamLimits;
+  readonly #report: FaultReport;
   readonly #headReader = new HeadReader();
   readonly #body = new BodyReader();
   #state: State = "connecting";
@@ -113,9 +117,11 @@ export class UpstreamConnection implements Timed {
     ticker: Ticker,
     limits: UpstreamLimits,
     raw: RawTcp | undefined,
+    report: FaultReport,
   ) {
     this.#ticker = ticker;
     this.#limits = limits;
+    this.#report = report;
     this.#socket = connect({
       ...address,
       noDelay: true,
@@ -127,16 +133,16 @@ export class UpstreamConnection implements Timed {
         },
       },
     });
-    this.outgoing = new Outgoing(this.#socket, raw, () => this.#user?.onDrain());
+    this.outgoing = new Outgoing(this.#socket, raw, () => this.#guard(() => this.#user?.onDrain()));
     this.deadlineMs = ticker.deadlineIn(limits.connectTimeoutMs);
     ticker.add(this);
     this.#socket
-      .on("connect", () => this.#onConnect())
-      .on("end", () => this.#onEnd())
+      .on("connect", () => this.#guard(this.#onConnect))
+      .on("end", () => this.#guard(this.#onEnd))
       .on("error", (error: NodeJS.ErrnoException) => {
         this.#cause = error.code ?? "";
       })
-      .on("close", () => this.#onClose());
+      .on("close", () => this.#guard(this.#onClose));
   }
 
   get idle(): boolean {
@@ -172,6 +178,12 @@ export class UpstreamConnection implements Timed {
     else this.deadlineMs = this.#ticker.deadlineIn(turn === "read" ? stalledTimeoutMs : headTimeoutMs);
   }
 
+  /** Calls back once the system has the whole request so far; at once where it does. */
+  whenWritten(callback: () => void): void {
+    if (this.outgoing.written) return callback();
+    this.outgoing.whenWritten(() => this.#guard(callback));
+  }
+
   /** Stops reading: the client must catch up first. */
   pause(): void {
     this.#socket.pause();
@@ -204,6 +216,10 @@ export class UpstreamConnection implements Timed {
   }
 
   onDeadline(): void {
+    this.#guard(this.#onLimit);
+  }
+
+  #onLimit(): void {
     this.deadlineMs = never;
     const isReading = this.#turn === "read" && this.outgoing.taken !== this.#takenBefore;
     if (this.#state === "connecting") this.#fail("connect-timeout", "ETIMEDOUT");
@@ -214,6 +230,24 @@ export class UpstreamConnection implements Timed {
   }
   // #endregion upstream-connection
 
+  // #region contain
+  /** Runs a step that the system asks for. What it throws costs this connection and its exchange, and nothing else. */
+  #guard(step: () => void): void {
+    const user = this.#user;
+    try {
+      step.call(this);
+    } catch (error) {
+      this.#contain(error, user);
+    }
+  }
+
+  #contain(error: unknown, user: UpstreamUser | undefined): void {
+    this.destroy();
+    if (user === undefined) this.#report(error);
+    else user.onThrow(error);
+  }
+  // #endregion contain
+
   #onConnect(): void {
     this.#state = "head";
     this.deadlineMs = never;
@@ -222,6 +256,15 @@ export class UpstreamConnection implements Timed {
 
   // #region read-answer
   #onBytes(bytes: Buffer, size: number): void {
+    const user = this.#user;
+    try {
+      this.#read(bytes, size);
+    } catch (error) {
+      this.#contain(error, user);
+    }
+  }
+
+  #read(bytes: Buffer, size: number): void {
     let at = 0;
     while (at < size && this.#user !== undefined) {
       this.answerStarted = true;
