@@ -113,7 +113,12 @@ export class ClientConnection<Context> implements ClientSide, Timed {
     this.#ticker.delete(this);
     this.#socket.destroy();
     this.onGone();
-    if (isServing) this.#exchange.onClientGone();
+    if (!isServing) return;
+    try {
+      this.#exchange.onClientGone();
+    } catch (error) {
+      this.#exchange.onThrow(error);
+    }
   }
 
   onDeadline(): void {
@@ -260,10 +265,10 @@ export class ClientConnection<Context> implements ClientSide, Timed {
     this.#bodyOpen = false;
     this.#bodyPaused = false;
     // The head may have promised keep-alive before the stop began.
-    if (!keepsAlive || this.#closesWhenIdle) return this.#close();
+    if (!keepsAlive || this.#closesWhenIdle) return this.#guard(this.#close);
     this.#state = "head";
     this.#limit(this.#limits.keepAliveTimeoutMs);
-    this.#continue();
+    this.#guard(this.#continue);
   }
 
   cut(reset: boolean): void {

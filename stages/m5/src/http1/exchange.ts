@@ -51,6 +51,8 @@ export class Exchange<Context> implements UpstreamUser {
   #gone = false;
   /** The answer is whole, or cut: nothing more is owed to the client. */
   #ended = true;
+  /** Counts requests: what is about one must not touch the next. */
+  #requests = 0;
   /** Called when the client leaves while no attempt is under way; during one, `onAttemptEnd` tells. */
   onGone: (() => void) | undefined;
   /** An interim answer of a cell has gone to the client. */
@@ -392,6 +394,7 @@ export class Exchange<Context> implements UpstreamUser {
    */
   contain(error: unknown, context: Context | undefined): void {
     const isPresent = context === this.context && !this.#ended;
+    const request = this.#requests;
     let isDealtWith = false;
     try {
       if (isPresent) {
@@ -400,7 +403,7 @@ export class Exchange<Context> implements UpstreamUser {
         this.#breakOff();
       }
       this.#handler.onThrow(this, context, error);
-      isDealtWith = this.#ended;
+      isDealtWith = this.#ended || this.#requests !== request;
     } catch (another) {
       this.#handler.report(another);
     }
@@ -418,6 +421,7 @@ export class Exchange<Context> implements UpstreamUser {
   }
 
   #reset(): void {
+    this.#requests++;
     this.context = undefined;
     this.onGone = undefined;
     this.interimSent = false;
