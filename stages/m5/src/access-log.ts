@@ -4,8 +4,8 @@
 import type { Clock } from "./clock.ts";
 import type { FaultReport } from "./http1/fault-report.ts";
 
-/** How a request ended: whole, or cut by the client, by the cell, or by a fault of this router. */
-export type Outcome = "complete" | "client-aborted" | "upstream-failed" | "router-failed";
+/** How a request ended: whole, cut by the client, or cut by the cell. */
+export type Outcome = "complete" | "client-aborted" | "upstream-failed";
 
 export interface AccessEntry {
   readonly requestId: string;

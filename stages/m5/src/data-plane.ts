@@ -29,6 +29,8 @@ export interface DataPlaneOptions {
   readonly logger: pino.Logger;
   readonly writeLog: (lines: string) => void;
   readonly settings: Settings;
+  /** Which of the router's workers this is, for its metrics. @default "0" */
+  readonly worker?: () => string;
   readonly reusePort: boolean;
   /** Returns a number in [0, 1). */
   readonly random: () => number;
@@ -46,12 +48,19 @@ export class DataPlane {
   readonly #accessLog: AccessLog;
 
   constructor(options: DataPlaneOptions) {
-    const { store, isHealthy, onBreaker, events, logger, writeLog, settings, reusePort, random } = options;
+    const { store, isHealthy, onBreaker, events, logger, writeLog, settings, worker, reusePort, random } =
+      options;
     const ticker = new Ticker(clock);
     const raw = RawTcp.load();
     const report = faultReport(logger);
     const resilience = new Resilience({ isHealthy, onBreaker, onFault: report });
-    const metrics = new Metrics({ guards: () => resilience.guards(), isHealthy, now: () => clock.now() });
+    const metrics = new Metrics({
+      guards: () => resilience.guards(),
+      isHealthy,
+      now: () => clock.now(),
+      ...(worker && { worker }),
+      eventLoopDelayMs: () => ticker.worstDelayMs,
+    });
     const limits = timeLimits(settings);
     const pool = new ConnectionPool(ticker, limits.cells, raw, report);
     store.subscribe(
@@ -65,7 +74,7 @@ export class DataPlane {
       enabled: logger.isLevelEnabled("info"),
       today: () => new Date(),
       listeners: events === undefined ? [metrics.requestEnded] : [metrics.requestEnded, events.requestEnded],
-      report,
+      report: faultReport(logger, "listener-failed"),
     });
     const attempts = new Attempts({ resilience, metrics, clock, random });
     const newRequestId = (): string => randomUUID();
@@ -96,13 +105,13 @@ export class DataPlane {
   }
 
   /**
-   * Finishes the requests under way, for `drainMs` at most, and writes the last lines. Before that, idle connections may
-   * bring one more request for `idleGraceMs`.
+   * Finishes the requests under way, for `drainMs` at most, and writes the last lines. In the first `idleGraceMs` of these,
+   * idle connections may bring one more request.
    *
    * @default idleGraceMs 1000
    */
   async stop(drainMs: number, idleGraceMs = stopGraceMs): Promise<void> {
-    await this.#server.drain(drainMs, idleGraceMs);
+    await this.#server.drain(drainMs - idleGraceMs, idleGraceMs);
     this.#pool.destroy();
     this.#accessLog.flush();
   }
@@ -117,11 +126,11 @@ export class DataPlane {
 // #endregion data-plane
 
 /** Tells of faults in the log. */
-export function faultReport(logger: pino.Logger): FaultReport {
+export function faultReport(logger: pino.Logger, event = "router-fault"): FaultReport {
   return (error) => {
     try {
       const cause = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      logger.error({ event: "router-fault", cause });
+      logger.error({ event, cause });
     } catch {
       // Nobody is left to tell.
     }

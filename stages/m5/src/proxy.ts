@@ -180,7 +180,7 @@ class ProxiedRequest implements AttemptedRequest, Attempter {
     const isPresent = exchange.context === this;
     if (isPresent && !exchange.answered && !exchange.gone) return this.refuse("router-fault", cause);
     if (isPresent) this.#status = exchange.status;
-    this.#log(isPresent && exchange.gone ? "router-failed" : "complete", "router-fault", cause);
+    this.#log("complete", "router-fault", cause);
   }
   // #endregion contain
 

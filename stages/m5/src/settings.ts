@@ -13,10 +13,6 @@ const limitMs = z
   .string()
   .regex(/^\d{1,9}$/, "expected milliseconds, 0 to turn the limit off")
   .transform(Number);
-const workers = z
-  .string()
-  .regex(/^0*([1-9]|[1-5]\d|6[0-4])$/, "expected a number of processes, 1 to 64")
-  .transform(Number);
 const levels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 
 // #region settings
@@ -28,7 +24,7 @@ const schema = z.object({
   /** Port for operators, on loopback; 0 takes any free one. */
   ADMIN_PORT: port.default(8082),
   /** Processes that serve traffic; with more than one, a supervisor looks after them. */
-  WORKERS: workers.default(1),
+  WORKERS: z.coerce.number().int().min(1).max(64).default(1),
   /**
    * Give each worker a listening socket of its own (`SO_REUSEPORT`); otherwise they share one. Off, because Linux drops the
    * connections that wait at a socket when it closes: replacing workers would cost some clients their request.

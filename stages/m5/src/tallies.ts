@@ -9,7 +9,7 @@ export const durationBounds = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 ] as const;
 
-const outcomes: readonly Outcome[] = ["complete", "client-aborted", "upstream-failed", "router-failed"];
+const outcomes: readonly Outcome[] = ["complete", "client-aborted", "upstream-failed"];
 const statusClasses = ["0xx", "1xx", "2xx", "3xx", "4xx", "5xx"] as const;
 
 // #region tallies

@@ -7,6 +7,9 @@ export const tickMs = 250;
 /** The most that one tick counts. What goes beyond it, this process stood still: it was paused, or starved of CPU time. */
 const maxStepMs = 2 * tickMs;
 
+/** How many ticks are remembered for `worstDelayMs`. */
+const rememberedTicks = 40;
+
 /** What a ticker needs of the router's clock. */
 export interface TickerClock {
   now(): number;
@@ -33,6 +36,9 @@ export class Ticker {
   readonly #timed = new Set<Timed>();
   #nowMs = 0;
   #tickedAtMs: number;
+  /** How late the last ticks were, in milliseconds. */
+  readonly #delaysMs = new Float64Array(rememberedTicks);
+  #ticks = 0;
 
   constructor(clock: TickerClock) {
     this.#clock = clock;
@@ -52,6 +58,11 @@ export class Ticker {
   /** The same as of the last tick, at no cost. */
   get tickedAtMs(): number {
     return this.#tickedAtMs;
+  }
+
+  /** How late timers were run at worst in the last ten seconds: what this process had no time for waited as long. */
+  get worstDelayMs(): number {
+    return Math.max(...this.#delaysMs);
   }
 
   add(timed: Timed): void {
@@ -77,8 +88,10 @@ export class Ticker {
       if (timed.deadlineMs <= this.#nowMs) timed.onDeadline();
     }
     const clockMs = this.#clock.now();
-    this.#nowMs += Math.min(clockMs - this.#tickedAtMs, maxStepMs);
+    const elapsedMs = clockMs - this.#tickedAtMs;
+    this.#nowMs += Math.min(elapsedMs, maxStepMs);
     this.#tickedAtMs = clockMs;
+    this.#delaysMs[this.#ticks++ % rememberedTicks] = Math.max(0, elapsedMs - tickMs);
   }
 }
 // #endregion ticker
