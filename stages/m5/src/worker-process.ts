@@ -60,6 +60,7 @@ export class WorkerProcess implements Timed {
   deadlineMs = never;
   readonly #options: WorkerProcessOptions;
   readonly #ended = Promise.withResolvers<void>();
+  #hasEnded = false;
   #starting: PromiseWithResolvers<void> | undefined;
   #missedBeats = 0;
   #share: Share | undefined;
@@ -136,7 +137,7 @@ export class WorkerProcess implements Timed {
 
   /** Ends the process, also one that is stopped or hangs. */
   kill(): void {
-    this.worker.process.kill("SIGKILL");
+    if (!this.#hasEnded) this.worker.process.kill("SIGKILL");
   }
 
   /** Resolves when the process has ended, by itself or, after the deadline, by force. */
@@ -189,6 +190,7 @@ export class WorkerProcess implements Timed {
 
   #end(error: Error, code: number | null, signal: string | null): void {
     this.#options.ticker.delete(this);
+    this.#hasEnded = true;
     this.#fail(error);
     this.#ended.resolve();
     this.#options.onEnd(code, signal);
