@@ -17,7 +17,7 @@ export const defaultPoolLimits: PoolLimits = {
   connectTimeoutMs: 5_000,
   headTimeoutMs: 10_000,
   bodyIdleTimeoutMs: 30_000,
-  stalledTimeoutMs: 12_000,
+  stalledTimeoutMs: 20_000,
   keepAliveTimeoutMs: 4_000,
   maxIdle: 256,
 };

@@ -92,6 +92,24 @@ describe.each([
       expect(answers).toEqual(["<>", "<one>", "<>", "<>", "<two>"]);
     });
 
+    test("answers any number of requests that come at once, one after the other", async () => {
+      await using world = await open(
+        async (connection) => {
+          for (;;) await connection.write(ok((await connection.readRequest()).target));
+        },
+        { raw },
+      );
+      const count = 6_000;
+      const requests = Array.from({ length: count }, (_, n) => get("", `GET /${n} HTTP/1.1`)).join("");
+      const sending = world.client.write(requests);
+      for (let n = 0; n < count; n++) {
+        const response = await world.client.readResponse();
+        if (response.text() !== `/${n}`) expect(response.text()).toBe(`/${n}`);
+      }
+      await sending;
+      expect(world.cell.connections).toHaveLength(1);
+    });
+
     test("loses nothing of a large body in either direction, and makes a fast writer wait", async () => {
       const size = 24_000_000;
       const body = Buffer.alloc(size, "0123456789abcdef");
@@ -406,6 +424,47 @@ describe.each([
         what: "the connection to the cell is closed",
       });
       expect(world.router.results).toEqual([{ kind: "client-aborted" }]);
+    });
+
+    test("tells the cell when the client leaves while another of its requests waits, which is never begun", async () => {
+      await using world = await open(async (connection) => void (await connection.untilClosed()), { raw });
+      await world.client.write(get() + get("", "GET /second HTTP/1.1"));
+      await eventually(async () => (await world.cell.requestsSeen()).length === 1, {
+        what: "it is under way",
+      });
+      world.client.reset();
+      await eventually(() => world.cell.connections[0]?.closed, { what: "the cell is told" });
+      expect(world.router.results).toEqual([{ kind: "client-aborted" }]);
+      expect((await world.cell.requestsSeen()).map(({ target }) => target)).toEqual(["/"]);
+      expect(world.router.listener.connectionCount).toBe(0);
+    });
+
+    test("begins no request of a client that was gone when the last one's answer was written", async () => {
+      let release = (): void => {};
+      const released = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      await using world = await open(
+        async (connection) => {
+          await connection.readRequest();
+          await released;
+          await connection.write(ok());
+          await connection.untilClosed();
+        },
+        { raw },
+      );
+      // So much waits that the socket is not read, and nobody can know that the client has left.
+      const waiting = get("", "GET /waits HTTP/1.1").repeat(8_000);
+      void world.client.write(get() + waiting).catch(() => {});
+      await eventually(async () => (await world.cell.requestsSeen()).length === 1, {
+        what: "it is under way",
+      });
+      await eventually(() => world.client.unsentBytes === 0, { what: "the system has everything" });
+      world.client.reset();
+      release();
+      await eventually(() => world.router.listener.connectionCount === 0, { what: "the connection is gone" });
+      const seen = (await world.cell.requestsSeen()).map(({ target }) => target);
+      expect(seen.length).toBeLessThanOrEqual(2);
     });
 
     test("never uses a connection again whose cell answered before the request's end", async () => {

@@ -36,6 +36,9 @@ const headTimeout = refusal("the head did not come in time", "request-timeout");
 const bodyTimeout = refusal("the body did not come in time", "request-timeout");
 const nothing = Buffer.alloc(0);
 
+/** The most that is read ahead of its turn, but for one read more, in bytes. */
+const maxHeldBytes = 65_536;
+
 /** One for all connections: what is read is used or copied before anything else is read. */
 const readBuffer = Buffer.allocUnsafeSlow(65_536);
 
@@ -56,8 +59,9 @@ export class ClientConnection<Context> implements ClientSide, Timed {
   readonly #report: FaultReport;
   #address: string | undefined;
   #state: State = "head";
-  /** Bytes that came ahead of their turn. While there are any, the socket is paused. */
+  /** Bytes that came ahead of their turn: the first `#heldBytes` of the buffer. */
   #held = nothing;
+  #heldBytes = 0;
   #paused = false;
   /** A read is being worked off further up the call stack; what can be taken now will be taken there. */
   #reading = false;
@@ -82,7 +86,7 @@ export class ClientConnection<Context> implements ClientSide, Timed {
     this.#report = handler.report;
     this.deadlineMs = ticker.deadlineIn(limits.headTimeoutMs);
     this.#exchange = new Exchange(this, handler);
-    const read = (bytes: Buffer, size: number): void => this.#read(bytes, 0, size);
+    const read = (bytes: Buffer, size: number): void => this.#read(bytes, size);
     this.#socket = raw?.adopt(accepted, readBuffer, read) ?? reading(accepted, read);
     this.outgoing = new Outgoing(this.#socket, raw, () => this.#guard(this.#onDrain));
     this.#socket
@@ -109,7 +113,7 @@ export class ClientConnection<Context> implements ClientSide, Timed {
     if (this.#state === "closed") return;
     const isServing = this.#state === "exchange";
     this.#state = "closed";
-    this.#held = nothing;
+    this.#forgetHeld();
     this.#ticker.delete(this);
     this.#socket.destroy();
     this.onGone();
@@ -152,22 +156,26 @@ export class ClientConnection<Context> implements ClientSide, Timed {
   // #endregion contain
 
   // #region read-requests
-  #read(bytes: Buffer, from: number, to: number): void {
+  #read(bytes: Buffer, size: number): void {
     try {
-      this.#readAll(bytes, from, to);
+      // What waits comes first.
+      if (this.#heldBytes > 0) this.#hold(bytes, 0, size);
+      else this.#readAll(bytes, size);
     } catch (error) {
       this.#reading = false;
       this.#contain(error);
     }
   }
 
-  #readAll(bytes: Buffer, from: number, to: number): void {
+  #readAll(bytes: Buffer, to: number): void {
     this.#reading = true;
-    let at = from;
+    let at = 0;
     while (at < to) {
       if (this.#state === "head") at = this.#readHead(bytes, at, to);
       else if (this.#state === "exchange") {
-        const next = this.#bodyPaused ? at : this.#exchange.readBody(bytes, at, to);
+        // What was held may be more than one read brings, which is the most that goes on in one piece.
+        const pieceTo = Math.min(to, at + readBuffer.length);
+        const next = this.#bodyPaused ? at : this.#exchange.readBody(bytes, at, pieceTo);
         if (next === at && this.#state === "exchange") {
           this.#hold(bytes, at, to);
           break;
@@ -206,18 +214,32 @@ export class ClientConnection<Context> implements ClientSide, Timed {
     if (this.#state === "exchange") this.#limitExchange();
   }
 
+  /** Reads on while little is held: a client that leaves is noticed only on a socket that is read. */
   #hold(bytes: Buffer, from: number, to: number): void {
-    this.#held = Buffer.from(bytes.subarray(from, to));
-    this.#pause();
+    const needed = this.#heldBytes + (to - from);
+    if (needed > this.#held.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#held.length * 2));
+      this.#held.copy(grown, 0, 0, this.#heldBytes);
+      this.#held = grown;
+    }
+    bytes.copy(this.#held, this.#heldBytes, from, to);
+    this.#heldBytes = needed;
+    if (needed >= maxHeldBytes) this.#pause();
+  }
+
+  #forgetHeld(): void {
+    this.#held = nothing;
+    this.#heldBytes = 0;
   }
 
   /** Takes what was held, and then what comes. */
   #continue(): void {
     if (this.#reading) return;
     const held = this.#held;
-    this.#held = nothing;
-    this.#read(held, 0, held.length);
-    if (this.#paused && this.#held.length === 0 && !this.#bodyPaused) {
+    const size = this.#heldBytes;
+    this.#forgetHeld();
+    this.#read(held, size);
+    if (this.#paused && this.#heldBytes < maxHeldBytes && !this.#bodyPaused) {
       this.#paused = false;
       this.#socket.resume();
     }
@@ -250,7 +272,9 @@ export class ClientConnection<Context> implements ClientSide, Timed {
 
   flush(): boolean {
     const goesOn = this.outgoing.flush();
-    if (!goesOn) this.#limitExchange();
+    // The client has left: a request of its that waits must not be begun.
+    if (this.#socket.destroyed) this.destroy();
+    else if (!goesOn) this.#limitExchange();
     return goesOn;
   }
 
@@ -298,7 +322,7 @@ export class ClientConnection<Context> implements ClientSide, Timed {
   /** Closing at once, with unread bytes in the socket, would reset the connection and could take the answer with it. */
   #close(): void {
     this.#state = "closing";
-    this.#held = nothing;
+    this.#forgetHeld();
     this.#limit(this.#limits.lingerMs);
     this.#socket.end();
     if (this.#paused) this.#socket.resume();

@@ -19,7 +19,10 @@ export interface UpstreamLimits {
   readonly headTimeoutMs: number;
   /** Time between two pieces of an answer's body while the client keeps reading. */
   readonly bodyIdleTimeoutMs: number;
-  /** A cell that takes nothing of a request that waits for it. One that takes something now and then has up to twice as long. */
+  /**
+   * A cell that takes nothing of a request that waits for it. The system says only now and then that it has taken something: when
+   * a third of its buffer has become free, which at 100 KB/s is every ten seconds or so.
+   */
   readonly stalledTimeoutMs: number;
 }
 
