@@ -1,6 +1,5 @@
 // The Date of a response, for those that do not bring one: the router's own, and those of cells without a clock.
 
-// #region date-line
 export class DateLine {
   readonly #wallClockMs: () => number;
   #second = Number.NaN;
@@ -23,4 +22,3 @@ export class DateLine {
     return this.#line;
   }
 }
-// #endregion date-line

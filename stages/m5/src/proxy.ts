@@ -155,7 +155,6 @@ class ProxiedRequest implements AttemptedRequest, Attempter {
 
   // #endregion serve
 
-  // #region contain
   onThrow(error: unknown): void {
     this.#exchange.contain(error, this);
   }
@@ -182,7 +181,6 @@ class ProxiedRequest implements AttemptedRequest, Attempter {
     if (isPresent) this.#status = exchange.status;
     this.#log("complete", "router-fault", cause);
   }
-  // #endregion contain
 
   // #region attempt
   send(): void {

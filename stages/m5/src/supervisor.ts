@@ -143,7 +143,6 @@ export class Supervisor {
   }
   // #endregion replace
 
-  // #region tell
   /** Tells every worker which placements do not pass their health checks. */
   setUnhealthy(placements: readonly string[]): void {
     this.#unhealthy = placements;
@@ -165,7 +164,6 @@ export class Supervisor {
   #onMessage(message: FromWorker): void {
     if (message.type === "breaker") this.#options.onBreaker(message.placement, message.to, message.from);
   }
-  // #endregion tell
 
   /** The counts of all workers, those that have ended included, in the text format of Prometheus. */
   metrics(): Promise<string> {

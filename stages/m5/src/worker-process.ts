@@ -53,7 +53,6 @@ export class EarlyExitError extends Error {
   override readonly name = "EarlyExitError";
 }
 
-// #region worker-process
 export class WorkerProcess implements Timed {
   readonly worker: Worker;
   /** When it must listen; later, when it is asked again whether it lives. By the ticker: a paused supervisor kills nobody. */
@@ -152,7 +151,6 @@ export class WorkerProcess implements Timed {
     await Promise.race([this.#ended.promise, byForce().catch(() => {})]);
     done.abort();
   }
-  // #endregion worker-process
 
   #onMessage(message: FromWorker): void {
     switch (message.type) {

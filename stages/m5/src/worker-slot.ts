@@ -34,7 +34,6 @@ const restartBackoff = { baseMs: 100, capMs: 10_000 };
 /** A program that ends by itself this often in a row will do so again. */
 const maxEarlyExits = 5;
 
-// #region worker-slot
 export class WorkerSlot {
   readonly index: number;
   /** Who serves. */
@@ -170,4 +169,3 @@ export class WorkerSlot {
     return result;
   }
 }
-// #endregion worker-slot

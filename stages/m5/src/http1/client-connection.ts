@@ -138,7 +138,6 @@ export class ClientConnection<Context> implements ClientSide, Timed {
     else this.destroy();
   }
 
-  // #region contain
   /** Runs a step that the system asks for. What it throws costs this connection and its exchange, and nothing else. */
   #guard(step: () => void): void {
     try {
@@ -153,7 +152,6 @@ export class ClientConnection<Context> implements ClientSide, Timed {
     this.#report(error);
     this.destroy();
   }
-  // #endregion contain
 
   // #region read-requests
   #read(bytes: Buffer, size: number): void {

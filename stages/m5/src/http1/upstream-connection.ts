@@ -233,7 +233,6 @@ export class UpstreamConnection implements Timed {
   }
   // #endregion upstream-connection
 
-  // #region contain
   /** Runs a step that the system asks for. What it throws costs this connection and its exchange, and nothing else. */
   #guard(step: () => void): void {
     const user = this.#user;
@@ -249,7 +248,6 @@ export class UpstreamConnection implements Timed {
     if (user === undefined) this.#report(error);
     else user.onThrow(error);
   }
-  // #endregion contain
 
   #onConnect(): void {
     this.#state = "head";
