@@ -448,8 +448,10 @@ describe.each([
         async (connection) => {
           await connection.readRequest();
           await released;
-          await connection.write(ok());
-          await connection.untilClosed();
+          for (;;) {
+            await connection.write(ok());
+            await connection.readRequest();
+          }
         },
         { raw },
       );
@@ -465,6 +467,10 @@ describe.each([
       await eventually(() => world.router.listener.connectionCount === 0, { what: "the connection is gone" });
       const seen = (await world.cell.requestsSeen()).map(({ target }) => target);
       expect(seen.length).toBeLessThanOrEqual(2);
+      const endpoint = world.router.pool.endpoint(world.cell.url);
+      await eventually(() => endpoint.connectionCount === endpoint.idleCount, { what: "nothing is in use" });
+      await using next = await RawClient.connect(world.router.url);
+      expect((await next.request(get())).status, "no connection in the pool is dead").toBe(200);
     });
 
     test("never uses a connection again whose cell answered before the request's end", async () => {

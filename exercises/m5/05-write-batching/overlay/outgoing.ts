@@ -78,6 +78,10 @@ export class Outgoing implements ChunkedSink {
     return this.#socket.writableLength === 0;
   }
 
+  get failed(): boolean {
+    return this.#socket.destroyed;
+  }
+
   get taken(): number {
     return this.#socket.bytesWritten - this.#socket.writableLength;
   }

@@ -271,7 +271,7 @@ export class ClientConnection<Context> implements ClientSide, Timed {
   flush(): boolean {
     const goesOn = this.outgoing.flush();
     // The client has left: a request of its that waits must not be begun.
-    if (this.#socket.destroyed) this.destroy();
+    if (this.outgoing.failed) this.destroy();
     else if (!goesOn) this.#limitExchange();
     return goesOn;
   }

@@ -279,6 +279,8 @@ export class Exchange<Context> implements UpstreamUser {
     if (upstream === undefined) return;
     outgoing.endChunks();
     this.#client.flush();
+    // The write has shown that the client is gone, and nothing of this exchange is left.
+    if (this.#gone) return;
     this.bytesOut = upstream.contentBytes;
     this.#upstream = undefined;
     this.#bodySink = undefined;

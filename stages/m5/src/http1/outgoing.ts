@@ -28,6 +28,8 @@ export class Outgoing implements ChunkedSink {
   /** Of those, the system has taken this many since. */
   #rawTaken = 0;
   #whenWritten: (() => void) | undefined;
+  /** A write has failed: the other side is gone, and the socket's `close` follows. */
+  failed = false;
   /** Whether bytes are to be wrapped in chunks: the receiver must see the end of a body that has none of its own. */
   chunking = false;
   /** Decides which trailers stop here: the options of the message that is under way. */
@@ -124,13 +126,18 @@ export class Outgoing implements ChunkedSink {
 
   #note(outcome: WriteOutcome): void {
     if (outcome === "queued") this.#queued++;
-    else if (outcome !== "written") this.#socket.destroy(new WriteError());
+    else if (outcome !== "written") this.#fail();
+  }
+
+  #fail(): void {
+    this.failed = true;
+    this.#socket.destroy(new WriteError());
   }
 
   readonly #onRawWritten = (status: number): void => {
     this.#queued--;
     this.#rawTaken++;
-    if (status < 0) this.#socket.destroy(new WriteError());
+    if (status < 0) this.#fail();
     else if (this.#queued === 0) this.#drained();
   };
 
