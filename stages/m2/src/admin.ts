@@ -59,6 +59,8 @@ export class AdminServer {
       this.#server.once("error", reject);
       this.#server.listen({ port, host: "127.0.0.1" }, () => {
         this.#server.off("error", reject);
+        // From here on it is about one connection that could not be accepted: no reason to end.
+        this.#server.on("error", () => {});
         const address = this.#server.address();
         resolve(typeof address === "object" && address !== null ? address.port : port);
       });
@@ -119,7 +121,17 @@ export class AdminServer {
     else if (req.method !== "GET" && req.method !== "HEAD") {
       res.setHeader("Allow", "GET, HEAD");
       sendJson(res, 405, { error: "Only GET is served here." });
-    } else route(req, res);
+    } else runRoute(route, req, res);
+  }
+}
+
+/** A route that throws costs its own request, and not the traffic that the process serves beside it. */
+function runRoute(route: AdminRoute, req: IncomingMessage, res: ServerResponse): void {
+  try {
+    route(req, res);
+  } catch (error) {
+    if (res.headersSent) res.destroy();
+    else sendJson(res, 500, { error: String(error) });
   }
 }
 

@@ -35,6 +35,26 @@ describe("AdminServer", () => {
     await client.untilClosed();
   });
 
+  test("answers 500 for a route that throws, or cuts what it had begun, and serves on", async () => {
+    const admin = new AdminServer();
+    admin.get("/throws", () => {
+      throw new Error("planted");
+    });
+    admin.get("/throws-later", (_, res) => {
+      res.write("data");
+      throw new Error("planted");
+    });
+    const url = `http://127.0.0.1:${await admin.listen(0)}`;
+    try {
+      const answer = await fetch(`${url}/throws`, { headers: { connection: "close" } });
+      expect([answer.status, await answer.json()]).toEqual([500, { error: "Error: planted" }]);
+      await expect(fetch(`${url}/throws-later`).then((cut) => cut.text())).rejects.toThrow();
+      expect((await fetch(`${url}/throws`, { headers: { connection: "close" } })).status).toBe(500);
+    } finally {
+      await admin.close();
+    }
+  });
+
   test("rejects when its port is taken", async () => {
     const first = new AdminServer();
     const port = await first.listen(0);

@@ -2,6 +2,7 @@
 // one write.
 
 import type { Clock } from "./clock.ts";
+import type { FaultReport } from "./http1/fault-report.ts";
 
 /** How a request ended: whole, cut by the client, or cut by the cell. */
 export type Outcome = "complete" | "client-aborted" | "upstream-failed";
@@ -41,6 +42,7 @@ export interface AccessLogOptions {
   readonly today: () => Date;
   /** Told of every entry too, such as metrics: one place knows how each request ended. */
   readonly listeners: readonly ((entry: AccessEntry) => void)[];
+  readonly report: FaultReport;
 }
 
 /** A line waits at most this long, and lines are written early when this many characters have come together. */
@@ -58,20 +60,34 @@ export class AccessLog {
     this.#options = options;
   }
 
+  /** Never throws: what goes wrong here costs a line, and no request. */
   record(entry: AccessEntry): void {
-    const { enabled, today, listeners } = this.#options;
-    if (enabled) {
-      this.#lines += line(entry, this.#timeText(today()));
-      if (this.#lines.length >= flushAtLength) this.flush();
+    const { enabled, today, listeners, report } = this.#options;
+    try {
+      if (enabled) this.#lines += line(entry, this.#timeText(today()));
+    } catch (error) {
+      report(error);
     }
-    for (const listener of listeners) listener(entry);
+    if (this.#lines.length >= flushAtLength) this.flush();
+    for (const listener of listeners) {
+      try {
+        listener(entry);
+      } catch (error) {
+        report(error);
+      }
+    }
   }
 
-  /** Writes what has been gathered. */
+  /** Writes what has been gathered. Never throws. */
   flush(): void {
     if (this.#lines === "") return;
-    this.#options.write(inOnePiece(this.#lines));
+    const lines = this.#lines;
     this.#lines = "";
+    try {
+      this.#options.write(inOnePiece(lines));
+    } catch (error) {
+      this.#options.report(error);
+    }
   }
 
   /** Many requests end in one millisecond; its text is made once. */

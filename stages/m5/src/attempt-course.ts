@@ -59,25 +59,22 @@ export class Course {
   // #region attempts
   /** Chooses who serves, and attempts there. */
   next(): void {
-    try {
-      const { resilience, clock } = this.#deps;
-      const { choice, admission } = resilience.admit(
-        this.#table,
-        this.#origin,
-        this.#unreachable ?? nobody,
-        clock.now(),
-      );
-      if (choice.kind === "none") return this.#onNobody(choice);
-      this.#target = choice.target;
-      this.#admission = admission;
-      this.#recorded = false;
-      this.#retry = noRetry;
-      note(this.#request, this.#origin, choice);
-      this.#account();
-      this.#attempter.send(this);
-    } catch (error) {
-      this.fail(error);
-    }
+    const { resilience, clock } = this.#deps;
+    const nowMs = clock.now();
+    const { choice, admission } = resilience.admit(
+      this.#table,
+      this.#origin,
+      this.#unreachable ?? nobody,
+      nowMs,
+    );
+    if (choice.kind === "none") return this.#onNobody(choice);
+    this.#target = choice.target;
+    this.#admission = admission;
+    this.#recorded = false;
+    this.#retry = noRetry;
+    note(this.#request, this.#origin, choice);
+    this.#account(nowMs);
+    this.#attempter.send();
   }
 
   #onNobody(choice: TargetChoice<Placement> & { kind: "none" }): void {
@@ -86,14 +83,14 @@ export class Course {
     const retry = this.#isRetryDue ? noRetry : this.#mayRetry(this.#origin, failure);
     if (!retry.retry) return this.#attempter.onEnd({ kind: "attempted", result: failure });
     this.#unreachable?.clear();
-    void this.#retryIn(retry.delayMs);
+    this.#retryIn(retry.delayMs);
   }
 
   /** False when the attempt's answer is withheld, for the retry that follows. */
   passesHead(status: number): boolean {
     // Recorded with the head, not the end: a long stream must not keep a half-open breaker waiting.
     const failed = isFailureStatus(status);
-    this.#record(failed ? "failure" : "success");
+    this.#record(failed ? "failure" : "success", this.#deps.clock.now());
     if (failed) this.#retry = this.#mayRetry(this.#target, "failure-status");
     return !this.#retry.retry;
   }
@@ -102,7 +99,7 @@ export class Course {
   ended(result: AttemptResult): void {
     const target = this.#target;
     if (result.kind === "failed" && !result.headSent && isCellFault(result.code)) {
-      this.#record("failure");
+      this.#record("failure", this.#deps.clock.now());
       // Where no connection came about, the chain is asked first: that costs this cell nothing.
       if (!isUnreachable(result)) this.#retry = this.#mayRetry(target, result);
     }
@@ -110,7 +107,7 @@ export class Course {
     const retry = this.#retry;
     if (retry.retry) {
       this.#failure = undefined;
-      void this.#retryIn(retry.delayMs);
+      this.#retryIn(retry.delayMs);
     } else if (isUnreachable(result)) {
       this.#failure = result;
       this.#unreachable ??= new Map();
@@ -122,17 +119,16 @@ export class Course {
   }
   // #endregion attempts
 
-  /** The attempt could not be made, for a reason of this router's own. */
-  fail(error: unknown): void {
+  /** Something threw: gives back what the attempt under way took, if anything. Says nothing to the attempter. */
+  abandon(): void {
     this.#release();
-    this.#attempter.onFault(error);
   }
 
   // #region record
-  #record(outcome: AttemptOutcome): void {
+  #record(outcome: AttemptOutcome, nowMs: number): void {
     if (this.#recorded) return;
     this.#recorded = true;
-    this.#admission?.record(outcome, this.#deps.clock.now());
+    this.#admission?.record(outcome, nowMs);
     this.#deps.metrics.attemptEnded(this.#target.name, outcome);
   }
 
@@ -140,10 +136,14 @@ export class Course {
   #release(): void {
     const admission = this.#admission;
     if (admission === undefined) return;
-    // What the client broke says nothing about the cell.
-    this.#record("abandoned");
-    this.#admission = undefined;
-    admission.end(this.#deps.clock.now());
+    const nowMs = this.#deps.clock.now();
+    try {
+      // What the client broke says nothing about the cell, nor does what this router could not do.
+      this.#record("abandoned", nowMs);
+    } finally {
+      this.#admission = undefined;
+      admission.end(nowMs);
+    }
   }
   // #endregion record
 
@@ -164,30 +164,33 @@ export class Course {
   }
 
   /** Pays one request in, once for each placement that it comes to, or counts a retry: a retry pays for nothing. */
-  #account(): void {
-    const { resilience, metrics, clock } = this.#deps;
+  #account(nowMs: number): void {
+    const { resilience, metrics } = this.#deps;
     const request = this.#request;
     if (this.#isRetryDue) {
       request.retries += 1;
       metrics.retried(this.#target.name);
     } else if (request.retries === 0) {
-      resilience.guard(this.#target).budget.deposit(clock.now());
+      resilience.guard(this.#target).budget.deposit(nowMs);
     }
     this.#isRetryDue = false;
   }
 
-  async #retryIn(delayMs: number): Promise<void> {
+  #retryIn(delayMs: number): void {
     const left = this.#request.clientLeft();
-    try {
-      await this.#deps.clock.sleep(delayMs, left);
-    } catch (error) {
+    const retry = (): void => {
+      this.#isRetryDue = true;
+      this.next();
+    };
+    const giveUp = (error: unknown): void => {
       // Nobody waits for another attempt.
       if (left.aborted) this.#attempter.onEnd(clientAborted);
-      else this.fail(error);
-      return;
-    }
-    this.#isRetryDue = true;
-    this.next();
+      else throw error;
+    };
+    this.#deps.clock
+      .sleep(delayMs, left)
+      .then(retry, giveUp)
+      .catch((error: unknown) => this.#attempter.onThrow(error));
   }
 }
 

@@ -11,9 +11,9 @@ export function isClientFault(code: ErrorCode): boolean {
   return problemOf(code).status < 500;
 }
 
-/** Whether the cell broke the exchange: neither the client nor this router, which may have had no free sockets. */
+/** Whether the cell broke the exchange: neither the client nor this router, which may have failed or had no free sockets. */
 export function isCellFault(code: ErrorCode): boolean {
-  return !isClientFault(code) && code !== "router-exhausted";
+  return !isClientFault(code) && code !== "router-exhausted" && code !== "router-fault";
 }
 
 /** No connection came about, so nothing of the request can have reached the cell. */

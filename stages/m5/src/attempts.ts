@@ -39,12 +39,12 @@ export type Send = (target: Placement, passesHead: (status: number) => boolean) 
 
 /** Whose attempts these are: makes each of them, and hears how it all ended. */
 export interface Attempter {
-  /** Sends the request to `course.target`, asks `course.passesHead`, and tells `course.ended`: maybe before it returns. */
-  send(course: Course): void;
+  /** Sends the request to the target, asks `passesHead`, and tells `ended`: maybe before it returns. */
+  send(): void;
   /** The last call. */
   onEnd(ended: AttemptsResult): void;
-  /** The last call: something threw, and everything that was taken has been given back. */
-  onFault(error: unknown): void;
+  /** The last call: something threw after a wait, when nobody was there to catch it. */
+  onThrow(error: unknown): void;
 }
 
 export type AttemptsResult =
@@ -59,12 +59,15 @@ export class Attempts {
     this.#deps = dependencies;
   }
 
-  /** Attempts until an answer has been passed on, the client has left, or nothing more may be tried. */
-  start(request: AttemptedRequest, table: RoutingTable, origin: Placement, attempter: Attempter): void {
-    new Course(this.#deps, request, table, origin, attempter).next();
+  /**
+   * The attempts of one request. `next` begins; they end when an answer has been passed on, the client has left, or nothing
+   * more may be tried. Whoever catches what one of the calls throws calls `abandon`.
+   */
+  of(request: AttemptedRequest, table: RoutingTable, origin: Placement, attempter: Attempter): Course {
+    return new Course(this.#deps, request, table, origin, attempter);
   }
 
-  /** `start` for a caller that sends with a promise. */
+  /** All of it, for a caller that sends with a promise. */
   run(
     request: AttemptedRequest,
     table: RoutingTable,
@@ -72,15 +75,19 @@ export class Attempts {
     send: Send,
   ): Promise<AttemptsResult> {
     return new Promise((resolve, reject) => {
-      this.start(request, table, origin, {
-        send: (course) =>
-          void send(course.target, (status) => course.passesHead(status)).then(
-            (result) => course.ended(result),
-            (error: unknown) => course.fail(error),
-          ),
+      const fail = (error: unknown): void => {
+        reject(error);
+        course.abandon();
+      };
+      const course = this.of(request, table, origin, {
+        send: () =>
+          void send(course.target, (status) => course.passesHead(status))
+            .then((result) => course.ended(result))
+            .catch(fail),
         onEnd: resolve,
-        onFault: reject,
+        onThrow: fail,
       });
+      course.next();
     });
   }
 }

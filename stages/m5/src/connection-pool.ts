@@ -1,6 +1,7 @@
 // Idle connections to cells, by endpoint, and which of them carries the next request: the one used last. It is the least likely
 // to have been closed by the cell, its buffers are warm, and the ones at the bottom may age away when the load falls.
 
+import type { FaultReport } from "./http1/fault-report.ts";
 import type { RawTcp } from "./http1/raw-tcp.ts";
 import type { Ticker } from "./http1/ticker.ts";
 import { UpstreamConnection, type UpstreamLimits } from "./http1/upstream-connection.ts";
@@ -16,6 +17,7 @@ export const defaultPoolLimits: PoolLimits = {
   connectTimeoutMs: 5_000,
   headTimeoutMs: 10_000,
   bodyIdleTimeoutMs: 30_000,
+  stalledTimeoutMs: 20_000,
   keepAliveTimeoutMs: 4_000,
   maxIdle: 256,
 };
@@ -30,13 +32,14 @@ export class Endpoint {
   readonly #ticker: Ticker;
   readonly #limits: PoolLimits;
   readonly #raw: RawTcp | undefined;
+  readonly #report: FaultReport;
   /** A stack: the connection used last is on top. */
   readonly #idle: UpstreamConnection[] = [];
   readonly #all = new Set<UpstreamConnection>();
   #closing = false;
 
   /** @throws TypeError when `url` is no URL */
-  constructor(url: string, ticker: Ticker, limits: PoolLimits, raw?: RawTcp) {
+  constructor(url: string, ticker: Ticker, limits: PoolLimits, raw: RawTcp | undefined, report: FaultReport) {
     const { host, hostname, port } = new URL(url);
     this.url = url;
     this.hostLine = `Host: ${host}\r\n`;
@@ -45,6 +48,7 @@ export class Endpoint {
     this.#ticker = ticker;
     this.#limits = limits;
     this.#raw = raw;
+    this.#report = report;
   }
 
   get idleCount(): number {
@@ -57,7 +61,12 @@ export class Endpoint {
 
   /** A connection for one exchange: idle, or about to be made. */
   take(): UpstreamConnection {
-    return this.#idle.pop() ?? this.#open();
+    for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
+      // Not by the ticker's time: while this process stood still, the cell may have closed the connection.
+      if (idle.restsUntilMs > this.#ticker.clockMs) return idle;
+      idle.destroy();
+    }
+    return this.#open();
   }
 
   /** Takes a connection back that can carry another exchange. */
@@ -79,7 +88,13 @@ export class Endpoint {
   }
 
   #open(): UpstreamConnection {
-    const connection = new UpstreamConnection(this.#address, this.#ticker, this.#limits, this.#raw);
+    const connection = new UpstreamConnection(
+      this.#address,
+      this.#ticker,
+      this.#limits,
+      this.#raw,
+      this.#report,
+    );
     this.#all.add(connection);
     connection.onGone = () => {
       this.#all.delete(connection);
@@ -101,19 +116,21 @@ export class ConnectionPool {
   readonly #ticker: Ticker;
   readonly #limits: PoolLimits;
   readonly #raw: RawTcp | undefined;
+  readonly #report: FaultReport;
 
   /** @param raw Absent: sockets are used as the streams that they are. */
-  constructor(ticker: Ticker, limits: PoolLimits = defaultPoolLimits, raw?: RawTcp) {
+  constructor(ticker: Ticker, limits: PoolLimits, raw: RawTcp | undefined, report: FaultReport) {
     this.#ticker = ticker;
     this.#limits = limits;
     this.#raw = raw;
+    this.#report = report;
   }
 
   /** The endpoint at `url`, made when it is first asked for. */
   endpoint(url: string): Endpoint {
     const known = this.#endpoints.get(url);
     if (known !== undefined) return known;
-    const endpoint = new Endpoint(url, this.#ticker, this.#limits, this.#raw);
+    const endpoint = new Endpoint(url, this.#ticker, this.#limits, this.#raw, this.#report);
     this.#endpoints.set(url, endpoint);
     return endpoint;
   }

@@ -6,14 +6,18 @@ import type pino from "pino";
 import { AccessLog } from "./access-log.ts";
 import { Attempts } from "./attempts.ts";
 import { systemClock as clock } from "./clock.ts";
-import { ConnectionPool } from "./connection-pool.ts";
+import { ConnectionPool, defaultPoolLimits } from "./connection-pool.ts";
+import { DateLine } from "./date-line.ts";
 import type { Events } from "./events.ts";
+import { defaultClientLimits } from "./http1/client-connection.ts";
+import { contained, type FaultReport } from "./http1/fault-report.ts";
 import { RawTcp } from "./http1/raw-tcp.ts";
-import { Ticker } from "./http1/ticker.ts";
+import { never, Ticker } from "./http1/ticker.ts";
 import { Metrics } from "./metrics.ts";
 import { ProxyHandler } from "./proxy.ts";
 import { type BreakerListener, Resilience } from "./resilience.ts";
 import { DataServer } from "./server.ts";
+import type { Settings } from "./settings.ts";
 import type { TableStore } from "./table-store.ts";
 
 export interface DataPlaneOptions {
@@ -24,6 +28,9 @@ export interface DataPlaneOptions {
   readonly events?: Events;
   readonly logger: pino.Logger;
   readonly writeLog: (lines: string) => void;
+  readonly settings: Settings;
+  /** Which of the router's workers this is, for its metrics. @default "0" */
+  readonly worker?: () => string;
   readonly reusePort: boolean;
   /** Returns a number in [0, 1). */
   readonly random: () => number;
@@ -41,26 +48,48 @@ export class DataPlane {
   readonly #accessLog: AccessLog;
 
   constructor(options: DataPlaneOptions) {
-    const { store, isHealthy, onBreaker, events, logger, writeLog, reusePort, random } = options;
+    const { store, isHealthy, onBreaker, events, logger, writeLog, settings, worker, reusePort, random } =
+      options;
     const ticker = new Ticker(clock);
     const raw = RawTcp.load();
-    const resilience = new Resilience({ isHealthy, onBreaker });
-    const metrics = new Metrics({ guards: () => resilience.guards(), isHealthy, now: () => clock.now() });
-    const pool = new ConnectionPool(ticker, undefined, raw);
-    store.subscribe(({ table }) => {
-      pool.retainOnly(new Set([...table.placements.values()].map(({ url }) => url)));
-      resilience.update(table, clock.now());
+    const report = faultReport(logger);
+    const resilience = new Resilience({ isHealthy, onBreaker, onFault: report });
+    const metrics = new Metrics({
+      guards: () => resilience.guards(),
+      isHealthy,
+      now: () => clock.now(),
+      ...(worker && { worker }),
+      eventLoopDelayMs: () => ticker.worstDelayMs,
     });
+    const limits = timeLimits(settings);
+    const pool = new ConnectionPool(ticker, limits.cells, raw, report);
+    store.subscribe(
+      contained(({ table }) => {
+        pool.retainOnly(new Set([...table.placements.values()].map(({ url }) => url)));
+      }, report),
+    );
+    store.subscribe(contained(({ table }) => resilience.update(table, clock.now()), report));
     const accessLog = new AccessLog({
       write: writeLog,
       enabled: logger.isLevelEnabled("info"),
       today: () => new Date(),
       listeners: events === undefined ? [metrics.requestEnded] : [metrics.requestEnded, events.requestEnded],
+      report: faultReport(logger, "listener-failed"),
     });
     const attempts = new Attempts({ resilience, metrics, clock, random });
     const newRequestId = (): string => randomUUID();
-    const handler = new ProxyHandler({ store, pool, resilience, attempts, accessLog, clock, newRequestId });
-    this.#server = new DataServer({ handler, ticker, clock, raw, reusePort });
+    const handler = new ProxyHandler({
+      store,
+      pool,
+      resilience,
+      attempts,
+      accessLog,
+      dateLine: new DateLine(() => Date.now()),
+      clock,
+      report,
+      newRequestId,
+    });
+    this.#server = new DataServer({ handler, ticker, clock, limits: limits.clients, raw, reusePort });
     this.metrics = metrics;
     this.resilience = resilience;
     this.#pool = pool;
@@ -76,13 +105,13 @@ export class DataPlane {
   }
 
   /**
-   * Finishes the requests under way, for `drainMs` at most, and writes the last lines. Before that, idle connections may
-   * bring one more request for `idleGraceMs`.
+   * Finishes the requests under way, for `drainMs` at most, and writes the last lines. In the first `idleGraceMs` of these,
+   * idle connections may bring one more request.
    *
    * @default idleGraceMs 1000
    */
   async stop(drainMs: number, idleGraceMs = stopGraceMs): Promise<void> {
-    await this.#server.drain(drainMs, idleGraceMs);
+    await this.#server.drain(drainMs - idleGraceMs, idleGraceMs);
     this.#pool.destroy();
     this.#accessLog.flush();
   }
@@ -95,3 +124,27 @@ export class DataPlane {
   }
 }
 // #endregion data-plane
+
+/** Tells of faults in the log. */
+export function faultReport(logger: pino.Logger, event = "router-fault"): FaultReport {
+  return (error) => {
+    try {
+      const cause = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      logger.error({ event, cause });
+    } catch {
+      // Nobody is left to tell.
+    }
+  };
+}
+
+/** The limits that can be set, and the others. */
+function timeLimits(settings: Settings) {
+  const limitMs = (ms: number): number => (ms === 0 ? never : ms);
+  const headTimeoutMs = limitMs(settings.HEAD_TIMEOUT_MS);
+  const bodyIdleTimeoutMs = limitMs(settings.BODY_IDLE_TIMEOUT_MS);
+  const keepAliveTimeoutMs = limitMs(settings.KEEP_ALIVE_TIMEOUT_MS);
+  return {
+    cells: { ...defaultPoolLimits, headTimeoutMs, bodyIdleTimeoutMs },
+    clients: { ...defaultClientLimits, keepAliveTimeoutMs },
+  };
+}

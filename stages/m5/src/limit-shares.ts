@@ -17,7 +17,7 @@ export interface Share {
  * burst and a number of places stay at least 1: a limit smaller than the number of workers is rounded up to it.
  */
 export function shareOf(table: RoutingTable, share: Share): RoutingTable {
-  if (share.of === 1) return table;
+  if (share.of === 1 || !hasLimits(table)) return table;
   const shared = new Map<string, Placement>();
   for (const [name, placement] of table.placements) shared.set(name, sharedPlacement(placement, share));
   const named = ({ name }: Placement): Placement => shared.get(name) as Placement;
@@ -28,6 +28,14 @@ export function shareOf(table: RoutingTable, share: Share): RoutingTable {
   const unlistedKeysLimit = table.unlistedKeysLimit && sharedRate(table.unlistedKeysLimit, share);
   const defaultPlacement = named(table.defaultPlacement);
   return { ...table, defaultPlacement, placements: shared, placementByKey, keyLimits, unlistedKeysLimit };
+}
+
+function hasLimits({ placements, keyLimits, unlistedKeysLimit }: RoutingTable): boolean {
+  if (keyLimits !== undefined || unlistedKeysLimit !== undefined) return true;
+  for (const { rateLimit, concurrencyLimit } of placements.values()) {
+    if (rateLimit !== undefined || concurrencyLimit !== undefined) return true;
+  }
+  return false;
 }
 
 function sharedPlacement(placement: Placement, share: Share): Placement {

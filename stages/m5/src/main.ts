@@ -7,16 +7,17 @@ import pino, { type Logger } from "pino";
 import { Registry } from "prom-client";
 import { AdminServer, sendJson } from "./admin.ts";
 import { systemClock as clock } from "./clock.ts";
-import { DataPlane } from "./data-plane.ts";
+import { DataPlane, faultReport } from "./data-plane.ts";
 import { Events } from "./events.ts";
 import { FileSource } from "./file-source.ts";
 import { HealthChecker } from "./health-checker.ts";
 import { healthProbe } from "./health-probe.ts";
+import { contained, type FaultReport } from "./http1/fault-report.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { SnapshotSource } from "./snapshot-source.ts";
 import { startFault } from "./start-fault.ts";
 import { Supervisor } from "./supervisor.ts";
-import { TableStore } from "./table-store.ts";
+import { type SnapshotListener, TableStore } from "./table-store.ts";
 import { runWorker } from "./worker.ts";
 
 const random = (): number => Math.random();
@@ -26,6 +27,11 @@ const drainMs = 10_000;
 
 /** How long the last lines of the log may take to be written. */
 const logEndMs = 1_000;
+
+/** How long workers may take to end after the signal, before they are ended by force. */
+const workersEndMs = drainMs + 500;
+/** How long the whole stop may take. */
+const stopMs = drainMs + 900;
 
 async function main(): Promise<void> {
   const settings = readSettings(process.env);
@@ -47,11 +53,12 @@ async function main(): Promise<void> {
   if (cluster.isWorker) return runWorker({ settings, logger, writeLog, drainMs, random, exit });
 
   const store = new TableStore();
-  const { events, health, changed, onHealth } = watchers(store, logger);
+  const report = faultReport(logger);
+  const { events, health, changed, onHealth } = watchers(store, logger, report);
   const traffic =
     settings.WORKERS > 1
-      ? manyWorkers(settings, store, logger, changed)
-      : oneProcess(store, logger, writeLog, { events, health, changed });
+      ? manyWorkers(settings, store, logger, report, changed)
+      : oneProcess(settings, store, logger, writeLog, { events, health, changed });
   onHealth(traffic.setUnhealthy);
 
   const source = new FileSource({
@@ -61,10 +68,14 @@ async function main(): Promise<void> {
     clock,
     today: () => new Date(),
   });
-  process.on("SIGHUP", () => {
-    source.reload();
-    traffic.replace();
-  });
+  process.on(
+    "SIGHUP",
+    contained(() => source.reload(), report),
+  );
+  process.on(
+    "SIGHUP",
+    contained(() => traffic.replace(), report),
+  );
   const pushed = snapshotSource(settings, source, store, logger);
   await (pushed ?? source).start();
 
@@ -89,10 +100,7 @@ async function main(): Promise<void> {
   health.start(stopChecks.signal);
 
   let stopping = false;
-  const stop = async (signal: string): Promise<void> => {
-    // Not twice: a wrapper such as npx passes on the Ctrl-C that the terminal has sent already.
-    if (stopping) return;
-    stopping = true;
+  const finish = async (signal: string): Promise<void> => {
     logger.info({ event: "stopping", signal });
     accepting = false;
     stopChecks.abort();
@@ -100,7 +108,14 @@ async function main(): Promise<void> {
     await Promise.all([traffic.stop(), source.close(), pushed?.close()]);
     await admin.close();
     logger.info({ event: "stopped" });
-    await exit();
+  };
+  const stop = (signal: string): void => {
+    // Not twice: a wrapper such as npx passes on the Ctrl-C that the terminal has sent already.
+    if (stopping) return;
+    stopping = true;
+    // Whatever hangs or throws on the way, the process ends in time.
+    void clock.sleep(stopMs).then(() => process.exit(0));
+    void finish(signal).catch(report).then(exit);
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
@@ -125,7 +140,7 @@ interface Traffic {
 }
 
 /** What follows the table beside the traffic, and who hears of changes. */
-function watchers(store: TableStore, logger: Logger) {
+function watchers(store: TableStore, logger: Logger, report: FaultReport) {
   const events = new Events({ clock, today: () => new Date() });
   const changed: Change = (type, placement, to, from) => {
     logger.warn({ event: `${type}-changed`, placement, to, from });
@@ -136,6 +151,7 @@ function watchers(store: TableStore, logger: Logger) {
     clock,
     random,
     probe: healthProbe(),
+    onFault: report,
     onTransition: (placement, to, from) => {
       changed("health", placement, to.kind, from.kind);
       tellUnhealthy(unhealthyPlacements());
@@ -143,11 +159,10 @@ function watchers(store: TableStore, logger: Logger) {
   });
   const unhealthyPlacements = (): string[] =>
     [...(store.current()?.table.placements.keys() ?? [])].filter((name) => !health.isHealthy(name));
-  store.subscribe(({ table, sequence }) => {
-    health.update(table.placements.values());
-    tellUnhealthy(unhealthyPlacements());
-    events.emit({ type: "table", version: table.version, sequence });
-  });
+  const follow = (listener: SnapshotListener): unknown => store.subscribe(contained(listener, report));
+  follow(({ table }) => health.update(table.placements.values()));
+  follow(() => tellUnhealthy(unhealthyPlacements()));
+  follow(({ table, sequence }) => events.emit({ type: "table", version: table.version, sequence }));
   const onHealth = (listener: (placements: readonly string[]) => void): void => {
     tellUnhealthy = listener;
   };
@@ -155,6 +170,7 @@ function watchers(store: TableStore, logger: Logger) {
 }
 
 function oneProcess(
+  settings: Settings,
   store: TableStore,
   logger: Logger,
   writeLog: (lines: string) => void,
@@ -167,6 +183,7 @@ function oneProcess(
     events,
     logger,
     writeLog,
+    settings,
     reusePort: false,
     random,
   });
@@ -179,7 +196,13 @@ function oneProcess(
   };
 }
 
-function manyWorkers(settings: Settings, store: TableStore, logger: Logger, changed: Change): Traffic {
+function manyWorkers(
+  settings: Settings,
+  store: TableStore,
+  logger: Logger,
+  report: FaultReport,
+  changed: Change,
+): Traffic {
   const supervisor = new Supervisor({
     workers: settings.WORKERS,
     host: settings.HOST,
@@ -187,6 +210,7 @@ function manyWorkers(settings: Settings, store: TableStore, logger: Logger, chan
     logger,
     clock,
     random,
+    report,
     onBreaker: (placement, to, from) => changed("breaker", placement, to, from),
   });
   return {
@@ -194,7 +218,7 @@ function manyWorkers(settings: Settings, store: TableStore, logger: Logger, chan
     replace: () => void supervisor.replaceAll(),
     setUnhealthy: (placements) => supervisor.setUnhealthy(placements),
     metrics: () => supervisor.metrics(),
-    stop: () => supervisor.stop(),
+    stop: () => supervisor.stop(workersEndMs),
   };
 }
 

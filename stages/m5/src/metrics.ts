@@ -11,6 +11,9 @@ export interface MetricsOptions {
   readonly guards: () => Iterable<[placement: string, guard: Guard]>;
   readonly isHealthy: (placement: string) => boolean;
   readonly now: () => number;
+  /** This process among the workers of the router, and how late it was at worst of late. */
+  readonly worker?: () => string;
+  readonly eventLoopDelayMs?: () => number;
 }
 
 const breakerValue = { closed: 0, "half-open": 1, open: 2 } as const;
@@ -46,6 +49,23 @@ export class Metrics {
       ({ breaker }) => (breaker === undefined ? undefined : breakerValue[breaker.state(options.now()).kind]),
       "max",
     );
+    this.#eventLoopDelay(options);
+  }
+
+  /** A worker that is starved, by its own code or by its neighbours on the machine, is late for every request. */
+  #eventLoopDelay({ worker = () => "0", eventLoopDelayMs }: MetricsOptions): void {
+    if (eventLoopDelayMs === undefined) return;
+    new Gauge({
+      aggregator: "max",
+      name: "cell_router_event_loop_delay_seconds",
+      help: "How late timers were at worst in the last ten seconds.",
+      labelNames: ["worker"],
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        this.set({ worker: worker() }, eventLoopDelayMs() / 1000);
+      },
+    });
   }
 
   /** All counts as objects, to be added up with those of other workers. */

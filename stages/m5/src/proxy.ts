@@ -5,16 +5,18 @@
 import type { AccessLog, Outcome } from "./access-log.ts";
 import type { AttemptResult } from "./attempt.ts";
 import type { Course } from "./attempt-course.ts";
-import { isClientFault } from "./attempt-results.ts";
+import { isCellFault, isClientFault } from "./attempt-results.ts";
 import type { AttemptedRequest, Attempter, Attempts, AttemptsResult } from "./attempts.ts";
 import type { Clock } from "./clock.ts";
 import type { Permit } from "./concurrency-limit.ts";
 import type { ConnectionPool } from "./connection-pool.ts";
+import type { DateLine } from "./date-line.ts";
 import { DecisionTextCache } from "./decision-texts.ts";
 import { type ErrorCode, problemBody, problemOf } from "./errors.ts";
 import { routingLines, upstreamLines } from "./headers.ts";
 import type { Exchange } from "./http1/exchange.ts";
 import type { ExchangeHandler } from "./http1/exchange-handler.ts";
+import type { FaultReport } from "./http1/fault-report.ts";
 import { Field } from "./http1/field-names.ts";
 import type { FieldSection } from "./http1/field-section.ts";
 import type { Refusal } from "./http1/refusal.ts";
@@ -31,7 +33,9 @@ export interface ProxyDependencies {
   readonly resilience: Resilience;
   readonly attempts: Attempts;
   readonly accessLog: AccessLog;
+  readonly dateLine: DateLine;
   readonly clock: Clock;
+  readonly report: FaultReport;
   /** Makes an id for a request that brought none. */
   readonly newRequestId: () => string;
 }
@@ -42,11 +46,13 @@ const maxStaleConnections = 2;
 type RequestExchange = Exchange<ProxiedRequest>;
 
 export class ProxyHandler implements ExchangeHandler<ProxiedRequest> {
+  readonly report: FaultReport;
   readonly #deps: ProxyDependencies;
   readonly #texts = new DecisionTextCache();
 
   constructor(dependencies: ProxyDependencies) {
     this.#deps = dependencies;
+    this.report = dependencies.report;
   }
 
   onRequest(exchange: RequestExchange): void {
@@ -63,6 +69,15 @@ export class ProxyHandler implements ExchangeHandler<ProxiedRequest> {
 
   onAttemptEnd({ context }: RequestExchange, result: AttemptResult): void {
     context?.onAttemptEnd(result);
+  }
+
+  onThrow(exchange: RequestExchange, context: ProxiedRequest | undefined, error: unknown): void {
+    if (context !== undefined) return context.endByThrow(error);
+    // It threw before there was a request to speak for.
+    this.report(error);
+    const { status, title } = problemOf("router-fault");
+    const lines = "Content-Type: application/problem+json\r\nCache-Control: no-store\r\n";
+    exchange.answer({ status, reason: title, lines, body: problemBody("router-fault", "none") });
   }
 }
 
@@ -89,6 +104,7 @@ class ProxiedRequest implements AttemptedRequest, Attempter {
   /** The router's own lines towards a cell: the same for every attempt. */
   #lines: string | undefined;
   #course: Course | undefined;
+  #logged = false;
   #staleConnections = 0;
   #status = 0;
   #bytesIn = 0;
@@ -119,6 +135,7 @@ class ProxiedRequest implements AttemptedRequest, Attempter {
     if (snapshot === undefined) return this.refuse("no-routing-table");
     const decision = route(snapshot.table, key.routingKey);
     this.#decision = decision;
+    if (this.#exchange.head.maxForwards === 0) return this.#respondAsLast(decision);
 
     const { resilience, attempts } = this.#deps;
     const taken = resilience.tryTake(key.routingKey, decision.placement, this.startedAtMs);
@@ -126,7 +143,8 @@ class ProxiedRequest implements AttemptedRequest, Attempter {
     // Held until the request has ended, whoever serves it: what spills over to others is bounded by this limit too.
     this.#place = resilience.guard(decision.placement).limit.tryAcquire();
     if (this.#place === undefined) return this.refuse("overloaded");
-    attempts.start(this, snapshot.table, decision.placement, this);
+    this.#course = attempts.of(this, snapshot.table, decision.placement, this);
+    this.#course.next();
   }
 
   onEnd(ended: AttemptsResult): void {
@@ -135,20 +153,43 @@ class ProxiedRequest implements AttemptedRequest, Attempter {
     else this.refuse(ended.code, undefined, ended.retryAfterMs);
   }
 
-  /** A fault of the router itself: the client must not wait for it, and the log must show it. */
-  onFault(error: unknown): void {
-    this.#place?.release();
-    this.refuse("router-fault", error instanceof Error ? (error.stack ?? error.message) : String(error));
-  }
   // #endregion serve
 
-  // #region attempt
-  send(course: Course): void {
+  onThrow(error: unknown): void {
+    this.#exchange.contain(error, this);
+  }
+
+  /**
+   * A fault of the router itself, wherever on this request's way it was thrown. Everything is given back; the client must
+   * not wait for it, and the log must show it.
+   */
+  endByThrow(error: unknown): void {
+    this.#place?.release();
+    try {
+      this.#course?.abandon();
+    } finally {
+      if (this.#logged) this.#deps.report(error);
+      else this.#endWith(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    }
+  }
+
+  #endWith(cause: string): void {
     const exchange = this.#exchange;
+    // The exchange may carry the next request already: then this one's answer was whole.
+    const isPresent = exchange.context === this;
+    if (isPresent && !exchange.answered && !exchange.gone) return this.refuse("router-fault", cause);
+    if (isPresent) this.#status = exchange.status;
+    this.#log("complete", "router-fault", cause);
+  }
+
+  // #region attempt
+  send(): void {
+    const exchange = this.#exchange;
+    const course = this.#course;
+    if (course === undefined) return;
     const { head, clientAddress } = exchange;
     const { requestId } = this;
     this.#lines ??= upstreamLines(head, { clientAddress, requestId, rawRoutingKey: this.#rawRoutingKey });
-    this.#course = course;
     this.#staleConnections = 0;
     exchange.attempt(this.#deps.pool.endpoint(course.target.url), this.#lines);
   }
@@ -157,7 +198,8 @@ class ProxiedRequest implements AttemptedRequest, Attempter {
     const { status } = head;
     if (this.#decision === undefined || !this.#course?.passesHead(status)) return undefined;
     this.#status = status;
-    return this.#routingLines(this.#decision);
+    const lines = this.#routingLines(this.#decision);
+    return head.fields.has(Field.date) ? lines : lines + this.#deps.dateLine.text();
   }
 
   onAttemptEnd(result: AttemptResult): void {
@@ -218,9 +260,9 @@ class ProxiedRequest implements AttemptedRequest, Attempter {
     const exchange = this.#exchange;
     const decision = this.#decision;
     const { status, title } = problemOf(code);
-    let lines = "Content-Type: application/problem+json\r\nCache-Control: no-store\r\n";
+    let lines = `${this.#deps.dateLine.text()}Content-Type: application/problem+json\r\nCache-Control: no-store\r\n`;
     lines += decision === undefined ? `X-Request-Id: ${requestId}\r\n` : this.#routingLines(decision);
-    if (code === "method-not-allowed") lines += "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
+    if (code === "method-not-allowed") lines += allowLine;
     if (status === 503 || status === 429) {
       lines += `Retry-After: ${Math.max(1, Math.ceil(retryAfterMs / 1000))}\r\n`;
     }
@@ -228,10 +270,23 @@ class ProxiedRequest implements AttemptedRequest, Attempter {
     exchange.answer({ status, reason: title, lines, body: problemBody(code, requestId) });
     this.#status = exchange.gone ? 0 : status;
     // With a cause it was a cell's failure; without one, the router's own decision.
-    const failed = cause !== undefined && status >= 502;
+    const failed = cause !== undefined && status >= 502 && isCellFault(code);
     this.#log(failed ? "upstream-failed" : "complete", code, cause);
   }
   // #endregion refuse
+
+  /**
+   * This router is the last that an OPTIONS request may reach: it says what it serves itself.
+   * @see https://www.rfc-editor.org/rfc/rfc9110#section-7.6.2
+   */
+  #respondAsLast(decision: RouteDecision): void {
+    const exchange = this.#exchange;
+    const lines = this.#deps.dateLine.text() + allowLine + this.#routingLines(decision);
+    this.#bytesIn = exchange.bytesIn;
+    exchange.answer({ status: 204, reason: "No Content", lines, body: "" });
+    this.#status = exchange.gone ? 0 : 204;
+    this.#log("complete");
+  }
 
   /** What an answer says about the decision, and about what came of it so far. */
   #routingLines(decision: RouteDecision): string {
@@ -245,6 +300,7 @@ class ProxiedRequest implements AttemptedRequest, Attempter {
 
   // One literal with every field in one order: entries of many shapes made each reader of them several times slower.
   #log(outcome: Outcome, code?: string, cause?: string): void {
+    this.#logged = true;
     const decision = this.#decision;
     const placement = decision?.placement;
     const target = this.target ?? placement;
@@ -270,6 +326,8 @@ class ProxiedRequest implements AttemptedRequest, Attempter {
     });
   }
 }
+
+const allowLine = "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
 
 /** Methods whose effect is the same when the cell gets them twice. https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2 */
 const idempotentMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);

@@ -21,9 +21,7 @@ export function readRoutingKey(head: RequestHead): RoutingKeyResult {
   const { fields, method } = head;
   if (method === "TRACE") return refused("method-not-allowed");
   if (method === "CONNECT") return refused("connect-not-supported");
-  if (fields.has(Field.expect) && fields.valueOf(Field.expect)?.toLowerCase() !== "100-continue") {
-    return refused("expectation-failed");
-  }
+  if (head.expectation === "other") return refused("expectation-failed");
   const rawRoutingKey = fields.valueOf(Field.xRoutingKey) ?? "";
   const isRepeated = (fields.repeated & (1 << Field.xRoutingKey)) !== 0;
   if (isRepeated && fields.valuesOf(Field.xRoutingKey).some((other) => other !== rawRoutingKey)) {

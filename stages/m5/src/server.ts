@@ -2,6 +2,7 @@
 // sockets is the business of `http1/`; what happens to a good request, of the handler.
 
 import type { Clock } from "./clock.ts";
+import type { ClientLimits } from "./http1/client-connection.ts";
 import type { ExchangeHandler } from "./http1/exchange-handler.ts";
 import { Listener } from "./http1/listener.ts";
 import type { RawTcp } from "./http1/raw-tcp.ts";
@@ -11,6 +12,7 @@ export interface DataServerDependencies<Context> {
   readonly handler: ExchangeHandler<Context>;
   readonly ticker: Ticker;
   readonly clock: Clock;
+  readonly limits: ClientLimits;
   readonly raw: RawTcp | undefined;
   /** Several processes listen on one port, and the system spreads the connections. */
   readonly reusePort: boolean;
@@ -20,8 +22,8 @@ export class DataServer<Context> {
   readonly #listener: Listener<Context>;
   readonly #reusePort: boolean;
 
-  constructor({ handler, ticker, clock, raw, reusePort }: DataServerDependencies<Context>) {
-    this.#listener = new Listener({ handler, ticker, clock, ...(raw === undefined ? {} : { raw }) });
+  constructor({ handler, ticker, clock, limits, raw, reusePort }: DataServerDependencies<Context>) {
+    this.#listener = new Listener({ handler, ticker, clock, limits, ...(raw === undefined ? {} : { raw }) });
     this.#reusePort = reusePort;
   }
 

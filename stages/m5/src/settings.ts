@@ -14,6 +14,10 @@ export function wholeNumber(min: number, max: number, what = "a whole number") {
 }
 
 export const port = wholeNumber(0, 65_535, "a port");
+const limitMs = z
+  .string()
+  .regex(/^\d{1,9}$/, "expected milliseconds, 0 to turn the limit off")
+  .transform(Number);
 const levels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 
 // #region settings
@@ -32,6 +36,12 @@ const schema = z.object({
    */
   REUSE_PORT: z.stringbool({ error: "expected true or false" }).default(false),
   LOG_LEVEL: z.enum(levels).default("info"),
+  /** From a request's end to the head of its response. A long poll needs more. */
+  HEAD_TIMEOUT_MS: limitMs.default(10_000),
+  /** Silence inside a response's body. A quiet event stream needs more. */
+  BODY_IDLE_TIMEOUT_MS: limitMs.default(30_000),
+  /** An idle client connection; above the 60 s of common load balancers, so that they close first. */
+  KEEP_ALIVE_TIMEOUT_MS: limitMs.default(65_000),
   /** The routing table. Relative paths start at the working directory. */
   ROUTING_FILE: z
     .string()

@@ -1,15 +1,20 @@
-// Runs several workers on one port as one router: starts them, hands them tables and the results of health checks,
-// replaces one that dies and, one at a time, all of them on request. It serves no request itself.
+// Runs several workers on one port as one router: hands them tables and the results of health checks, replaces one that dies or
+// hangs and, one at a time, all of them on request. It serves no request itself. One worker's life is in `worker-process.ts`,
+// one place's in `worker-slot.ts`.
 
-import cluster, { type Worker } from "node:cluster";
+import cluster from "node:cluster";
 import { createServer } from "node:net";
 import type { Logger } from "pino";
-import { nextDelayMs } from "./backoff.ts";
 import type { Clock } from "./clock.ts";
-import { shareOf } from "./limit-shares.ts";
+import { contained, type FaultReport } from "./http1/fault-report.ts";
+import { Ticker } from "./http1/ticker.ts";
+import type { Share } from "./limit-shares.ts";
+import type { RoutingTable } from "./routing-table.ts";
 import type { TableStore } from "./table-store.ts";
 import { send, WorkerCounts } from "./worker-counts.ts";
 import type { FromWorker } from "./worker-messages.ts";
+import { WorkerProcess } from "./worker-process.ts";
+import { WorkerSlot } from "./worker-slot.ts";
 
 export interface SupervisorOptions {
   readonly workers: number;
@@ -19,57 +24,37 @@ export interface SupervisorOptions {
   readonly clock: Clock;
   /** Returns a number in [0, 1). */
   readonly random: () => number;
+  readonly report: FaultReport;
   readonly onBreaker: (placement: string, to: string, from: string) => void;
 }
 
-/** One worker's place: its share of the limits stays with the place when the worker is replaced. */
-interface Slot {
-  readonly index: number;
-  worker: Worker | undefined;
-  /** Workers that come up, and workers that have been replaced and finish their requests. */
-  readonly beside: Set<Worker>;
-  /** Deaths in a row before a worker listened for long enough. */
-  deaths: number;
-  /** The last change of this slot: the next one waits for it, or two workers might end up in one place. */
-  turn: Promise<unknown>;
-}
-
-/** A worker that has lived this long was no false start. */
-const provenAfterMs = 10_000;
-/** A worker that does not listen by then is given up. */
-const startDeadlineMs = 15_000;
-/** Longer than a worker waits for its requests and its clients: one that has not ended by then never will. */
-const endDeadlineMs = 15_000;
-/** The same for one that has been replaced: it has more time. */
-const retiredDeadlineMs = 320_000;
-const restartBackoff = { baseMs: 100, capMs: 10_000 };
 /** How often another free port is looked for, when somebody was faster. */
 const portAttempts = 5;
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
-  readonly #slots: readonly Slot[];
+  readonly #slots: readonly WorkerSlot[];
   readonly #counts: WorkerCounts;
+  readonly #ticker: Ticker;
   readonly #stopping = new AbortController();
   #unhealthy: readonly string[] = [];
   #port = 0;
-  #replacing: Promise<void> = Promise.resolve();
+  #isStarted = false;
+  /** The replacement of all workers that is under way, and whether it was asked for again meanwhile. */
+  #replacing: Promise<void> | undefined;
+  #replacesAgain = false;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
-    this.#counts = new WorkerCounts(options.clock);
-    this.#slots = Array.from({ length: options.workers }, (_, index) => ({
-      index,
-      worker: undefined,
-      beside: new Set(),
-      deaths: 0,
-      turn: Promise.resolve(),
-    }));
+    this.#counts = new WorkerCounts(options.clock, options.report);
+    this.#ticker = new Ticker(options.clock);
+    this.#slots = Array.from({ length: options.workers }, (_, index) => this.#slot(index));
     // Tables hold maps, which JSON does not know. `NONE`: workers share the listening socket itself where `reusePort`
     // is off, so that it outlives each of them and a replaced worker's queue is not lost.
     cluster.schedulingPolicy = cluster.SCHED_NONE;
     cluster.setupPrimary({ serialization: "advanced" });
-    options.store.subscribe(() => this.#everyWorker((worker, slot) => this.#sendTable(slot, worker)));
+    options.store.subscribe(contained(({ table }) => this.#tellEveryone(table), options.report));
+    void this.#ticker.run(this.#stopping.signal);
   }
 
   // #region start
@@ -79,147 +64,105 @@ export class Supervisor {
       // Named to all workers: one that asks for any free port might get another one than the rest.
       this.#port = port === 0 ? await freePort(this.#options.host) : port;
       try {
-        for (const slot of this.#slots) await this.#inTurn(slot, () => this.#fill(slot));
+        for (const slot of this.#slots) await slot.begin();
+        this.#isStarted = true;
         return this.#port;
       } catch (error) {
         // A worker that ended because everything does is no fault.
         if (this.#stopping.signal.aborted) return await new Promise<never>(() => {});
         const isTaken = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
         if (port !== 0 || !isTaken || attempt === portAttempts) throw error;
+        // Those that listen do so at the port that the others cannot have.
+        for (const slot of this.#slots) slot.clear();
       }
     }
   }
 
-  /** Puts a new worker into a slot once it accepts: at no moment is there neither. Returns the old one, which goes on. */
-  async #fill(slot: Slot): Promise<Worker | undefined> {
-    this.#stopping.signal.throwIfAborted();
-    const worker = cluster.fork();
-    // An error of the channel or of a failed start; the exit that follows, or the deadline, is what counts.
-    worker.on("error", () => {});
-    worker.once("exit", (code, signal) => this.#onExit(slot, worker, code, signal));
-    try {
-      await this.#bringUp(slot, worker);
-    } catch (error) {
-      worker.process.kill("SIGKILL");
-      throw error;
-    }
-    // Only now: it may have died meanwhile.
-    const old = slot.worker;
-    slot.worker = worker;
-    return old;
+  #slot(index: number): WorkerSlot {
+    const { logger, clock, random, report } = this.#options;
+    return new WorkerSlot({
+      index,
+      logger,
+      clock,
+      random,
+      report,
+      stopping: this.#stopping.signal,
+      fork: (slot) => this.#fork(slot),
+      start: (forked) => forked.start({ slot: index, port: this.#port, unhealthy: () => this.#unhealthy }),
+      onChange: () => this.#tellEveryone(undefined),
+    });
   }
 
-  async #bringUp(slot: Slot, worker: Worker): Promise<void> {
-    const { clock, onBreaker } = this.#options;
-    this.#counts.add(worker);
-    const done = new AbortController();
-    const listening = new Promise<void>((resolve, reject) => {
-      worker.on("message", (message: FromWorker) => {
-        if (message.type === "listening") resolve();
-        if (message.type === "failed")
-          reject(Object.assign(new Error(message.message), { code: message.code }));
-        if (message.type === "breaker") onBreaker(message.placement, message.to, message.from);
-      });
-      worker.once("exit", (code, signal) =>
-        reject(new Error(`A worker ended with ${signal ?? code} before it listened.`)),
-      );
-      // Asked for when it can hear: what it needs for its first request comes before.
-      worker.once("online", () => {
-        this.#sendTable(slot, worker);
-        send(worker, { type: "unhealthy", placements: this.#unhealthy });
-        send(worker, { type: "listen", port: this.#port });
-      });
-      clock
-        .sleep(startDeadlineMs, done.signal)
-        .then(() => reject(new Error("A worker did not listen in time.")))
-        .catch(() => {});
+  #fork(slot: WorkerSlot): WorkerProcess {
+    const { logger, clock, report, store } = this.#options;
+    const forked = new WorkerProcess({
+      clock,
+      ticker: this.#ticker,
+      report,
+      onMessage: (message) => this.#onMessage(message),
+      onHung: () => logger.error({ event: "worker-hung", slot: slot.index }),
+      onEnd: (code, signal) => slot.onEnd(forked, code, signal),
     });
-    // Told like the others while it comes up: what changes now must not pass it by.
-    slot.beside.add(worker);
-    await listening.finally(() => {
-      slot.beside.delete(worker);
-      done.abort();
-    });
+    this.#counts.add(forked.worker);
+    forked.tell(store.current()?.table, this.#shareOf(slot));
+    return forked;
   }
   // #endregion start
 
   // #region replace
-  /** Replaces all workers, one at a time. A second call waits for the first. Never rejects. */
+  /**
+   * Replaces all workers, one at a time. Asked again meanwhile, however often, it does so once more afterwards. Before all
+   * have started there is nobody to replace: those that come up are new. Never rejects.
+   */
   replaceAll(): Promise<void> {
-    this.#replacing = this.#replacing.then(async () => {
-      let replaced = 0;
-      for (const slot of this.#slots) {
-        if (this.#stopping.signal.aborted) return;
-        try {
-          const old = await this.#inTurn(slot, () => this.#fill(slot));
-          replaced += 1;
-          if (old !== undefined) await this.#retire(slot, old);
-        } catch (error) {
-          // The old one goes on: a new one that cannot start is no reason to lose it.
-          const cause = (error as Error).message;
-          this.#options.logger.error({ event: "worker-not-replaced", slot: slot.index, cause });
-        }
-      }
-      this.#options.logger.info({ event: "workers-replaced", workers: replaced });
+    if (!this.#isStarted) return Promise.resolve();
+    this.#replacesAgain = true;
+    this.#replacing ??= this.#replaceUntilDone().finally(() => {
+      this.#replacing = undefined;
     });
     return this.#replacing;
   }
 
-  /** While the old one finishes its requests, the two of them may let through twice the share of one. */
-  async #retire(slot: Slot, old: Worker): Promise<void> {
-    slot.beside.add(old);
-    send(old, { type: "retire" });
-    const done = new AbortController();
-    const ended = this.#ended(old, retiredDeadlineMs).then(() => {
-      slot.beside.delete(old);
-      done.abort();
-    });
-    // A download that takes minutes does not hold up the replacement of the next worker.
-    await Promise.race([ended, this.#options.clock.sleep(endDeadlineMs, done.signal).catch(() => {})]);
-  }
-
-  #onExit(slot: Slot, worker: Worker, code: number | null, signal: string | null): void {
-    // One that was replaced, told to stop, or never listened has been seen to elsewhere.
-    if (slot.worker !== worker || this.#stopping.signal.aborted) return;
-    slot.worker = undefined;
-    this.#options.logger.error({ event: "worker-died", slot: slot.index, code, signal });
-    void this.#revive(slot);
-  }
-
-  async #revive(slot: Slot): Promise<void> {
-    const { clock, random, logger } = this.#options;
-    const { signal } = this.#stopping;
-    while (!signal.aborted) {
-      const delayMs = nextDelayMs(slot.deaths, random, restartBackoff);
-      slot.deaths += 1;
-      try {
-        await clock.sleep(delayMs, signal);
-        // A replacement may have filled the place meanwhile.
-        await this.#inTurn(slot, async () => slot.worker ?? (await this.#fill(slot)));
-      } catch (error) {
-        if (signal.aborted) return;
-        logger.error({ event: "worker-not-started", slot: slot.index, cause: (error as Error).message });
-        continue;
+  async #replaceUntilDone(): Promise<void> {
+    while (this.#replacesAgain && !this.#stopping.signal.aborted) {
+      this.#replacesAgain = false;
+      let replaced = 0;
+      for (const slot of this.#slots) {
+        if (this.#stopping.signal.aborted) return;
+        try {
+          await slot.replace();
+          replaced += 1;
+        } catch (error) {
+          // The old one goes on: a new one that cannot start is no reason to lose it.
+          const cause = error instanceof Error ? error.message : String(error);
+          this.#options.logger.error({ event: "worker-not-replaced", slot: slot.index, cause });
+        }
       }
-      logger.info({ event: "worker-started", slot: slot.index });
-      const { worker } = slot;
-      await clock.sleep(provenAfterMs, signal).catch(() => {});
-      if (slot.worker === worker) slot.deaths = 0;
-      return;
+      this.#options.logger.info({ event: "workers-replaced", workers: replaced });
     }
-  }
-
-  #inTurn<T>(slot: Slot, task: () => Promise<T>): Promise<T> {
-    const result = slot.turn.then(task);
-    slot.turn = result.catch(() => {});
-    return result;
   }
   // #endregion replace
 
   /** Tells every worker which placements do not pass their health checks. */
   setUnhealthy(placements: readonly string[]): void {
     this.#unhealthy = placements;
-    this.#everyWorker((worker) => send(worker, { type: "unhealthy", placements }));
+    for (const slot of this.#slots)
+      for (const { worker } of slot.everyone()) send(worker, { type: "unhealthy", placements });
+  }
+
+  /** Tells every worker another table, or only its present share where `table` is undefined. */
+  #tellEveryone(table: RoutingTable | undefined): void {
+    for (const slot of this.#slots) for (const each of slot.everyone()) each.tell(table, this.#shareOf(slot));
+  }
+
+  /** Limits are divided among the workers that serve, and the one in `slot`: what a dead one let through, the others do. */
+  #shareOf(slot: WorkerSlot): Share {
+    const sharing = this.#slots.filter((each) => each.current !== undefined || each === slot);
+    return { index: sharing.indexOf(slot), of: sharing.length };
+  }
+
+  #onMessage(message: FromWorker): void {
+    if (message.type === "breaker") this.#options.onBreaker(message.placement, message.to, message.from);
   }
 
   /** The counts of all workers, those that have ended included, in the text format of Prometheus. */
@@ -227,42 +170,16 @@ export class Supervisor {
     return this.#counts.text();
   }
 
-  /** Lets every worker finish its requests, and resolves when all have ended. */
-  async stop(): Promise<void> {
+  /** Lets every worker finish its requests. Resolves when all have ended, in `deadlineMs` or by force. */
+  async stop(deadlineMs: number): Promise<void> {
     this.#stopping.abort();
-    const workers = Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
+    const everyone = this.#slots.flatMap((slot) => [...slot.everyone()]);
     await Promise.all(
-      workers.map((worker) => {
-        const ended = this.#ended(worker);
-        worker.process.kill("SIGTERM");
-        return ended;
+      everyone.map((each) => {
+        each.worker.process.kill("SIGTERM");
+        return each.endsWithin(deadlineMs);
       }),
     );
-  }
-
-  /** Resolves when the worker has ended, by itself or, after the deadline, by force. */
-  async #ended(worker: Worker, deadlineMs = endDeadlineMs): Promise<void> {
-    if (worker.isDead()) return;
-    const done = new AbortController();
-    this.#options.clock
-      .sleep(deadlineMs, done.signal)
-      .then(() => worker.process.kill("SIGKILL"))
-      .catch(() => {});
-    await new Promise<void>((resolve) => worker.once("exit", () => resolve()));
-    done.abort();
-  }
-
-  #sendTable(slot: Slot, worker: Worker): void {
-    const table = this.#options.store.current()?.table;
-    if (table === undefined) return;
-    send(worker, { type: "table", table: shareOf(table, { index: slot.index, of: this.#slots.length }) });
-  }
-
-  #everyWorker(action: (worker: Worker, slot: Slot) => void): void {
-    for (const slot of this.#slots) {
-      if (slot.worker !== undefined) action(slot.worker, slot);
-      for (const worker of slot.beside) action(worker, slot);
-    }
   }
 }
 

@@ -4,6 +4,7 @@
 import type { Worker } from "node:cluster";
 import { AggregatorRegistry } from "prom-client";
 import type { Clock } from "./clock.ts";
+import { contained, type FaultReport } from "./http1/fault-report.ts";
 import type { FromWorker, MetricJson, ToWorker } from "./worker-messages.ts";
 
 /** A worker that is too busy to answer in this time, in milliseconds, is shown as it was. */
@@ -12,6 +13,7 @@ const answerDeadlineMs = 1_000;
 // #region counts
 export class WorkerCounts {
   readonly #clock: Clock;
+  readonly #report: FaultReport;
   readonly #living = new Set<Worker>();
   /** What each living worker said last. */
   readonly #lastSaid = new Map<Worker, readonly MetricJson[]>();
@@ -20,18 +22,20 @@ export class WorkerCounts {
   #adding = false;
   #id = 0;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, report: FaultReport) {
     this.#clock = clock;
+    this.#report = report;
   }
 
   /** Counts `worker` in, until it has said its last or has died. */
   add(worker: Worker): void {
     this.#living.add(worker);
+    const end = contained((json: readonly MetricJson[]) => this.#end(worker, json), this.#report);
     worker.on("message", (message: FromWorker) => {
-      if (message.type === "final-metrics") this.#end(worker, message.json);
+      if (message.type === "final-metrics") end(message.json);
     });
     // One that was killed said nothing at the end: what it said before is the best that is known.
-    worker.once("exit", () => this.#end(worker, this.#lastSaid.get(worker) ?? []));
+    worker.once("exit", () => end(this.#lastSaid.get(worker) ?? []));
   }
 
   /** In the text format of Prometheus. */
@@ -70,19 +74,22 @@ export class WorkerCounts {
     if (!this.#living.delete(worker)) return;
     // A gauge says how things are, and nothing is in flight in a worker that has ended.
     this.#past.push(json.filter(({ type }) => type !== "gauge"));
-    void this.#addUp();
+    this.#addUp().catch(this.#report);
   }
 
   /** So that replacing workers for a year does not fill the memory. */
   async #addUp(): Promise<void> {
     if (this.#adding) return;
     this.#adding = true;
-    while (this.#past.length > 1) {
-      const [first = [], second = []] = this.#past;
-      const sum = await AggregatorRegistry.aggregate([first, second]).getMetricsAsJSON();
-      this.#past.splice(0, 2, sum);
+    try {
+      while (this.#past.length > 1) {
+        const [first = [], second = []] = this.#past;
+        const sum = await AggregatorRegistry.aggregate([first, second]).getMetricsAsJSON();
+        this.#past.splice(0, 2, sum);
+      }
+    } finally {
+      this.#adding = false;
     }
-    this.#adding = false;
   }
 }
 // #endregion counts

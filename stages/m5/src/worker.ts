@@ -3,7 +3,11 @@
 
 import cluster from "node:cluster";
 import type pino from "pino";
-import { DataPlane } from "./data-plane.ts";
+import { systemClock as clock } from "./clock.ts";
+import { DataPlane, faultReport } from "./data-plane.ts";
+import { contained } from "./http1/fault-report.ts";
+import { shareOf } from "./limit-shares.ts";
+import type { RoutingTable } from "./routing-table.ts";
 import type { Settings } from "./settings.ts";
 import { TableStore } from "./table-store.ts";
 import type { FromWorker, ToWorker } from "./worker-messages.ts";
@@ -23,11 +27,16 @@ export interface WorkerOptions {
 const retireGraceMs = 3_000;
 /** How long its requests may still take: nothing waits for it, and the longest upload may take as long. */
 const retireDrainMs = 300_000;
+/** How long the last counts may take to reach a supervisor, which may be paused. */
+const lastWordsMs = 250;
 
 // #region worker
 export function runWorker({ settings, logger, writeLog, drainMs, random, exit }: WorkerOptions): void {
+  const report = faultReport(logger);
   const store = new TableStore();
+  let table: RoutingTable | undefined;
   let unhealthy: ReadonlySet<string> = new Set();
+  let slot = "none";
   const tell = (message: FromWorker): void => {
     // A supervisor that is gone is noticed below; without a callback, saying something to it would be an error.
     if (process.connected) process.send?.(message, () => {});
@@ -38,42 +47,63 @@ export function runWorker({ settings, logger, writeLog, drainMs, random, exit }:
     onBreaker: (placement, to, from) => tell({ type: "breaker", placement, to: to.kind, from: from.kind }),
     logger,
     writeLog,
+    settings,
+    worker: () => slot,
     reusePort: settings.REUSE_PORT,
     random,
   });
 
   let stopping = false;
-  const stop = async (deadlineMs: number, idleGraceMs?: number): Promise<void> => {
+  const finish = async (deadlineMs: number, idleGraceMs?: number): Promise<void> => {
     if (stopping) return plane.hurry(deadlineMs);
     stopping = true;
-    await plane.stop(deadlineMs, idleGraceMs);
-    const json = await plane.metrics.json();
-    if (process.connected)
-      await new Promise((resolve) => process.send?.({ type: "final-metrics", json }, resolve));
-    await exit();
+    try {
+      await plane.stop(deadlineMs, idleGraceMs);
+      const json = await plane.metrics.json();
+      const said = new Promise<void>((resolve) => {
+        if (process.connected) process.send?.({ type: "final-metrics", json }, () => resolve());
+        else resolve();
+      });
+      await Promise.race([said, clock.sleep(lastWordsMs)]);
+    } finally {
+      await exit();
+    }
   };
-  process.on("message", (message: ToWorker) => {
+  const stop = (deadlineMs: number, idleGraceMs?: number): void =>
+    void finish(deadlineMs, idleGraceMs).catch(report);
+
+  const onMessage = (message: ToWorker): void => {
     switch (message.type) {
-      case "table":
-        return void store.swap(message.table);
+      case "table": {
+        table = message.table ?? table;
+        const mine = table && shareOf(table, message.share);
+        // First: whatever follows from this table, the next one may come.
+        tell({ type: "applied" });
+        if (mine !== undefined && mine !== store.current()?.table) store.swap(mine);
+        return;
+      }
       case "unhealthy":
         unhealthy = new Set(message.placements);
         return;
       case "listen":
+        slot = String(message.slot);
         plane.listen(message.port, settings.HOST).then(
           () => tell({ type: "listening" }),
           ({ code = "", message: words }) => tell({ type: "failed", code, message: words }),
         );
         return;
+      case "beat":
+        return tell({ type: "alive" });
       case "retire":
-        return void stop(retireDrainMs, retireGraceMs);
+        return stop(retireDrainMs, retireGraceMs);
       case "metrics":
-        void plane.metrics.json().then((json) => tell({ type: "metrics", id: message.id, json }));
+        plane.metrics.json().then((json) => tell({ type: "metrics", id: message.id, json }), report);
         return;
       default:
         message satisfies never;
     }
-  });
+  };
+  process.on("message", contained(onMessage, report));
 
   process.on("SIGTERM", () => stop(drainMs));
   // Ctrl-C reaches the whole group; it is the supervisor that says when to stop.

@@ -19,6 +19,10 @@ const routed: AccessEntry = {
   upstream: "http://127.0.0.1:9001",
 };
 
+const unexpected = (error: unknown): never => {
+  throw error;
+};
+
 function logOf(entries: readonly AccessEntry[], times: readonly number[] = []): string[] {
   let text = "";
   let at = 0;
@@ -29,6 +33,7 @@ function logOf(entries: readonly AccessEntry[], times: readonly number[] = []): 
     enabled: true,
     today: () => new Date(times[at++] ?? 0),
     listeners: [],
+    report: unexpected,
   });
   for (const each of entries) log.record(each);
   log.flush();
@@ -93,6 +98,7 @@ describe("the access log", () => {
       write: (lines: string) => written.push(lines),
       today: () => new Date(0),
       listeners: [(each: AccessEntry) => heard.push(each)],
+      report: unexpected,
     };
     const log = new AccessLog({ ...options, enabled: true });
     log.record(entry);
@@ -104,5 +110,25 @@ describe("the access log", () => {
     silent.record(entry);
     silent.flush();
     expect([written.length, heard.length]).toEqual([1, 2]);
+  });
+
+  test("hurts nobody when it cannot tell: the fault is reported, and whoever else listens hears of the request", () => {
+    const faults: string[] = [];
+    const heard: AccessEntry[] = [];
+    const planted = (what: string) => (): never => {
+      throw new Error(what);
+    };
+    const log = new AccessLog({
+      write: planted("write"),
+      enabled: true,
+      today: () => (heard.length === 0 ? new Date(0) : planted("time")()),
+      listeners: [planted("first"), (each) => heard.push(each), planted("last")],
+      report: (error) => faults.push((error as Error).message),
+    });
+    log.record(entry);
+    log.flush();
+    log.record(entry);
+    expect(heard).toEqual([entry, entry]);
+    expect(faults).toEqual(["first", "last", "write", "time", "first", "last"]);
   });
 });

@@ -92,6 +92,24 @@ describe.each([
       expect(answers).toEqual(["<>", "<one>", "<>", "<>", "<two>"]);
     });
 
+    test("answers any number of requests that come at once, one after the other", async () => {
+      await using world = await open(
+        async (connection) => {
+          for (;;) await connection.write(ok((await connection.readRequest()).target));
+        },
+        { raw },
+      );
+      const count = 6_000;
+      const requests = Array.from({ length: count }, (_, n) => get("", `GET /${n} HTTP/1.1`)).join("");
+      const sending = world.client.write(requests);
+      for (let n = 0; n < count; n++) {
+        const response = await world.client.readResponse();
+        if (response.text() !== `/${n}`) expect(response.text()).toBe(`/${n}`);
+      }
+      await sending;
+      expect(world.cell.connections).toHaveLength(1);
+    });
+
     test("loses nothing of a large body in either direction, and makes a fast writer wait", async () => {
       const size = 24_000_000;
       const body = Buffer.alloc(size, "0123456789abcdef");
@@ -174,6 +192,48 @@ describe.each([
         const response = await world.client.request(get());
         expect([response.interim.length, response.text() === body]).toEqual([100, true]);
       }
+    });
+  });
+
+  describe("with interim answers without end", () => {
+    /** Sends interim heads until nobody takes them any more. */
+    const flood =
+      (head: string, sent: { bytes: number }): ConnectionScript =>
+      async (connection) => {
+        await connection.readRequest();
+        while (await connection.write(head)) sent.bytes += head.length;
+      };
+
+    test.each([
+      ["small heads", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"],
+      ["large heads", `HTTP/1.1 103 Early Hints\r\nLink: <${"a".repeat(15_000)}>\r\n\r\n`],
+      ["heads that go no further", "HTTP/1.1 100 Continue\r\n\r\n"],
+    ])("gives the cell up after 64 KiB of them: %s", async (_, head) => {
+      const sent = { bytes: 0 };
+      await using world = await open(flood(head, sent), { raw });
+      const text = (await everythingSaid(world.client)).toString("latin1");
+      expect(text.length).toBeLessThan(70_000);
+      expect(text).toMatch(/HTTP\/1\.1 502 [\s\S]*upstream-broken$/);
+      expect(world.router.results).toMatchObject([
+        { code: "upstream-broken", cause: "interim responses too large", headSent: false },
+      ]);
+      await eventually(() => world.cell.connections[0]?.closed, { what: "the cell is told" });
+    });
+
+    /** Everything up to the end of the connection, which the request asks for. */
+    async function everythingSaid(client: RawClient): Promise<Buffer> {
+      await client.write(get("Connection: close\r\n"));
+      return client.reader.toEnd();
+    }
+
+    test("passes as many as fit, and the answer behind them", async () => {
+      const hint = `HTTP/1.1 103 Early Hints\r\nLink: <${"a".repeat(9_960)}>\r\n\r\n`;
+      await using world = await open(answerAll(hint.repeat(6) + ok()), { raw });
+      for (let n = 0; n < 3; n++) {
+        const response = await world.client.request(get());
+        expect([response.status, response.text()]).toEqual([200, "ok"]);
+      }
+      expect(world.cell.connections).toHaveLength(1);
     });
   });
 
@@ -314,9 +374,9 @@ describe.each([
         await eventually(() => world.cell.connections[0]?.receivedBytes, {
           what: "the cell has the request",
         });
-        world.router.pass(limitMs);
+        world.router.pass(limitMs - 1);
         expect(world.router.results).toEqual([]);
-        world.router.pass(300);
+        world.router.pass(1);
       }
       const response = await world.client.readResponse();
       expect([response.status, response.text()]).toEqual([502, code]);
@@ -364,6 +424,53 @@ describe.each([
         what: "the connection to the cell is closed",
       });
       expect(world.router.results).toEqual([{ kind: "client-aborted" }]);
+    });
+
+    test("tells the cell when the client leaves while another of its requests waits, which is never begun", async () => {
+      await using world = await open(async (connection) => void (await connection.untilClosed()), { raw });
+      await world.client.write(get() + get("", "GET /second HTTP/1.1"));
+      await eventually(async () => (await world.cell.requestsSeen()).length === 1, {
+        what: "it is under way",
+      });
+      world.client.reset();
+      await eventually(() => world.cell.connections[0]?.closed, { what: "the cell is told" });
+      expect(world.router.results).toEqual([{ kind: "client-aborted" }]);
+      expect((await world.cell.requestsSeen()).map(({ target }) => target)).toEqual(["/"]);
+      expect(world.router.listener.connectionCount).toBe(0);
+    });
+
+    test("begins no request of a client that was gone when the last one's answer was written", async () => {
+      let release = (): void => {};
+      const released = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      await using world = await open(
+        async (connection) => {
+          await connection.readRequest();
+          await released;
+          for (;;) {
+            await connection.write(ok());
+            await connection.readRequest();
+          }
+        },
+        { raw },
+      );
+      // So much waits that the socket is not read, and nobody can know that the client has left.
+      const waiting = get("", "GET /waits HTTP/1.1").repeat(8_000);
+      void world.client.write(get() + waiting).catch(() => {});
+      await eventually(async () => (await world.cell.requestsSeen()).length === 1, {
+        what: "it is under way",
+      });
+      await eventually(() => world.client.unsentBytes === 0, { what: "the system has everything" });
+      world.client.reset();
+      release();
+      await eventually(() => world.router.listener.connectionCount === 0, { what: "the connection is gone" });
+      const seen = (await world.cell.requestsSeen()).map(({ target }) => target);
+      expect(seen.length).toBeLessThanOrEqual(2);
+      const endpoint = world.router.pool.endpoint(world.cell.url);
+      await eventually(() => endpoint.connectionCount === endpoint.idleCount, { what: "nothing is in use" });
+      await using next = await RawClient.connect(world.router.url);
+      expect((await next.request(get())).status, "no connection in the pool is dead").toBe(200);
     });
 
     test("never uses a connection again whose cell answered before the request's end", async () => {
@@ -466,7 +573,8 @@ describe.each([
       expect(await world.client.untilClosed()).toBe("closed");
     });
 
-    test("ends a body that stands still, and tells the cell", async () => {
+    // m1 to m4 bear it too: a phone in a tunnel sends nothing for a while and then goes on.
+    test("bears an upload that pauses, and ends one that never goes on; then the cell is told", async () => {
       await using world = await open(
         async (connection) => {
           await connection.readHead();
@@ -481,7 +589,7 @@ describe.each([
       await eventually(async () => (await bodies(world.cell))[0] === "start", {
         what: "the cell has the start",
       });
-      world.router.pass(29_000);
+      world.router.pass(299_000);
       expect(world.router.results).toEqual([]);
       world.router.pass(2_000);
       expect((await world.client.readResponse({ method: "POST" })).text()).toBe("request-timeout");

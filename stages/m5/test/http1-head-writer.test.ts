@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Field } from "../src/http1/field-names.ts";
-import { appended, downstreamHead, upstreamHead } from "../src/http1/head-writer.ts";
+import { FieldSection } from "../src/http1/field-section.ts";
+import { appended, downstreamHead, passedTrailers, upstreamHead } from "../src/http1/head-writer.ts";
 import { RequestHead } from "../src/http1/request-head.ts";
 import { ResponseHead } from "../src/http1/response-head.ts";
 
@@ -48,6 +49,57 @@ describe("the head for the cell", () => {
     expect(upstreamHead(head, "")).toBe("POST / HTTP/1.1\r\nContent-Length: 3\r\nKept: 1\r\n\r\n");
   });
 
+  // A CGI or WSGI cell sees one name, HTTP_X_ROUTING_KEY, for all of these, and cannot tell which is the router's.
+  test.each([
+    "X_Routing_Key",
+    "x_routing-key",
+    "X-ROUTING_KEY",
+    "X_Forwarded_For",
+    "x-forwarded_host",
+    "X_Forwarded_Proto",
+    "X_Request_Id",
+    "X_Routed_To",
+    "X_Route_Reason",
+  ])("keeps no %s: a cell could take it for the router's own field", (name) => {
+    const head = request(`GET / HTTP/1.1\r\nHost: a\r\n${name}: visa\r\nKept: 1\r\n\r\n`);
+    expect(upstreamHead(head, "")).toBe("GET / HTTP/1.1\r\nKept: 1\r\n\r\n");
+  });
+
+  test("keeps other names with underscores", () => {
+    const lines =
+      "X_Routing_Keys: 1\r\nX_Custom: 1\r\nContent_Type: a\r\nX_Retry_Count: 1\r\nX__Routing_Key: 1\r\n";
+    const head = request(`GET / HTTP/1.1\r\nHost: a\r\n${lines}\r\n`);
+    expect(upstreamHead(head, "")).toBe(`GET / HTTP/1.1\r\n${lines}\r\n`);
+  });
+
+  test.each([
+    ["5", "4"],
+    ["1", "0"],
+    ["007", "6"],
+    ["99999999999999999999", `${Number.MAX_SAFE_INTEGER - 1}`],
+  ])("counts Max-Forwards of OPTIONS down: %s is %s", (came, goes) => {
+    const head = request(`OPTIONS / HTTP/1.1\r\nHost: a\r\nmax-forwards: ${came}\r\nKept: 1\r\n\r\n`);
+    expect(upstreamHead(head, "")).toBe(`OPTIONS / HTTP/1.1\r\nMax-Forwards: ${goes}\r\nKept: 1\r\n\r\n`);
+  });
+
+  test.each(["GET", "OPTIONS"])("leaves every other Max-Forwards of %s alone", (method) => {
+    const others = [
+      "Max-Forwards: x\r\n",
+      "Max-Forwards:\r\n",
+      "Max-Forwards: 1\r\nMax-Forwards: 1\r\n",
+      "Max-Forwards: -1\r\n",
+    ];
+    for (const lines of method === "GET"
+      ? [...others, "Max-Forwards: 5\r\n", "Max-Forwards: 0\r\n"]
+      : others) {
+      const head = request(`${method} / HTTP/1.1\r\nHost: a\r\n${lines}\r\n`);
+      expect([head.maxForwards, upstreamHead(head, "")]).toEqual([
+        undefined,
+        `${method} / HTTP/1.1\r\n${lines}\r\n`,
+      ]);
+    }
+  });
+
   test("is HTTP/1.1 in origin form, whatever came", () => {
     expect(upstreamHead(request("GET / HTTP/1.0\r\n\r\n"), "")).toBe("GET / HTTP/1.1\r\n\r\n");
     const head = request("GET http://b?q HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -66,6 +118,35 @@ describe("the head for the cell", () => {
     expect(appended(fields, Field.xForwardedFor, "4")).toBe("1, 2, 3, 4");
     expect(appended(fields, Field.via, "1.0 cell-router")).toBe("1.0 cell-router");
     expect(appended(fields, Field.te, "x")).toBe("x");
+  });
+});
+
+describe("trailers", () => {
+  test("bring nothing that the router vouches for, under no spelling", () => {
+    const section = new FieldSection();
+    const text = "X-Routing-Key: visa\r\nX_Routing_Key: visa\r\nX_Request_Id: 1\r\nKept: 1\r\n\r\n";
+    expect(section.parse(Buffer.from(text, "latin1"), 0, 0)).toBeUndefined();
+    section.text = text;
+    expect(passedTrailers(section, { close: false, keepAlive: false, nominated: [] })).toBe("Kept: 1\r\n");
+  });
+});
+
+describe("what a client expects", () => {
+  test.each<[string, "none" | "continue" | "other"]>([
+    ["", "none"],
+    ["Expect:\r\n", "none"],
+    ["Expect: ,\r\n", "none"],
+    ["Expect: 100-continue\r\n", "continue"],
+    ["expect: 100-Continue , 100-CONTINUE\r\n", "continue"],
+    ["Expect: 100-continue\r\nExpect: 100-continue\r\n", "continue"],
+    ["Expect: 200-ok\r\n", "other"],
+    ["Expect: 100-continue, 200-ok\r\n", "other"],
+    ["Expect: 100-continue\r\nExpect: x\r\n", "other"],
+    ["Expect: 100-continue;q=1\r\n", "other"],
+    ["Expect: 100-continue x\r\n", "other"],
+  ])("%j is %s, and nothing in HTTP/1.0", (lines, expectation) => {
+    expect(request(`POST / HTTP/1.1\r\nHost: a\r\n${lines}\r\n`).expectation).toBe(expectation);
+    expect(request(`POST / HTTP/1.0\r\nHost: a\r\n${lines}\r\n`).expectation).toBe("none");
   });
 });
 
@@ -94,6 +175,26 @@ describe("the head for the client", () => {
       "HTTP/1.1 200 OK\r\n\r\n",
     );
     expect(downstreamHead(response("HTTP/1.1 404\r\n\r\n"), "until-close", "")).toBe("HTTP/1.1 404 \r\n\r\n");
+  });
+
+  test("keeps its Date, which no hop may name away", () => {
+    const date = "Date: Tue, 29 Nov 2025 12:00:00 GMT\r\n";
+    const head = response(`HTTP/1.1 200 OK\r\nConnection: close, Date\r\n${date}Content-Length: 0\r\n\r\n`);
+    expect(downstreamHead(head, "as-came", "")).toBe(`HTTP/1.1 200 OK\r\n${date}Content-Length: 0\r\n\r\n`);
+  });
+
+  test("is not spoken for by an interim response either", () => {
+    const own = [
+      "X-Request-Id",
+      "X-Routed-To",
+      "X-Route-Reason",
+      "X-Failover-From",
+      "X-Failover-Reason",
+      "X-Retry-Count",
+    ];
+    const lines = own.map((name) => `${name}: forged\r\n`).join("");
+    const head = response(`HTTP/1.1 103 Early Hints\r\n${lines}Link: </a>\r\n\r\n`);
+    expect(downstreamHead(head, "as-came", "")).toBe("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
   });
 
   test("states the framing that the client gets", () => {

@@ -2,13 +2,14 @@
 // the test moves it.
 
 import { ConnectionPool, defaultPoolLimits, type PoolLimits } from "../src/connection-pool.ts";
+import { type ClientLimits, defaultClientLimits } from "../src/http1/client-connection.ts";
 import type { Exchange } from "../src/http1/exchange.ts";
 import type { AttemptResult, ExchangeHandler } from "../src/http1/exchange-handler.ts";
 import { Listener } from "../src/http1/listener.ts";
 import { RawTcp } from "../src/http1/raw-tcp.ts";
 import type { Refusal } from "../src/http1/refusal.ts";
 import type { ResponseHead } from "../src/http1/response-head.ts";
-import { Ticker } from "../src/http1/ticker.ts";
+import { Ticker, tickMs } from "../src/http1/ticker.ts";
 
 export interface Context {
   attempts: number;
@@ -27,12 +28,16 @@ export interface Decisions {
 
 export interface TestRouterOptions extends Decisions {
   readonly limits?: Partial<PoolLimits>;
-  /** Whether sockets are used raw. */
-  readonly raw: boolean;
+  readonly clientLimits?: Partial<ClientLimits>;
+  /** Whether sockets are used raw, or what stands in for the raw interface. */
+  readonly raw: boolean | RawTcp;
 }
 
 export class TestRouter implements ExchangeHandler<Context>, AsyncDisposable {
   readonly results: AttemptResult[] = [];
+  /** What was thrown, on behalf of a request or of none. */
+  readonly faults: unknown[] = [];
+  readonly report = (error: unknown): void => void this.faults.push(error);
   readonly refusals: Refusal[] = [];
   /** What the head of each refused request said. */
   readonly refused: { readonly method: string; readonly path: string; readonly fields: number }[] = [];
@@ -49,9 +54,15 @@ export class TestRouter implements ExchangeHandler<Context>, AsyncDisposable {
     this.#decisions = options;
     const clock = { now: () => this.#nowMs, sleep: () => new Promise<void>(() => {}) };
     this.#ticker = new Ticker(clock);
-    const raw = options.raw ? RawTcp.load() : undefined;
-    this.pool = new ConnectionPool(this.#ticker, { ...defaultPoolLimits, ...options.limits }, raw);
-    this.listener = new Listener({ handler: this, ticker: this.#ticker, clock, ...(raw && { raw }) });
+    const raw = options.raw === true ? RawTcp.load() : options.raw || undefined;
+    this.pool = new ConnectionPool(
+      this.#ticker,
+      { ...defaultPoolLimits, ...options.limits },
+      raw,
+      this.report,
+    );
+    const limits = { ...defaultClientLimits, ...options.clientLimits };
+    this.listener = new Listener({ handler: this, ticker: this.#ticker, clock, limits, ...(raw && { raw }) });
   }
 
   static async start(endpointUrl: string, options: TestRouterOptions): Promise<TestRouter> {
@@ -60,9 +71,13 @@ export class TestRouter implements ExchangeHandler<Context>, AsyncDisposable {
     return router;
   }
 
-  /** Lets `ms` pass, and what is due happen. */
-  pass(ms: number): void {
-    this.#nowMs += ms;
+  /** Lets `ms` pass in one go or, as in a process that runs, tick by tick; then what is due happens. */
+  pass(ms: number, inOneGo = false): void {
+    for (let leftMs = ms; leftMs > 0; leftMs -= tickMs) {
+      this.#nowMs += inOneGo ? ms : Math.min(leftMs, tickMs);
+      if (inOneGo) leftMs = 0;
+      this.#ticker.tick();
+    }
     this.#ticker.tick();
   }
 
@@ -97,6 +112,11 @@ export class TestRouter implements ExchangeHandler<Context>, AsyncDisposable {
     const { onFailure } = this.#decisions;
     if (onFailure !== undefined) onFailure(exchange, result, this);
     else answer(exchange, 502, result.kind === "failed" ? result.code : result.kind);
+  }
+
+  onThrow(exchange: TestExchange, context: Context | undefined, error: unknown): void {
+    this.report(error);
+    if (context === exchange.context) answer(exchange, 500, "fault");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -6,11 +6,13 @@ import { readFile, writeFile } from "node:fs/promises";
 import { Agent, get } from "node:http";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { startCell } from "../../../shared/cells/cell.ts";
 import { type Cluster, type ClusterOptions, startCluster } from "../../../shared/testkit/cluster.ts";
 import { eventually } from "../../../shared/testkit/eventually.ts";
 import { failOnLeaks } from "../../../shared/testkit/leak-check.ts";
 import { withDescendants } from "../../../shared/testkit/process-by-port.ts";
-import { RawClient } from "../../../shared/testkit/raw-client.ts";
+import { RawClient, sendRaw } from "../../../shared/testkit/raw-client.ts";
+import { type RouterProcess, spawnRouter } from "../../../shared/testkit/router-process.ts";
 
 failOnLeaks();
 
@@ -115,6 +117,24 @@ describe("SIGHUP", () => {
     expect(await countedBy(cluster)).toBe(load.answers);
   });
 
+  test("that comes many times at once loses no request either", patient, async () => {
+    await using cluster = await startWorkers();
+    const load = new Load(cluster.url);
+    await eventually(() => load.answers > 100, { what: "the load is on", deadlineMs });
+    const replaced = () => cluster.router.logs().filter(({ event }) => event === "workers-replaced").length;
+    for (let n = 1; n <= 40; n++) {
+      cluster.router.signal("SIGHUP");
+      const answers = load.answers;
+      await eventually(() => load.answers > answers, { what: "an answer in between", deadlineMs });
+    }
+    await eventually(() => replaced() > 0, { what: "the workers are replaced", deadlineMs });
+    await roll(cluster);
+    await load.stop();
+    expect(load.failures).toEqual([]);
+    await eventually(() => workersOf(cluster).length === 2, { what: "two workers are left", deadlineMs });
+    expect(await countedBy(cluster)).toBe(load.answers);
+  });
+
   test("tells an idle client on its next answer that the connection ends", patient, async () => {
     await using cluster = await startWorkers();
     await using client = await RawClient.connect(cluster.url);
@@ -166,6 +186,106 @@ describe("a worker that dies", () => {
     const started = () => cluster.router.logs().filter(({ event }) => event === "worker-started").length;
     await eventually(() => started() === 2, { what: "both workers are back", deadlineMs });
     await cluster.expectServedBy("acme", "tier1");
+  });
+});
+
+describe("a worker that hangs", () => {
+  test("is noticed and replaced, and the other one goes on", patient, async () => {
+    await using cluster = await startWorkers();
+    const [hung = 0, other = 0] = workersOf(cluster);
+    process.kill(hung, "SIGSTOP");
+    await cluster.router.waitForLog(({ event }) => event === "worker-hung", deadlineMs);
+    await cluster.router.waitForLog(({ event }) => event === "worker-started", deadlineMs);
+    await untilGone([hung]);
+    const now = workersOf(cluster);
+    expect([now.length, now.includes(other)]).toEqual([2, true]);
+    for (let n = 0; n < 10; n++) await cluster.expectServedBy("acme", "tier1");
+  });
+
+  test("is no reason for a stop to take longer than it may", patient, async () => {
+    await using cluster = await startWorkers();
+    const workers = workersOf(cluster);
+    for (const pid of workers) process.kill(pid, "SIGSTOP");
+    const startedAt = performance.now();
+    cluster.router.signal("SIGTERM");
+    expect(await cluster.router.exited(deadlineMs)).toEqual(gone);
+    expect(performance.now() - startedAt).toBeLessThan(15_000);
+    await untilGone(workers);
+  });
+});
+
+describe("a start", () => {
+  /** Resolves once the process has a handler for the signal: before, it would end by it. */
+  async function catches(pid: number, signal: number): Promise<void> {
+    await eventually(
+      async () => {
+        const [, caught = "0"] =
+          /^SigCgt:\s+(\w+)/m.exec(await readFile(`/proc/${pid}/status`, "utf8")) ?? [];
+        return (BigInt(`0x${caught}`) >> BigInt(signal - 1)) & 1n;
+      },
+      { what: `${pid} handles signal ${signal}`, deadlineMs, everyMs: 1 },
+    );
+  }
+
+  const ready = ({ ready }: RouterProcess) => ready["url"] !== undefined;
+
+  test.skipIf(process.platform !== "linux")(
+    "is not disturbed by a reload that comes too early: it leaves two workers, and both follow the table",
+    patient,
+    async () => {
+      await using cell = await startCell({ name: "cell" });
+      const routing = (version: string, keys: object) => ({
+        version,
+        defaultPlacement: "tier3",
+        routingTable: keys,
+        placements: {
+          tier1: { kind: "tier", url: cell.url },
+          tier3: { kind: "tier", url: "http://127.0.0.1:1" },
+        },
+      });
+      await using router = await spawnRouter({
+        stage: "m5",
+        routing: routing("1", {}),
+        env: { WORKERS: "2" },
+      });
+      await catches(router.pid, 1);
+      await eventually(
+        () => {
+          router.signal("SIGHUP");
+          return ready(router);
+        },
+        { what: "the router is ready", deadlineMs, everyMs: 10 },
+      );
+      const serving = () => withDescendants(router.pid).filter((pid) => pid !== router.pid);
+      await eventually(() => serving().length === 2, { what: "there are two workers", deadlineMs });
+      await writeFile(
+        join(router.directory, "routing.json"),
+        JSON.stringify(routing("2", { acme: "tier1" })),
+      );
+      await router.waitForLog(({ version }) => version === "2", deadlineMs);
+      for (let n = 0; n < 20; n++) {
+        await eventually(async () => (await sendRaw(router.url, request())).status === 200, {
+          what: "every worker has the table",
+          deadlineMs,
+        });
+      }
+    },
+  );
+
+  test("goes on when a worker is killed while it comes up", patient, async () => {
+    await using router = await spawnRouter({ stage: "m5", env: { WORKERS: "2" } });
+    const children = () => withDescendants(router.pid).filter((pid) => pid !== router.pid);
+    for (let n = 0; n < 3; n++) {
+      const killed = await eventually(() => children()[0], {
+        what: "a worker comes up",
+        deadlineMs,
+        everyMs: 1,
+      });
+      process.kill(killed, "SIGKILL");
+      await untilGone([killed]);
+    }
+    await eventually(() => ready(router), { what: "the router is ready", deadlineMs });
+    expect(children()).toHaveLength(2);
   });
 });
 

@@ -1,6 +1,7 @@
 // Stands in for the stage's `connection-pool.ts` while your `IdleConnections` serves real traffic: it is the stage's file, with
 // your class in the place of its list. What `reusable` asks, the stage has asked before it gives a connection back.
 
+import type { FaultReport } from "../../../../stages/m5/src/http1/fault-report.ts";
 import type { RawTcp } from "../../../../stages/m5/src/http1/raw-tcp.ts";
 import type { Ticker } from "../../../../stages/m5/src/http1/ticker.ts";
 import {
@@ -29,6 +30,7 @@ export const defaultPoolLimits: PoolLimits = {
   connectTimeoutMs: 5_000,
   headTimeoutMs: 10_000,
   bodyIdleTimeoutMs: 30_000,
+  stalledTimeoutMs: 20_000,
   keepAliveTimeoutMs: 4_000,
   maxIdle: 256,
 };
@@ -42,11 +44,12 @@ export class Endpoint {
   readonly #ticker: Ticker;
   readonly #limits: PoolLimits;
   readonly #raw: RawTcp | undefined;
+  readonly #report: FaultReport;
   readonly #idle: IdleConnections<UpstreamConnection>;
   readonly #all = new Set<UpstreamConnection>();
 
   /** @throws TypeError when `url` is no URL */
-  constructor(url: string, ticker: Ticker, limits: PoolLimits, raw?: RawTcp) {
+  constructor(url: string, ticker: Ticker, limits: PoolLimits, raw: RawTcp | undefined, report: FaultReport) {
     const { host, hostname, port } = new URL(url);
     this.url = url;
     this.hostLine = `Host: ${host}\r\n`;
@@ -55,6 +58,7 @@ export class Endpoint {
     this.#ticker = ticker;
     this.#limits = limits;
     this.#raw = raw;
+    this.#report = report;
     this.#idle = new IdleConnections(limits.maxIdle);
   }
 
@@ -68,7 +72,12 @@ export class Endpoint {
 
   /** A connection for one exchange: idle, or about to be made. */
   take(): UpstreamConnection {
-    return this.#idle.take() ?? this.#open();
+    for (let idle = this.#idle.take(); idle !== undefined; idle = this.#idle.take()) {
+      // Not by the ticker's time: while this process stood still, the cell may have closed the connection.
+      if (idle.restsUntilMs > this.#ticker.clockMs) return idle;
+      idle.destroy();
+    }
+    return this.#open();
   }
 
   /** Takes a connection back that can carry another exchange. */
@@ -88,7 +97,13 @@ export class Endpoint {
   }
 
   #open(): UpstreamConnection {
-    const connection = new UpstreamConnection(this.#address, this.#ticker, this.#limits, this.#raw);
+    const connection = new UpstreamConnection(
+      this.#address,
+      this.#ticker,
+      this.#limits,
+      this.#raw,
+      this.#report,
+    );
     this.#all.add(connection);
     connection.onGone = () => {
       this.#all.delete(connection);
@@ -103,19 +118,21 @@ export class ConnectionPool {
   readonly #ticker: Ticker;
   readonly #limits: PoolLimits;
   readonly #raw: RawTcp | undefined;
+  readonly #report: FaultReport;
 
   /** @param raw Absent: sockets are used as the streams that they are. */
-  constructor(ticker: Ticker, limits: PoolLimits = defaultPoolLimits, raw?: RawTcp) {
+  constructor(ticker: Ticker, limits: PoolLimits, raw: RawTcp | undefined, report: FaultReport) {
     this.#ticker = ticker;
     this.#limits = limits;
     this.#raw = raw;
+    this.#report = report;
   }
 
   /** The endpoint at `url`, made when it is first asked for. */
   endpoint(url: string): Endpoint {
     const known = this.#endpoints.get(url);
     if (known !== undefined) return known;
-    const endpoint = new Endpoint(url, this.#ticker, this.#limits, this.#raw);
+    const endpoint = new Endpoint(url, this.#ticker, this.#limits, this.#raw, this.#report);
     this.#endpoints.set(url, endpoint);
     return endpoint;
   }

@@ -78,6 +78,14 @@ export class Outgoing implements ChunkedSink {
     return this.#socket.writableLength === 0;
   }
 
+  get failed(): boolean {
+    return this.#socket.destroyed;
+  }
+
+  get taken(): number {
+    return this.#socket.bytesWritten - this.#socket.writableLength;
+  }
+
   whenWritten(callback: () => void): void {
     if (this.written) return callback();
     // Nothing, behind everything else: its turn comes when all has been written.

@@ -4,6 +4,7 @@
 import type { Socket } from "node:net";
 import { Exchange } from "./exchange.ts";
 import type { ClientSide, ExchangeHandler } from "./exchange-handler.ts";
+import type { FaultReport } from "./fault-report.ts";
 import { HeadReader } from "./head-reader.ts";
 import { Outgoing } from "./outgoing.ts";
 import type { RawTcp } from "./raw-tcp.ts";
@@ -13,9 +14,7 @@ import { never, type Ticker, type Timed } from "./ticker.ts";
 export interface ClientLimits {
   /** From a request's first byte to the end of its head, in milliseconds; a new connection has as long for its first. */
   readonly headTimeoutMs: number;
-  /** Between two pieces of a request's body, while they can be taken. */
-  readonly bodyIdleTimeoutMs: number;
-  /** From the start of a request's body to its end: the longest upload. */
+  /** From the start of a request's body to its end: the longest upload, pauses included. */
   readonly bodyTimeoutMs: number;
   /** An idle connection between two requests; above the 60 s of common load balancers, so that they close first. */
   readonly keepAliveTimeoutMs: number;
@@ -27,7 +26,6 @@ export interface ClientLimits {
 
 export const defaultClientLimits: ClientLimits = {
   headTimeoutMs: 10_000,
-  bodyIdleTimeoutMs: 30_000,
   bodyTimeoutMs: 300_000,
   keepAliveTimeoutMs: 65_000,
   stalledTimeoutMs: 75_000,
@@ -35,8 +33,11 @@ export const defaultClientLimits: ClientLimits = {
 };
 
 const headTimeout = refusal("the head did not come in time", "request-timeout");
-const bodyTimeout = refusal("the body stood still", "request-timeout");
+const bodyTimeout = refusal("the body did not come in time", "request-timeout");
 const nothing = Buffer.alloc(0);
+
+/** The most that is read ahead of its turn, but for one read more, in bytes. */
+const maxHeldBytes = 65_536;
 
 /** One for all connections: what is read is used or copied before anything else is read. */
 const readBuffer = Buffer.allocUnsafeSlow(65_536);
@@ -55,10 +56,12 @@ export class ClientConnection<Context> implements ClientSide, Timed {
   readonly #limits: ClientLimits;
   readonly #headReader = new HeadReader();
   readonly #exchange: Exchange<Context>;
+  readonly #report: FaultReport;
   #address: string | undefined;
   #state: State = "head";
-  /** Bytes that came ahead of their turn. While there are any, the socket is paused. */
+  /** Bytes that came ahead of their turn: the first `#heldBytes` of the buffer. */
   #held = nothing;
+  #heldBytes = 0;
   #paused = false;
   /** A read is being worked off further up the call stack; what can be taken now will be taken there. */
   #reading = false;
@@ -67,6 +70,8 @@ export class ClientConnection<Context> implements ClientSide, Timed {
   #closesWhenIdle = false;
   /** When the present request's body must have come to its end. */
   #bodyDeadlineMs = never;
+  /** What the client had taken when its time to read began. */
+  #takenBefore = 0;
 
   /** @param accepted As it was accepted: paused. */
   constructor(
@@ -78,16 +83,17 @@ export class ClientConnection<Context> implements ClientSide, Timed {
   ) {
     this.#ticker = ticker;
     this.#limits = limits;
+    this.#report = handler.report;
     this.deadlineMs = ticker.deadlineIn(limits.headTimeoutMs);
-    ticker.add(this);
-    const read = (bytes: Buffer, size: number): void => this.#read(bytes, 0, size);
-    this.#socket = raw?.adopt(accepted, readBuffer, read) ?? reading(accepted, read);
-    this.outgoing = new Outgoing(this.#socket, raw, () => this.#onDrain());
     this.#exchange = new Exchange(this, handler);
+    const read = (bytes: Buffer, size: number): void => this.#read(bytes, size);
+    this.#socket = raw?.adopt(accepted, readBuffer, read) ?? reading(accepted, read);
+    this.outgoing = new Outgoing(this.#socket, raw, () => this.#guard(this.#onDrain));
     this.#socket
-      .on("end", () => this.#onEnd())
+      .on("end", () => this.#guard(this.#onEnd))
       .on("error", () => {})
-      .on("close", () => this.destroy());
+      .on("close", () => this.#guard(this.destroy));
+    ticker.add(this);
   }
 
   get address(): string {
@@ -99,7 +105,7 @@ export class ClientConnection<Context> implements ClientSide, Timed {
   drain(): void {
     this.draining = true;
     this.#closesWhenIdle = true;
-    if (this.#state === "head" && !this.#headReader.started) this.#close();
+    if (this.#state === "head" && !this.#headReader.started) this.#guard(this.#close);
   }
 
   /** Ends the connection at once. */
@@ -107,28 +113,67 @@ export class ClientConnection<Context> implements ClientSide, Timed {
     if (this.#state === "closed") return;
     const isServing = this.#state === "exchange";
     this.#state = "closed";
-    this.#held = nothing;
+    this.#forgetHeld();
     this.#ticker.delete(this);
     this.#socket.destroy();
     this.onGone();
-    if (isServing) this.#exchange.onClientGone();
+    if (!isServing) return;
+    try {
+      this.#exchange.onClientGone();
+    } catch (error) {
+      this.#exchange.onThrow(error);
+    }
   }
 
   onDeadline(): void {
+    this.#guard(this.#onLimit);
+  }
+
+  #onLimit(): void {
+    const isUploadLate = this.#bodyOpen && this.#bodyDeadlineMs <= this.deadlineMs;
     this.deadlineMs = never;
     if (this.#state === "head" && this.#headReader.started) this.#refuse(headTimeout);
-    else if (this.#state === "exchange" && this.outgoing.written) this.#exchange.failBody(bodyTimeout);
+    else if (this.#state === "exchange" && isUploadLate) this.#exchange.failBody(bodyTimeout);
+    else if (this.#state === "exchange" && this.outgoing.taken !== this.#takenBefore) this.#limitExchange();
     else this.destroy();
   }
 
+  /** Runs a step that the system asks for. What it throws costs this connection and its exchange, and nothing else. */
+  #guard(step: () => void): void {
+    try {
+      step.call(this);
+    } catch (error) {
+      this.#contain(error);
+    }
+  }
+
+  #contain(error: unknown): void {
+    if (this.#state === "exchange") return this.#exchange.onThrow(error);
+    this.#report(error);
+    this.destroy();
+  }
+
   // #region read-requests
-  #read(bytes: Buffer, from: number, to: number): void {
+  #read(bytes: Buffer, size: number): void {
+    try {
+      // What waits comes first.
+      if (this.#heldBytes > 0) this.#hold(bytes, 0, size);
+      else this.#readAll(bytes, size);
+    } catch (error) {
+      this.#reading = false;
+      this.#contain(error);
+    }
+  }
+
+  #readAll(bytes: Buffer, to: number): void {
     this.#reading = true;
-    let at = from;
+    let at = 0;
     while (at < to) {
       if (this.#state === "head") at = this.#readHead(bytes, at, to);
       else if (this.#state === "exchange") {
-        const next = this.#bodyPaused ? at : this.#exchange.readBody(bytes, at, to);
+        // What was held may be more than one read brings, which is the most that goes on in one piece.
+        const pieceTo = Math.min(to, at + readBuffer.length);
+        const next = this.#bodyPaused ? at : this.#exchange.readBody(bytes, at, pieceTo);
         if (next === at && this.#state === "exchange") {
           this.#hold(bytes, at, to);
           break;
@@ -148,14 +193,14 @@ export class ClientConnection<Context> implements ClientSide, Timed {
       if (!started) this.#limit(this.#limits.headTimeoutMs);
       return to;
     }
+    this.#state = "exchange";
     const fault =
-      progress === "complete" ? this.#exchange.head.parse(reader.bytes, reader.from, reader.to) : progress;
+      progress === "complete" ? this.#exchange.parse(reader.bytes, reader.from, reader.to) : progress;
     if (fault !== undefined) {
       this.#refuse(fault);
       return to;
     }
     const { next } = reader;
-    this.#state = "exchange";
     this.deadlineMs = never;
     this.#exchange.begin();
     return next;
@@ -164,22 +209,35 @@ export class ClientConnection<Context> implements ClientSide, Timed {
   #endBodyRead(): void {
     this.#exchange.onBodyReadEnd();
     if (!this.#exchange.awaitsBody) this.#bodyOpen = false;
-    if (this.#bodyOpen && !this.#bodyPaused) this.#limitBody();
-    else if (this.#state === "exchange" && this.outgoing.written) this.deadlineMs = never;
+    if (this.#state === "exchange") this.#limitExchange();
   }
 
+  /** Reads on while little is held: a client that leaves is noticed only on a socket that is read. */
   #hold(bytes: Buffer, from: number, to: number): void {
-    this.#held = Buffer.from(bytes.subarray(from, to));
-    this.#pause();
+    const needed = this.#heldBytes + (to - from);
+    if (needed > this.#held.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#held.length * 2));
+      this.#held.copy(grown, 0, 0, this.#heldBytes);
+      this.#held = grown;
+    }
+    bytes.copy(this.#held, this.#heldBytes, from, to);
+    this.#heldBytes = needed;
+    if (needed >= maxHeldBytes) this.#pause();
+  }
+
+  #forgetHeld(): void {
+    this.#held = nothing;
+    this.#heldBytes = 0;
   }
 
   /** Takes what was held, and then what comes. */
   #continue(): void {
     if (this.#reading) return;
     const held = this.#held;
-    this.#held = nothing;
-    this.#read(held, 0, held.length);
-    if (this.#paused && this.#held.length === 0 && !this.#bodyPaused) {
+    const size = this.#heldBytes;
+    this.#forgetHeld();
+    this.#read(held, size);
+    if (this.#paused && this.#heldBytes < maxHeldBytes && !this.#bodyPaused) {
       this.#paused = false;
       this.#socket.resume();
     }
@@ -202,7 +260,6 @@ export class ClientConnection<Context> implements ClientSide, Timed {
 
   pauseBody(): void {
     this.#bodyPaused = true;
-    this.deadlineMs = never;
     this.#pause();
   }
 
@@ -213,13 +270,16 @@ export class ClientConnection<Context> implements ClientSide, Timed {
 
   flush(): boolean {
     const goesOn = this.outgoing.flush();
-    if (!goesOn) this.#limit(this.#limits.stalledTimeoutMs);
+    // The client has left: a request of its that waits must not be begun.
+    if (this.outgoing.failed) this.destroy();
+    else if (!goesOn) this.#limitExchange();
     return goesOn;
   }
 
   whenWritten(callback: () => void): void {
-    if (!this.outgoing.written) this.#limit(this.#limits.stalledTimeoutMs);
-    this.outgoing.whenWritten(callback);
+    if (this.outgoing.written) return callback();
+    this.#limitExchange();
+    this.outgoing.whenWritten(() => this.#guard(callback));
   }
 
   endExchange(keepsAlive: boolean): void {
@@ -227,10 +287,10 @@ export class ClientConnection<Context> implements ClientSide, Timed {
     this.#bodyOpen = false;
     this.#bodyPaused = false;
     // The head may have promised keep-alive before the stop began.
-    if (!keepsAlive || this.#closesWhenIdle) return this.#close();
+    if (!keepsAlive || this.#closesWhenIdle) return this.#guard(this.#close);
     this.#state = "head";
     this.#limit(this.#limits.keepAliveTimeoutMs);
-    this.#continue();
+    this.#guard(this.#continue);
   }
 
   cut(reset: boolean): void {
@@ -241,8 +301,7 @@ export class ClientConnection<Context> implements ClientSide, Timed {
 
   #onDrain(): void {
     if (this.#state !== "exchange") return;
-    if (this.#bodyOpen && !this.#bodyPaused) this.#limitBody();
-    else this.deadlineMs = never;
+    this.#limitExchange();
     this.#exchange.onClientDrain();
   }
 
@@ -261,14 +320,18 @@ export class ClientConnection<Context> implements ClientSide, Timed {
   /** Closing at once, with unread bytes in the socket, would reset the connection and could take the answer with it. */
   #close(): void {
     this.#state = "closing";
-    this.#held = nothing;
+    this.#forgetHeld();
     this.#limit(this.#limits.lingerMs);
     this.#socket.end();
     if (this.#paused) this.#socket.resume();
   }
 
-  #limitBody(): void {
-    this.deadlineMs = Math.min(this.#bodyDeadlineMs, this.#ticker.deadlineIn(this.#limits.bodyIdleTimeoutMs));
+  /** Ends an upload that takes too long, and a client that leaves what it was sent unread. Nothing else is limited here. */
+  #limitExchange(): void {
+    this.#takenBefore = this.outgoing.taken;
+    this.deadlineMs = this.#bodyOpen ? this.#bodyDeadlineMs : never;
+    if (this.outgoing.written) return;
+    this.deadlineMs = Math.min(this.deadlineMs, this.#ticker.deadlineIn(this.#limits.stalledTimeoutMs));
   }
 
   #limit(ms: number): void {

@@ -1,6 +1,7 @@
 // What an exchange needs from its two neighbours: the handler, which decides, and the client's connection. Types only.
 
 import type { Exchange } from "./exchange.ts";
+import type { FaultReport } from "./fault-report.ts";
 import type { Outgoing } from "./outgoing.ts";
 import type { Refusal, RefusalCode } from "./refusal.ts";
 import type { ResponseHead } from "./response-head.ts";
@@ -40,6 +41,15 @@ export interface ExchangeHandler<Context> {
   onAnswer(exchange: Exchange<Context>, head: ResponseHead): string | undefined;
   /** An attempt has ended. Unless the exchange has (`complete`, `client-aborted`, `headSent`): attempt again or answer. */
   onAttemptEnd(exchange: Exchange<Context>, result: AttemptResult): void;
+  /**
+   * Something threw on behalf of a request, in a call to this handler or in what followed from it: its last call. Give back
+   * what the request holds, and answer, unless it has been answered.
+   *
+   * @param context The request's. Undefined where it had none yet; the exchange may carry the next request by now.
+   */
+  onThrow(exchange: Exchange<Context>, context: Context | undefined, error: unknown): void;
+  /** For what is nobody's request. */
+  readonly report: FaultReport;
 }
 
 /** An answer of the router's own. */

@@ -6,7 +6,6 @@ import type { Endpoint } from "../connection-pool.ts";
 import { BodyReader } from "./body-reader.ts";
 import type { ChunkedOutput, ChunkedSink } from "./chunked-reader.ts";
 import type { AttemptResult, ClientSide, ExchangeHandler, RouterAnswer } from "./exchange-handler.ts";
-import { Field } from "./field-names.ts";
 import { persists } from "./framing.ts";
 import { downstreamFraming, downstreamHead, upstreamHead } from "./head-writer.ts";
 import type { Refusal } from "./refusal.ts";
@@ -50,6 +49,10 @@ export class Exchange<Context> implements UpstreamUser {
   /** The request, or part of it, was sent to the present attempt's cell. */
   #sent = false;
   #gone = false;
+  /** The answer is whole, or cut: nothing more is owed to the client. */
+  #ended = true;
+  /** Counts requests: what is about one must not touch the next. */
+  #requests = 0;
   /** Called when the client leaves while no attempt is under way; during one, `onAttemptEnd` tells. */
   onGone: (() => void) | undefined;
   /** An interim answer of a cell has gone to the client. */
@@ -72,6 +75,11 @@ export class Exchange<Context> implements UpstreamUser {
   /** More of the request's body can be taken now. */
   get awaitsBody(): boolean {
     return this.#bodySink !== undefined;
+  }
+
+  /** The client has seen, or will see, the head of an answer. */
+  get answered(): boolean {
+    return this.#headSent;
   }
 
   /** The client has left: nothing that is done here reaches it. */
@@ -113,7 +121,7 @@ export class Exchange<Context> implements UpstreamUser {
     outgoing.text(upstreamHead(head, this.#endpoint.hostLine + this.#ownLines));
     if (this.#requestBody.done) return this.onBodyReadEnd();
     // Only now: a cell that cannot be reached must not cost the client its upload.
-    if (this.#expectsContinue && !this.#continued) {
+    if (head.expectation === "continue" && !this.#continued) {
       this.#continued = true;
       this.#client.outgoing.text("HTTP/1.1 100 Continue\r\n\r\n");
       this.#client.flush();
@@ -124,13 +132,22 @@ export class Exchange<Context> implements UpstreamUser {
   // #endregion attempt
 
   // #region request-body
-  /** A new request's head is in `head`. */
+  /** Reads the next request's head from `bytes[from, to)`. Returns why it is refused, or undefined. */
+  parse(bytes: Buffer, from: number, to: number): Refusal | undefined {
+    this.#reset();
+    return this.head.parse(bytes, from, to);
+  }
+
+  /** A new request's head has been read. */
   begin(): void {
     const { head } = this;
-    this.#reset();
     this.#requestBody.begin(head.body, "wire");
     this.#keepsAlive = persists(head.minorVersion, head.connection) && head.method !== "CONNECT";
-    this.#handler.onRequest(this);
+    try {
+      this.#handler.onRequest(this);
+    } catch (error) {
+      this.contain(error, this.context);
+    }
   }
 
   /** What came cannot be a request, or came too late to be one. */
@@ -139,7 +156,11 @@ export class Exchange<Context> implements UpstreamUser {
     this.head.clear();
     this.#requestBody.begin(this.head.body, "wire");
     this.#keepsAlive = false;
-    this.#handler.onRefusal(this, refusal);
+    try {
+      this.#handler.onRefusal(this, refusal);
+    } catch (error) {
+      this.contain(error, this.context);
+    }
   }
 
   /** Takes bytes of the request's body. Returns the index after the last one taken; `from` when none can be taken now. */
@@ -164,16 +185,26 @@ export class Exchange<Context> implements UpstreamUser {
     const upstream = this.#upstream;
     if (upstream === undefined) return;
     const goesOn = upstream.outgoing.flush();
-    if (this.#requestBody.done) return upstream.awaitHead();
-    if (goesOn) return upstream.suspendLimit();
-    upstream.awaitHead();
+    if (this.#requestBody.done) return this.#awaitAnswer(upstream);
+    if (goesOn) return upstream.awaits("client");
+    upstream.awaits("read");
     this.#client.pauseBody();
+  }
+
+  /** The request is whole. The cell's time for its answer runs once the system has all of it. */
+  #awaitAnswer(upstream: UpstreamConnection): void {
+    const { outgoing } = upstream;
+    if (outgoing.written) return upstream.awaits("answer");
+    upstream.awaits("read");
+    upstream.whenWritten(() => {
+      if (this.#upstream === upstream) upstream.awaits("answer");
+    });
   }
 
   /** The cell takes more of the request's body again. */
   onDrain(): void {
     if (this.#requestBody.done) return;
-    this.#upstream?.suspendLimit();
+    this.#upstream?.awaits("client");
     this.#client.resumeBody();
   }
 
@@ -201,7 +232,8 @@ export class Exchange<Context> implements UpstreamUser {
   }
 
   onHead(head: ResponseHead): ChunkedOutput | undefined {
-    const ownLines = this.#handler.onAnswer(this, head);
+    const ownLines = this.#ownLinesFor(head);
+    if (ownLines === "contained") return undefined;
     if (ownLines === undefined) {
       this.#upstream = undefined;
       this.#bodySink = undefined;
@@ -222,6 +254,16 @@ export class Exchange<Context> implements UpstreamUser {
     return framing === "chunked" ? "wire" : "data";
   }
 
+  /** `contained`: the attempt has ended, and the exchange may carry the next request already. */
+  #ownLinesFor(head: ResponseHead): string | "contained" | undefined {
+    try {
+      return this.#handler.onAnswer(this, head);
+    } catch (error) {
+      this.contain(error, this.context);
+      return "contained";
+    }
+  }
+
   onReadEnd(): boolean {
     return this.#client.flush();
   }
@@ -237,6 +279,8 @@ export class Exchange<Context> implements UpstreamUser {
     if (upstream === undefined) return;
     outgoing.endChunks();
     this.#client.flush();
+    // The write has shown that the client is gone, and nothing of this exchange is left.
+    if (this.#gone) return;
     this.bytesOut = upstream.contentBytes;
     this.#upstream = undefined;
     this.#bodySink = undefined;
@@ -248,6 +292,7 @@ export class Exchange<Context> implements UpstreamUser {
 
   readonly #onWritten = (): void => {
     if (this.#gone) return;
+    this.#ended = true;
     this.#endAttempt({ kind: "complete", status: this.status });
     this.#client.endExchange(this.#keepsAlive);
   };
@@ -258,15 +303,19 @@ export class Exchange<Context> implements UpstreamUser {
   answer({ status, reason, lines, body }: RouterAnswer): void {
     if (this.#gone || this.#headSent) return;
     this.#headSent = true;
+    this.#writesBeforeHead = this.#client.outgoing.writes;
     this.status = status;
     const discards = this.#mayDiscardBody();
     this.#keepsAlive &&= !this.#client.draining && (this.#requestBody.done || discards);
     const { outgoing } = this.#client;
-    const framing = `Content-Length: ${body.length}\r\n${this.#connectionLine()}\r\n`;
+    // A 204 has no length, not even that of nothing (RFC 9110 §8.6).
+    const length = status === 204 ? "" : `Content-Length: ${body.length}\r\n`;
+    const framing = `${length}${this.#connectionLine()}\r\n`;
     outgoing.text(
       `HTTP/1.1 ${status} ${reason}\r\n${lines}${framing}${this.head.method === "HEAD" ? "" : body}`,
     );
     this.#client.flush();
+    this.#ended = true;
     if (!this.#keepsAlive || this.#requestBody.done) return this.#client.endExchange(this.#keepsAlive);
     this.#bodySink = nowhere;
     this.#client.openBody();
@@ -282,9 +331,14 @@ export class Exchange<Context> implements UpstreamUser {
   onClientGone(): void {
     if (this.#gone) return;
     this.#gone = true;
+    this.#ended = true;
     this.#dropUpstream();
-    if (this.#attempting) this.#endAttempt(clientAborted);
-    else this.onGone?.();
+    if (this.#attempting) return this.#endAttempt(clientAborted);
+    try {
+      this.onGone?.();
+    } catch (error) {
+      this.contain(error, this.context);
+    }
   }
 
   #fail(
@@ -292,29 +346,72 @@ export class Exchange<Context> implements UpstreamUser {
     cause: string,
     staleConnection: boolean,
   ): void {
-    // A head that came along with the fault has not left yet: the client can still be told in words.
+    if (this.#upstream !== undefined) this.bytesOut = this.#upstream.contentBytes;
+    this.#upstream = undefined;
+    const headSent = this.#breakOff();
+    this.#endAttempt({ kind: "failed", code, cause, headSent, staleConnection, sent: this.#sent });
+  }
+
+  /** Returns true when an answer had begun and was cut; false when the client can still be told in words. */
+  #breakOff(): boolean {
+    // A head that came along with the fault has not left yet.
     if (this.#headSent && this.#client.outgoing.writes === this.#writesBeforeHead) {
       this.#headSent = false;
       this.status = 0;
     }
-    const headSent = this.#headSent;
-    if (this.#upstream !== undefined) this.bytesOut = this.#upstream.contentBytes;
-    this.#upstream = undefined;
     this.#bodySink = undefined;
     this.#client.outgoing.clear();
     // Ending the answer here would make a cut body look whole; a broken connection cannot be mistaken for an end.
-    if (headSent) {
+    if (this.#headSent) {
       this.#gone = true;
+      this.#ended = true;
       this.#client.cut(this.#endsByClose);
     }
-    this.#endAttempt({ kind: "failed", code, cause, headSent, staleConnection, sent: this.#sent });
+    return this.#headSent;
   }
 
   #endAttempt(result: AttemptResult): void {
+    const { context } = this;
     this.#attempting = false;
-    this.#handler.onAttemptEnd(this, result);
+    try {
+      this.#handler.onAttemptEnd(this, result);
+    } catch (error) {
+      this.contain(error, context);
+    }
   }
   // #endregion endings
+
+  // #region contain
+  /** A step of a connection threw while it served this exchange. How far its bytes have been read, nobody can say any more. */
+  onThrow(error: unknown): void {
+    this.#keepsAlive = false;
+    const hadEnded = this.#ended;
+    this.contain(error, this.context);
+    if (hadEnded) this.#client.cut(false);
+  }
+
+  /**
+   * Something threw on behalf of the request with this context. It costs that request, and nothing else: the handler gives
+   * back what the request holds, and the client gets an answer in words, or a cut where one had begun.
+   */
+  contain(error: unknown, context: Context | undefined): void {
+    const isPresent = context === this.context && !this.#ended;
+    const request = this.#requests;
+    let isDealtWith = false;
+    try {
+      if (isPresent) {
+        this.#attempting = false;
+        this.#dropUpstream();
+        this.#breakOff();
+      }
+      this.#handler.onThrow(this, context, error);
+      isDealtWith = this.#ended || this.#requests !== request;
+    } catch (another) {
+      this.#handler.report(another);
+    }
+    if (isPresent && !isDealtWith) this.#client.cut(false);
+  }
+  // #endregion contain
 
   #dropUpstream(): void {
     const upstream = this.#upstream;
@@ -326,9 +423,12 @@ export class Exchange<Context> implements UpstreamUser {
   }
 
   #reset(): void {
+    this.#requests++;
     this.context = undefined;
     this.onGone = undefined;
     this.interimSent = false;
+    this.#ended = false;
+    this.#attempting = false;
     this.status = 0;
     this.bytesOut = 0;
     this.#bodySink = undefined;
@@ -344,14 +444,10 @@ export class Exchange<Context> implements UpstreamUser {
     return this.head.minorVersion === 0 ? "Connection: keep-alive\r\n" : "";
   }
 
-  get #expectsContinue(): boolean {
-    return this.head.minorVersion === 1 && this.head.fields.has(Field.expect);
-  }
-
   /** Whether the rest of a refused request is cheaper to read than a new connection is to make. */
   #mayDiscardBody(): boolean {
     const { body } = this.head;
     // A client that waits for 100 Continue may or may not send the body now: nobody could tell it from a request.
-    return body.kind === "length" && body.length <= maxDiscardedBytes && !this.#expectsContinue;
+    return body.kind === "length" && body.length <= maxDiscardedBytes && this.head.expectation !== "continue";
   }
 }

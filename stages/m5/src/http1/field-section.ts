@@ -192,6 +192,15 @@ const keepAlive: ConnectionOptions = { close: false, keepAlive: true, nominated:
 
 /** Not `trim()`, which takes more than HTTP's white space: a no-break space is part of a member, and a fault. */
 const outerSpace = /^[ \t]+|[ \t]+$/g;
+
+/** The members of a list field without quoted strings, in lower case; empty ones are left out. */
+export function membersOf(values: readonly string[]): string[] {
+  return values
+    .flatMap((each) => each.split(","))
+    .map((member) => member.replace(outerSpace, "").toLowerCase())
+    .filter((member) => member !== "");
+}
+
 const token = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
 
 /**
@@ -207,11 +216,7 @@ export function connectionOptions(section: FieldSection): ConnectionOptions | Re
     if (value === "close") return close;
     if (value === "keep-alive" || value === "Keep-Alive") return keepAlive;
   }
-  const members = section
-    .valuesOf(Field.connection)
-    .flatMap((each) => each.split(","))
-    .map((member) => member.replace(outerSpace, "").toLowerCase())
-    .filter((member) => member !== "");
+  const members = membersOf(section.valuesOf(Field.connection));
   if (!members.every((member) => token.test(member))) return badConnection;
   return {
     close: members.includes("close"),

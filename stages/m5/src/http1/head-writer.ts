@@ -31,9 +31,15 @@ export const hopByHop = maskOf(
  * Framing and routing fields that `Connection` cannot name away: without its length a body would run into the next
  * message, and a client must not be able to take a field from the cell that the router vouches for.
  */
-export const notNominable = maskOf(Field.contentLength, Field.host, Field.xRoutingKey, Field.setCookie);
+export const notNominable = maskOf(
+  Field.contentLength,
+  Field.host,
+  Field.xRoutingKey,
+  Field.setCookie,
+  Field.date,
+);
 
-/** Fields that the router writes towards the cell, so a client's own copies never pass. */
+/** Fields that the router writes towards the cell, so a client's own copies never pass, nor what looks like them. */
 export const ownedUpstream = maskOf(
   Field.host,
   Field.xRoutingKey,
@@ -44,6 +50,7 @@ export const ownedUpstream = maskOf(
   Field.xRoutedTo,
   Field.xRouteReason,
   Field.via,
+  Field.lookAlike,
 );
 
 /** Fields that the router writes towards the client, so a cell's own copies never pass. */
@@ -57,6 +64,7 @@ export const ownedDownstream = maskOf(
 );
 
 const contentLength = maskOf(Field.contentLength);
+const maxForwards = maskOf(Field.maxForwards);
 /** A trailer that arrives after the decision must not frame, route or describe a connection. */
 const notInTrailers = hopByHop | ownedUpstream | ownedDownstream | contentLength | maskOf(Field.trailer);
 
@@ -102,7 +110,11 @@ export function upstreamHead(head: RequestHead, own: string): string {
   const { fields } = head;
   const line = `${head.method} ${head.path} HTTP/1.1\r\n`;
   const coding = head.body.kind === "chunked" ? "Transfer-Encoding: chunked\r\n" : "";
-  return line + own + coding + passedOn(fields, hopByHop | ownedUpstream, nominations(head.connection));
+  // One hop less, where the field counts.
+  const left = head.maxForwards;
+  const counted = left === undefined ? "" : `Max-Forwards: ${left - 1}\r\n`;
+  const stops = hopByHop | ownedUpstream | (left === undefined ? 0 : maxForwards);
+  return line + own + coding + counted + passedOn(fields, stops, nominations(head.connection));
 }
 
 // #region downstream-head

@@ -84,11 +84,18 @@ export class Listener<Context> {
 
   #accept(socket: Socket): void {
     const { handler, ticker, limits = defaultClientLimits, raw } = this.#deps;
-    const connection = new ClientConnection(socket, handler, ticker, limits, raw);
-    this.#connections.add(connection);
-    connection.onGone = () => {
-      this.#connections.delete(connection);
-      if (this.#connections.size === 0) this.#emptied();
-    };
+    // Until a connection takes over: a client may leave at once.
+    socket.on("error", () => {});
+    try {
+      const connection = new ClientConnection(socket, handler, ticker, limits, raw);
+      this.#connections.add(connection);
+      connection.onGone = () => {
+        this.#connections.delete(connection);
+        if (this.#connections.size === 0) this.#emptied();
+      };
+    } catch (error) {
+      socket.destroy();
+      handler.report(error);
+    }
   }
 }

@@ -25,7 +25,11 @@ export class Outgoing implements ChunkedSink {
   /** Raw writes that the system has not taken whole. */
   #queued = 0;
   #writes = 0;
+  /** Of those, the system has taken this many since. */
+  #rawTaken = 0;
   #whenWritten: (() => void) | undefined;
+  /** A write has failed: the other side is gone, and the socket's `close` follows. */
+  failed = false;
   /** Whether bytes are to be wrapped in chunks: the receiver must see the end of a body that has none of its own. */
   chunking = false;
   /** Decides which trailers stop here: the options of the message that is under way. */
@@ -107,6 +111,11 @@ export class Outgoing implements ChunkedSink {
     return this.#queued === 0 && (!this.#streaming || this.#socket.writableLength === 0);
   }
 
+  /** Grows whenever the system takes something that waited: a slow receiver is not one that stands still. */
+  get taken(): number {
+    return this.#raw === undefined ? this.#socket.bytesWritten - this.#socket.writableLength : this.#rawTaken;
+  }
+
   /** Calls back once everything that was sent is in the hands of the system; at once where it is. */
   whenWritten(callback: () => void): void {
     if (this.written) return callback();
@@ -117,12 +126,18 @@ export class Outgoing implements ChunkedSink {
 
   #note(outcome: WriteOutcome): void {
     if (outcome === "queued") this.#queued++;
-    else if (outcome !== "written") this.#socket.destroy(new WriteError());
+    else if (outcome !== "written") this.#fail();
+  }
+
+  #fail(): void {
+    this.failed = true;
+    this.#socket.destroy(new WriteError());
   }
 
   readonly #onRawWritten = (status: number): void => {
     this.#queued--;
-    if (status < 0) this.#socket.destroy(new WriteError());
+    this.#rawTaken++;
+    if (status < 0) this.#fail();
     else if (this.#queued === 0) this.#drained();
   };
 

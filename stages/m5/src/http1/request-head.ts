@@ -4,7 +4,7 @@
 
 import { CR, HOST, LF, SP, TARGET, TOKEN } from "./bytes.ts";
 import { Field } from "./field-names.ts";
-import { type ConnectionOptions, connectionOptions, FieldSection } from "./field-section.ts";
+import { type ConnectionOptions, connectionOptions, FieldSection, membersOf } from "./field-section.ts";
 import { type RequestBody, requestBody } from "./framing.ts";
 import { type Refusal, refusal } from "./refusal.ts";
 
@@ -40,6 +40,30 @@ export class RequestHead {
   /** Host and port that the client asked for; undefined only for HTTP/1.0 without one. */
   get host(): string | undefined {
     return this.#targetHost ?? this.fields.valueOf(Field.host);
+  }
+
+  /**
+   * `continue`: the client waits for 100 Continue. `other`: it expects what nobody here knows. HTTP/1.0 has no expectations.
+   * @see https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1
+   */
+  get expectation(): "none" | "continue" | "other" {
+    if (this.minorVersion === 0 || !this.fields.has(Field.expect)) return "none";
+    const members = membersOf(this.fields.valuesOf(Field.expect));
+    if (members.length === 0) return "none";
+    return members.every((member) => member === "100-continue") ? "continue" : "other";
+  }
+
+  /**
+   * How many more times an OPTIONS request may be forwarded; undefined where no number says so. Other methods, and a value
+   * that is no number, are none of a proxy's business.
+   * @see https://www.rfc-editor.org/rfc/rfc9110#section-7.6.2
+   */
+  get maxForwards(): number | undefined {
+    if (this.method !== "OPTIONS" || !this.fields.has(Field.maxForwards)) return undefined;
+    const values = this.fields.valuesOf(Field.maxForwards);
+    const [value = ""] = values;
+    if (values.length !== 1 || !/^\d+$/.test(value)) return undefined;
+    return Math.min(Number(value), Number.MAX_SAFE_INTEGER);
   }
 
   /** Forgets everything: what is left of a refused head, or of the one before it, must not pass for this one's. */

@@ -1,8 +1,14 @@
 // Time limits of connections at next to no cost: a limit is one number on the connection, and every tick looks at all of
 // them. A timer of its own for each request would cost more than reading the request's head does.
 
-/** How exact limits are: they end up to one tick late, never early. */
+/** How exact limits are: they end up to two ticks late. */
 export const tickMs = 250;
+
+/** The most that one tick counts. What goes beyond it, this process stood still: it was paused, or starved of CPU time. */
+const maxStepMs = 2 * tickMs;
+
+/** How many ticks are remembered for `worstDelayMs`. */
+const rememberedTicks = 40;
 
 /** What a ticker needs of the router's clock. */
 export interface TickerClock {
@@ -12,7 +18,7 @@ export interface TickerClock {
 
 /** Something with a limit. */
 export interface Timed {
-  /** When to call `onDeadline`, by the ticker's `nowMs`; infinite for never. */
+  /** When to call `onDeadline`, by the ticker's time; infinite for never. */
   readonly deadlineMs: number;
   /** The limit has passed. Must put `deadlineMs` elsewhere. */
   onDeadline(): void;
@@ -21,19 +27,42 @@ export interface Timed {
 export const never = Number.POSITIVE_INFINITY;
 
 // #region ticker
+/**
+ * Its time is this process's own: it stands still while the process does. A router that was paused for 14 s would otherwise
+ * wake up, find that every cell has taken too long, and blame them all.
+ */
 export class Ticker {
   readonly #clock: TickerClock;
   readonly #timed = new Set<Timed>();
-  #nowMs: number;
+  #nowMs = 0;
+  #tickedAtMs: number;
+  /** How late the last ticks were, in milliseconds. */
+  readonly #delaysMs = new Float64Array(rememberedTicks);
+  #ticks = 0;
 
   constructor(clock: TickerClock) {
     this.#clock = clock;
-    this.#nowMs = clock.now();
+    this.#tickedAtMs = clock.now();
   }
 
-  /** When a limit of `ms` that starts now ends. The time known here may be one tick old, so one is added. */
+  /** When a limit of `ms` that starts now ends. */
   deadlineIn(ms: number): number {
-    return this.#nowMs + ms + tickMs;
+    return this.#nowMs + ms;
+  }
+
+  /** The time for others, which does not stand still. */
+  get clockMs(): number {
+    return this.#clock.now();
+  }
+
+  /** The same as of the last tick, at no cost. */
+  get tickedAtMs(): number {
+    return this.#tickedAtMs;
+  }
+
+  /** How late timers were run at worst in the last ten seconds: what this process had no time for waited as long. */
+  get worstDelayMs(): number {
+    return Math.max(...this.#delaysMs);
   }
 
   add(timed: Timed): void {
@@ -53,10 +82,16 @@ export class Ticker {
   }
 
   tick(): void {
-    this.#nowMs = this.#clock.now();
+    // Judged by the time of the last tick: what had come by then has been read. After a pause, the responses that wait in
+    // the sockets are read before anybody is judged.
     for (const timed of this.#timed) {
       if (timed.deadlineMs <= this.#nowMs) timed.onDeadline();
     }
+    const clockMs = this.#clock.now();
+    const elapsedMs = clockMs - this.#tickedAtMs;
+    this.#nowMs += Math.min(elapsedMs, maxStepMs);
+    this.#tickedAtMs = clockMs;
+    this.#delaysMs[this.#ticks++ % rememberedTicks] = Math.max(0, elapsedMs - tickMs);
   }
 }
 // #endregion ticker

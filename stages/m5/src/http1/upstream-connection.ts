@@ -4,6 +4,7 @@
 import { connect, type Socket } from "node:net";
 import { BodyReader } from "./body-reader.ts";
 import type { ChunkedOutput, ChunkedSink } from "./chunked-reader.ts";
+import type { FaultReport } from "./fault-report.ts";
 import { persists } from "./framing.ts";
 import { HeadReader } from "./head-reader.ts";
 import { Outgoing } from "./outgoing.ts";
@@ -14,14 +15,20 @@ import { never, type Ticker, type Timed } from "./ticker.ts";
 export interface UpstreamLimits {
   /** Time for a TCP connection to a cell, in milliseconds. */
   readonly connectTimeoutMs: number;
-  /** Time from the end of the request, or from its last progress, to the head of the answer. */
+  /** Time from the end of the request to the head of the answer. */
   readonly headTimeoutMs: number;
   /** Time between two pieces of an answer's body while the client keeps reading. */
   readonly bodyIdleTimeoutMs: number;
+  /**
+   * A cell that takes nothing of a request that waits for it. The system says only now and then that it has taken something: when
+   * a third of its buffer has become free, which at 100 KB/s is every ten seconds or so.
+   */
+  readonly stalledTimeoutMs: number;
 }
 
 export type UpstreamFault =
   | "upstream-unreachable"
+  | "router-exhausted"
   | "upstream-broken"
   | "connect-timeout"
   | "head-timeout"
@@ -44,11 +51,34 @@ export interface UpstreamUser {
   onFault(fault: UpstreamFault, cause: string): void;
   /** The cell takes more of the request again. */
   onDrain(): void;
+  /** A step of this exchange threw. The connection is gone; `onFault` will not be called. */
+  onThrow(error: unknown): void;
 }
+
+/** The most that a cell may send in front of its answer, in bytes: interim heads have no other bound. */
+const maxInterimBytes = 65_536;
 
 const noBody = { kind: "none" } as const;
 
+/** No descriptor, port or memory is left for a connection: this router's own fault, and not the cell's. */
+const exhausted: ReadonlySet<string> = new Set([
+  "EMFILE",
+  "ENFILE",
+  "ENOBUFS",
+  "ENOMEM",
+  "EADDRNOTAVAIL",
+  "EAGAIN",
+]);
+
+function connectFault(cause: string): UpstreamFault {
+  if (cause === "ETIMEDOUT") return "connect-timeout";
+  return exhausted.has(cause) ? "router-exhausted" : "upstream-unreachable";
+}
+
 type State = "connecting" | "head" | "body" | "idle" | "closed";
+
+/** Whose turn it is before an answer: the client's, to send more of its request, or the cell's, to read it or to answer. */
+export type Turn = "client" | "read" | "answer";
 
 /** One for all connections: what is read is used or copied before anything else is read. */
 const readBuffer = Buffer.allocUnsafeSlow(65_536);
@@ -64,16 +94,23 @@ export class UpstreamConnection implements Timed {
   answerStarted = false;
   /** When the present limit ends. While idle, the pool's. */
   deadlineMs: number;
+  /** When this connection is too old to be used again, by the clock. */
+  restsUntilMs = 0;
   /** Called once, when the connection is gone. */
   onGone: () => void = () => {};
   readonly #socket: Socket;
   readonly #ticker: Ticker;
   readonly #limits: UpstreamLimits;
+  readonly #report: FaultReport;
   readonly #headReader = new HeadReader();
   readonly #body = new BodyReader();
   #state: State = "connecting";
   #user: UpstreamUser | undefined;
   #method = "GET";
+  #turn: Turn = "client";
+  #interimBytes = 0;
+  /** What the cell had taken when its time to read began. */
+  #takenBefore = 0;
   /** Whether the present answer lets the connection carry another. */
   #persists = false;
   #cause = "";
@@ -83,9 +120,11 @@ export class UpstreamConnection implements Timed {
     ticker: Ticker,
     limits: UpstreamLimits,
     raw: RawTcp | undefined,
+    report: FaultReport,
   ) {
     this.#ticker = ticker;
     this.#limits = limits;
+    this.#report = report;
     this.#socket = connect({
       ...address,
       noDelay: true,
@@ -97,16 +136,16 @@ export class UpstreamConnection implements Timed {
         },
       },
     });
-    this.outgoing = new Outgoing(this.#socket, raw, () => this.#user?.onDrain());
+    this.outgoing = new Outgoing(this.#socket, raw, () => this.#guard(() => this.#user?.onDrain()));
     this.deadlineMs = ticker.deadlineIn(limits.connectTimeoutMs);
     ticker.add(this);
     this.#socket
-      .on("connect", () => this.#onConnect())
-      .on("end", () => this.#onEnd())
+      .on("connect", () => this.#guard(this.#onConnect))
+      .on("end", () => this.#guard(this.#onEnd))
       .on("error", (error: NodeJS.ErrnoException) => {
         this.#cause = error.code ?? "";
       })
-      .on("close", () => this.#onClose());
+      .on("close", () => this.#guard(this.#onClose));
   }
 
   get idle(): boolean {
@@ -123,6 +162,7 @@ export class UpstreamConnection implements Timed {
     this.#user = user;
     this.#method = method;
     this.answerStarted = false;
+    this.#interimBytes = 0;
     // Until this answer has a body, the bytes of the last one would be told as its own.
     this.#body.begin(noBody, "wire");
     if (this.#state !== "idle") return;
@@ -131,14 +171,20 @@ export class UpstreamConnection implements Timed {
     user.onConnected();
   }
 
-  /** The request is whole, or waits for the cell: from now on the cell's time for its answer runs. */
-  awaitHead(): void {
-    if (this.#state === "head") this.deadlineMs = this.#ticker.deadlineIn(this.#limits.headTimeoutMs);
+  /** Says whose turn it is, while the answer's head has not come. For the client, no cell is blamed. */
+  awaits(turn: Turn): void {
+    this.#turn = turn;
+    this.#takenBefore = this.outgoing.taken;
+    const { stalledTimeoutMs, headTimeoutMs } = this.#limits;
+    if (this.#state !== "head") return;
+    if (turn === "client") this.deadlineMs = never;
+    else this.deadlineMs = this.#ticker.deadlineIn(turn === "read" ? stalledTimeoutMs : headTimeoutMs);
   }
 
-  /** The request waits for its client, for which the cell cannot be blamed. */
-  suspendLimit(): void {
-    if (this.#state === "head") this.deadlineMs = never;
+  /** Calls back once the system has the whole request so far; at once where it does. */
+  whenWritten(callback: () => void): void {
+    if (this.outgoing.written) return callback();
+    this.outgoing.whenWritten(() => this.#guard(callback));
   }
 
   /** Stops reading: the client must catch up first. */
@@ -150,7 +196,7 @@ export class UpstreamConnection implements Timed {
   resume(): void {
     this.#socket.resume();
     if (this.#state === "body") this.deadlineMs = this.#ticker.deadlineIn(this.#limits.bodyIdleTimeoutMs);
-    else this.awaitHead();
+    else this.awaits(this.#turn);
   }
 
   /** Takes the connection back from its exchange, to wait until `deadlineMs` at most. */
@@ -158,6 +204,7 @@ export class UpstreamConnection implements Timed {
     this.#user = undefined;
     this.#state = "idle";
     this.deadlineMs = this.#ticker.deadlineIn(idleTimeoutMs);
+    this.restsUntilMs = this.#ticker.tickedAtMs + idleTimeoutMs;
   }
 
   /** Ends the connection at once; its user hears nothing more. */
@@ -172,13 +219,35 @@ export class UpstreamConnection implements Timed {
   }
 
   onDeadline(): void {
+    this.#guard(this.#onLimit);
+  }
+
+  #onLimit(): void {
     this.deadlineMs = never;
+    const isReading = this.#turn === "read" && this.outgoing.taken !== this.#takenBefore;
     if (this.#state === "connecting") this.#fail("connect-timeout", "ETIMEDOUT");
+    else if (this.#state === "head" && isReading) this.awaits("read");
     else if (this.#state === "head") this.#fail("head-timeout", "ETIMEDOUT");
     else if (this.#state === "body") this.#fail("body-timeout", "ETIMEDOUT");
     else this.destroy();
   }
   // #endregion upstream-connection
+
+  /** Runs a step that the system asks for. What it throws costs this connection and its exchange, and nothing else. */
+  #guard(step: () => void): void {
+    const user = this.#user;
+    try {
+      step.call(this);
+    } catch (error) {
+      this.#contain(error, user);
+    }
+  }
+
+  #contain(error: unknown, user: UpstreamUser | undefined): void {
+    this.destroy();
+    if (user === undefined) this.#report(error);
+    else user.onThrow(error);
+  }
 
   #onConnect(): void {
     this.#state = "head";
@@ -188,6 +257,15 @@ export class UpstreamConnection implements Timed {
 
   // #region read-answer
   #onBytes(bytes: Buffer, size: number): void {
+    const user = this.#user;
+    try {
+      this.#read(bytes, size);
+    } catch (error) {
+      this.#contain(error, user);
+    }
+  }
+
+  #read(bytes: Buffer, size: number): void {
     let at = 0;
     while (at < size && this.#user !== undefined) {
       this.answerStarted = true;
@@ -215,6 +293,9 @@ export class UpstreamConnection implements Timed {
     if (head.status < 200) {
       // Nobody offered another protocol.
       if (head.status === 101) return this.#fail("upstream-broken", "unasked 101");
+      this.#interimBytes += reader.to - reader.from;
+      if (this.#interimBytes > maxInterimBytes)
+        return this.#fail("upstream-broken", "interim responses too large");
       this.#user?.onInterim(head);
       return next;
     }
@@ -258,8 +339,7 @@ export class UpstreamConnection implements Timed {
   }
 
   #onClose(): void {
-    if (this.#state !== "connecting") this.#fail("upstream-broken", this.#cause);
-    else this.#fail(this.#cause === "ETIMEDOUT" ? "connect-timeout" : "upstream-unreachable", this.#cause);
+    this.#fail(this.#state === "connecting" ? connectFault(this.#cause) : "upstream-broken", this.#cause);
   }
 
   /** Returns more than any index: reading ends here. */
