@@ -3,7 +3,7 @@
 import cluster from "node:cluster";
 import { isIPv6 } from "node:net";
 import { join } from "node:path";
-import pino, { type Logger } from "pino";
+import type { Logger } from "pino";
 import { Registry } from "prom-client";
 import { AdminServer, sendJson } from "./admin.ts";
 import { systemClock as clock } from "./clock.ts";
@@ -12,6 +12,7 @@ import { Events } from "./events.ts";
 import { FileSource } from "./file-source.ts";
 import { HealthChecker } from "./health-checker.ts";
 import { healthProbe } from "./health-probe.ts";
+import { createLogger, endProcess, openLog } from "./log.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { SnapshotSource } from "./snapshot-source.ts";
 import { Supervisor } from "./supervisor.ts";
@@ -23,26 +24,13 @@ const random = (): number => Math.random();
 /** How long requests under way may take to finish after a signal to stop. */
 const drainMs = 10_000;
 
-/** How long the last lines of the log may take to be written. */
-const logEndMs = 1_000;
+const log = openLog(1, clock);
 
 async function main(): Promise<void> {
   const settings = readSettings(process.env);
-  // Written by another thread, and dropped rather than hoarded when nobody reads: a log must not stop the traffic.
-  const destination = pino.destination({ fd: 1, sync: false, maxLength: 16 * 1024 * 1024 });
-  const formatters = { level: (level: string) => ({ level }) };
-  const logger = pino(
-    { level: settings.LOG_LEVEL, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters },
-    destination,
-  );
-  const writeLog = (lines: string): void => void destination.write(lines);
-  const exit = async (): Promise<void> => {
-    // Not `flushSync`: with nobody left to read, it would try for ever.
-    for (const event of ["close", "error"]) destination.once(event, () => process.exit(0));
-    destination.end();
-    await clock.sleep(logEndMs);
-    process.exit(0);
-  };
+  const logger = createLogger(log, settings.LOG_LEVEL);
+  const writeLog = (lines: string): void => log.write(lines);
+  const exit = (): Promise<never> => endProcess(0, log);
   if (cluster.isWorker) return runWorker({ settings, logger, writeLog, drainMs, random, exit });
 
   const store = new TableStore();
@@ -108,7 +96,7 @@ async function main(): Promise<void> {
   const port = await traffic.listen(settings.PORT, settings.HOST);
   const host = isIPv6(settings.HOST) ? `[${settings.HOST}]` : settings.HOST;
   accepting = true;
-  destination.write(`${JSON.stringify({ event: "ready", url: `http://${host}:${port}`, adminUrl })}\n`);
+  log.write(`${JSON.stringify({ event: "ready", url: `http://${host}:${port}`, adminUrl })}\n`);
 }
 
 type Change = (type: "breaker" | "health", placement: string, to: string, from: string) => void;
@@ -236,8 +224,9 @@ function overview(store: TableStore): object {
 main().catch(fail);
 
 /** Ends the process with one sentence that says what to change. */
-function fail(error: NodeJS.ErrnoException): void {
+async function fail(error: NodeJS.ErrnoException): Promise<void> {
   const busy = error.code === "EADDRINUSE" ? "Cannot start: the port is busy; set PORT or ADMIN_PORT. " : "";
-  process.stderr.write(`${busy}${error.message}\n`);
-  process.exit(1);
+  const errors = openLog(2, clock);
+  errors.write(`${busy}${error.message}\n`);
+  await endProcess(1, log, errors);
 }
