@@ -124,7 +124,8 @@ function resilienceFor(store: TableStore, logger: Logger) {
     onBreaker: (placement, to, from) => changed("breaker", placement, to.kind, from.kind),
   });
   const guards = () => resilience.guards();
-  const metrics = new Metrics({ guards, isHealthy, now: () => clock.now() });
+  const linesDropped = () => log.dropped;
+  const metrics = new Metrics({ guards, isHealthy, now: () => clock.now(), linesDropped });
   store.subscribe(({ table, sequence }) => {
     resilience.update(table, clock.now());
     health.update(table.placements.values());

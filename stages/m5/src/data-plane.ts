@@ -10,6 +10,7 @@ import { ConnectionPool } from "./connection-pool.ts";
 import type { Events } from "./events.ts";
 import { RawTcp } from "./http1/raw-tcp.ts";
 import { Ticker } from "./http1/ticker.ts";
+import type { LogWriter } from "./log-writer.ts";
 import { Metrics } from "./metrics.ts";
 import { ProxyHandler } from "./proxy.ts";
 import { type BreakerListener, Resilience } from "./resilience.ts";
@@ -23,7 +24,7 @@ export interface DataPlaneOptions {
   /** Where decisions are shown; none in a worker, whose supervisor nobody could keep up with. */
   readonly events?: Events;
   readonly logger: pino.Logger;
-  readonly writeLog: (lines: string) => void;
+  readonly log: LogWriter;
   readonly reusePort: boolean;
   /** Returns a number in [0, 1). */
   readonly random: () => number;
@@ -41,18 +42,23 @@ export class DataPlane {
   readonly #accessLog: AccessLog;
 
   constructor(options: DataPlaneOptions) {
-    const { store, isHealthy, onBreaker, events, logger, writeLog, reusePort, random } = options;
+    const { store, isHealthy, onBreaker, events, logger, log, reusePort, random } = options;
     const ticker = new Ticker(clock);
     const raw = RawTcp.load();
     const resilience = new Resilience({ isHealthy, onBreaker });
-    const metrics = new Metrics({ guards: () => resilience.guards(), isHealthy, now: () => clock.now() });
+    const metrics = new Metrics({
+      guards: () => resilience.guards(),
+      isHealthy,
+      now: () => clock.now(),
+      linesDropped: () => log.dropped,
+    });
     const pool = new ConnectionPool(ticker, undefined, raw);
     store.subscribe(({ table }) => {
       pool.retainOnly(new Set([...table.placements.values()].map(({ url }) => url)));
       resilience.update(table, clock.now());
     });
     const accessLog = new AccessLog({
-      write: writeLog,
+      write: (lines) => log.write(lines),
       enabled: logger.isLevelEnabled("info"),
       today: () => new Date(),
       listeners: events === undefined ? [metrics.requestEnded] : [metrics.requestEnded, events.requestEnded],

@@ -29,16 +29,15 @@ const log = openLog(1, clock);
 async function main(): Promise<void> {
   const settings = readSettings(process.env);
   const logger = createLogger(log, settings.LOG_LEVEL);
-  const writeLog = (lines: string): void => log.write(lines);
   const exit = (): Promise<never> => endProcess(0, log);
-  if (cluster.isWorker) return runWorker({ settings, logger, writeLog, drainMs, random, exit });
+  if (cluster.isWorker) return runWorker({ settings, logger, log, drainMs, random, exit });
 
   const store = new TableStore();
   const { events, health, changed, onHealth } = watchers(store, logger);
   const traffic =
     settings.WORKERS > 1
       ? manyWorkers(settings, store, logger, changed)
-      : oneProcess(store, logger, writeLog, { events, health, changed });
+      : oneProcess(store, logger, { events, health, changed });
   onHealth(traffic.setUnhealthy);
 
   const source = new FileSource({
@@ -144,7 +143,6 @@ function watchers(store: TableStore, logger: Logger) {
 function oneProcess(
   store: TableStore,
   logger: Logger,
-  writeLog: (lines: string) => void,
   { events, health, changed }: { events: Events; health: HealthChecker; changed: Change },
 ): Traffic {
   const plane = new DataPlane({
@@ -153,7 +151,7 @@ function oneProcess(
     onBreaker: (placement, to, from) => changed("breaker", placement, to.kind, from.kind),
     events,
     logger,
-    writeLog,
+    log,
     reusePort: false,
     random,
   });
@@ -175,6 +173,7 @@ function manyWorkers(settings: Settings, store: TableStore, logger: Logger, chan
     clock,
     random,
     onBreaker: (placement, to, from) => changed("breaker", placement, to, from),
+    linesDropped: () => log.dropped,
   });
   return {
     listen: (port) => supervisor.start(port),

@@ -20,6 +20,8 @@ export interface SupervisorOptions {
   /** Returns a number in [0, 1). */
   readonly random: () => number;
   readonly onBreaker: (placement: string, to: string, from: string) => void;
+  /** Lines of its own log that this process could not write; each worker counts its own. */
+  readonly linesDropped: () => number;
 }
 
 /** One worker's place: its share of the limits stays with the place when the worker is replaced. */
@@ -57,7 +59,7 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
-    this.#counts = new WorkerCounts(options.clock);
+    this.#counts = new WorkerCounts(options.clock, options.linesDropped);
     this.#slots = Array.from({ length: options.workers }, (_, index) => ({
       index,
       worker: undefined,

@@ -4,6 +4,7 @@
 import cluster from "node:cluster";
 import type pino from "pino";
 import { DataPlane } from "./data-plane.ts";
+import type { LogWriter } from "./log-writer.ts";
 import type { Settings } from "./settings.ts";
 import { TableStore } from "./table-store.ts";
 import type { FromWorker, ToWorker } from "./worker-messages.ts";
@@ -11,7 +12,7 @@ import type { FromWorker, ToWorker } from "./worker-messages.ts";
 export interface WorkerOptions {
   readonly settings: Settings;
   readonly logger: pino.Logger;
-  readonly writeLog: (lines: string) => void;
+  readonly log: LogWriter;
   readonly drainMs: number;
   /** Returns a number in [0, 1). */
   readonly random: () => number;
@@ -25,7 +26,7 @@ const retireGraceMs = 3_000;
 const retireDrainMs = 300_000;
 
 // #region worker
-export function runWorker({ settings, logger, writeLog, drainMs, random, exit }: WorkerOptions): void {
+export function runWorker({ settings, logger, log, drainMs, random, exit }: WorkerOptions): void {
   const store = new TableStore();
   let unhealthy: ReadonlySet<string> = new Set();
   const tell = (message: FromWorker): void => {
@@ -37,7 +38,7 @@ export function runWorker({ settings, logger, writeLog, drainMs, random, exit }:
     isHealthy: (placement) => !unhealthy.has(placement),
     onBreaker: (placement, to, from) => tell({ type: "breaker", placement, to: to.kind, from: from.kind }),
     logger,
-    writeLog,
+    log,
     reusePort: settings.REUSE_PORT,
     random,
   });
