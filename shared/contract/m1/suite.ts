@@ -14,6 +14,7 @@ import { describeRequestFraming } from "./framing-requests.ts";
 import { describeResponseFraming } from "./framing-responses.ts";
 import { describeRequestHeaders } from "./headers.ts";
 import { describeLeaving } from "./leaving.ts";
+import { describeLogTrouble } from "./log-trouble.ts";
 import { describeRequests } from "./requests.ts";
 import { describeResponseHeaders } from "./response-headers.ts";
 import { describeRouting } from "./routing.ts";
@@ -39,6 +40,7 @@ export function describeM1Contract(target: ContractTarget): void {
     describeConnections(contract);
     describeConcurrency(contract);
     describeAccessLog(contract);
+    describeLogTrouble(contract, target);
     // Last: its cases have been running since the start.
     describeTimeLimits(contract);
   });
