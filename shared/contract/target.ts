@@ -2,8 +2,16 @@
 // the four endpoints itself and hands their addresses over; how a router learns them is the target's business.
 
 import { type PlacementName, placementNames } from "../testkit/cluster.ts";
+import { withFilesUpTo } from "../testkit/log-places.ts";
 import { pidsListeningOn, withDescendants } from "../testkit/process-by-port.ts";
-import { type EndpointUrls, type LogLine, type Stage, startRouter } from "../testkit/router-process.ts";
+import {
+  type EndpointUrls,
+  type ExitStatus,
+  type LogLine,
+  type Stage,
+  spawnRouter,
+  startRouter,
+} from "../testkit/router-process.ts";
 
 /** The endpoint ports of the contract's routing table. */
 export const defaultPorts: Readonly<Record<PlacementName, number>> = {
@@ -22,11 +30,27 @@ export interface RunningRouter {
   close(): Promise<void>;
 }
 
+/** Where a case wants a router's log to go. */
+export interface LogOutput {
+  readonly stdout: number;
+  readonly stderr?: number;
+  /** Largest file that the router can write: a disk that fills up. */
+  readonly maxFileKib?: number;
+}
+
+/** A router whose log goes where a case wants it; the case finds the READY line there. */
+export interface LoggingRouter extends AsyncDisposable {
+  signal(signal: "SIGTERM"): void;
+  exited(deadlineMs: number): Promise<ExitStatus>;
+}
+
 export interface ContractTarget {
   /** Ports that the suite's endpoints must take; absent: any free ones. */
   readonly ports?: Readonly<Record<PlacementName, number>>;
   /** Called once, when the endpoints listen. */
   start(endpoints: EndpointUrls): Promise<RunningRouter>;
+  /** Starts one more router; absent where the suite did not start the first one. */
+  startLoggingTo?(output: LogOutput, endpoints: EndpointUrls): Promise<LoggingRouter>;
 }
 
 /** A stage of this repository, started on free ports. */
@@ -41,7 +65,20 @@ export function stageTarget(stage: Stage): ContractTarget {
         close: async () => void (await router.stop("SIGKILL")),
       };
     },
+    startLoggingTo: (output, endpoints) => startStageLoggingTo(stage, output, endpoints),
   };
+}
+
+/** A stage's router whose standard output this process does not read. */
+export function startStageLoggingTo(
+  stage: Stage,
+  { maxFileKib, ...output }: LogOutput,
+  endpoints: EndpointUrls = {},
+): Promise<LoggingRouter> {
+  if (maxFileKib === undefined) return spawnRouter({ stage, endpoints, output });
+  // The compile cache is made of files, too.
+  const env = { NODE_DISABLE_COMPILE_CACHE: "1" };
+  return spawnRouter({ stage, endpoints, output, env, launcher: withFilesUpTo(maxFileKib) });
 }
 
 /** A router that runs already, in any language, and routes to `ports` of 127.0.0.1. */

@@ -4,9 +4,17 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 /** Process ids that hold a listening socket on `port`; empty where that cannot be known. */
 export function pidsListeningOn(port: number): number[] {
-  const inodes = listeningInodes(port);
+  const inodes = new Set(listeners().flatMap((each) => (each.port === port ? each.inode : [])));
   if (inodes.size === 0) return [];
   return numericEntries("/proc").filter((pid) => socketInodes(pid).some((inode) => inodes.has(inode)));
+}
+
+/** Ports on which a process listens; empty where that cannot be known. */
+export function portsListenedOnBy(pid: number): number[] {
+  const inodes = new Set(socketInodes(pid));
+  return listeners()
+    .filter(({ inode }) => inodes.has(inode))
+    .map(({ port }) => port);
 }
 
 /** A process and those that it started, directly or not: a router with workers is a tree. */
@@ -21,17 +29,19 @@ export function withDescendants(pid: number): number[] {
   return tree;
 }
 
-function listeningInodes(port: number): Set<string> {
-  const inodes = new Set<string>();
-  const wanted = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
-  for (const table of ["/proc/net/tcp", "/proc/net/tcp6"]) {
-    for (const line of readText(table).split("\n").slice(1)) {
-      // sl, local_address, rem_address, st, …, inode: state 0A is LISTEN.
-      const [, local = "", , state, , , , , , inode] = line.trim().split(/\s+/);
-      if (state === "0A" && local.endsWith(wanted) && inode !== undefined) inodes.add(inode);
-    }
-  }
-  return inodes;
+/** Every listening socket of this machine. */
+function listeners(): { readonly port: number; readonly inode: string }[] {
+  return ["/proc/net/tcp", "/proc/net/tcp6"].flatMap((table) =>
+    readText(table)
+      .split("\n")
+      .slice(1)
+      .flatMap((line) => {
+        // sl, local_address, rem_address, st, …, inode: state 0A is LISTEN.
+        const [, local = "", , state, , , , , , inode] = line.trim().split(/\s+/);
+        if (state !== "0A" || inode === undefined) return [];
+        return { port: Number.parseInt(local.slice(local.lastIndexOf(":") + 1), 16), inode };
+      }),
+  );
 }
 
 function socketInodes(pid: number): string[] {

@@ -27,6 +27,10 @@ export interface RouterOptions {
   readonly main?: string;
   /** @default 15000 */
   readonly readyDeadlineMs?: number;
+  /** Descriptor for its standard output, or for both outputs; without it, this class reads them. */
+  readonly output?: { readonly stdout: number; readonly stderr?: number };
+  /** A program, with its arguments, that starts the command given after them. */
+  readonly launcher?: readonly string[];
 }
 
 /** One line of the router's standard output, parsed. Lines that are not JSON objects are left out. */
@@ -118,6 +122,18 @@ export class RouterProcess implements AsyncDisposable {
     return this.#stderr;
   }
 
+  /** Reads its outputs no more, so that they fill up. For Node, they are sockets and not pipes. */
+  stallOutputs(): void {
+    this.#child.stdout?.pause();
+    this.#child.stderr?.pause();
+  }
+
+  /** Closes its outputs: whatever it writes fails. */
+  leaveOutputs(): void {
+    this.#child.stdout?.destroy();
+    this.#child.stderr?.destroy();
+  }
+
   /** How the process ended; undefined while it runs. */
   get exitStatus(): ExitStatus | undefined {
     return this.#exit;
@@ -175,10 +191,11 @@ export async function spawnRouter(options: RouterOptions): Promise<RouterProcess
   const main = options.main ?? join(root, "stages", options.stage, "src", "main.ts");
   if (!existsSync(main)) throw new Error(`Stage ${options.stage} has no ${main}`);
   const directory = await mkdtemp(join(tmpdir(), `cell-routing-${options.stage}-`));
-  const child = spawn(process.execPath, [main], {
+  const [program = process.execPath, ...args] = [...(options.launcher ?? []), process.execPath, main];
+  const child = spawn(program, args, {
     cwd: directory,
     env: { ...process.env, ...(await routerEnvironment(options, directory)), ...options.env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["ignore", options.output?.stdout ?? "pipe", options.output?.stderr ?? "pipe"],
   });
   return new RouterProcess(options.stage, directory, child);
 }

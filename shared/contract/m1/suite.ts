@@ -15,6 +15,7 @@ import { describeResponseFraming } from "./framing-responses.ts";
 import { describeRequestHeaders } from "./headers.ts";
 import { describeInterimResponses } from "./interim.ts";
 import { describeLeaving } from "./leaving.ts";
+import { describeLogTrouble } from "./log-trouble.ts";
 import { describeOrder } from "./order.ts";
 import { describePolicies } from "./policies.ts";
 import { describeRequests } from "./requests.ts";
@@ -45,6 +46,7 @@ export function describeM1Contract(target: ContractTarget): void {
     describeOrder(contract);
     describeConcurrency(contract);
     describeAccessLog(contract);
+    describeLogTrouble(contract, target);
     // Last: its cases have been running since the start.
     describeTimeLimits(contract);
   });

@@ -5,7 +5,7 @@ import { writeFile } from "node:fs/promises";
 import type { PlacementName } from "../../testkit/cluster.ts";
 import { withDescendants } from "../../testkit/process-by-port.ts";
 import { type ExitStatus, type Stage, spawnRouter, startRouter } from "../../testkit/router-process.ts";
-import type { RunningRouter } from "../target.ts";
+import { type LoggingRouter, type LogOutput, type RunningRouter, startStageLoggingTo } from "../target.ts";
 
 export interface FollowingRouter extends RunningRouter {
   readonly adminUrl: string;
@@ -27,6 +27,8 @@ export interface ReloadTarget {
   start(content: string): Promise<FollowingRouter>;
   /** Starts a router on a file with this content, or on none, and waits for its end; absent where it runs already. */
   startToFail?(content: string | undefined): Promise<FailedStart>;
+  /** Starts a router whose log goes where a case wants it; absent where it runs already. */
+  startLoggingTo?(output: LogOutput): Promise<LoggingRouter>;
 }
 
 /** A stage of this repository, on free ports, with a routing file of its own. */
@@ -44,6 +46,7 @@ export function stageReloadTarget(stage: Stage): ReloadTarget {
         close: async () => void (await router.stop("SIGKILL")),
       };
     },
+    startLoggingTo: (output) => startStageLoggingTo(stage, output),
     startToFail: async (content) => {
       // The harness writes a valid file; this start-up reads another one.
       const router = await spawnRouter({ stage, env: { ROUTING_FILE: "other.json" } });

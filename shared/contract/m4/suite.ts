@@ -6,6 +6,7 @@ import type { ReloadTarget } from "../m2/target.ts";
 import { describeBreaker } from "./breaker.ts";
 import { describeConcurrency } from "./concurrency.ts";
 import { useResilienceContract } from "./contract.ts";
+import { describeDroppedLines } from "./dropped-lines.ts";
 import { describeFailover } from "./failover.ts";
 import { describeHalfOpen } from "./half-open.ts";
 import { describeHealth } from "./health.ts";
@@ -33,6 +34,7 @@ export function describeM4Contract(target: ReloadTarget): void {
       describeRetries(contract);
       describeMetrics(contract);
       describeEvents(contract);
+      describeDroppedLines(target);
       describeUnderLoad(contract);
       slowCases.describe();
       // Last: it takes every processor there is.

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { startHostileUpstream } from "../hostile-upstream.ts";
-import { pidsListeningOn, withDescendants } from "../process-by-port.ts";
+import { pidsListeningOn, portsListenedOnBy, withDescendants } from "../process-by-port.ts";
 import { peakResidentDuring, residentBytes } from "../resident-memory.ts";
 
 const hasProc = residentBytes(process.pid) !== null;
@@ -10,6 +10,7 @@ describe.runIf(hasProc)("processes, read from /proc", () => {
     const upstream = await startHostileUpstream(async () => {});
     const { port } = upstream;
     expect(pidsListeningOn(port)).toEqual([process.pid]);
+    expect(portsListenedOnBy(process.pid)).toContain(port);
     await upstream.close();
     expect(pidsListeningOn(port)).toEqual([]);
   });

@@ -3,11 +3,12 @@
 import { randomUUID } from "node:crypto";
 import { isIPv6 } from "node:net";
 import { join } from "node:path";
-import pino, { type Logger } from "pino";
+import type { Logger } from "pino";
 import { AccessLog } from "./access-log.ts";
 import { AdminServer, sendJson } from "./admin.ts";
 import { systemClock as clock } from "./clock.ts";
 import { FileSource } from "./file-source.ts";
+import { createLogger, endProcess, openLog } from "./log.ts";
 import { ProxyHandler } from "./proxy.ts";
 import { DataServer } from "./server.ts";
 import { readSettings, type Settings } from "./settings.ts";
@@ -19,18 +20,11 @@ import { Upstreams } from "./upstreams.ts";
 /** How long requests under way may take to finish after a signal to stop. */
 const drainMs = 10_000;
 
-/** How long the last lines of the log may take to be written. */
-const logEndMs = 1_000;
+const log = openLog(1, clock);
 
 async function main(): Promise<void> {
   const settings = readSettings(process.env);
-  // Written by another thread, and dropped rather than hoarded when nobody reads: a log must not stop the traffic.
-  const destination = pino.destination({ fd: 1, sync: false, maxLength: 16 * 1024 * 1024 });
-  const formatters = { level: (level: string) => ({ level }) };
-  const logger = pino(
-    { level: settings.LOG_LEVEL, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters },
-    destination,
-  );
+  const logger = createLogger(log, settings.LOG_LEVEL);
 
   const store = new TableStore();
   const upstreams = new Upstreams(clock, {
@@ -87,11 +81,7 @@ async function main(): Promise<void> {
     await upstreams.destroy();
     await admin.close();
     logger.info({ event: "stopped" });
-    // Not `flushSync`: with nobody left to read, it would try for ever.
-    for (const event of ["close", "error"]) destination.once(event, () => process.exit(0));
-    destination.end();
-    await clock.sleep(logEndMs);
-    process.exit(0);
+    await endProcess(0, log);
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
@@ -100,7 +90,7 @@ async function main(): Promise<void> {
   const port = await server.listen(settings.PORT, settings.HOST);
   const host = isIPv6(settings.HOST) ? `[${settings.HOST}]` : settings.HOST;
   accepting = true;
-  destination.write(`${JSON.stringify({ event: "ready", url: `http://${host}:${port}`, adminUrl })}\n`);
+  log.write(`${JSON.stringify({ event: "ready", url: `http://${host}:${port}`, adminUrl })}\n`);
 }
 
 /** What takes the table from a control plane; undefined when the routing file alone counts. */
@@ -142,7 +132,8 @@ function overview(store: TableStore): object {
 main().catch(fail);
 
 /** Ends the process with one sentence that says what to change. */
-function fail(error: NodeJS.ErrnoException): void {
-  process.stderr.write(`${startFault(error, process.env)}\n`);
-  process.exit(1);
+async function fail(error: NodeJS.ErrnoException): Promise<void> {
+  const errors = openLog(2, clock);
+  errors.write(`${startFault(error, process.env)}\n`);
+  await endProcess(1, log, errors);
 }

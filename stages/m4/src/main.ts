@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { isIPv6 } from "node:net";
 import { join } from "node:path";
-import pino, { type Logger } from "pino";
+import type { Logger } from "pino";
 import { AccessLog } from "./access-log.ts";
 import { AdminServer, sendJson } from "./admin.ts";
 import { Attempts } from "./attempts.ts";
@@ -12,6 +12,7 @@ import { Events } from "./events.ts";
 import { FileSource } from "./file-source.ts";
 import { HealthChecker } from "./health-checker.ts";
 import { healthProbe } from "./health-probe.ts";
+import { createLogger, endProcess, openLog } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { ProxyHandler } from "./proxy.ts";
 import { Resilience } from "./resilience.ts";
@@ -25,18 +26,11 @@ import { Upstreams } from "./upstreams.ts";
 /** How long requests under way may take to finish after a signal to stop. */
 const drainMs = 10_000;
 
-/** How long the last lines of the log may take to be written. */
-const logEndMs = 1_000;
+const log = openLog(1, clock);
 
 async function main(): Promise<void> {
   const settings = readSettings(process.env);
-  // Written by another thread, and dropped rather than hoarded when nobody reads: a log must not stop the traffic.
-  const destination = pino.destination({ fd: 1, sync: false, maxLength: 16 * 1024 * 1024 });
-  const formatters = { level: (level: string) => ({ level }) };
-  const logger = pino(
-    { level: settings.LOG_LEVEL, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters },
-    destination,
-  );
+  const logger = createLogger(log, settings.LOG_LEVEL);
 
   const store = new TableStore();
   const upstreams = new Upstreams(clock, {
@@ -110,11 +104,7 @@ async function main(): Promise<void> {
     await upstreams.destroy();
     await admin.close();
     logger.info({ event: "stopped" });
-    // Not `flushSync`: with nobody left to read, it would try for ever.
-    for (const event of ["close", "error"]) destination.once(event, () => process.exit(0));
-    destination.end();
-    await clock.sleep(logEndMs);
-    process.exit(0);
+    await endProcess(0, log);
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
@@ -123,7 +113,7 @@ async function main(): Promise<void> {
   const port = await server.listen(settings.PORT, settings.HOST);
   const host = isIPv6(settings.HOST) ? `[${settings.HOST}]` : settings.HOST;
   accepting = true;
-  destination.write(`${JSON.stringify({ event: "ready", url: `http://${host}:${port}`, adminUrl })}\n`);
+  log.write(`${JSON.stringify({ event: "ready", url: `http://${host}:${port}`, adminUrl })}\n`);
 }
 
 /** The resilience side of the wiring: what follows the table, and who hears of its changes. */
@@ -145,7 +135,8 @@ function resilienceFor(store: TableStore, logger: Logger) {
     onBreaker: (placement, to, from) => changed("breaker", placement, to.kind, from.kind),
   });
   const guards = () => resilience.guards();
-  const metrics = new Metrics({ guards, isHealthy, now: () => clock.now() });
+  const linesDropped = () => log.dropped;
+  const metrics = new Metrics({ guards, isHealthy, now: () => clock.now(), linesDropped });
   store.subscribe(({ table, sequence }) => {
     resilience.update(table, clock.now());
     health.update(table.placements.values());
@@ -193,7 +184,8 @@ function overview(store: TableStore): object {
 main().catch(fail);
 
 /** Ends the process with one sentence that says what to change. */
-function fail(error: NodeJS.ErrnoException): void {
-  process.stderr.write(`${startFault(error, process.env)}\n`);
-  process.exit(1);
+async function fail(error: NodeJS.ErrnoException): Promise<void> {
+  const errors = openLog(2, clock);
+  errors.write(`${startFault(error, process.env)}\n`);
+  await endProcess(1, log, errors);
 }

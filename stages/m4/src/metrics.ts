@@ -9,6 +9,7 @@ export interface MetricsOptions {
   readonly guards: () => Iterable<[placement: string, guard: Guard]>;
   readonly isHealthy: (placement: string) => boolean;
   readonly now: () => number;
+  readonly linesDropped: () => number;
 }
 
 const breakerValue = { closed: 0, "half-open": 1, open: 2 } as const;
@@ -40,6 +41,7 @@ export class Metrics {
   });
 
   constructor(options: MetricsOptions) {
+    countDroppedLines(this.#registry, options.linesDropped);
     this.#gauge("in_flight", "Requests in flight by placement.", options, ({ limit }) => limit.inFlight);
     this.#gauge("healthy", "1 while the active health check says so.", options, (_, placement) =>
       options.isHealthy(placement) ? 1 : 0,
@@ -103,3 +105,16 @@ export class Metrics {
   }
 }
 // #endregion metrics
+
+/** Counts, in `registry`, log lines that this process could not write. */
+export function countDroppedLines(registry: Registry, linesDropped: () => number): void {
+  new Counter({
+    name: "cell_router_log_lines_dropped_total",
+    help: "Log lines that could not be written.",
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc(linesDropped());
+    },
+  });
+}

@@ -58,6 +58,7 @@ export class Bench {
     guards: () => this.resilience.guards(),
     isHealthy: (name) => !this.unhealthy.has(name),
     now: () => this.clock.now(),
+    linesDropped: () => 0,
   });
   readonly attempts = new Attempts({
     resilience: this.resilience,

@@ -13,6 +13,7 @@ import { defaultClientLimits } from "./http1/client-connection.ts";
 import { contained, type FaultReport } from "./http1/fault-report.ts";
 import { RawTcp } from "./http1/raw-tcp.ts";
 import { never, Ticker } from "./http1/ticker.ts";
+import type { LogWriter } from "./log-writer.ts";
 import { Metrics } from "./metrics.ts";
 import { ProxyHandler } from "./proxy.ts";
 import { type BreakerListener, Resilience } from "./resilience.ts";
@@ -27,7 +28,7 @@ export interface DataPlaneOptions {
   /** Where decisions are shown; none in a worker, whose supervisor nobody could keep up with. */
   readonly events?: Events;
   readonly logger: pino.Logger;
-  readonly writeLog: (lines: string) => void;
+  readonly log: LogWriter;
   readonly settings: Settings;
   /** Which of the router's workers this is, for its metrics. @default "0" */
   readonly worker?: () => string;
@@ -48,8 +49,7 @@ export class DataPlane {
   readonly #accessLog: AccessLog;
 
   constructor(options: DataPlaneOptions) {
-    const { store, isHealthy, onBreaker, events, logger, writeLog, settings, worker, reusePort, random } =
-      options;
+    const { store, isHealthy, onBreaker, events, logger, log, settings, worker, reusePort, random } = options;
     const ticker = new Ticker(clock);
     const raw = RawTcp.load();
     const report = faultReport(logger);
@@ -58,6 +58,7 @@ export class DataPlane {
       guards: () => resilience.guards(),
       isHealthy,
       now: () => clock.now(),
+      linesDropped: () => log.dropped,
       ...(worker && { worker }),
       eventLoopDelayMs: () => ticker.worstDelayMs,
     });
@@ -70,7 +71,7 @@ export class DataPlane {
     );
     store.subscribe(contained(({ table }) => resilience.update(table, clock.now()), report));
     const accessLog = new AccessLog({
-      write: writeLog,
+      write: (lines) => log.write(lines),
       enabled: logger.isLevelEnabled("info"),
       today: () => new Date(),
       listeners: events === undefined ? [metrics.requestEnded] : [metrics.requestEnded, events.requestEnded],

@@ -3,7 +3,7 @@
 import cluster from "node:cluster";
 import { isIPv6 } from "node:net";
 import { join } from "node:path";
-import pino, { type Logger } from "pino";
+import type { Logger } from "pino";
 import { Registry } from "prom-client";
 import { AdminServer, sendJson } from "./admin.ts";
 import { systemClock as clock } from "./clock.ts";
@@ -13,6 +13,7 @@ import { FileSource } from "./file-source.ts";
 import { HealthChecker } from "./health-checker.ts";
 import { healthProbe } from "./health-probe.ts";
 import { contained, type FaultReport } from "./http1/fault-report.ts";
+import { createLogger, endProcess, openLog } from "./log.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { SnapshotSource } from "./snapshot-source.ts";
 import { startFault } from "./start-fault.ts";
@@ -25,8 +26,7 @@ const random = (): number => Math.random();
 /** How long requests under way may take to finish after a signal to stop. */
 const drainMs = 10_000;
 
-/** How long the last lines of the log may take to be written. */
-const logEndMs = 1_000;
+const log = openLog(1, clock);
 
 /** How long workers may take to end after the signal, before they are ended by force. */
 const workersEndMs = drainMs + 500;
@@ -35,22 +35,9 @@ const stopMs = drainMs + 900;
 
 async function main(): Promise<void> {
   const settings = readSettings(process.env);
-  // Written by another thread, and dropped rather than hoarded when nobody reads: a log must not stop the traffic.
-  const destination = pino.destination({ fd: 1, sync: false, maxLength: 16 * 1024 * 1024 });
-  const formatters = { level: (level: string) => ({ level }) };
-  const logger = pino(
-    { level: settings.LOG_LEVEL, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters },
-    destination,
-  );
-  const writeLog = (lines: string): void => void destination.write(lines);
-  const exit = async (): Promise<void> => {
-    // Not `flushSync`: with nobody left to read, it would try for ever.
-    for (const event of ["close", "error"]) destination.once(event, () => process.exit(0));
-    destination.end();
-    await clock.sleep(logEndMs);
-    process.exit(0);
-  };
-  if (cluster.isWorker) return runWorker({ settings, logger, writeLog, drainMs, random, exit });
+  const logger = createLogger(log, settings.LOG_LEVEL);
+  const exit = (): Promise<never> => endProcess(0, log);
+  if (cluster.isWorker) return runWorker({ settings, logger, log, drainMs, random, exit });
 
   const store = new TableStore();
   const report = faultReport(logger);
@@ -58,7 +45,7 @@ async function main(): Promise<void> {
   const traffic =
     settings.WORKERS > 1
       ? manyWorkers(settings, store, logger, report, changed)
-      : oneProcess(settings, store, logger, writeLog, { events, health, changed });
+      : oneProcess(settings, store, logger, { events, health, changed });
   onHealth(traffic.setUnhealthy);
 
   const source = new FileSource({
@@ -124,7 +111,7 @@ async function main(): Promise<void> {
   const port = await traffic.listen(settings.PORT, settings.HOST);
   const host = isIPv6(settings.HOST) ? `[${settings.HOST}]` : settings.HOST;
   accepting = true;
-  destination.write(`${JSON.stringify({ event: "ready", url: `http://${host}:${port}`, adminUrl })}\n`);
+  log.write(`${JSON.stringify({ event: "ready", url: `http://${host}:${port}`, adminUrl })}\n`);
 }
 
 type Change = (type: "breaker" | "health", placement: string, to: string, from: string) => void;
@@ -173,7 +160,6 @@ function oneProcess(
   settings: Settings,
   store: TableStore,
   logger: Logger,
-  writeLog: (lines: string) => void,
   { events, health, changed }: { events: Events; health: HealthChecker; changed: Change },
 ): Traffic {
   const plane = new DataPlane({
@@ -182,7 +168,7 @@ function oneProcess(
     onBreaker: (placement, to, from) => changed("breaker", placement, to.kind, from.kind),
     events,
     logger,
-    writeLog,
+    log,
     settings,
     reusePort: false,
     random,
@@ -212,6 +198,7 @@ function manyWorkers(
     random,
     report,
     onBreaker: (placement, to, from) => changed("breaker", placement, to, from),
+    linesDropped: () => log.dropped,
   });
   return {
     listen: (port) => supervisor.start(port),
@@ -261,7 +248,8 @@ function overview(store: TableStore): object {
 main().catch(fail);
 
 /** Ends the process with one sentence that says what to change. */
-function fail(error: NodeJS.ErrnoException): void {
-  process.stderr.write(`${startFault(error, process.env)}\n`);
-  process.exit(1);
+async function fail(error: NodeJS.ErrnoException): Promise<void> {
+  const errors = openLog(2, clock);
+  errors.write(`${startFault(error, process.env)}\n`);
+  await endProcess(1, log, errors);
 }

@@ -11,6 +11,7 @@ export interface MetricsOptions {
   readonly guards: () => Iterable<[placement: string, guard: Guard]>;
   readonly isHealthy: (placement: string) => boolean;
   readonly now: () => number;
+  readonly linesDropped: () => number;
   /** This process among the workers of the router, and how late it was at worst of late. */
   readonly worker?: () => string;
   readonly eventLoopDelayMs?: () => number;
@@ -33,6 +34,7 @@ export class Metrics {
   ]);
 
   constructor(options: MetricsOptions) {
+    countDroppedLines(this.#registry, options.linesDropped);
     this.#tallied();
     this.#gauge("in_flight", "Requests in flight by placement.", options, ({ limit }) => limit.inFlight);
     this.#gauge(
@@ -169,3 +171,16 @@ export class Metrics {
   }
 }
 // #endregion metrics
+
+/** Counts, in `registry`, log lines that this process could not write. */
+export function countDroppedLines(registry: Registry, linesDropped: () => number): void {
+  new Counter({
+    name: "cell_router_log_lines_dropped_total",
+    help: "Log lines that could not be written.",
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc(linesDropped());
+    },
+  });
+}

@@ -26,6 +26,8 @@ export interface SupervisorOptions {
   readonly random: () => number;
   readonly report: FaultReport;
   readonly onBreaker: (placement: string, to: string, from: string) => void;
+  /** Lines of its own log that this process could not write; each worker counts its own. */
+  readonly linesDropped: () => number;
 }
 
 /** How often another free port is looked for, when somebody was faster. */
@@ -46,7 +48,7 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
-    this.#counts = new WorkerCounts(options.clock, options.report);
+    this.#counts = new WorkerCounts(options.clock, options.linesDropped, options.report);
     this.#ticker = new Ticker(options.clock);
     this.#slots = Array.from({ length: options.workers }, (_, index) => this.#slot(index));
     // Tables hold maps, which JSON does not know. `NONE`: workers share the listening socket itself where `reusePort`

@@ -2,9 +2,10 @@
 // ended. A scrape must never see a counter go down, or it takes that for a restart and counts everything once more.
 
 import type { Worker } from "node:cluster";
-import { AggregatorRegistry } from "prom-client";
+import { AggregatorRegistry, Registry } from "prom-client";
 import type { Clock } from "./clock.ts";
 import { contained, type FaultReport } from "./http1/fault-report.ts";
+import { countDroppedLines } from "./metrics.ts";
 import type { FromWorker, MetricJson, ToWorker } from "./worker-messages.ts";
 
 /** A worker that is too busy to answer in this time, in milliseconds, is shown as it was. */
@@ -14,6 +15,8 @@ const answerDeadlineMs = 1_000;
 export class WorkerCounts {
   readonly #clock: Clock;
   readonly #report: FaultReport;
+  /** What the supervisor counts itself. */
+  readonly #own = new Registry();
   readonly #living = new Set<Worker>();
   /** What each living worker said last. */
   readonly #lastSaid = new Map<Worker, readonly MetricJson[]>();
@@ -22,9 +25,10 @@ export class WorkerCounts {
   #adding = false;
   #id = 0;
 
-  constructor(clock: Clock, report: FaultReport) {
+  constructor(clock: Clock, linesDropped: () => number, report: FaultReport) {
     this.#clock = clock;
     this.#report = report;
+    countDroppedLines(this.#own, linesDropped);
   }
 
   /** Counts `worker` in, until it has said its last or has died. */
@@ -44,7 +48,8 @@ export class WorkerCounts {
     const past = [...this.#past];
     const id = ++this.#id;
     const present = await Promise.all([...this.#living].map((worker) => this.#ask(worker, id)));
-    return AggregatorRegistry.aggregate([...past, ...present]).metrics();
+    const own = await this.#own.getMetricsAsJSON();
+    return AggregatorRegistry.aggregate([...past, ...present, own]).metrics();
   }
 
   async #ask(worker: Worker, id: number): Promise<readonly MetricJson[]> {

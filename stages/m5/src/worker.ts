@@ -7,6 +7,7 @@ import { systemClock as clock } from "./clock.ts";
 import { DataPlane, faultReport } from "./data-plane.ts";
 import { contained } from "./http1/fault-report.ts";
 import { shareOf } from "./limit-shares.ts";
+import type { LogWriter } from "./log-writer.ts";
 import type { RoutingTable } from "./routing-table.ts";
 import type { Settings } from "./settings.ts";
 import { TableStore } from "./table-store.ts";
@@ -15,7 +16,7 @@ import type { FromWorker, ToWorker } from "./worker-messages.ts";
 export interface WorkerOptions {
   readonly settings: Settings;
   readonly logger: pino.Logger;
-  readonly writeLog: (lines: string) => void;
+  readonly log: LogWriter;
   readonly drainMs: number;
   /** Returns a number in [0, 1). */
   readonly random: () => number;
@@ -31,7 +32,7 @@ const retireDrainMs = 300_000;
 const lastWordsMs = 250;
 
 // #region worker
-export function runWorker({ settings, logger, writeLog, drainMs, random, exit }: WorkerOptions): void {
+export function runWorker({ settings, logger, log, drainMs, random, exit }: WorkerOptions): void {
   const report = faultReport(logger);
   const store = new TableStore();
   let table: RoutingTable | undefined;
@@ -46,7 +47,7 @@ export function runWorker({ settings, logger, writeLog, drainMs, random, exit }:
     isHealthy: (placement) => !unhealthy.has(placement),
     onBreaker: (placement, to, from) => tell({ type: "breaker", placement, to: to.kind, from: from.kind }),
     logger,
-    writeLog,
+    log,
     settings,
     worker: () => slot,
     reusePort: settings.REUSE_PORT,

@@ -93,6 +93,7 @@ function setUp(workers = 2) {
     logger: pino({ base: null }, { write: (line: string) => void logged.push(JSON.parse(line)) }),
     clock: { now: () => clock.now() + lostMs, sleep: (ms, signal) => clock.sleep(ms, signal) },
     random: () => 0.5,
+    linesDropped: () => 0,
     report: (error) => void faults.push(String(error)),
     onBreaker: (placement) => {
       if (placement === "planted") throw new Error("planted");

@@ -50,6 +50,7 @@ export class WholeRouter implements AsyncDisposable {
       guards: () => this.resilience.guards(),
       isHealthy: () => true,
       now: () => performance.now(),
+      linesDropped: () => 0,
     });
     this.pool = new ConnectionPool(this.ticker, { ...defaultPoolLimits, ...limits }, tcp, report);
     const store = new TableStore();

@@ -3,8 +3,8 @@
 import { randomUUID } from "node:crypto";
 import { isIPv6 } from "node:net";
 import { join } from "node:path";
-import pino from "pino";
 import { systemClock as clock } from "../clock.ts";
+import { createLogger, endProcess, openLog } from "../log.ts";
 import { Bearer, readOrMakeToken } from "./access.ts";
 import { Fleet } from "./fleet.ts";
 import { HandEdits } from "./hand-edits.ts";
@@ -14,14 +14,11 @@ import { readControlPlaneSettings } from "./settings.ts";
 import { controlPlaneStartFault } from "./start-fault.ts";
 import { RoutingStore } from "./store.ts";
 
+const log = openLog(1, clock);
+
 async function main(): Promise<void> {
   const settings = readControlPlaneSettings(process.env);
-  const destination = pino.destination({ fd: 1, sync: false, maxLength: 16 * 1024 * 1024 });
-  const formatters = { level: (level: string) => ({ level }) };
-  const logger = pino(
-    { level: settings.LOG_LEVEL, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters },
-    destination,
-  );
+  const logger = createLogger(log, settings.LOG_LEVEL);
 
   const tokenFile = settings.CONTROL_PLANE_TOKEN_FILE ?? join(settings.STATE_DIR, "control-plane-token");
   const token = settings.CONTROL_PLANE_TOKEN ?? (await readOrMakeToken(tokenFile));
@@ -74,8 +71,7 @@ async function main(): Promise<void> {
     await handEdits.close();
     await store.close();
     logger.info({ event: "stopped" });
-    destination.flushSync();
-    process.exit(0);
+    await endProcess(0, log);
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
@@ -86,13 +82,14 @@ async function main(): Promise<void> {
   const url = `http://${host}:${port}`;
   const ready =
     settings.CONTROL_PLANE_TOKEN === undefined ? { event: "ready", url, tokenFile } : { event: "ready", url };
-  destination.write(`${JSON.stringify(ready)}\n`);
+  log.write(`${JSON.stringify(ready)}\n`);
 }
 
 main().catch(fail);
 
 /** Ends the process with one sentence that says what to change. */
-function fail(error: NodeJS.ErrnoException): void {
-  process.stderr.write(`${controlPlaneStartFault(error, process.env)}\n`);
-  process.exit(1);
+async function fail(error: NodeJS.ErrnoException): Promise<void> {
+  const errors = openLog(2, clock);
+  errors.write(`${controlPlaneStartFault(error, process.env)}\n`);
+  await endProcess(1, log, errors);
 }
