@@ -52,9 +52,12 @@ export class RawClient implements AsyncDisposable {
   /** Sends bytes; text is Latin-1, one byte a char. Resolves when the socket wants more: a slow peer makes it wait. */
   async write(bytes: string | Buffer): Promise<void> {
     const chunk = typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes;
+    const closed = () => new Error("The connection closed while bytes waited to be sent");
+    // A connection that has gone already will not say so again.
+    if (this.#socket.destroyed) throw closed();
     if (this.#socket.write(chunk)) return;
     const gone = new AbortController();
-    const leave = () => gone.abort(new Error("The connection closed while bytes waited to be sent"));
+    const leave = () => gone.abort(closed());
     this.#socket.once("close", leave);
     try {
       await once(this.#socket, "drain", { signal: gone.signal });

@@ -1,0 +1,159 @@
+// What has to hold once the hostile clients have gone and the cells are well again: every tenant is served by its own
+// placement, descriptors, sockets and memory are back where they were, and a signal ends the router in time.
+
+import { eventually } from "../../shared/testkit/eventually.ts";
+import { RawClient, sendRaw } from "../../shared/testkit/raw-client.ts";
+import { originOf, type Table } from "../load/tables.ts";
+import type { ChaosCell } from "./cells.ts";
+import { type Resources, resourcesOf } from "./resources.ts";
+import type { RouterUnderTest } from "./router.ts";
+import { cleanIdOf } from "./tags.ts";
+
+/** More than a router's own time limits for a cell and a client, so that nothing is under way any more. */
+const recoveryMs = 30_000;
+/** Descriptors that a router may open for reasons of its own: a health check, a file that it looks at. */
+const spareDescriptors = 6;
+/** A heap keeps what it has grown to for a while. */
+export const maxGrowthMiB = 128;
+/** The drain of 10 s, and room for a busy machine. */
+const stopMs = 13_000;
+
+const mebibyte = 1_048_576;
+
+/** Asks for each key until its own placement has served three times in a row. Returns what does not come right. */
+export async function recoveryFaults(
+  url: string,
+  table: Table,
+  seed: number,
+  keys: readonly string[],
+): Promise<string[]> {
+  const faults: string[] = [];
+  let count = 0;
+  const served = async (key: string): Promise<string | undefined> => {
+    const id = cleanIdOf(seed, 999, count++);
+    const response = await sendRaw(
+      url,
+      `GET /pay HTTP/1.1\r\nHost: a\r\nX-Routing-Key: ${key}\r\nX-Request-Id: ${id}\r\nConnection: close\r\n\r\n`,
+    );
+    const by = response.headers.one("x-routed-to");
+    if (response.status === 200 && by === originOf(table, key) && response.text().includes(id))
+      return undefined;
+    return `${response.status}, X-Routed-To ${by}, X-Failover-Reason ${response.headers.one("x-failover-reason")}`;
+  };
+  for (const key of new Set(keys)) {
+    let last: string | undefined;
+    const isBack = async () => {
+      for (let n = 0; n < 3; n++) {
+        last = await served(key).catch(String);
+        if (last !== undefined) return false;
+      }
+      return true;
+    };
+    await eventually(isBack, { what: "", deadlineMs: recoveryMs, everyMs: 50 }).catch(() => {
+      faults.push(
+        `8 survival: "${key}" is not served again ${recoveryMs / 1000} s after the cells were: ${last}`,
+      );
+    });
+  }
+  return faults;
+}
+
+/** Cells let go of their connections, and what the router still holds is waited for. */
+export async function settledResources(
+  pid: number,
+  cells: readonly ChaosCell[],
+  isBack: (resources: Resources) => boolean,
+  deadlineMs: number,
+): Promise<Resources | undefined> {
+  let last = resourcesOf(pid);
+  const look = () => {
+    for (const cell of cells) cell.closeConnections();
+    last = resourcesOf(pid);
+    return last === undefined || isBack(last);
+  };
+  await eventually(look, { what: "", deadlineMs, everyMs: 100 }).catch(() => {});
+  return last;
+}
+
+/** Waits until the router holds no more than before, and says what it still holds if it does not come to that. */
+export async function resourceFaults(
+  pid: number,
+  cells: readonly ChaosCell[],
+  before: Resources,
+): Promise<{ readonly after: Resources | undefined; readonly faults: string[] }> {
+  const fewDescriptors = (now: Resources) => now.descriptors <= before.descriptors + spareDescriptors;
+  const littleMemory = (now: Resources) =>
+    now.residentBytes <= before.residentBytes + maxGrowthMiB * mebibyte;
+  const isBack = (now: Resources) => fewDescriptors(now) && littleMemory(now);
+  const after = await settledResources(pid, cells, isBack, recoveryMs);
+  if (after === undefined) return { after, faults: [] };
+  const faults: string[] = [];
+  if (!fewDescriptors(after))
+    faults.push(
+      `8 survival: ${after.descriptors} descriptors (${after.sockets} sockets) are open ${recoveryMs / 1000} s later; ` +
+        `there were ${before.descriptors} (${before.sockets})`,
+    );
+  if (!littleMemory(after)) {
+    const inMiB = (bytes: number) => Math.round(bytes / mebibyte);
+    faults.push(
+      `6 streaming: ${inMiB(after.residentBytes)} MiB are resident ${recoveryMs / 1000} s later; ` +
+        `there were ${inMiB(before.residentBytes)}, and ${maxGrowthMiB} more are allowed`,
+    );
+  }
+  if (after.processes < before.processes)
+    faults.push(`8 survival: ${after.processes} of ${before.processes} processes are left`);
+  return { after, faults };
+}
+
+/**
+ * Sends SIGTERM while clients hold connections in every state: silent, half a head, a request behind which nothing comes, and
+ * an upload that goes on. Returns how long the end took, and what was wrong.
+ */
+export async function stopFaults(
+  router: RouterUnderTest,
+  seed: number,
+  hasArrived: (id: string) => boolean,
+): Promise<{ readonly stopMs: number | undefined; readonly faults: string[] }> {
+  const faults: string[] = [];
+  const id = cleanIdOf(seed, 998, 0);
+  const fields = `X-Routing-Key: visa\r\nX-Request-Id: ${id}\r\n`;
+  const begun = ["", "GET / HTTP/1.1\r\nHost: a\r\nX-Rou", "GET / HTTP/1.1\r\nHost: a\r\n\r\n"];
+  const held = await Promise.all(begun.map(() => RawClient.connect(router.url)));
+  for (const [at, client] of held.entries()) await client.write(begun[at] ?? "");
+  await using upload = await RawClient.connect(router.url);
+  await upload.write(`POST /pay HTTP/1.1\r\nHost: a\r\n${fields}Content-Length: 8\r\n\r\nhalf`);
+  // Otherwise it could still be in the socket when the signal comes: then it is not under way.
+  await eventually(() => hasArrived(id), { what: "the upload reaches its cell" }).catch(() => {});
+  const startedAtMs = performance.now();
+  const ended = router.terminate(stopMs);
+  // A request under way may finish.
+  const response = refuses(router.url)
+    .then(() => upload.write("half"))
+    .then(() => upload.readResponse({ method: "POST" }))
+    .catch(String);
+  const exit = await ended;
+  const tookMs = Math.round(performance.now() - startedAtMs);
+  for (const client of held) await client.close();
+  if (exit === undefined) return { stopMs: undefined, faults: [] };
+  const got = await response;
+  if (typeof got === "string" || got.status !== 200 || got.ending !== "complete")
+    faults.push(
+      `8 survival: an upload under way was lost in the stop: ${typeof got === "string" ? got : got.status}`,
+    );
+  if (exit.signal !== null) faults.push(`8 survival: SIGTERM did not end it within ${stopMs / 1000} s`);
+  else if (exit.code !== 0) faults.push(`8 survival: SIGTERM ended it with exit code ${exit.code}`);
+  return { stopMs: tookMs, faults };
+}
+
+/** Resolves when nothing accepts at the URL any more, or after a while: the stop has begun. */
+async function refuses(url: string): Promise<void> {
+  const isRefused = async () => {
+    try {
+      await (await RawClient.connect(url)).close();
+      return false;
+    } catch {
+      return true;
+    }
+  };
+  await eventually(isRefused, { what: "", deadlineMs: 2_000 }).catch(() => {});
+}

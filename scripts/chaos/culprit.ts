@@ -1,0 +1,64 @@
+// Finds the connection that ended a router: makes the last ones before the end again, each alone on a fresh router, and
+// where no one of them does it alone, looks for a short sequence that does.
+
+import type { Recorded } from "./lanes.ts";
+import { type RunOptions, type RunResult, runChaos } from "./run.ts";
+
+export interface Culprit {
+  readonly sequence: readonly Recorded[];
+  readonly result: RunResult;
+}
+
+/** Older ones have had their effect. */
+const windowMs = 1_500;
+const mostAlone = 20;
+/** Most faults need the router to be busy at the wrong moment: one connection is made as often, at once. */
+const timesAlone = 12;
+const mostTrials = 30;
+
+/** The connections that could have done it, the last first. */
+export function suspects({ latest, death, startedAtMs }: RunResult): number[] {
+  if (death === undefined) return [];
+  const endedAtMs = startedAtMs + death.afterMs;
+  return latest
+    .filter(({ lastActAtMs, sentBytes, ending }) => lastActAtMs > endedAtMs - windowMs && sentBytes > 0 && !ending.includes("ECONNREFUSED"))
+    .map(({ number }) => number);
+}
+
+/** Undefined when the router does not end again: something else was part of it. */
+export async function findCulprit(
+  options: RunOptions,
+  result: RunResult,
+  tell: (line: string) => void,
+): Promise<Culprit | undefined> {
+  const numbers = suspects(result);
+  let trials = mostTrials;
+  const again = async (sequence: readonly Recorded[]): Promise<Culprit | undefined> => {
+    const replayed = await runChaos({ ...options, sequence, seconds: 6, cleanClients: 0, withAftermath: false });
+    return replayed.death === undefined ? undefined : { sequence, result: replayed };
+  };
+  tell(`Looking for the connection that did it, among the last ${numbers.length} …`);
+  for (const number of numbers.slice(0, mostAlone)) {
+    const alone = Array.from({ length: timesAlone }, (_, n) => ({ number, atMs: n < timesAlone / 2 ? 0 : n * 10 }));
+    const found = await again(alone);
+    if (found !== undefined) return found;
+  }
+  const starts = result.latest.filter(({ number }) => numbers.includes(number));
+  const firstMs = Math.min(...starts.map(({ startedAtMs }) => startedAtMs));
+  const all = starts
+    .map(({ number, startedAtMs }) => ({ number, atMs: Math.round(startedAtMs - firstMs) }))
+    .sort((a, b) => a.atMs - b.atMs);
+  let best: Culprit | undefined;
+  for (let left = 3; left > 0 && best === undefined; left--) best = await again(all);
+  if (best === undefined) return undefined;
+  tell(`Together they do it: looking for fewer of them …`);
+  for (let size = Math.ceil(best.sequence.length / 2); size >= 1 && trials > 0; size = Math.floor(size / 2)) {
+    for (let at = 0; at < best.sequence.length && trials > 0; trials--) {
+      const fewer: Recorded[] = best.sequence.toSpliced(at, size);
+      const found: Culprit | undefined = fewer.length === 0 ? undefined : await again(fewer);
+      if (found === undefined) at += size;
+      else best = found;
+    }
+  }
+  return best;
+}
