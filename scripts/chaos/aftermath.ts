@@ -5,6 +5,7 @@ import { eventually } from "../../shared/testkit/eventually.ts";
 import { RawClient, sendRaw } from "../../shared/testkit/raw-client.ts";
 import { originOf, type Table } from "../load/tables.ts";
 import type { ChaosCell } from "./cells.ts";
+import type { Fault } from "./faults.ts";
 import { type Resources, resourcesOf } from "./resources.ts";
 import type { RouterUnderTest } from "./router.ts";
 import { cleanIdOf } from "./tags.ts";
@@ -20,14 +21,16 @@ const stopMs = 13_000;
 
 const mebibyte = 1_048_576;
 
+export type AfterFault = Pick<Fault, "rule" | "detail">;
+
 /** Asks for each key until its own placement has served three times in a row. Returns what does not come right. */
 export async function recoveryFaults(
   url: string,
   table: Table,
   seed: number,
   keys: readonly string[],
-): Promise<string[]> {
-  const faults: string[] = [];
+): Promise<AfterFault[]> {
+  const faults: AfterFault[] = [];
   let count = 0;
   const served = async (key: string): Promise<string | undefined> => {
     const id = cleanIdOf(seed, 999, count++);
@@ -50,9 +53,8 @@ export async function recoveryFaults(
       return true;
     };
     await eventually(isBack, { what: "", deadlineMs: recoveryMs, everyMs: 50 }).catch(() => {
-      faults.push(
-        `8 survival: "${key}" is not served again ${recoveryMs / 1000} s after the cells were: ${last}`,
-      );
+      const rule = "8 survival: a tenant is not served again after its cell has come back";
+      faults.push({ rule, detail: `"${key}", ${recoveryMs / 1000} s later: ${last}` });
     });
   }
   return faults;
@@ -80,28 +82,35 @@ export async function resourceFaults(
   pid: number,
   cells: readonly ChaosCell[],
   before: Resources,
-): Promise<{ readonly after: Resources | undefined; readonly faults: string[] }> {
+): Promise<{ readonly after: Resources | undefined; readonly faults: AfterFault[] }> {
   const fewDescriptors = (now: Resources) => now.descriptors <= before.descriptors + spareDescriptors;
   const littleMemory = (now: Resources) =>
     now.residentBytes <= before.residentBytes + maxGrowthMiB * mebibyte;
   const isBack = (now: Resources) => fewDescriptors(now) && littleMemory(now);
   const after = await settledResources(pid, cells, isBack, recoveryMs);
   if (after === undefined) return { after, faults: [] };
-  const faults: string[] = [];
+  const faults: AfterFault[] = [];
   if (!fewDescriptors(after))
-    faults.push(
-      `8 survival: ${after.descriptors} descriptors (${after.sockets} sockets) are open ${recoveryMs / 1000} s later; ` +
+    faults.push({
+      rule: "8 survival: descriptors stay open after everybody has gone",
+      detail:
+        `${after.descriptors} (${after.sockets} sockets) ${recoveryMs / 1000} s later; ` +
         `there were ${before.descriptors} (${before.sockets})`,
-    );
+    });
   if (!littleMemory(after)) {
     const inMiB = (bytes: number) => Math.round(bytes / mebibyte);
-    faults.push(
-      `6 streaming: ${inMiB(after.residentBytes)} MiB are resident ${recoveryMs / 1000} s later; ` +
+    faults.push({
+      rule: "6 streaming: memory does not come back",
+      detail:
+        `${inMiB(after.residentBytes)} MiB ${recoveryMs / 1000} s later; ` +
         `there were ${inMiB(before.residentBytes)}, and ${maxGrowthMiB} more are allowed`,
-    );
+    });
   }
   if (after.processes < before.processes)
-    faults.push(`8 survival: ${after.processes} of ${before.processes} processes are left`);
+    faults.push({
+      rule: "8 survival: a process of the router has ended",
+      detail: `${after.processes} of ${before.processes} are left`,
+    });
   return { after, faults };
 }
 
@@ -113,8 +122,8 @@ export async function stopFaults(
   router: RouterUnderTest,
   seed: number,
   hasArrived: (id: string) => boolean,
-): Promise<{ readonly stopMs: number | undefined; readonly faults: string[] }> {
-  const faults: string[] = [];
+): Promise<{ readonly stopMs: number | undefined; readonly faults: AfterFault[] }> {
+  const faults: AfterFault[] = [];
   const id = cleanIdOf(seed, 998, 0);
   const fields = `X-Routing-Key: visa\r\nX-Request-Id: ${id}\r\n`;
   const begun = ["", "GET / HTTP/1.1\r\nHost: a\r\nX-Rou", "GET / HTTP/1.1\r\nHost: a\r\n\r\n"];
@@ -136,12 +145,18 @@ export async function stopFaults(
   for (const client of held) await client.close();
   if (exit === undefined) return { stopMs: undefined, faults: [] };
   const got = await response;
-  if (typeof got === "string" || got.status !== 200 || got.ending !== "complete")
-    faults.push(
-      `8 survival: an upload under way was lost in the stop: ${typeof got === "string" ? got : got.status}`,
-    );
-  if (exit.signal !== null) faults.push(`8 survival: SIGTERM did not end it within ${stopMs / 1000} s`);
-  else if (exit.code !== 0) faults.push(`8 survival: SIGTERM ended it with exit code ${exit.code}`);
+  if (typeof got === "string" || got.status !== 200 || got.ending !== "complete") {
+    const rule = "8 survival: an upload under way was lost in the stop";
+    faults.push({ rule, detail: typeof got === "string" ? got : `${got.status}, ${got.ending}` });
+  }
+  if (exit.signal !== null) {
+    faults.push({
+      rule: "8 survival: SIGTERM does not end it in time",
+      detail: `not within ${stopMs / 1000} s`,
+    });
+  } else if (exit.code !== 0) {
+    faults.push({ rule: "8 survival: SIGTERM ends it with an error", detail: `exit code ${exit.code}` });
+  }
   return { stopMs: tookMs, faults };
 }
 

@@ -2,7 +2,8 @@
 // where no one of them does it alone, looks for a short sequence that does.
 
 import type { Recorded } from "./lanes.ts";
-import { type RunOptions, type RunResult, runChaos } from "./run.ts";
+import { timesOver } from "./options.ts";
+import { type RunOptions, type RunResult, runChaos, type Told } from "./run.ts";
 
 export interface Culprit {
   readonly sequence: readonly Recorded[];
@@ -20,9 +21,12 @@ const mostTrials = 30;
 export function suspects({ latest, death, startedAtMs }: RunResult): number[] {
   if (death === undefined) return [];
   const endedAtMs = startedAtMs + death.afterMs;
-  return latest
-    .filter(({ lastActAtMs, sentBytes, ending }) => lastActAtMs > endedAtMs - windowMs && sentBytes > 0 && !ending.includes("ECONNREFUSED"))
-    .map(({ number }) => number);
+  const isOfInterest = ({ lastActAtMs, sentBytes, ending }: Told) =>
+    lastActAtMs > endedAtMs - windowMs && sentBytes > 0 && !ending.includes("ECONNREFUSED");
+  const hasLeft = ({ ending }: Told) => /^(reset|closed after|left|half-closed)/.test(ending);
+  const recent = latest.filter(isOfInterest);
+  // Most routers that end do so because somebody has just left.
+  return [...recent.filter(hasLeft), ...recent.filter((each) => !hasLeft(each))].map(({ number }) => number);
 }
 
 /** Undefined when the router does not end again: something else was part of it. */
@@ -34,13 +38,18 @@ export async function findCulprit(
   const numbers = suspects(result);
   let trials = mostTrials;
   const again = async (sequence: readonly Recorded[]): Promise<Culprit | undefined> => {
-    const replayed = await runChaos({ ...options, sequence, seconds: 6, cleanClients: 0, withAftermath: false });
+    const replayed = await runChaos({
+      ...options,
+      sequence,
+      seconds: 6,
+      cleanClients: 0,
+      withAftermath: false,
+    });
     return replayed.death === undefined ? undefined : { sequence, result: replayed };
   };
   tell(`Looking for the connection that did it, among the last ${numbers.length} …`);
   for (const number of numbers.slice(0, mostAlone)) {
-    const alone = Array.from({ length: timesAlone }, (_, n) => ({ number, atMs: n < timesAlone / 2 ? 0 : n * 10 }));
-    const found = await again(alone);
+    const found = await again(timesOver(number, timesAlone));
     if (found !== undefined) return found;
   }
   const starts = result.latest.filter(({ number }) => numbers.includes(number));

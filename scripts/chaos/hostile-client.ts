@@ -139,9 +139,7 @@ export class HostileClient {
 
   #listen(): void {
     const socket = this.#socket;
-    socket.on("error", (error: NodeJS.ErrnoException) =>
-      this.#over(`ended by the router: ${error.code}`),
-    );
+    socket.on("error", (error: NodeJS.ErrnoException) => this.#over(`ended by the router: ${error.code}`));
     socket.on("close", () => this.#over("closed by the router"));
     socket.on("end", () => {
       if (this.#options.plan.delivery.ending.kind !== "reset")

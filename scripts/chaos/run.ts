@@ -6,6 +6,7 @@ import { Tally } from "../load/tally.ts";
 import type { Milestone } from "../stages.ts";
 import { recoveryFaults, resourceFaults, settledResources, stopFaults } from "./aftermath.ts";
 import { ChaosCell } from "./cells.ts";
+import { type Fault, type FaultGroup, FaultLog } from "./faults.ts";
 import type { Transcript } from "./hostile-client.ts";
 import { Lanes, type Port, type Recorded } from "./lanes.ts";
 import { type ClientKind, Plans } from "./plan.ts";
@@ -34,14 +35,11 @@ export interface RunOptions {
   readonly signal: AbortSignal;
 }
 
-export interface Fault {
-  readonly what: string;
-  readonly connection: number | undefined;
-}
+/** A transcript, with what cells did for the connection's requests. */
+export type Told = Transcript & { readonly deeds: readonly string[] };
 
 export interface RunResult {
-  readonly faults: readonly Fault[];
-  readonly faultCount: number;
+  readonly faults: readonly FaultGroup[];
   /** How the process ended, where it did. */
   readonly death:
     | { readonly how: string; readonly lastLines: readonly string[]; readonly afterMs: number }
@@ -56,14 +54,13 @@ export interface RunResult {
   readonly after: Resources | undefined;
   readonly stopMs: number | undefined;
   readonly seconds: number;
-  /** The connections that acted last, the latest first, with what cells did for them. */
-  readonly latest: readonly (Transcript & { readonly deeds: readonly string[] })[];
-  /** Those of the faults. */
-  readonly guilty: readonly (Transcript & { readonly deeds: readonly string[] })[];
+  /** The connections that acted last, the latest first. */
+  readonly latest: readonly Told[];
+  /** Those that a fault names, as far as they are remembered. */
+  readonly guilty: readonly Told[];
   readonly startedAtMs: number;
 }
 
-const keptFaults = 50;
 /** Hostile exchanges that are under way at the end may finish that long. */
 const lastMs = 1_500;
 
@@ -71,12 +68,8 @@ export async function runChaos(options: RunOptions): Promise<RunResult> {
   const { seed, signal, level } = options;
   const now = () => performance.now();
   const plans = new Plans(seed);
-  const faults: Fault[] = [];
-  let faultCount = 0;
-  const violated = (fault: Fault) => {
-    faultCount += 1;
-    if (faults.length < keptFaults) faults.push(fault);
-  };
+  const faults = new FaultLog();
+  const violated = (fault: Fault) => faults.add(fault);
   const healthPath = `/health-${numberOf(tagOf(seed, { connection: 0, request: 0 }, "forged")).toString(36)}`;
   let table: Table | undefined;
   const cellsFor = (key: string) => (table === undefined ? [] : cellsOf(table, key));
@@ -91,11 +84,21 @@ export async function runChaos(options: RunOptions): Promise<RunResult> {
     const urls = Object.fromEntries(cells.map((cell) => [cell.name, cell.url])) as Record<CellName, string>;
     table = chaosTable(level, urls, healthPath);
     router = await startRouterUnderTest(options.target, table.document, urls);
-    const judged = await judgedRun({ options, router, table, cells, witness, plans, now, violated });
+    const judged = await judgedRun({
+      options,
+      router,
+      table,
+      cells,
+      witness,
+      plans,
+      now,
+      violated,
+      named: () => faults.connections(),
+    });
     return {
       ...judged,
-      faults,
-      faultCount,
+      faults: faults.groups(),
+
       requestsAtCells: witness.arrivals,
       behaviours: behavioursOf(cells),
     };
@@ -115,11 +118,13 @@ interface Parts {
   readonly plans: Plans;
   readonly now: () => number;
   readonly violated: (fault: Fault) => void;
+  /** The connections that faults have named so far. */
+  readonly named: () => number[];
 }
 
 async function judgedRun(
   parts: Parts,
-): Promise<Omit<RunResult, "faults" | "faultCount" | "requestsAtCells" | "behaviours">> {
+): Promise<Omit<RunResult, "faults" | "requestsAtCells" | "behaviours">> {
   const { options, router, table, cells, witness, plans, now, violated } = parts;
   const { seed, kinds } = options;
   const clean = new Tally();
@@ -139,7 +144,7 @@ async function judgedRun(
   const spoiled = cells.filter((cell) => cell.isHostile);
   for (const cell of spoiled) cell.isHostile = false;
   for (const fault of await recoveryFaults(router.url, table, seed, cleanKeys))
-    violated({ what: fault, connection: undefined });
+    violated({ ...fault, connection: undefined });
   const { pid } = router;
   const before = pid === undefined ? undefined : await settledResources(pid, cells, () => false, 500);
   for (const cell of spoiled) cell.isHostile = true;
@@ -159,11 +164,13 @@ async function judgedRun(
         look: () => () => ({ tables: [table], isDisturbed: (cell) => hostileCells.has(cell) }),
         onEnd: (verdict, what, _from, _to, id) => {
           const deed = witness.cleanEnded(id);
-          if (router.hasEnded || over.signal.aborted) return;
-          const { violationCount } = clean;
-          clean.ended(verdict, `${what}, the cell: ${deed}`);
-          if (clean.violationCount > violationCount)
-            violated({ what: `clean client: ${clean.violations.at(-1) ?? what}`, connection: undefined });
+          if (router.hasEnded) return;
+          clean.ended(verdict, what);
+          for (const violation of verdict.violations) {
+            // Details stand in brackets.
+            const rule = `clean client: ${violation.replaceAll(/ \([^)]*\)/g, "")}`;
+            violated({ rule, detail: `${violation}: ${what}; the cell: ${deed}`, connection: undefined });
+          }
         },
       },
       over.signal,
@@ -177,13 +184,11 @@ async function judgedRun(
   await Promise.race([work, aborted(timeIsUp), router.ended]);
   // What is under way may end as planned.
   if (!router.hasEnded) await Promise.race([work, aborted(AbortSignal.timeout(lastMs)), router.ended]);
-  console.error('work over', now() - startedAtMs);
   const seconds = (now() - startedAtMs) / 1000;
   const afterMs = now() - startedAtMs;
   const latest = lanes.latest();
   lanesOver.abort();
   await work;
-  console.error('lanes over', now() - startedAtMs);
   for (const cell of cells) {
     cell.isHostile = false;
     await cell.setMode("up");
@@ -196,27 +201,25 @@ async function judgedRun(
     seconds,
     startedAtMs,
   };
+  const guilty = parts.named().flatMap((number) => lanes.transcriptOf(number) ?? []);
   const withDeeds = (each: Transcript) => ({ ...each, deeds: witness.deedsFor(each.number) });
-  const transcripts = () => ({ latest: latest.slice(0, 60).map(withDeeds), guilty: [] });
+  const transcripts = () => ({ latest: latest.slice(0, 60).map(withDeeds), guilty: guilty.map(withDeeds) });
   if (options.withAftermath && !router.hasEnded) {
     for (const fault of await recoveryFaults(router.url, table, seed, cleanKeys))
-      violated({ what: fault, connection: undefined });
+      violated({ ...fault, connection: undefined });
   }
-  console.error('recovered', now() - startedAtMs);
   over.abort();
   await Promise.all(clients);
-  console.error('clients', now() - startedAtMs);
   let [after, stopMs]: [Resources | undefined, number | undefined] = [undefined, undefined];
   if (options.withAftermath && !router.hasEnded) {
     if (pid !== undefined && before !== undefined) {
       const found = await resourceFaults(pid, cells, before);
       after = found.after;
-      for (const what of found.faults) violated({ what, connection: undefined });
+      for (const fault of found.faults) violated({ ...fault, connection: undefined });
     }
-    console.error('resources', now() - startedAtMs);
     const ended = await stopFaults(router, seed, (id) => witness.hasArrived(id));
     stopMs = ended.stopMs;
-    for (const what of ended.faults) violated({ what, connection: undefined });
+    for (const fault of ended.faults) violated({ ...fault, connection: undefined });
     return { ...result, ...transcripts(), death: undefined, peak: await peak, after, stopMs };
   }
   const how = router.howItEnded();

@@ -4,6 +4,7 @@
 import { createHash } from "node:crypto";
 import type { RawRequest, RequestHead } from "../../shared/testkit/http-message.ts";
 import type { CellPlan } from "./cell-behaviours.ts";
+import type { Fault } from "./faults.ts";
 import type { Plans } from "./plan.ts";
 import { type PlannedRequest, sizeOf } from "./requests.ts";
 import { isCleanId, readTag, type Tag, tagOf, tagsIn } from "./tags.ts";
@@ -21,12 +22,6 @@ export interface Arrival {
   readonly arrivedAtMs: number;
 }
 
-export interface Violation {
-  readonly what: string;
-  /** The hostile connection that shows it; undefined where only clean clients were concerned. */
-  readonly connection: number | undefined;
-}
-
 interface Exchange {
   readonly request: number;
   readonly arrivedAtMs: number;
@@ -41,7 +36,7 @@ export interface WitnessOptions {
   readonly plans: Plans;
   readonly cellsOf: CellsOf;
   readonly now: () => number;
-  readonly violated: (violation: Violation) => void;
+  readonly violated: (fault: Fault) => void;
 }
 
 /** Two retries, and a connection of the pool that breaks before each attempt. */
@@ -94,11 +89,11 @@ export class Witness {
     const tag = tagsIn(text)[0];
     const facts = tag === undefined ? undefined : readTag(seed, tag);
     if (tag === undefined || facts === undefined || facts.kind !== "request") {
-      const what =
+      const rule =
         facts?.kind === "decoy"
-          ? "smuggled: a request from the body of another one"
-          : "a request that nobody sent";
-      this.#violated(`the cell ${cell} got ${what}: ${lineOf(head)}`, facts?.connection);
+          ? "a cell got a smuggled request: one from the body of another, or from behind one that ends the connection"
+          : "a cell got a request that nobody sent";
+      this.#violated(rule, `${cell} got ${lineOf(head)}`, facts?.connection);
       return undefined;
     }
     const planned = this.#planned(facts, tag);
@@ -125,11 +120,15 @@ export class Witness {
   ): void {
     if (isClean || planned === undefined || ending !== "complete") return;
     if (planned.reach === "part")
-      return this.#violated(`the cell ${cell} got a whole request out of unclear bytes: ${id}`, connection);
+      return this.#violated(
+        "a cell got a whole request out of unclear bytes",
+        `${cell} got ${id}`,
+        connection,
+      );
     if (planned.body === undefined) return;
     if (bodyBytes === sizeOf(planned.body) && digest([body]) === digestOf(planned)) return;
-    const whole = `${bodyBytes} bytes of ${sizeOf(planned.body)}`;
-    this.#violated(`the cell ${cell} got another body, which looks whole: ${id}, ${whole}`, connection);
+    const detail = `${cell} got ${bodyBytes} bytes of ${sizeOf(planned.body)} for ${id}`;
+    this.#violated("a cell got another body than was sent, and it looks whole", detail, connection);
   }
 
   cellDoes({ id, connection, request, attempt, isClean }: Arrival, plan: CellPlan): void {
@@ -148,11 +147,11 @@ export class Witness {
   }
 
   cellGotRubbish(cell: string, what: string): void {
-    this.#violated(`the cell ${cell} got bytes that are not one clear request: ${what}`, undefined);
+    this.#violated("a cell got bytes that are not one clear request", `${cell}: ${what}`, undefined);
   }
 
   cellBroke(cell: string, error: unknown): void {
-    this.#violated(`the cell ${cell} could not read: ${error}`, undefined);
+    this.#violated("a cell could not read what came", `${cell}: ${error}`, undefined);
   }
 
   forgedTag({ isClean, connection, request }: Arrival): string {
@@ -167,19 +166,19 @@ export class Witness {
   clientGot(connection: number, tag: string, earlier: ReadonlySet<string>): void {
     const facts = readTag(this.#options.seed, tag);
     if (facts?.kind !== "request" || facts.connection !== connection)
-      return this.#violated(`a client got ${this.#foreign(tag)}: ${tag}`, connection);
+      return this.#violated(`a client got ${this.#foreign(tag)}`, tag, connection);
     const later = [...earlier].find((each) => requestOf(each) > facts.request);
     if (later !== undefined)
       this.#violated(
-        `responses out of order: request ${facts.request} after ${requestOf(later)}`,
+        "responses come out of order",
+        `request ${facts.request} after ${requestOf(later)}`,
         connection,
       );
   }
 
   #foreign(tag: string): string {
     const facts = readTag(this.#options.seed, tag);
-    if (facts?.kind === "request")
-      return `the response to another connection's request (${facts.connection})`;
+    if (facts?.kind === "request") return "the response to another connection's request";
     if (facts?.kind === "forged") return "a response that a cell sent unasked";
     if (isCleanId(this.#options.seed, tag)) return "the response to a clean client's request";
     return "a response to a request that nobody sent";
@@ -198,7 +197,8 @@ export class Witness {
       );
       if (overtaking === undefined || earlier.respondedAtMs === Number.POSITIVE_INFINITY) continue;
       this.#violated(
-        `request ${overtaking.request} reached a cell before request ${earlier.request} had its response`,
+        "a pipelined request reaches a cell before the one in front of it has its response",
+        `request ${overtaking.request} before the response to ${earlier.request}`,
         connection,
       );
     }
@@ -224,16 +224,18 @@ export class Witness {
     this.#deeds.delete(connection);
   }
 
-  #judgeHead(cell: string, head: RequestHead, { planned, connection, attempt, id }: Arrival): void {
+  #judgeHead(cell: string, head: RequestHead, { planned, connection, attempt }: Arrival): void {
     if (planned === undefined) return;
-    const say = (what: string) => this.#violated(`the cell ${cell} got ${what}: ${lineOf(head)}`, connection);
-    if (planned.reach === "none") say("a request that must be refused");
+    const say = (rule: string, detail: string) =>
+      this.#violated(rule, `${cell} got ${lineOf(head)}${detail}`, connection);
+    if (planned.reach === "none") say("a cell got a request that must be refused", "");
     if (planned.body === undefined) return;
-    if (head.method !== planned.method) say(`another method than ${planned.method}`);
+    if (head.method !== planned.method)
+      say("a cell got another method than was sent", `, sent as ${planned.method}`);
     if (planned.key !== undefined && !this.#options.cellsOf(planned.key).includes(cell))
-      say(`a request of "${planned.key}"`);
+      say("5 isolation: a cell got a request of another placement", `, whose key is "${planned.key}"`);
     const most = idempotent.has(planned.method) ? mostArrivals : 1;
-    if (attempt + 1 > most) say(`${id} ${attempt + 1} times`);
+    if (attempt + 1 > most) say("a request was sent to a cell too often", `, ${attempt + 1} times`);
   }
 
   #planned({ connection }: Tag, tag: string): PlannedRequest | undefined {
@@ -246,8 +248,8 @@ export class Witness {
     return before;
   }
 
-  #violated(what: string, connection: number | undefined): void {
-    this.#options.violated({ what, connection });
+  #violated(rule: string, detail: string, connection: number | undefined): void {
+    this.#options.violated({ rule, detail, connection });
   }
 }
 
