@@ -181,8 +181,10 @@ function framed({ status, fields, body, framing }: GoodResponse): Piece[] {
     times: 1,
   };
   if (framing === "none") return [head];
-  if (framing !== "chunked") return [head, ...body];
-  const chunks = body.flatMap(({ text, times }) => (text === "" ? [] : [{ text: chunk(text), times }]));
+  // An empty piece would be sent after the response has ended.
+  const pieces = body.filter(({ text, times }) => text !== "" && times > 0);
+  if (framing !== "chunked") return [head, ...pieces];
+  const chunks = pieces.map(({ text, times }) => ({ text: chunk(text), times }));
   return [head, ...chunks, { text: "0\r\n\r\n", times: 1 }];
 }
 

@@ -9,6 +9,7 @@ import { EndOfBytes } from "../../shared/testkit/byte-reader.ts";
 import { NotHttp } from "../../shared/testkit/header-fields.ts";
 import { UpstreamConnection } from "../../shared/testkit/hostile-upstream.ts";
 import type { RawRequest, RequestHead } from "../../shared/testkit/http-message.ts";
+import type { CellName } from "../load/tables.ts";
 import { babble, type CellPlan, goodPlan, hostilePlan } from "./cell-behaviours.ts";
 import type { Step } from "./delivery.ts";
 import type { CellMode } from "./plan.ts";
@@ -20,7 +21,7 @@ import type { Arrival, Witness } from "./witness.ts";
 const deafMs = 3_000;
 
 export interface ChaosCellOptions {
-  readonly name: string;
+  readonly name: CellName;
   /** Number among the cells, for what the seed decides. */
   readonly index: number;
   readonly seed: number;
@@ -30,7 +31,7 @@ export interface ChaosCellOptions {
 }
 
 export class ChaosCell {
-  readonly name: string;
+  readonly name: CellName;
   readonly index: number;
   /** How often each behaviour was shown. */
   readonly shown = new Map<string, number>();

@@ -3,6 +3,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import type { ChaosCell } from "./cells.ts";
+import type { Fault } from "./faults.ts";
 import { HostileClient, type Transcript } from "./hostile-client.ts";
 import { type ClientKind, type ConnectionPlan, cellMode, type Plans } from "./plan.ts";
 import type { Witness } from "./witness.ts";
@@ -28,6 +29,10 @@ export interface LanesOptions {
   readonly admin: Port | undefined;
   readonly kinds: ReadonlySet<ClientKind>;
   readonly now: () => number;
+  /** Whether a fault names the connection: then its transcript is kept. */
+  readonly isNamed: (number: number) => boolean;
+  readonly violated: (fault: Fault) => void;
+  /** Ends every connection at once. */
   readonly signal: AbortSignal;
 }
 
@@ -37,11 +42,14 @@ export class Lanes {
   readonly #options: LanesOptions;
   /** The connections that are over, the latest last. */
   readonly #over: Transcript[] = [];
+  /** Older ones that faults name. */
+  readonly #named: Transcript[] = [];
   readonly #open = new Map<number, Transcript>();
   /** How many there were of each kind. */
   readonly byKind = new Map<string, number>();
   connections = 0;
   #next = 0;
+  #isFinishing = false;
 
   constructor(options: LanesOptions) {
     this.#options = options;
@@ -50,9 +58,14 @@ export class Lanes {
   /** Goes through the plan, from its first connection, until `signal` aborts or `most` connections have been made. */
   async run(lanes: number, most: number): Promise<void> {
     const lane = async () => {
-      while (!this.#options.signal.aborted && this.connections < most) await this.#connect(this.#next++);
+      while (!this.#isFinishing && this.connections < most) await this.#connect(this.#next++);
     };
     await Promise.all(Array.from({ length: lanes }, lane));
+  }
+
+  /** Begins no more connections. */
+  finish(): void {
+    this.#isFinishing = true;
   }
 
   /** Makes the recorded connections again, each as long after the start as it was. */
@@ -74,11 +87,12 @@ export class Lanes {
   }
 
   transcriptOf(number: number): Transcript | undefined {
-    return this.#open.get(number) ?? this.#over.findLast((each) => each.number === number);
+    const isIt = (each: Transcript) => each.number === number;
+    return this.#open.get(number) ?? this.#over.findLast(isIt) ?? this.#named.find(isIt);
   }
 
   async #connect(number: number): Promise<void> {
-    const { seed, plans, cells, witness, data, admin, kinds, now, signal } = this.#options;
+    const { seed, plans, cells, witness, data, admin, kinds, now, violated, signal } = this.#options;
     const plan: ConnectionPlan = plans.at(number);
     const port = plan.kind === "admin" ? admin : data;
     if (port === undefined || !kinds.has(plan.kind)) return;
@@ -93,7 +107,18 @@ export class Lanes {
     await client.run();
     witness.clientLeft(number, transcript.tags);
     this.#open.delete(number);
+    if (/^HTTP\/1\.1 500 /m.test(transcript.received)) {
+      const rule = "8 survival: the router responds 500: an exception of its own";
+      violated({ rule, detail: plan.kind, connection: number });
+    }
+    this.#keep(transcript);
+  }
+
+  #keep(transcript: Transcript): void {
     this.#over.push(transcript);
-    if (this.#over.length > keptTranscripts) witness.forget(this.#over.shift()?.number ?? -1);
+    const oldest = this.#over.length > keptTranscripts ? this.#over.shift() : undefined;
+    if (oldest === undefined) return;
+    if (this.#options.isNamed(oldest.number)) this.#named.push(oldest);
+    else this.#options.witness.forget(oldest.number);
   }
 }

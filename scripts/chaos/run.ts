@@ -1,19 +1,25 @@
 // One run: cells, a router between them, hostile clients on one side and clean ones beside them, and the judgement.
 
-import { runClient } from "../load/clients.ts";
 import { type CellName, cellNames, cellsOf, type Table } from "../load/tables.ts";
-import { Tally } from "../load/tally.ts";
+import type { Tally } from "../load/tally.ts";
 import type { Milestone } from "../stages.ts";
-import { recoveryFaults, resourceFaults, settledResources, stopFaults } from "./aftermath.ts";
+import {
+  type AfterFault,
+  recoveryFaults,
+  resourceFaults,
+  settledResources,
+  stopFaults,
+} from "./aftermath.ts";
 import { ChaosCell } from "./cells.ts";
-import { type Fault, type FaultGroup, FaultLog } from "./faults.ts";
+import { CleanLoad } from "./clean-load.ts";
+import { type FaultGroup, FaultLog } from "./faults.ts";
 import type { Transcript } from "./hostile-client.ts";
 import { Lanes, type Port, type Recorded } from "./lanes.ts";
 import { type ClientKind, Plans } from "./plan.ts";
-import { type Resources, resourcesOf } from "./resources.ts";
+import { type Resources, ResourceWatch } from "./resources.ts";
 import { type RouterUnderTest, startRouterUnderTest, type Target } from "./router.ts";
 import { chaosTable, cleanKeys, hostileCells } from "./table.ts";
-import { cleanIdOf, numberOf, tagOf } from "./tags.ts";
+import { numberOf, tagOf } from "./tags.ts";
 import { Witness } from "./witness.ts";
 
 export interface RunOptions {
@@ -41,9 +47,7 @@ export type Told = Transcript & { readonly deeds: readonly string[] };
 export interface RunResult {
   readonly faults: readonly FaultGroup[];
   /** How the process ended, where it did. */
-  readonly death:
-    | { readonly how: string; readonly lastLines: readonly string[]; readonly afterMs: number }
-    | undefined;
+  readonly death: Death | undefined;
   readonly connections: number;
   readonly byKind: ReadonlyMap<string, number>;
   readonly behaviours: ReadonlyMap<string, number>;
@@ -61,170 +65,205 @@ export interface RunResult {
   readonly startedAtMs: number;
 }
 
+interface Death {
+  readonly how: string;
+  readonly lastLines: readonly string[];
+  readonly afterMs: number;
+}
+
 /** Hostile exchanges that are under way at the end may finish that long. */
 const lastMs = 1_500;
+const latestKept = 60;
 
 export async function runChaos(options: RunOptions): Promise<RunResult> {
-  const { seed, signal, level } = options;
-  const now = () => performance.now();
-  const plans = new Plans(seed);
-  const faults = new FaultLog();
-  const violated = (fault: Fault) => faults.add(fault);
-  const healthPath = `/health-${numberOf(tagOf(seed, { connection: 0, request: 0 }, "forged")).toString(36)}`;
-  let table: Table | undefined;
-  const cellsFor = (key: string) => (table === undefined ? [] : cellsOf(table, key));
-  const witness = new Witness({ seed, plans, cellsOf: cellsFor, now, violated });
-  const cells = cellNames.map(
-    (name, index) =>
-      new ChaosCell({ name, index, seed, isHostile: hostileCells.has(name), witness, healthPath }),
-  );
-  let router: RouterUnderTest | undefined;
+  const run = new Run(options);
   try {
-    for (const cell of cells) await cell.open(options.ports[cell.name as CellName]);
-    const urls = Object.fromEntries(cells.map((cell) => [cell.name, cell.url])) as Record<CellName, string>;
-    table = chaosTable(level, urls, healthPath);
-    router = await startRouterUnderTest(options.target, table.document, urls);
-    const judged = await judgedRun({
-      options,
-      router,
-      table,
-      cells,
-      witness,
-      plans,
-      now,
-      violated,
-      named: () => faults.connections(),
-    });
-    return {
-      ...judged,
-      faults: faults.groups(),
-
-      requestsAtCells: witness.arrivals,
-      behaviours: behavioursOf(cells),
-    };
+    await run.open();
+    return await run.judge();
   } finally {
-    await router?.close();
-    await Promise.all(cells.map((cell) => cell.close()));
-    signal.throwIfAborted();
+    await run.close();
+    options.signal.throwIfAborted();
   }
 }
 
-interface Parts {
-  readonly options: RunOptions;
-  readonly router: RouterUnderTest;
-  readonly table: Table;
-  readonly cells: readonly ChaosCell[];
-  readonly witness: Witness;
-  readonly plans: Plans;
-  readonly now: () => number;
-  readonly violated: (fault: Fault) => void;
-  /** The connections that faults have named so far. */
-  readonly named: () => number[];
-}
+class Run {
+  readonly #options: RunOptions;
+  readonly #faults = new FaultLog();
+  readonly #plans: Plans;
+  readonly #witness: Witness;
+  readonly #cells: readonly ChaosCell[];
+  #table: Table | undefined;
+  #router: RouterUnderTest | undefined;
 
-async function judgedRun(
-  parts: Parts,
-): Promise<Omit<RunResult, "faults" | "requestsAtCells" | "behaviours">> {
-  const { options, router, table, cells, witness, plans, now, violated } = parts;
-  const { seed, kinds } = options;
-  const clean = new Tally();
-  const over = new AbortController();
-  const lanesOver = new AbortController();
-  const lanes = new Lanes({
-    seed,
-    plans,
-    cells,
-    witness,
-    kinds,
-    now,
-    data: portOf(router.url),
-    admin: router.adminUrl === undefined ? undefined : portOf(router.adminUrl),
-    signal: lanesOver.signal,
-  });
-  const spoiled = cells.filter((cell) => cell.isHostile);
-  for (const cell of spoiled) cell.isHostile = false;
-  for (const fault of await recoveryFaults(router.url, table, seed, cleanKeys))
-    violated({ ...fault, connection: undefined });
-  const { pid } = router;
-  const before = pid === undefined ? undefined : await settledResources(pid, cells, () => false, 500);
-  for (const cell of spoiled) cell.isHostile = true;
-  const peak = watchPeak(pid, over.signal);
+  constructor(options: RunOptions) {
+    const { seed } = options;
+    this.#options = options;
+    this.#plans = new Plans(seed);
+    this.#witness = new Witness({
+      seed,
+      plans: this.#plans,
+      cellsOf: (key) => (this.#table === undefined ? [] : cellsOf(this.#table, key)),
+      now,
+      violated: (fault) => this.#faults.add(fault),
+    });
+    const witness = this.#witness;
+    this.#cells = cellNames.map(
+      (name, index) =>
+        new ChaosCell({
+          name,
+          index,
+          seed,
+          isHostile: hostileCells.has(name),
+          witness,
+          healthPath: healthPath(seed),
+        }),
+    );
+  }
 
-  const startedAtMs = now();
-  const clients = Array.from({ length: options.cleanClients }, (_, number) =>
-    runClient(
-      {
-        router: router.url,
-        seed,
-        number,
-        keys: cleanKeys,
-        idOf: (n) => cleanIdOf(seed, number, n),
-        // A body that stands still is given 30 s.
-        timeoutMs: 45_000,
-        look: () => () => ({ tables: [table], isDisturbed: (cell) => hostileCells.has(cell) }),
-        onEnd: (verdict, what, _from, _to, id) => {
-          const deed = witness.cleanEnded(id);
-          if (router.hasEnded) return;
-          clean.ended(verdict, what);
-          for (const violation of verdict.violations) {
-            // Details stand in brackets.
-            const rule = `clean client: ${violation.replaceAll(/ \([^)]*\)/g, "")}`;
-            violated({ rule, detail: `${violation}: ${what}; the cell: ${deed}`, connection: undefined });
-          }
-        },
-      },
-      over.signal,
-    ),
-  );
-  const work =
-    options.sequence === undefined
-      ? lanes.run(options.lanes, options.connections)
-      : lanes.replay(options.sequence);
-  const timeIsUp = AbortSignal.any([AbortSignal.timeout(options.seconds * 1000), options.signal]);
-  await Promise.race([work, aborted(timeIsUp), router.ended]);
-  // What is under way may end as planned.
-  if (!router.hasEnded) await Promise.race([work, aborted(AbortSignal.timeout(lastMs)), router.ended]);
-  const seconds = (now() - startedAtMs) / 1000;
-  const afterMs = now() - startedAtMs;
-  const latest = lanes.latest();
-  lanesOver.abort();
-  await work;
-  for (const cell of cells) {
-    cell.isHostile = false;
-    await cell.setMode("up");
+  async open(): Promise<void> {
+    const { ports, level, target, seed } = this.#options;
+    for (const cell of this.#cells) await cell.open(ports[cell.name]);
+    const urls = Object.fromEntries(this.#cells.map((cell) => [cell.name, cell.url])) as Record<
+      CellName,
+      string
+    >;
+    this.#table = chaosTable(level, urls, healthPath(seed));
+    this.#router = await startRouterUnderTest(target, this.#table.document, urls);
   }
-  const result = {
-    connections: lanes.connections,
-    byKind: lanes.byKind,
-    clean,
-    before,
-    seconds,
-    startedAtMs,
-  };
-  const guilty = parts.named().flatMap((number) => lanes.transcriptOf(number) ?? []);
-  const withDeeds = (each: Transcript) => ({ ...each, deeds: witness.deedsFor(each.number) });
-  const transcripts = () => ({ latest: latest.slice(0, 60).map(withDeeds), guilty: guilty.map(withDeeds) });
-  if (options.withAftermath && !router.hasEnded) {
-    for (const fault of await recoveryFaults(router.url, table, seed, cleanKeys))
-      violated({ ...fault, connection: undefined });
+
+  async close(): Promise<void> {
+    await this.#router?.close();
+    await Promise.all(this.#cells.map((cell) => cell.close()));
   }
-  over.abort();
-  await Promise.all(clients);
-  let [after, stopMs]: [Resources | undefined, number | undefined] = [undefined, undefined];
-  if (options.withAftermath && !router.hasEnded) {
-    if (pid !== undefined && before !== undefined) {
-      const found = await resourceFaults(pid, cells, before);
-      after = found.after;
-      for (const fault of found.faults) violated({ ...fault, connection: undefined });
+
+  async judge(): Promise<RunResult> {
+    const { seed, withAftermath, seconds: length, cleanClients } = this.#options;
+    const [router, table, witness] = [this.#router, this.#table, this.#witness];
+    if (router === undefined || table === undefined) throw new Error("The run has not been opened");
+    const { pid } = router;
+    this.#setHostile(false);
+    this.#tell(await recoveryFaults(router.url, table, seed, cleanKeys));
+    const before = pid === undefined ? undefined : await settledResources(pid, this.#cells, () => false, 500);
+    this.#setHostile(true);
+
+    const watch = new ResourceWatch(pid, length * 1000, (gone) => this.#processGone(gone));
+    const hasEnded = () => router.hasEnded;
+    const violated = this.#faults.add.bind(this.#faults);
+    const clean = new CleanLoad({ router: router.url, table, seed, witness, hasEnded, violated });
+    const over = new AbortController();
+    const lanes = this.#lanes(router, over.signal);
+    const startedAtMs = now();
+    watch.start();
+    clean.start(cleanClients);
+    await this.#hostilities(lanes, router, over);
+    const lengthMs = now() - startedAtMs;
+    const death = deathOf(router, lengthMs);
+    const latest = lanes.latest().slice(0, latestKept);
+
+    for (const cell of this.#cells) await cell.setMode("up");
+    this.#setHostile(false);
+    const isJudged = withAftermath && death === undefined;
+    if (isJudged) this.#tell(await recoveryFaults(router.url, table, seed, cleanKeys));
+    await clean.stop();
+    watch.close();
+    const after = isJudged ? await this.#lookAfter(router, before, watch) : undefined;
+    const told = (each: Transcript): Told => ({ ...each, deeds: witness.deedsFor(each.number) });
+    return {
+      faults: this.#faults.groups(),
+      death: death ?? (after?.stopMs === undefined ? deathOf(router, lengthMs) : undefined),
+      connections: lanes.connections,
+      byKind: lanes.byKind,
+      behaviours: sumOf(this.#cells.map(({ shown }) => shown)),
+      requestsAtCells: witness.arrivals,
+      clean: clean.tally,
+      before,
+      peak: watch.peak,
+      after: after?.resources,
+      stopMs: after?.stopMs,
+      seconds: lengthMs / 1000,
+      latest: latest.map(told),
+      guilty: this.#faults
+        .connections()
+        .flatMap((number) => lanes.transcriptOf(number) ?? [])
+        .map(told),
+      startedAtMs,
+    };
+  }
+
+  #lanes(router: RouterUnderTest, signal: AbortSignal): Lanes {
+    const { seed, kinds } = this.#options;
+    return new Lanes({
+      seed,
+      plans: this.#plans,
+      cells: this.#cells,
+      witness: this.#witness,
+      kinds,
+      now,
+      data: portOf(router.url),
+      admin: router.adminUrl === undefined ? undefined : portOf(router.adminUrl),
+      isNamed: (number) => this.#faults.connections().includes(number),
+      violated: (fault) => this.#faults.add(fault),
+      signal,
+    });
+  }
+
+  /** Until the time is up, every connection has been made, or the router has ended. */
+  async #hostilities(lanes: Lanes, router: RouterUnderTest, over: AbortController): Promise<void> {
+    const { sequence, seconds, connections, lanes: width, signal } = this.#options;
+    const work = sequence === undefined ? lanes.run(width, connections) : lanes.replay(sequence);
+    await Promise.race([
+      work,
+      aborted(AbortSignal.any([AbortSignal.timeout(seconds * 1000), signal])),
+      router.ended,
+    ]);
+    lanes.finish();
+    // What is under way may end as planned.
+    if (!router.hasEnded) await Promise.race([work, aborted(AbortSignal.timeout(lastMs)), router.ended]);
+    over.abort();
+    await work;
+  }
+
+  async #lookAfter(router: RouterUnderTest, before: Resources | undefined, watch: ResourceWatch) {
+    const { seed, seconds } = this.#options;
+    let resources: Resources | undefined;
+    if (router.pid !== undefined && before !== undefined) {
+      const found = await resourceFaults(router.pid, this.#cells, before, watch.quarters, seconds);
+      resources = found.after;
+      this.#tell(found.faults);
     }
-    const ended = await stopFaults(router, seed, (id) => witness.hasArrived(id));
-    stopMs = ended.stopMs;
-    for (const fault of ended.faults) violated({ ...fault, connection: undefined });
-    return { ...result, ...transcripts(), death: undefined, peak: await peak, after, stopMs };
+    if (router.hasEnded) return { resources, stopMs: undefined };
+    const hasArrived = (id: string) => this.#witness.hasArrived(id);
+    const { stopMs, faults } = await stopFaults(router, seed, hasArrived, seconds >= 30);
+    this.#tell(faults);
+    return { resources, stopMs };
   }
+
+  #setHostile(isHostile: boolean): void {
+    for (const cell of this.#cells) cell.isHostile = isHostile && hostileCells.has(cell.name);
+  }
+
+  #processGone(pid: number): void {
+    if (this.#router?.hasEnded === true) return;
+    this.#tell([{ rule: "8 survival: a process of the router has ended", detail: `process ${pid}` }]);
+  }
+
+  #tell(faults: readonly AfterFault[]): void {
+    for (const fault of faults) this.#faults.add({ ...fault, connection: undefined });
+  }
+}
+
+function now(): number {
+  return performance.now();
+}
+
+/** A path that no client can guess: only the router's own health checks ask for it. */
+function healthPath(seed: number): string {
+  return `/health-${numberOf(tagOf(seed, { connection: 0, request: 0 }, "forged")).toString(36)}`;
+}
+
+function deathOf(router: RouterUnderTest, afterMs: number): Death | undefined {
   const how = router.howItEnded();
-  const death = how === undefined ? undefined : { how, lastLines: router.lastLines(), afterMs };
-  return { ...result, ...transcripts(), death, peak: await peak, after, stopMs };
+  return how === undefined ? undefined : { how, lastLines: router.lastLines(), afterMs };
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
@@ -234,29 +273,9 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** The most that the router held at one moment. */
-async function watchPeak(pid: number | undefined, signal: AbortSignal): Promise<Resources | undefined> {
-  let peak: Resources | undefined;
-  const look = () => {
-    const now = pid === undefined ? undefined : resourcesOf(pid);
-    if (now === undefined) return;
-    peak = {
-      processes: Math.max(peak?.processes ?? 0, now.processes),
-      descriptors: Math.max(peak?.descriptors ?? 0, now.descriptors),
-      sockets: Math.max(peak?.sockets ?? 0, now.sockets),
-      residentBytes: Math.max(peak?.residentBytes ?? 0, now.residentBytes),
-    };
-  };
-  const timer = setInterval(look, 250);
-  await aborted(signal);
-  clearInterval(timer);
-  return peak;
-}
-
-function behavioursOf(cells: readonly ChaosCell[]): Map<string, number> {
+function sumOf(counts: readonly ReadonlyMap<string, number>[]): Map<string, number> {
   const sum = new Map<string, number>();
-  for (const { shown } of cells)
-    for (const [kind, times] of shown) sum.set(kind, (sum.get(kind) ?? 0) + times);
+  for (const each of counts) for (const [kind, times] of each) sum.set(kind, (sum.get(kind) ?? 0) + times);
   return sum;
 }
 

@@ -29,7 +29,13 @@ export interface SteadyClient {
   readonly timeoutMs?: number;
   /** Called before a request; the result is called after it, and says what it was held to. */
   readonly look: () => (fromMs: number, toMs: number) => Circumstances;
-  readonly onEnd: (verdict: Verdict, what: string, fromMs: number, toMs: number, id: string) => void;
+  readonly onEnd: (
+    verdict: Verdict,
+    what: string,
+    fromMs: number,
+    toMs: number,
+    got: { readonly id: string; readonly status: number },
+  ) => void;
 }
 
 interface Plan extends Asked {
@@ -55,7 +61,7 @@ export async function runClient(client: SteadyClient, signal: AbortSignal): Prom
       `${plan.method} ${plan.path} for ${plan.key}, ${how}, ${got.bodyBytes ?? 0} bytes`,
       fromMs,
       toMs,
-      plan.nonce,
+      { id: plan.nonce, status: got.status },
     );
     await delay(pauseMs);
   }
