@@ -19,6 +19,7 @@ import { StopSignal } from "./stage-session.ts";
 import { projectRoot } from "./stages.ts";
 
 const cleanClients = 4;
+const recoveryMs = 30_000;
 
 async function main(): Promise<number> {
   const { values, positionals } = readArguments(flags);
@@ -59,6 +60,7 @@ async function runJob(
     ...job,
     cleanClients: isReplay ? 0 : cleanClients,
     withAftermath: !isReplay,
+    recoveryMs,
     signal,
   };
   const result = await runChaos(run);

@@ -6,12 +6,11 @@ import { RawClient, sendRaw } from "../../shared/testkit/raw-client.ts";
 import { originOf, type Table } from "../load/tables.ts";
 import type { ChaosCell } from "./cells.ts";
 import type { Fault } from "./faults.ts";
-import { type Resources, resourcesOf } from "./resources.ts";
+import { type Resources, type ResourceWatch, resourcesOf } from "./resources.ts";
 import type { RouterUnderTest } from "./router.ts";
+import { cleanKeys } from "./table.ts";
 import { cleanIdOf } from "./tags.ts";
 
-/** More than a router's own time limits for a cell and a client, so that nothing is under way any more. */
-const recoveryMs = 30_000;
 /** Descriptors that a router may open for reasons of its own: a health check, a file that it looks at. */
 const spareDescriptors = 6;
 /** A garbage-collected heap keeps what it has once grown to. */
@@ -27,12 +26,12 @@ const mebibyte = 1_048_576;
 
 export type AfterFault = Pick<Fault, "rule" | "detail">;
 
-/** Asks for each key until its own placement has served three times in a row. Returns what does not come right. */
+/** Asks for the key of each clean client until its own placement has served three times in a row. Returns what does not come right. */
 export async function recoveryFaults(
   url: string,
   table: Table,
   seed: number,
-  keys: readonly string[],
+  recoveryMs: number,
 ): Promise<AfterFault[]> {
   const faults: AfterFault[] = [];
   let count = 0;
@@ -47,7 +46,7 @@ export async function recoveryFaults(
       return undefined;
     return `${response.status}, X-Routed-To ${by}, X-Failover-Reason ${response.headers.one("x-failover-reason")}`;
   };
-  for (const key of new Set(keys)) {
+  for (const key of new Set(cleanKeys)) {
     let last: string | undefined;
     const isBack = async () => {
       for (let n = 0; n < 3; n++) {
@@ -86,8 +85,8 @@ export async function resourceFaults(
   pid: number,
   cells: readonly ChaosCell[],
   before: Resources,
-  quarters: readonly [number, number, number, number],
-  seconds: number,
+  watch: ResourceWatch,
+  { seconds, recoveryMs }: { readonly seconds: number; readonly recoveryMs: number },
 ): Promise<{ readonly after: Resources | undefined; readonly faults: AfterFault[] }> {
   const fewDescriptors = (now: Resources) => now.descriptors <= before.descriptors + spareDescriptors;
   const littleMemory = (now: Resources) =>
@@ -112,7 +111,7 @@ export async function resourceFaults(
         `there were ${inMiB(before.residentBytes)}, and ${maxGrowthMiB} more are allowed`,
     });
   }
-  const [, second, third, fourth] = quarters;
+  const [, second, third, fourth] = watch.quarters;
   const lateGrowth = Math.max(third, fourth) - second;
   if (seconds >= secondsToSettle && lateGrowth > maxLateGrowthMiB * mebibyte)
     faults.push({

@@ -157,8 +157,10 @@ export function hostilePlan(response: GoodResponse, options: HostileOptions): Ce
   }
 }
 
-/** Those that have no safe reading: whoever passes one on is wrong. */
-const badHeads = unclearAnswers.filter(({ orElse }) => orElse === undefined).map(({ bytes }) => bytes);
+/** Those that have no safe reading: whoever passes one on is wrong. A very long head is only unwelcome. */
+const badHeads = unclearAnswers
+  .filter(({ orElse, bytes }) => orElse === undefined && bytes.length < 65_536)
+  .map(({ bytes }) => bytes);
 
 /** What a babbling cell sends before it is asked: nothing that could be taken for a good response. */
 export function babble(random: Random): string {

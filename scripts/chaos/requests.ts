@@ -91,12 +91,14 @@ export class RequestWriter {
     });
   }
 
-  /** A body; every second one holds a decoy. */
+  /** A body; half of them hold a decoy. */
   body(): Piece {
     const { random } = this;
     if (random.chance(5)) return { text: ".".repeat(8192), times: 1 + random.below(400) };
     const filler = "b".repeat(random.chance(20) ? random.below(20_000) : random.below(60));
-    const text = random.chance(50) ? `${filler}\r\n\r\n${this.decoy()}` : `${filler}.`;
+    const kind = random.below(4);
+    // At the start, for a reader that takes the body for the next request; behind some bytes, for one that takes a part of it.
+    const text = kind === 0 ? this.decoy() : kind === 1 ? `${filler}\r\n\r\n${this.decoy()}` : `${filler}.`;
     return { text, times: 1 };
   }
 

@@ -18,7 +18,7 @@ import { Lanes, type Port, type Recorded } from "./lanes.ts";
 import { type ClientKind, Plans } from "./plan.ts";
 import { type Resources, ResourceWatch } from "./resources.ts";
 import { type RouterUnderTest, startRouterUnderTest, type Target } from "./router.ts";
-import { chaosTable, cleanKeys, hostileCells } from "./table.ts";
+import { chaosTable, hostileCells } from "./table.ts";
 import { numberOf, tagOf } from "./tags.ts";
 import { Witness } from "./witness.ts";
 
@@ -36,6 +36,8 @@ export interface RunOptions {
   readonly ports: Readonly<Record<CellName, number>>;
   /** These connections instead of the plan's first ones. */
   readonly sequence: readonly Recorded[] | undefined;
+  /** How long the router may take to come back to where it was: more than its own time limits. */
+  readonly recoveryMs: number;
   /** A replay looks at the fault alone. */
   readonly withAftermath: boolean;
   readonly signal: AbortSignal;
@@ -137,12 +139,12 @@ class Run {
   }
 
   async judge(): Promise<RunResult> {
-    const { seed, withAftermath, seconds: length, cleanClients } = this.#options;
+    const { seed, withAftermath, seconds: length, cleanClients, recoveryMs } = this.#options;
     const [router, table, witness] = [this.#router, this.#table, this.#witness];
     if (router === undefined || table === undefined) throw new Error("The run has not been opened");
     const { pid } = router;
     this.#setHostile(false);
-    this.#tell(await recoveryFaults(router.url, table, seed, cleanKeys));
+    this.#tell(await recoveryFaults(router.url, table, seed, recoveryMs));
     const before = pid === undefined ? undefined : await settledResources(pid, this.#cells, () => false, 500);
     this.#setHostile(true);
 
@@ -163,7 +165,7 @@ class Run {
     for (const cell of this.#cells) await cell.setMode("up");
     this.#setHostile(false);
     const isJudged = withAftermath && death === undefined;
-    if (isJudged) this.#tell(await recoveryFaults(router.url, table, seed, cleanKeys));
+    if (isJudged) this.#tell(await recoveryFaults(router.url, table, seed, recoveryMs));
     await clean.stop();
     watch.close();
     const after = isJudged ? await this.#lookAfter(router, before, watch) : undefined;
@@ -227,7 +229,7 @@ class Run {
     const { seed, seconds } = this.#options;
     let resources: Resources | undefined;
     if (router.pid !== undefined && before !== undefined) {
-      const found = await resourceFaults(router.pid, this.#cells, before, watch.quarters, seconds);
+      const found = await resourceFaults(router.pid, this.#cells, before, watch, this.#options);
       resources = found.after;
       this.#tell(found.faults);
     }
