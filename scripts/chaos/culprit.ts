@@ -20,9 +20,14 @@ const mostTrials = 30;
 /** The connections that could have done it, the last first. */
 export function suspects({ latest, death, startedAtMs }: RunResult): number[] {
   if (death === undefined) return [];
-  const endedAtMs = startedAtMs + death.afterMs;
-  const isOfInterest = ({ lastActAtMs, sentBytes, ending }: Told) =>
-    lastActAtMs > endedAtMs - windowMs && sentBytes > 0 && !ending.includes("ECONNREFUSED");
+  // A router that hangs is noticed late: it was well when it was last heard.
+  const lastHeardAtMs = Math.max(...latest.map((each) => each.lastHeardAtMs ?? 0));
+  const endedAtMs = death.isStall ? lastHeardAtMs + 50 : startedAtMs + death.afterMs;
+  const isOfInterest = ({ startedAtMs, lastActAtMs, sentBytes, ending }: Told) =>
+    lastActAtMs > endedAtMs - windowMs &&
+    startedAtMs < endedAtMs &&
+    sentBytes > 0 &&
+    !ending.includes("ECONNREFUSED");
   const hasLeft = ({ ending }: Told) => /^(reset|closed after|left|half-closed)/.test(ending);
   const recent = latest.filter(isOfInterest);
   // Most routers that end do so because somebody has just left.

@@ -13,6 +13,8 @@ export interface Transcript {
   readonly startedAtMs: number;
   /** When the client last did something: sent, or left. */
   lastActAtMs: number;
+  /** When the router was last heard; undefined for never. */
+  lastHeardAtMs: number | undefined;
   endedAtMs: number | undefined;
   sentBytes: number;
   receivedBytes: number;
@@ -56,6 +58,7 @@ export class HostileClient {
       kind: plan.kind,
       startedAtMs: now(),
       lastActAtMs: now(),
+      lastHeardAtMs: undefined,
       endedAtMs: undefined,
       sentBytes: 0,
       receivedBytes: 0,
@@ -161,6 +164,7 @@ export class HostileClient {
   #take(chunk: Buffer): void {
     const { transcript } = this;
     transcript.receivedBytes += chunk.length;
+    transcript.lastHeardAtMs = this.#options.now();
     const text = chunk.toString("latin1");
     if (transcript.received.length < keptBytes)
       transcript.received += text.slice(0, keptBytes - transcript.received.length);

@@ -36,7 +36,7 @@ export interface LanesOptions {
   readonly signal: AbortSignal;
 }
 
-const keptTranscripts = 400;
+const keptTranscripts = 1_000;
 
 export class Lanes {
   readonly #options: LanesOptions;

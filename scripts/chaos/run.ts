@@ -16,6 +16,7 @@ import { type FaultGroup, FaultLog } from "./faults.ts";
 import type { Transcript } from "./hostile-client.ts";
 import { Lanes, type Port, type Recorded } from "./lanes.ts";
 import { type ClientKind, Plans } from "./plan.ts";
+import { Pulse } from "./pulse.ts";
 import { type Resources, ResourceWatch } from "./resources.ts";
 import { type RouterUnderTest, startRouterUnderTest, type Target } from "./router.ts";
 import { chaosTable, hostileCells } from "./table.ts";
@@ -71,11 +72,15 @@ interface Death {
   readonly how: string;
   readonly lastLines: readonly string[];
   readonly afterMs: number;
+  /** The process lives, and serves nobody. */
+  readonly isStall: boolean;
 }
 
 /** Hostile exchanges that are under way at the end may finish that long. */
 const lastMs = 1_500;
-const latestKept = 60;
+const latestKept = 800;
+/** Once the hostile clients have gone, a router has little else to do. */
+const lastPulseMs = 6_000;
 
 export async function runChaos(options: RunOptions): Promise<RunResult> {
   const run = new Run(options);
@@ -149,7 +154,8 @@ class Run {
     this.#setHostile(true);
 
     const watch = new ResourceWatch(pid, length * 1000, (gone) => this.#processGone(gone));
-    const hasEnded = () => router.hasEnded;
+    let isDead = false;
+    const hasEnded = () => isDead || router.hasEnded;
     const violated = this.#faults.add.bind(this.#faults);
     const clean = new CleanLoad({ router: router.url, table, seed, witness, hasEnded, violated });
     const over = new AbortController();
@@ -157,15 +163,18 @@ class Run {
     const startedAtMs = now();
     watch.start();
     clean.start(cleanClients);
-    await this.#hostilities(lanes, router, over);
+    const isStalled = await this.#hostilities(lanes, router, over);
     const lengthMs = now() - startedAtMs;
-    const death = deathOf(router, lengthMs);
+    isDead = isStalled;
+    const death = isStalled ? stallOf(router, lengthMs) : deathOf(router, lengthMs);
     const latest = lanes.latest().slice(0, latestKept);
 
     for (const cell of this.#cells) await cell.setMode("up");
     this.#setHostile(false);
     const isJudged = withAftermath && death === undefined;
     if (isJudged) this.#tell(await recoveryFaults(router.url, table, seed, recoveryMs));
+    // Nobody waits for responses that will not come.
+    if (death !== undefined) await router.close();
     await clean.stop();
     watch.close();
     const after = isJudged ? await this.#lookAfter(router, before, watch) : undefined;
@@ -209,20 +218,30 @@ class Run {
     });
   }
 
-  /** Until the time is up, every connection has been made, or the router has ended. */
-  async #hostilities(lanes: Lanes, router: RouterUnderTest, over: AbortController): Promise<void> {
-    const { sequence, seconds, connections, lanes: width, signal } = this.#options;
+  /** Until the time is up, every connection has been made, or the router has ended. Whether it no longer responds. */
+  async #hostilities(lanes: Lanes, router: RouterUnderTest, over: AbortController): Promise<boolean> {
+    const { sequence, seconds, connections, lanes: width, signal, seed } = this.#options;
+    const pulse = new Pulse(router.url, seed);
+    let isStalled = false;
+    const ended = Promise.race([
+      router.ended,
+      pulse.stops(over.signal).then(() => {
+        isStalled = true;
+      }),
+    ]);
     const work = sequence === undefined ? lanes.run(width, connections) : lanes.replay(sequence);
     await Promise.race([
       work,
       aborted(AbortSignal.any([AbortSignal.timeout(seconds * 1000), signal])),
-      router.ended,
+      ended,
     ]);
     lanes.finish();
     // What is under way may end as planned.
-    if (!router.hasEnded) await Promise.race([work, aborted(AbortSignal.timeout(lastMs)), router.ended]);
+    if (!router.hasEnded && !isStalled)
+      await Promise.race([work, aborted(AbortSignal.timeout(lastMs)), ended]);
     over.abort();
     await work;
+    return isStalled || (!router.hasEnded && !(await pulse.isFelt(lastPulseMs)) && !router.hasEnded);
   }
 
   async #lookAfter(router: RouterUnderTest, before: Resources | undefined, watch: ResourceWatch) {
@@ -265,7 +284,11 @@ function healthPath(seed: number): string {
 
 function deathOf(router: RouterUnderTest, afterMs: number): Death | undefined {
   const how = router.howItEnded();
-  return how === undefined ? undefined : { how, lastLines: router.lastLines(), afterMs };
+  return how === undefined ? undefined : { how, lastLines: router.lastLines(), afterMs, isStall: false };
+}
+
+function stallOf(router: RouterUnderTest, afterMs: number): Death {
+  return { how: "no longer responds", lastLines: router.lastLines(), afterMs, isStall: true };
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
