@@ -34,6 +34,12 @@ export function readArguments<const O extends Options>(options: O, args = proces
   }
 }
 
+/** The words of a command, which is started without a shell. Quotes keep a word together. */
+export function commandWords(text: string): string[] {
+  const words = text.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g);
+  return [...words].map(([, double, single, plain]) => double ?? single ?? plain ?? "");
+}
+
 /** Colours for a terminal; plain text for a pipe, with `NO_COLOR`, and for a dumb terminal. `FORCE_COLOR` wins over the pipe. */
 export function colours(stream: { isTTY?: boolean } = process.stdout, env = process.env) {
   const isPlain = env["NO_COLOR"] !== undefined && env["NO_COLOR"] !== "";

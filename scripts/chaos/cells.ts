@@ -125,7 +125,12 @@ export class ChaosCell {
       }
     } catch (error) {
       if (error instanceof NotHttp) this.#options.witness.cellGotRubbish(this.name, error.message);
-      else if (!(error instanceof EndOfBytes)) this.#options.witness.cellBroke(this.name, error);
+      // A connection that a router keeps and does not use is its own affair.
+      else if (
+        !(error instanceof EndOfBytes) &&
+        !/^Nothing more arrived/.test(String((error as Error).message))
+      )
+        this.#options.witness.cellBroke(this.name, error);
     }
     socket.destroy();
   }

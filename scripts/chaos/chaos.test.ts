@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { UsageError } from "../command-line.ts";
+import { commandWords, UsageError } from "../command-line.ts";
 import { runNode } from "../run-tool.ts";
 import { projectRoot } from "../stages.ts";
 import { cut, lengthOf } from "./delivery.ts";
 import type { PlantedFault } from "./fake-router.ts";
-import { commandWords, type Flags, readOptions } from "./options.ts";
+import { type Flags, readOptions } from "./options.ts";
 import { cellMode, clientKinds, planConnection } from "./plan.ts";
 import { type RunResult, runChaos } from "./run.ts";
 import { cleanIdOf, isCleanId, readTag, tagOf, tagsIn } from "./tags.ts";

@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { parsePorts } from "../../shared/contract/target.ts";
-import { UsageError } from "../command-line.ts";
+import { commandWords, UsageError } from "../command-line.ts";
 import type { CellName } from "../load/tables.ts";
 import { type Milestone, parseStage, presentStages } from "../stages.ts";
 import type { Recorded } from "./lanes.ts";
@@ -137,13 +137,6 @@ function portsOf(text: string): Partial<Record<CellName, number>> {
   } catch (error) {
     throw new UsageError(`--ports: ${error instanceof Error ? error.message : String(error)}`);
   }
-}
-
-/** Splits at spaces; quotes keep a word together. */
-export function commandWords(text: string): string[] {
-  return [...text.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(
-    ([, double, single, plain]) => double ?? single ?? plain ?? "",
-  );
 }
 
 function kindsOf(only: string | undefined, without: string | undefined): ReadonlySet<ClientKind> {

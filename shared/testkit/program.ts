@@ -28,6 +28,8 @@ export interface ProgramOptions {
   readonly onLine?: (line: string, stream: "stdout" | "stderr") => void;
   /** Files that take its output instead of pipes: this process then spends no time on an access log. */
   readonly files?: { readonly stdout: string; readonly stderr: string };
+  /** Descriptors that take its output instead of pipes, for a test that wants to see what a full disk does to it. */
+  readonly output?: { readonly stdout: number; readonly stderr?: number };
   /** Leads a process group of its own: a signal reaches what it has started, too. @default false */
   readonly ownGroup?: boolean;
   /** Gives it descriptor 3, whose other end closes with this process. @default false */
@@ -83,6 +85,12 @@ export class Program implements AsyncDisposable {
     });
     // Whoever asks for `exited` hears of it.
     this.exited.catch(() => {});
+  }
+
+  /** `url` of the READY line, without a slash at the end; empty until that has come. */
+  get url(): string {
+    const url = this.readyLine?.["url"];
+    return typeof url === "string" ? url.replace(/\/$/, "") : "";
   }
 
   get pid(): number {
@@ -152,8 +160,25 @@ export class Program implements AsyncDisposable {
     return this.#failure === undefined ? await this.exited : { code: null, signal: null };
   }
 
+  /** SIGKILL: no goodbye. */
+  kill(): Promise<ExitStatus> {
+    return this.stop("SIGKILL");
+  }
+
+  /** Reads its output no more, so that it fills up. For Node, a pipe is a socket. */
+  stallOutputs(): void {
+    this.#child.stdout?.pause();
+    this.#child.stderr?.pause();
+  }
+
+  /** Closes its output: whatever it writes fails. */
+  leaveOutputs(): void {
+    this.#child.stdout?.destroy();
+    this.#child.stderr?.destroy();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop("SIGKILL");
+    await this.kill();
   }
 
   #take(line: string, stream: "stdout" | "stderr"): void {
@@ -170,17 +195,11 @@ export class Program implements AsyncDisposable {
   }
 }
 
-function spawnProgram({
-  command,
-  args = [],
-  cwd,
-  env,
-  files,
-  ownGroup,
-  lifeline,
-}: ProgramOptions): ChildProcess {
-  const outputs = files === undefined ? [] : [openSync(files.stdout, "a"), openSync(files.stderr, "a")];
-  const [stdout, stderr] = files === undefined ? (["pipe", "pipe"] as const) : outputs;
+function spawnProgram(options: ProgramOptions): ChildProcess {
+  const { command, args = [], cwd, env, files, output, ownGroup, lifeline } = options;
+  const opened = files === undefined ? [] : [openSync(files.stdout, "a"), openSync(files.stderr, "a")];
+  const stdout = output?.stdout ?? opened[0] ?? "pipe";
+  const stderr = output?.stderr ?? opened[1] ?? "pipe";
   try {
     return spawn(command, args, {
       cwd,
@@ -189,7 +208,7 @@ function spawnProgram({
       detached: ownGroup === true,
     });
   } finally {
-    for (const file of outputs) closeSync(file);
+    for (const file of opened) closeSync(file);
   }
 }
 

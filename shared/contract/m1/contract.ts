@@ -4,6 +4,7 @@
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
 import type { RawResponse } from "../../testkit/http-message.ts";
 import { RawClient, type ReadResponseOptions, sendRaw } from "../../testkit/raw-client.ts";
+import { stopAtRouterEnd } from "../router-end.ts";
 import { Endpoints, type Scene, type Script } from "../scenes.ts";
 import type { ContractTarget, RunningRouter } from "../target.ts";
 
@@ -24,6 +25,11 @@ export class Contract {
   async close(): Promise<void> {
     await this.#router?.close();
     await this.#endpoints?.[Symbol.asyncDispose]();
+  }
+
+  /** The router, once it has been started. */
+  running(): RunningRouter[] {
+    return this.#router === undefined ? [] : [this.#router];
   }
 
   get router(): RunningRouter {
@@ -73,5 +79,6 @@ export function useContract(target: ContractTarget): Contract {
   afterEach(() => {
     expect(contract.endpoints.takeProblems(), "what the endpoints got, that no client sent").toEqual([]);
   });
+  stopAtRouterEnd(() => contract.running());
   return contract;
 }

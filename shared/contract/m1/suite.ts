@@ -19,6 +19,7 @@ import { describeResponseHeaders } from "./response-headers.ts";
 import { describeRouting } from "./routing.ts";
 import { describeStreaming } from "./streaming.ts";
 import { describeTimeLimits } from "./time-limits.ts";
+import { describeTunnels } from "./tunnels.ts";
 import { describeUnusualRequests } from "./unusual-requests.ts";
 
 export function describeM1Contract(target: ContractTarget): void {
@@ -30,6 +31,7 @@ export function describeM1Contract(target: ContractTarget): void {
     describeResponseHeaders(contract);
     describeRequestFraming(contract);
     describeUnusualRequests(contract);
+    describeTunnels(contract);
     describeResponseFraming(contract);
     describeStreaming(contract);
     describeBackpressure(contract);
