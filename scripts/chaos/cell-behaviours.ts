@@ -5,6 +5,7 @@
 import { unclearAnswers } from "../../shared/contract/m1/unclear-answers.ts";
 import { Random } from "../../shared/fuzz/random.ts";
 import { cut, cutPoint, type Piece, type Step, steps } from "./delivery.ts";
+import { framed, type GoodResponse, joined } from "./good-response.ts";
 import { chunk } from "./requests.ts";
 
 export interface CellPlan {
@@ -14,16 +15,6 @@ export interface CellPlan {
   readonly steps: readonly Step[];
   /** What follows the last byte. `keep`: the connection serves the next request. `hang`: nothing, until the peer goes. */
   readonly ending: "keep" | "close" | "half-close" | "reset" | "hang";
-}
-
-/** A good response, in parts that can be framed one way or another. */
-export interface GoodResponse {
-  readonly status: string;
-  readonly fields: readonly string[];
-  readonly body: readonly Piece[];
-  /** Framed by its length, in chunks, or by the end of the connection. */
-  readonly framing: "length" | "chunked" | "until-close" | "none";
-  readonly waitMs: number;
 }
 
 const kinds = {
@@ -168,30 +159,6 @@ export function babble(random: Random): string {
     noise(random),
     "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
   ]);
-}
-
-function framed({ status, fields, body, framing }: GoodResponse): Piece[] {
-  const length = body.reduce((sum, { text, times }) => sum + text.length * times, 0);
-  const frame = {
-    length: [`Content-Length: ${length}`],
-    chunked: ["Transfer-Encoding: chunked"],
-    "until-close": [],
-    none: [],
-  };
-  const head = {
-    text: `${[`HTTP/1.1 ${status}`, ...fields, ...frame[framing]].join("\r\n")}\r\n\r\n`,
-    times: 1,
-  };
-  if (framing === "none") return [head];
-  // An empty piece would be sent after the response has ended.
-  const pieces = body.filter(({ text, times }) => text !== "" && times > 0);
-  if (framing !== "chunked") return [head, ...pieces];
-  const chunks = pieces.map(({ text, times }) => ({ text: chunk(text), times }));
-  return [head, ...chunks, { text: "0\r\n\r\n", times: 1 }];
-}
-
-function joined(pieces: readonly Piece[]): string {
-  return pieces.map(({ text, times }) => text.repeat(times)).join("");
 }
 
 function interim(random: Random, times: number): Piece[] {

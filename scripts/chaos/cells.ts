@@ -12,9 +12,9 @@ import type { RawRequest, RequestHead } from "../../shared/testkit/http-message.
 import type { CellName } from "../load/tables.ts";
 import { babble, type CellPlan, goodPlan, hostilePlan } from "./cell-behaviours.ts";
 import type { Step } from "./delivery.ts";
+import { demoResponse, taggedResponse } from "./good-response.ts";
 import type { CellMode } from "./plan.ts";
 import { numberOf } from "./tags.ts";
-import { demoResponse, taggedResponse } from "./wishes.ts";
 import type { Arrival, Witness } from "./witness.ts";
 
 /** How long a cell that reads nothing keeps its connection. */
@@ -207,4 +207,12 @@ async function deliver(
     onSent();
   }
   return true;
+}
+
+/** How often each behaviour was shown by all of them. */
+export function shownBy(cells: readonly ChaosCell[]): Map<string, number> {
+  const sum = new Map<string, number>();
+  for (const { shown } of cells)
+    for (const [kind, times] of shown) sum.set(kind, (sum.get(kind) ?? 0) + times);
+  return sum;
 }

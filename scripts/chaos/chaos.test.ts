@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { Program } from "../../shared/testkit/program.ts";
 import { commandWords, UsageError } from "../command-line.ts";
 import { runNode } from "../run-tool.ts";
 import { projectRoot } from "../stages.ts";
@@ -7,7 +8,9 @@ import { cut, lengthOf } from "./delivery.ts";
 import type { PlantedFault } from "./fake-router.ts";
 import { type Flags, readOptions } from "./options.ts";
 import { cellMode, clientKinds, planConnection } from "./plan.ts";
-import { type RunResult, runChaos } from "./run.ts";
+import type { Target } from "./router.ts";
+import { runChaos } from "./run.ts";
+import type { RunResult } from "./run-result.ts";
 import { cleanIdOf, isCleanId, readTag, tagOf, tagsIn } from "./tags.ts";
 
 const fakeRouter = join(projectRoot, "scripts/chaos/fake-router.ts");
@@ -88,17 +91,22 @@ describe("the flags", () => {
 });
 
 describe("a run", { concurrent: true }, () => {
-  const run = (
-    fault: PlantedFault,
-    changes: { seconds?: number; only?: string } = {},
-  ): Promise<RunResult> => {
+  const freePorts = { visa: 0, tier1: 0, tier2: 0, tier3: 0 };
+  interface Changes {
+    readonly seconds?: number;
+    readonly only?: string;
+    readonly target?: Target;
+    readonly ports?: typeof freePorts;
+  }
+  const run = (fault: PlantedFault, changes: Changes = {}): Promise<RunResult> => {
     const { seconds = 4, only } = changes;
     const options = readOptions({ seed: "5", ...(only === undefined ? {} : { only }) });
     return runChaos({
       ...options,
       target: { kind: "command", words: [process.execPath, fakeRouter], env: { FAULT: fault } },
       level: "m1",
-      ports: { visa: 0, tier1: 0, tier2: 0, tier3: 0 },
+      ports: freePorts,
+      ...changes,
       seconds,
       lanes: 16,
       cleanClients: 4,
@@ -121,6 +129,31 @@ describe("a run", { concurrent: true }, () => {
     expect(death?.how).toBe("ended with exit code 7");
     expect(seconds).toBeLessThan(30);
     expect(latest.some(({ ending, sent }) => ending.startsWith("reset") && sent !== "")).toBe(true);
+  });
+
+  test("says that the router no longer responds, although its process lives", async () => {
+    const { death, faults } = await run("hangs-on-reset", { seconds: 60 });
+    expect(death).toMatchObject({ how: "no longer responds", isStall: true });
+    // What clients suffer from it is not told again and again.
+    expect(faults).toEqual([]);
+  });
+
+  test("takes a router that runs already, and leaves it running", async () => {
+    const first = 12_000 + Math.floor(Math.random() * 19_000);
+    const ports = { visa: first, tier1: first + 1, tier2: first + 2, tier3: first + 3 };
+    const cells = Object.entries(ports).map(([name, port]) => `${name}=http://127.0.0.1:${port}`);
+    const env = { CELLS: cells.join(","), PORT: "0" };
+    await using program = new Program({
+      name: "a router",
+      command: process.execPath,
+      args: [fakeRouter],
+      env,
+    });
+    await program.ready();
+    const target = { kind: "running", url: program.url, pid: program.pid } as const;
+    const result = await run("none", { seconds: 2, target, ports });
+    expect([result.death, result.faults, result.stopMs]).toEqual([undefined, [], undefined]);
+    expect(program.hasEnded).toBe(false);
   });
 
   test("finds responses that reach another request", async () => {

@@ -3,7 +3,8 @@
 
 import type { Recorded } from "./lanes.ts";
 import { timesOver } from "./options.ts";
-import { type RunOptions, type RunResult, runChaos, type Told } from "./run.ts";
+import { runChaos } from "./run.ts";
+import type { RunOptions, RunResult, Told } from "./run-result.ts";
 
 export interface Culprit {
   readonly sequence: readonly Recorded[];

@@ -12,7 +12,7 @@ export interface Piece {
 export type Step =
   | { readonly kind: "send"; readonly piece: Piece }
   | { readonly kind: "wait"; readonly ms: number }
-  /** Until the peer has sent that many bytes in all, for at most `ms`. */
+  /** Until the peer has sent that many more bytes, for at most `ms`. */
   | { readonly kind: "hear"; readonly bytes: number; readonly ms: number };
 
 /**
@@ -86,8 +86,10 @@ function inWindow(random: Random, text: string, from: number, to: number, size: 
     .filter((part) => part !== "")
     .flatMap((part): Step[] => [
       { kind: "send", piece: { text: part, times: 1 } },
-      // A wait of no time still sends what comes next in a packet of its own.
-      { kind: "wait", ms: random.chance(70) ? 0 : random.below(size === 1 ? 3 : 20) },
+      // A wait of no time still sends what comes next in a packet of its own. Some wait for a response first.
+      size > 1 && random.chance(8)
+        ? { kind: "hear", bytes: 1, ms: 150 }
+        : { kind: "wait", ms: random.chance(70) ? 0 : random.below(size === 1 ? 3 : 20) },
     ]);
 }
 

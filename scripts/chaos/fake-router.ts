@@ -17,6 +17,7 @@ import {
 export type PlantedFault =
   | "none"
   | "dies-on-reset"
+  | "hangs-on-reset"
   | "mixes-responses"
   | "leaks-sockets"
   | "smuggles"
@@ -40,6 +41,7 @@ let served = 0;
 const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
   socket.on("error", () => {
     if (fault === "dies-on-reset") process.exit(7);
+    while (fault === "hangs-on-reset");
   });
   void serve(socket).catch(() => socket.destroy());
 });

@@ -95,10 +95,14 @@ export class HostileClient {
       case "wait":
         return this.#until(() => false, step.ms);
       case "hear":
-        return this.#until(() => this.transcript.receivedBytes >= step.bytes, step.ms);
+        return this.#hear(this.transcript.receivedBytes + step.bytes, step.ms);
       default:
         step satisfies never;
     }
+  }
+
+  #hear(bytes: number, ms: number): Promise<void> {
+    return this.#until(() => this.transcript.receivedBytes >= bytes, ms);
   }
 
   async #send(text: string): Promise<void> {

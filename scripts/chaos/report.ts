@@ -5,7 +5,7 @@ import { outcomeWords } from "../load/judge.ts";
 import type { Culprit } from "./culprit.ts";
 import type { FaultGroup } from "./faults.ts";
 import type { Resources } from "./resources.ts";
-import type { RunResult, Told } from "./run.ts";
+import type { RunResult, Told } from "./run-result.ts";
 
 export interface ChaosReport {
   readonly target: string;

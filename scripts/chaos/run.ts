@@ -1,8 +1,6 @@
 // One run: cells, a router between them, hostile clients on one side and clean ones beside them, and the judgement.
 
 import { type CellName, cellNames, cellsOf, type Table } from "../load/tables.ts";
-import type { Tally } from "../load/tally.ts";
-import type { Milestone } from "../stages.ts";
 import {
   type AfterFault,
   recoveryFaults,
@@ -10,71 +8,19 @@ import {
   settledResources,
   stopFaults,
 } from "./aftermath.ts";
-import { ChaosCell } from "./cells.ts";
+import { ChaosCell, shownBy } from "./cells.ts";
 import { CleanLoad } from "./clean-load.ts";
-import { type FaultGroup, FaultLog } from "./faults.ts";
+import { FaultLog } from "./faults.ts";
 import type { Transcript } from "./hostile-client.ts";
-import { Lanes, type Port, type Recorded } from "./lanes.ts";
-import { type ClientKind, Plans } from "./plan.ts";
+import { Lanes, type Port } from "./lanes.ts";
+import { Plans } from "./plan.ts";
 import { Pulse } from "./pulse.ts";
 import { type Resources, ResourceWatch } from "./resources.ts";
-import { type RouterUnderTest, startRouterUnderTest, type Target } from "./router.ts";
+import { type RouterUnderTest, startRouterUnderTest } from "./router.ts";
+import { deathOf, type RunOptions, type RunResult, stallOf, type Told } from "./run-result.ts";
 import { chaosTable, hostileCells } from "./table.ts";
 import { numberOf, tagOf } from "./tags.ts";
 import { Witness } from "./witness.ts";
-
-export interface RunOptions {
-  readonly target: Target;
-  /** The milestone whose table the router reads. */
-  readonly level: Milestone;
-  readonly seed: number;
-  readonly seconds: number;
-  readonly connections: number;
-  readonly lanes: number;
-  readonly cleanClients: number;
-  readonly kinds: ReadonlySet<ClientKind>;
-  /** Ports of the cells, where the router cannot be told; 0 for any free one. */
-  readonly ports: Readonly<Record<CellName, number>>;
-  /** These connections instead of the plan's first ones. */
-  readonly sequence: readonly Recorded[] | undefined;
-  /** How long the router may take to come back to where it was: more than its own time limits. */
-  readonly recoveryMs: number;
-  /** A replay looks at the fault alone. */
-  readonly withAftermath: boolean;
-  readonly signal: AbortSignal;
-}
-
-/** A transcript, with what cells did for the connection's requests. */
-export type Told = Transcript & { readonly deeds: readonly string[] };
-
-export interface RunResult {
-  readonly faults: readonly FaultGroup[];
-  /** How the process ended, where it did. */
-  readonly death: Death | undefined;
-  readonly connections: number;
-  readonly byKind: ReadonlyMap<string, number>;
-  readonly behaviours: ReadonlyMap<string, number>;
-  readonly requestsAtCells: number;
-  readonly clean: Tally;
-  readonly before: Resources | undefined;
-  readonly peak: Resources | undefined;
-  readonly after: Resources | undefined;
-  readonly stopMs: number | undefined;
-  readonly seconds: number;
-  /** The connections that acted last, the latest first. */
-  readonly latest: readonly Told[];
-  /** Those that a fault names, as far as they are remembered. */
-  readonly guilty: readonly Told[];
-  readonly startedAtMs: number;
-}
-
-interface Death {
-  readonly how: string;
-  readonly lastLines: readonly string[];
-  readonly afterMs: number;
-  /** The process lives, and serves nobody. */
-  readonly isStall: boolean;
-}
 
 /** Hostile exchanges that are under way at the end may finish that long. */
 const lastMs = 1_500;
@@ -164,6 +110,8 @@ class Run {
     watch.start();
     clean.start(cleanClients);
     const isStalled = await this.#hostilities(lanes, router, over);
+    // Half of a run would be judged wrongly.
+    this.#options.signal.throwIfAborted();
     const lengthMs = now() - startedAtMs;
     isDead = isStalled;
     const death = isStalled ? stallOf(router, lengthMs) : deathOf(router, lengthMs);
@@ -184,7 +132,7 @@ class Run {
       death: death ?? (after?.stopMs === undefined ? deathOf(router, lengthMs) : undefined),
       connections: lanes.connections,
       byKind: lanes.byKind,
-      behaviours: sumOf(this.#cells.map(({ shown }) => shown)),
+      behaviours: shownBy(this.#cells),
       requestsAtCells: witness.arrivals,
       clean: clean.tally,
       before,
@@ -282,26 +230,11 @@ function healthPath(seed: number): string {
   return `/health-${numberOf(tagOf(seed, { connection: 0, request: 0 }, "forged")).toString(36)}`;
 }
 
-function deathOf(router: RouterUnderTest, afterMs: number): Death | undefined {
-  const how = router.howItEnded();
-  return how === undefined ? undefined : { how, lastLines: router.lastLines(), afterMs, isStall: false };
-}
-
-function stallOf(router: RouterUnderTest, afterMs: number): Death {
-  return { how: "no longer responds", lastLines: router.lastLines(), afterMs, isStall: true };
-}
-
 function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
     signal.addEventListener("abort", () => resolve(), { once: true });
   });
-}
-
-function sumOf(counts: readonly ReadonlyMap<string, number>[]): Map<string, number> {
-  const sum = new Map<string, number>();
-  for (const each of counts) for (const [kind, times] of each) sum.set(kind, (sum.get(kind) ?? 0) + times);
-  return sum;
 }
 
 function portOf(url: string): Port {

@@ -1,12 +1,12 @@
 // Sees both sides of a run and holds them to its promises: what reaches a cell is a request that a client sent as one, whole
 // or visibly cut, once, at its own placement; what reaches a client is the response to its own request, in order.
 
-import { createHash } from "node:crypto";
 import type { RawRequest, RequestHead } from "../../shared/testkit/http-message.ts";
 import type { CellPlan } from "./cell-behaviours.ts";
 import type { Fault } from "./faults.ts";
 import type { Plans } from "./plan.ts";
-import { type PlannedRequest, sizeOf } from "./requests.ts";
+import { bodyFaults, headFaults, lineOf, type RequestFault } from "./request-faults.ts";
+import type { PlannedRequest } from "./requests.ts";
 import { isCleanId, readTag, type Tag, tagOf, tagsIn } from "./tags.ts";
 
 /** A request that has reached a cell. */
@@ -38,20 +38,6 @@ export interface WitnessOptions {
   readonly now: () => number;
   readonly violated: (fault: Fault) => void;
 }
-
-/** Two retries, and a connection of the pool that breaks before each attempt. */
-const mostArrivals = 6;
-const idempotent = new Set([
-  "GET",
-  "HEAD",
-  "OPTIONS",
-  "PUT",
-  "DELETE",
-  "TRACE",
-  "PROPFIND",
-  "REPORT",
-  "SEARCH",
-]);
 
 export class Witness {
   readonly #options: WitnessOptions;
@@ -105,7 +91,10 @@ export class Witness {
       planned,
       arrivedAtMs: now(),
     };
-    this.#judgeHead(cell, head, arrival);
+    if (planned !== undefined) {
+      const cells = planned.key === undefined ? [] : this.#options.cellsOf(planned.key);
+      this.#tell(headFaults(planned, head, { cell, times: arrival.attempt + 1, cells }), facts.connection);
+    }
     const { connection, request } = facts;
     const exchanges = this.#exchanges.get(connection) ?? [];
     this.#exchanges.set(connection, exchanges);
@@ -113,22 +102,8 @@ export class Witness {
     return arrival;
   }
 
-  cellGotBody(
-    cell: string,
-    { planned, isClean, connection, id }: Arrival,
-    { ending, body, bodyBytes }: RawRequest,
-  ): void {
-    if (isClean || planned === undefined || ending !== "complete") return;
-    if (planned.reach === "part")
-      return this.#violated(
-        "a cell got a whole request out of unclear bytes",
-        `${cell} got ${id}`,
-        connection,
-      );
-    if (planned.body === undefined) return;
-    if (bodyBytes === sizeOf(planned.body) && digest([body]) === digestOf(planned)) return;
-    const detail = `${cell} got ${bodyBytes} bytes of ${sizeOf(planned.body)} for ${id}`;
-    this.#violated("a cell got another body than was sent, and it looks whole", detail, connection);
+  cellGotBody(cell: string, { planned, connection }: Arrival, received: RawRequest): void {
+    if (planned !== undefined) this.#tell(bodyFaults(planned, cell, received), connection);
   }
 
   cellDoes({ id, connection, request, attempt, isClean }: Arrival, plan: CellPlan): void {
@@ -224,20 +199,6 @@ export class Witness {
     this.#deeds.delete(connection);
   }
 
-  #judgeHead(cell: string, head: RequestHead, { planned, connection, attempt }: Arrival): void {
-    if (planned === undefined) return;
-    const say = (rule: string, detail: string) =>
-      this.#violated(rule, `${cell} got ${lineOf(head)}${detail}`, connection);
-    if (planned.reach === "none") say("a cell got a request that must be refused", "");
-    if (planned.body === undefined) return;
-    if (head.method !== planned.method)
-      say("a cell got another method than was sent", `, sent as ${planned.method}`);
-    if (planned.key !== undefined && !this.#options.cellsOf(planned.key).includes(cell))
-      say("5 isolation: a cell got a request of another placement", `, whose key is "${planned.key}"`);
-    const most = idempotent.has(planned.method) ? mostArrivals : 1;
-    if (attempt + 1 > most) say("a request was sent to a cell too often", `, ${attempt + 1} times`);
-  }
-
   #planned({ connection }: Tag, tag: string): PlannedRequest | undefined {
     return this.#options.plans.at(connection).requests.find((each) => each.tag === tag);
   }
@@ -248,6 +209,10 @@ export class Witness {
     return before;
   }
 
+  #tell(faults: readonly RequestFault[], connection: number): void {
+    for (const fault of faults) this.#options.violated({ ...fault, connection });
+  }
+
   #violated(rule: string, detail: string, connection: number | undefined): void {
     this.#options.violated({ rule, detail, connection });
   }
@@ -255,18 +220,4 @@ export class Witness {
 
 function requestOf(tag: string): number {
   return Number(/r(\d+)-/.exec(tag)?.[1] ?? -1);
-}
-
-function lineOf({ method, target }: RequestHead): string {
-  return `${method} ${target.slice(0, 120)}`;
-}
-
-function digestOf({ body }: PlannedRequest): string {
-  return body === undefined ? "" : digest([body.text.repeat(body.times)]);
-}
-
-function digest(parts: readonly (string | Buffer)[]): string {
-  const hash = createHash("sha256");
-  for (const part of parts) hash.update(typeof part === "string" ? Buffer.from(part, "latin1") : part);
-  return hash.digest("hex");
 }

@@ -1,11 +1,21 @@
-// What a request asks of a cell, and the good response to it: for hostile clients bytes that carry their tag all the way,
-// for clean ones what the demo cell would say, so that one judge serves gameday and chaos.
+// The good response to a request: for hostile clients bytes that carry their tag all the way, for clean ones what the demo
+// cell would say, so that one judge serves gameday and chaos. What a hostile cell makes of it is in `cell-behaviours.ts`.
 
 import { createHash } from "node:crypto";
 import type { RawRequest, RequestHead } from "../../shared/testkit/http-message.ts";
-import type { GoodResponse } from "./cell-behaviours.ts";
 import type { Piece } from "./delivery.ts";
+import { chunk } from "./requests.ts";
 import { numberOf } from "./tags.ts";
+
+/** A good response, in parts that can be framed one way or another. */
+export interface GoodResponse {
+  readonly status: string;
+  readonly fields: readonly string[];
+  readonly body: readonly Piece[];
+  /** Framed by its length, in chunks, or by the end of the connection. */
+  readonly framing: "length" | "chunked" | "until-close" | "none";
+  readonly waitMs: number;
+}
 
 const framings = ["length", "chunked", "chunked", "until-close"] as const;
 /** The length of a line of a body: a foreign byte anywhere shows by the tag of its line. */
@@ -57,4 +67,29 @@ export function demoResponse(cell: string, id: string, request: RawRequest): Goo
   );
   const bodySha256 = createHash("sha256").update(request.body).digest("hex");
   return respond(JSON.stringify({ cell, method: request.method, path: request.target, bodySha256, headers }));
+}
+
+/** Its bytes. */
+export function framed({ status, fields, body, framing }: GoodResponse): Piece[] {
+  const length = body.reduce((sum, { text, times }) => sum + text.length * times, 0);
+  const frame = {
+    length: [`Content-Length: ${length}`],
+    chunked: ["Transfer-Encoding: chunked"],
+    "until-close": [],
+    none: [],
+  };
+  const head = {
+    text: `${[`HTTP/1.1 ${status}`, ...fields, ...frame[framing]].join("\r\n")}\r\n\r\n`,
+    times: 1,
+  };
+  if (framing === "none") return [head];
+  // An empty piece would be sent after the response has ended.
+  const pieces = body.filter(({ text, times }) => text !== "" && times > 0);
+  if (framing !== "chunked") return [head, ...pieces];
+  const chunks = pieces.map(({ text, times }) => ({ text: chunk(text), times }));
+  return [head, ...chunks, { text: "0\r\n\r\n", times: 1 }];
+}
+
+export function joined(pieces: readonly Piece[]): string {
+  return pieces.map(({ text, times }) => text.repeat(times)).join("");
 }
