@@ -33,6 +33,15 @@ export interface ChaosReport {
 
 const lineWidth = 110;
 
+/** What a run without a fault has shown. */
+const heldTo = [
+  "the process lives and responds",
+  "a cell gets only what a client sent as a request: whole or visibly cut, in order, at its own placement",
+  "a client gets only responses to its own requests, in order",
+  "a clean client gets its whole response; it fails visibly, and only where its own cell is hostile",
+  "afterwards every tenant is served, descriptors and memory come back, and SIGTERM ends the router in time",
+];
+
 export function reportOf(
   result: RunResult,
   facts: Pick<ChaosReport, "target" | "seed" | "replay" | "connectionsOfFaults">,
@@ -87,7 +96,7 @@ export function textOf(report: ChaosReport): string {
       lines.push(`  ${connection === undefined ? "" : `connection ${connection}: `}${detail}`);
   }
   for (const told of report.connectionsOfFaults) lines.push(...transcriptLines(told));
-  if (report.faultCount === 0) lines.push("No fault.");
+  if (report.faultCount === 0) lines.push("No fault. Held to:", ...heldTo.map((words) => `  ${words}`));
   for (const command of report.replay) lines.push(`Again: ${command}`);
   return lines.join("\n");
 }

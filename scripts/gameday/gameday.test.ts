@@ -212,7 +212,10 @@ describe("the record", () => {
     expect(report.disturbances).toEqual([
       { kind: "bad-push", fromSeconds: 0.1, toSeconds: 0.3, outcomes: { served: 1 } },
     ]);
-    expect(textOf(report)).toContain("Again: npm run gameday -- --stage m4 --minutes 1 --seed 7");
+    const text = textOf(report);
+    expect(text).toContain("Again: npm run gameday -- --stage m4 --minutes 1 --seed 7");
+    expect(text).toMatch(/^ {2}served +a whole response from the placement that the table names$/m);
+    expect(text).toMatch(/^ {2}5 +a dedicated cell serves its own tenant and nobody else$/m);
   });
 });
 
