@@ -25,8 +25,12 @@ type Watched = Pick<RunningRouter, "url" | "howItEnded">;
  * suite's other hooks: the last one is the first to see the end of a case.
  *
  * @param routers Those that should be running now.
+ * @returns Whether one has ended: what waits for time limits beside the cases can stop waiting.
  */
-export function stopAtRouterEnd(routers: () => readonly Watched[], options: RouterEndOptions = {}): void {
+export function stopAtRouterEnd(
+  routers: () => readonly Watched[],
+  options: RouterEndOptions = {},
+): () => boolean {
   let isLost = false;
   const lossNow = () => routers().flatMap((router) => router.howItEnded?.() ?? [])[0];
   beforeEach(({ skip }) => {
@@ -46,6 +50,7 @@ export function stopAtRouterEnd(routers: () => readonly Watched[], options: Rout
     task.result?.errors?.splice(0);
     throw new RouterEnded(words);
   });
+  return () => isLost;
 }
 
 /** What a case that has failed may be about to find out. */

@@ -12,6 +12,8 @@ export class Contract {
   readonly #target: ContractTarget;
   #endpoints: Endpoints | undefined;
   #router: RunningRouter | undefined;
+  /** Whether the router has ended, and the rest of the suite is not run. */
+  isRouterLost: () => boolean = () => false;
 
   constructor(target: ContractTarget) {
     this.#target = target;
@@ -79,6 +81,6 @@ export function useContract(target: ContractTarget): Contract {
   afterEach(() => {
     expect(contract.endpoints.takeProblems(), "what the endpoints got, that no client sent").toEqual([]);
   });
-  stopAtRouterEnd(() => contract.running());
+  contract.isRouterLost = stopAtRouterEnd(() => contract.running());
   return contract;
 }
