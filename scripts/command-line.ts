@@ -38,6 +38,12 @@ export function parseFlags<const O extends Options>(options: O, args: readonly s
   }
 }
 
+/** The words of a command, which is started without a shell. Quotes keep a word together. */
+export function commandWords(text: string): string[] {
+  const words = text.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g);
+  return [...words].map(([, double, single, plain]) => double ?? single ?? plain ?? "");
+}
+
 /** `--seed -5` as `--seed=-5`: which numbers a flag takes is the command's to say, and not the parser's. */
 function withNegativeNumbers(args: readonly string[], options: Options): string[] {
   const joined: string[] = [];

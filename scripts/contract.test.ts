@@ -1,9 +1,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { startHostileUpstream } from "../shared/testkit/hostile-upstream.ts";
 import { failOnLeaks } from "../shared/testkit/leak-check.ts";
+import { Program } from "../shared/testkit/program.ts";
 import { startRouter } from "../shared/testkit/router-process.ts";
 
 failOnLeaks();
@@ -72,7 +76,71 @@ test("exits with 1 and the failing case when the router breaks the contract", as
   expect(report.failures[0]?.message).not.toBe("");
 });
 
+const stageMain = fileURLToPath(new URL("../stages/m1/src/main.ts", import.meta.url));
+
+test("starts a program, and runs the cases that need its log", async () => {
+  const start = `"${process.execPath}" "${stageMain}"`;
+  const { code, stdout } = await contract("m1", "--start", start, "--only", "has one line for a request");
+  expect(stdout).toContain("ok       the access log > has one line for a request");
+  expect(stdout).toContain(`Contract m1 with ${start}: 1 hold, 0 broken`);
+  expect(code).toBe(0);
+});
+
+/** A router of a few lines that ends with exit code 3 at its third connection. */
+const mortal = `
+  let connections = 0;
+  const server = require("node:net").createServer((socket) => {
+    socket.on("error", () => {});
+    if (++connections === 3) { console.error("Error: out of luck"); process.exit(3); }
+    socket.once("data", () => socket.end("HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n"));
+  });
+  server.listen(Number(process.env.PORT ?? 0), "127.0.0.1", () =>
+    console.log(JSON.stringify({ event: "ready", url: "http://127.0.0.1:" + server.address().port })));
+`;
+
+async function mortalRouter(): Promise<AsyncDisposable & { readonly file: string }> {
+  const folder = await mkdtemp(join(tmpdir(), "mortal-router-"));
+  const file = join(folder, "router.cjs");
+  await writeFile(file, mortal);
+  return { file, [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) };
+}
+
+test("says how a program that it started has ended, once, and does not run the rest", async () => {
+  await using router = await mortalRouter();
+  const start = `"${process.execPath}" "${router.file}"`;
+  const { code, stdout } = await contract("m1", "--start", start, "--json");
+  const report = JSON.parse(stdout) as { failures: { message: string }[]; notRun: number };
+  const [last] = report.failures.slice(-1);
+  expect(last?.message).toMatch(
+    /^The router's process ended with exit code 3. Its last lines:\n.*\n {2}Error: out of luck$/,
+  );
+  expect(report.failures.filter(({ message }) => /EndOfBytes|ECONNREFUSED/.test(message))).toEqual([]);
+  expect(report.notRun).toBeGreaterThan(300);
+  expect(code).toBe(1);
+});
+
+test("says that a router at a URL no longer accepts connections, once, and does not run the rest", async () => {
+  await using router = await mortalRouter();
+  await using program = new Program({ name: "the router", command: process.execPath, args: [router.file] });
+  await program.ready();
+  const { stdout } = await contract("m1", program.url, "--ports", listed(await freePorts()), "--json");
+  const report = JSON.parse(stdout) as { failures: { message: string }[]; notRun: number };
+  const words = `The router at ${program.url} no longer accepts connections.`;
+  expect(report.failures.map(({ message }) => message).slice(-1)).toEqual([words]);
+  expect(report.notRun).toBeGreaterThan(300);
+});
+
 test.each<[string, () => Promise<[string[], RegExp]>]>([
+  ["no router is named", async () => [["m1"], /name one router: its URL, or --start/]],
+  ["two are", async () => [["m1", "http://127.0.0.1:1", "--start", "x"], /name one router/]],
+  [
+    "m3 is to start and end a router that is up",
+    async () => [["m3", "http://127.0.0.1:1"], /m3 .*use --start/],
+  ],
+  [
+    "m4 does not know the admin port",
+    async () => [["m4", "http://127.0.0.1:1"], /the contract of m4 needs the admin port/],
+  ],
   [
     "nothing listens at the URL",
     async () => {
@@ -95,6 +163,12 @@ test.each<[string, () => Promise<[string[], RegExp]>]>([
   expect(code).toBe(1);
   expect(stderr).toMatch(message);
   expect(stderr.trim().split("\n")).toHaveLength(1);
+});
+
+test("exits with 1 and the last words of a program that does not start", async () => {
+  const { code, stderr } = await contract("m1", "--start", `"${process.execPath}" -e "process.exit(4)"`);
+  expect(stderr).toContain("The m1 router ended with exit code 4 before its READY line");
+  expect(code).toBe(1);
 });
 
 test("names the endpoint port that is busy, and who should leave it", async () => {

@@ -2,7 +2,7 @@
 
 import { copyFileSync, existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ProcessGroup, RunningProcess } from "./processes.ts";
+import type { ProcessGroup, Program } from "./processes.ts";
 import { CellMember, ControlPlaneMember, type Member, RouterMember } from "./stack-members.ts";
 import { type RouterPlan, routingFileFor, type StackOptions } from "./stack-plan.ts";
 import { isAtLeast, projectRoot } from "./stages.ts";
@@ -96,7 +96,7 @@ export class Launcher {
     return join(this.#options.stateFolder, "bootstrap.json");
   }
 
-  #start(name: string, path: string, env: Record<string, string>): Promise<RunningProcess> {
+  #start(name: string, path: string, env: Record<string, string>): Promise<Program> {
     const { onLine, stageFolder } = this.#options;
     return this.#group.start({
       name,

@@ -1,16 +1,16 @@
 // The parts of a running stack as handles: where each listens, how to stop, kill, restart or disturb it.
 
-import type { Exit, RunningProcess } from "./processes.ts";
+import type { ExitStatus, Program } from "./processes.ts";
 
 /** A process of the stack. It keeps its address over a restart. */
 export class Member {
   readonly name: string;
-  readonly #launch: (port: number) => Promise<RunningProcess>;
-  #running: RunningProcess;
+  readonly #launch: (port: number) => Promise<Program>;
+  #running: Program;
 
   #isRunning = true;
 
-  constructor(name: string, running: RunningProcess, launch: (port: number) => Promise<RunningProcess>) {
+  constructor(name: string, running: Program, launch: (port: number) => Promise<Program>) {
     this.name = name;
     this.#launch = launch;
     this.#running = this.#follow(running);
@@ -27,17 +27,17 @@ export class Member {
     return this.#running.pid;
   }
   get ready(): Readonly<Record<string, unknown>> {
-    return this.#running.ready;
+    return this.#running.readyLine ?? {};
   }
-  get exited(): Promise<Exit> {
+  get exited(): Promise<ExitStatus> {
     return this.#running.exited;
   }
   /** SIGTERM, and waits for the end. */
-  stop(): Promise<Exit> {
+  stop(): Promise<ExitStatus> {
     return this.#running.stop();
   }
   /** SIGKILL, and waits for the end. */
-  kill(): Promise<Exit> {
+  kill(): Promise<ExitStatus> {
     return this.#running.kill();
   }
   signal(signal: NodeJS.Signals): void {
@@ -48,7 +48,7 @@ export class Member {
     this.#running = this.#follow(await this.#launch(Number(new URL(this.url).port)));
   }
 
-  #follow(running: RunningProcess): RunningProcess {
+  #follow(running: Program): Program {
     this.#isRunning = true;
     void running.exited.then(() => {
       // A later process of this member is not touched by the end of an earlier one.

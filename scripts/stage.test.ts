@@ -229,7 +229,9 @@ describe.concurrent("the stack stays up", () => {
 test.concurrent("a part that does not start is quoted with its last words, and the rest of the stack goes", async () => {
   using overlay = plantTree({ "main.ts": `console.error("out of luck"); process.exit(3);` });
   const { code, output } = await runStage("m1", "--port", "0", "--overlay", overlay.root);
-  expect(output).toMatch(/^stage: .*router ended before it was ready \(exit 3\)\n {2}out of luck\n$/m);
+  expect(output).toMatch(
+    /^stage: .*router ended with exit code 3 before its READY line\n {2}out of luck\n$/m,
+  );
   expect(code).toBe(1);
 });
 

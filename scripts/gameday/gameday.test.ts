@@ -3,12 +3,13 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parseRoutingTable } from "../../stages/m4/src/routing-table.ts";
+import { type Asked, type Got, judge } from "../load/judge.ts";
+import { type CellName, originOf } from "../load/tables.ts";
 import { projectRoot } from "../stages.ts";
-import { type Asked, type Got, judge } from "./judge.ts";
 import { GamedayRecord, recoveryMs } from "./record.ts";
 import { reportOf, textOf } from "./report.ts";
-import { type CellName, planGameday } from "./schedule.ts";
-import { keys, originOf, tableNumber } from "./tables.ts";
+import { planGameday } from "./schedule.ts";
+import { keys, tableNumber } from "./tables.ts";
 
 const urls = {
   visa: "http://127.0.0.1:9004",
@@ -100,7 +101,7 @@ describe("the judge", () => {
   test("accepts the placement that was routed to, and an explicit stand-in", () => {
     expect(judge(asked, answer("tier1", "tier1"), well)).toEqual({ outcome: "served", violations: [] });
     expect(judge(asked, answer("tier2", "tier2", standIn), well)).toEqual({
-      outcome: "stand-in",
+      outcome: "fallback",
       violations: [],
     });
     for (const [to, cell] of [
@@ -163,13 +164,13 @@ describe("the judge", () => {
       echo: undefined,
     });
     const cut: Got = { ...answer("tier1", "tier1"), ending: "cut", echo: undefined };
-    const none: Got = { ending: "no-answer", status: 0, headers: {}, bodySha256: "" };
+    const none: Got = { ending: "no-response", status: 0, headers: {}, bodySha256: "" };
     const all = [failed(502), failed(503, { "retry-after": "1" }), cut, none];
     expect(all.map((got) => judge(asked, got, disturbed("tier1")).outcome)).toEqual([
       "failed",
       "refused",
       "cut",
-      "no-answer",
+      "no-response",
     ]);
     for (const got of all) {
       expect(judge(asked, got, disturbed("tier1")).violations).toEqual([]);
@@ -211,7 +212,10 @@ describe("the record", () => {
     expect(report.disturbances).toEqual([
       { kind: "bad-push", fromSeconds: 0.1, toSeconds: 0.3, outcomes: { served: 1 } },
     ]);
-    expect(textOf(report)).toContain("Again: npm run gameday -- --stage m4 --minutes 1 --seed 7");
+    const text = textOf(report);
+    expect(text).toContain("Again: npm run gameday -- --stage m4 --minutes 1 --seed 7");
+    expect(text).toMatch(/^ {2}served +a whole response from the placement that the table names$/m);
+    expect(text).toMatch(/^ {2}5 +a dedicated cell serves its own tenant and nobody else$/m);
   });
 });
 

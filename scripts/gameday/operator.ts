@@ -3,11 +3,12 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { eventually } from "../../shared/testkit/eventually.ts";
 import { BrokenPromiseError } from "../command-line.ts";
+import { type CellName, cellNames, type Table } from "../load/tables.ts";
 import type { Stack } from "../stack.ts";
 import type { ControlPlaneMember } from "../stack-members.ts";
 import type { GamedayRecord } from "./record.ts";
-import { type CellName, cellNames, type Planned } from "./schedule.ts";
-import { type Table, tableNumber } from "./tables.ts";
+import type { Planned } from "./schedule.ts";
+import { tableNumber } from "./tables.ts";
 
 export class Operator {
   readonly #stack: Stack;

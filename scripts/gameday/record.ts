@@ -1,8 +1,9 @@
 // What a gameday keeps: which cells were disturbed when, which tables each router may use, and how requests ended.
 
-import type { Outcome, Verdict } from "./judge.ts";
-import type { CellName, Planned } from "./schedule.ts";
-import type { Table } from "./tables.ts";
+import type { Outcome, Verdict } from "../load/judge.ts";
+import type { CellName, Table } from "../load/tables.ts";
+import { count, Tally } from "../load/tally.ts";
+import type { Planned } from "./schedule.ts";
 
 /** How long after a disturbance its traces may be seen: an unhealthy cell's two good probes, an open circuit's wait. */
 export const recoveryMs = 5_000;
@@ -14,14 +15,8 @@ export interface Window {
   readonly outcomes: Map<Outcome, number>;
 }
 
-const maxViolations = 100;
-
-export class GamedayRecord {
+export class GamedayRecord extends Tally {
   readonly windows: Window[] = [];
-  readonly violations: string[] = [];
-  readonly outcomes = new Map<Outcome, number>();
-  violationCount = 0;
-  requests = 0;
   /** Requests that were served while the control plane was down. */
   withoutControlPlane = 0;
   /** Tables that each router may be using, by its URL. */
@@ -59,24 +54,14 @@ export class GamedayRecord {
     );
   }
 
-  ended({ outcome, violations }: Verdict, what: string, fromMs: number, toMs: number): void {
-    this.requests += 1;
-    count(this.outcomes, outcome);
+  override ended(verdict: Verdict, what: string, fromMs = 0, toMs = 0): void {
+    super.ended(verdict, what);
+    const { outcome } = verdict;
     for (const window of this.windows) {
       if (window.fromMs > toMs || fromMs > window.toMs) continue;
       count(window.outcomes, outcome);
-      if (window.planned.kind === "control-plane-killed" && outcome !== "no-answer")
+      if (window.planned.kind === "control-plane-killed" && outcome !== "no-response")
         this.withoutControlPlane += 1;
     }
-    for (const violation of violations) this.violated(`${violation}: ${what}`);
   }
-
-  violated(what: string): void {
-    this.violationCount += 1;
-    if (this.violations.length < maxViolations) this.violations.push(what);
-  }
-}
-
-function count(outcomes: Map<Outcome, number>, outcome: Outcome): void {
-  outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
 }

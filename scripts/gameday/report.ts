@@ -1,6 +1,6 @@
 // The report of a gameday: what was asked and how it ended, by outcome and by disturbance, and every broken invariant.
 
-import type { Outcome } from "./judge.ts";
+import { checkedInvariants, type Outcome, outcomeWords } from "../load/judge.ts";
 import type { GamedayRecord, Window } from "./record.ts";
 
 export interface GamedayReport {
@@ -19,6 +19,8 @@ export interface GamedayReport {
   /** How much higher a router's resident memory rose in the second half than in the first, in MiB; null: unknown. */
   readonly memoryGrowthMiB: number | null;
   readonly servedWithoutControlPlane: number;
+  /** By their numbers, what every response, or the whole run, was held to. */
+  readonly invariantsChecked: Readonly<Record<string, string>>;
   readonly violations: number;
   readonly firstViolations: readonly string[];
   readonly replay: string;
@@ -32,7 +34,17 @@ export interface ReportFacts {
   readonly memoryGrowthMiB: number | null;
 }
 
-const order: readonly Outcome[] = ["served", "stand-in", "refused", "failed", "cut", "no-answer"];
+/** Checked besides what the judge checks of each response. */
+const alsoChecked: Readonly<Record<string, string>> = {
+  "3": "a routing table that cannot be used is refused, and the last good one stays in use",
+  "6": "memory stays flat: no body is buffered, nothing is held on to",
+  "8": "no router ends by itself",
+};
+
+/** Named, because a report without violations could otherwise be read as covering all. */
+const notChecked = "4 (local resilience state) is not checked here: routers may disagree";
+
+const order = Object.keys(outcomeWords) as Outcome[];
 
 export function reportOf(record: GamedayRecord, facts: ReportFacts): GamedayReport {
   const { startedAtMs, ...rest } = facts;
@@ -49,6 +61,7 @@ export function reportOf(record: GamedayRecord, facts: ReportFacts): GamedayRepo
       outcomes: counted(window.outcomes),
     })),
     servedWithoutControlPlane: record.withoutControlPlane,
+    invariantsChecked: { ...checkedInvariants, ...alsoChecked },
     violations: record.violationCount,
     firstViolations: record.violations,
     replay: `npm run gameday -- --stage ${facts.stage} --minutes ${facts.minutes} --seed ${facts.seed}`,
@@ -68,6 +81,13 @@ export function textOf(report: GamedayReport): string {
     lines.push(
       `Resident memory: at most ${report.memoryGrowthMiB} MiB more in the second half than in the first`,
     );
+  lines.push("Words:");
+  for (const outcome of order)
+    if (outcome in report.outcomes) lines.push(`  ${outcome.padEnd(12)} ${outcomeWords[outcome]}`);
+  lines.push("Invariants checked, of every response or all the time:");
+  for (const [number, words] of Object.entries(report.invariantsChecked))
+    lines.push(`  ${number.padEnd(6)} ${words}`);
+  lines.push(`  ${notChecked}`);
   lines.push(`Violations: ${report.violations}`);
   for (const violation of report.firstViolations) lines.push(`  invariant ${violation}`);
   lines.push(`Again: ${report.replay}`);

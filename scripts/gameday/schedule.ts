@@ -1,9 +1,7 @@
 // What will go wrong, and when: a list that the seed and the length decide alone, so that a run can be repeated.
 
 import { Random } from "../../shared/fuzz/random.ts";
-
-export const cellNames = ["visa", "tier1", "tier2", "tier3"] as const;
-export type CellName = (typeof cellNames)[number];
+import { type CellName, cellNames } from "../load/tables.ts";
 
 /** A fault of `shared/cells/faults.ts`, with its parameters. */
 export type CellFault = { readonly fault: string; readonly [parameter: string]: unknown };

@@ -1,20 +1,7 @@
 // The two tables of a gameday, and what a request may see of each. They differ in everything that a request sees of its
 // key: the placement's name and the cell behind it. An answer that has one from each has seen two tables.
 
-import type { CellName } from "./schedule.ts";
-
-export interface Placement {
-  readonly cell: CellName;
-  /** Names of the placements that may stand in, links included, in order. */
-  readonly chain: readonly string[];
-}
-
-export interface Table {
-  readonly version: string;
-  readonly document: object;
-  readonly placements: ReadonlyMap<string, Placement>;
-  readonly placementByKey: ReadonlyMap<string, string>;
-}
+import type { CellName, Placement, Table } from "../load/tables.ts";
 
 /** A key that moves from one table to the other; the rest stay. */
 export const movingKey = "mover";
@@ -63,9 +50,4 @@ export function tableNumber(n: number, urls: Readonly<Record<CellName, string>>)
   };
   const placements = new Map(Object.entries(chains));
   return { version, document, placements, placementByKey: new Map(Object.entries(routingTable)) };
-}
-
-/** The placement that `table` routes `key` to. */
-export function originOf(table: Table, key: string): string {
-  return table.placementByKey.get(key) ?? "tier3";
 }

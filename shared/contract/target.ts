@@ -4,10 +4,12 @@
 import { type PlacementName, placementNames } from "../testkit/cluster.ts";
 import { withFilesUpTo } from "../testkit/log-places.ts";
 import { pidsListeningOn, withDescendants } from "../testkit/process-by-port.ts";
+import type { Program } from "../testkit/program.ts";
 import {
   type EndpointUrls,
   type ExitStatus,
   type LogLine,
+  type RouterProcess,
   type Stage,
   spawnRouter,
   startRouter,
@@ -27,6 +29,8 @@ export interface RunningRouter {
   pids(): readonly number[];
   /** Its access log so far; absent where the suite cannot read it. */
   readonly logs?: () => readonly LogLine[];
+  /** How its process ended, with its last words; undefined while it runs. Absent where the suite did not start it. */
+  readonly howItEnded?: () => string | undefined;
   close(): Promise<void>;
 }
 
@@ -43,6 +47,8 @@ export interface LoggingRouter extends AsyncDisposable {
   signal(signal: "SIGTERM"): void;
   exited(deadlineMs: number): Promise<ExitStatus>;
 }
+/** A program that is a router, with its arguments; absent: the stage of this repository. */
+export type RouterCommand = readonly string[] | undefined;
 
 export interface ContractTarget {
   /** Ports that the suite's endpoints must take; absent: any free ones. */
@@ -53,32 +59,51 @@ export interface ContractTarget {
   startLoggingTo?(output: LogOutput, endpoints: EndpointUrls): Promise<LoggingRouter>;
 }
 
-/** A stage of this repository, started on free ports. */
-export function stageTarget(stage: Stage): ContractTarget {
+/** A stage of this repository, or a program that promises the same, started on free ports. */
+export function stageTarget(stage: Stage, command?: RouterCommand): ContractTarget {
   return {
     start: async (endpoints) => {
-      const router = await startRouter({ stage, endpoints });
-      return {
-        url: router.url,
-        pids: () => withDescendants(router.pid),
-        logs: () => router.logs(),
-        close: async () => void (await router.stop("SIGKILL")),
-      };
+      const router = await startRouter({ stage, endpoints, ...commandOption(command) });
+      return { ...handleOf(router), close: async () => void (await router.stop("SIGKILL")) };
     },
-    startLoggingTo: (output, endpoints) => startStageLoggingTo(stage, output, endpoints),
+    startLoggingTo: (output, endpoints) => startLoggingTo(stage, output, endpoints, command),
   };
 }
 
-/** A stage's router whose standard output this process does not read. */
-export function startStageLoggingTo(
+/** A router whose standard output this process does not read: a stage, or a program that promises the same. */
+export function startLoggingTo(
   stage: Stage,
   { maxFileKib, ...output }: LogOutput,
   endpoints: EndpointUrls = {},
+  command?: RouterCommand,
 ): Promise<LoggingRouter> {
-  if (maxFileKib === undefined) return spawnRouter({ stage, endpoints, output });
+  const options = { stage, endpoints, output, ...commandOption(command) };
+  if (maxFileKib === undefined) return spawnRouter(options);
   // The compile cache is made of files, too.
   const env = { NODE_DISABLE_COMPILE_CACHE: "1" };
-  return spawnRouter({ stage, endpoints, output, env, launcher: withFilesUpTo(maxFileKib) });
+  return spawnRouter({ ...options, env, launcher: withFilesUpTo(maxFileKib) });
+}
+
+export function commandOption(command: RouterCommand): { readonly command?: readonly string[] } {
+  return command === undefined ? {} : { command };
+}
+
+/** What every suite wants of a router that it has started. */
+export function handleOf(router: RouterProcess) {
+  return {
+    url: router.url,
+    pids: () => withDescendants(router.pid),
+    logs: () => router.logs(),
+    howItEnded: () => endOf(router.program),
+  };
+}
+
+/** How a program ended, with what it printed last; undefined while it runs. */
+export function endOf(program: Program): string | undefined {
+  const how = program.howItEnded();
+  if (how === undefined) return undefined;
+  const last = program.lastLines().filter((line) => !line.includes('"event":"request"'));
+  return `The router's process ${how}. Its last lines:\n${last.map((line) => `  ${line}`).join("\n") || "  (none)"}`;
 }
 
 /** A router that runs already, in any language, and routes to `ports` of 127.0.0.1. */
@@ -93,16 +118,26 @@ export function urlTarget(url: string, ports: Readonly<Record<PlacementName, num
   };
 }
 
-/**
- * The target that CONTRACT_URL and CONTRACT_PORTS (`visa=9004,tier1=9001,…`, the defaults unless set) describe.
- *
- * @throws Error when CONTRACT_URL is missing
- */
-export function targetFromEnvironment(env: NodeJS.ProcessEnv = process.env): ContractTarget {
-  const url = env["CONTRACT_URL"];
-  if (url === undefined)
-    throw new Error("Set CONTRACT_URL, or use: npm run contract -- m1 http://127.0.0.1:8080");
-  return urlTarget(url, { ...defaultPorts, ...parsePorts(env["CONTRACT_PORTS"] ?? "") });
+/** What `npm run contract` hands over to a suite. */
+export interface ContractSettings {
+  /** The program to start; then there is no URL. */
+  readonly command: RouterCommand;
+  readonly url: string | undefined;
+  readonly adminUrl: string | undefined;
+  readonly routingFile: string | undefined;
+  readonly ports: Readonly<Record<PlacementName, number>>;
+}
+
+/** Reads `CONTRACT_START` (a JSON list of words) or `CONTRACT_URL`, `CONTRACT_ADMIN_URL`, `CONTRACT_PORTS`, `CONTRACT_ROUTING_FILE`. */
+export function readContractSettings(env: NodeJS.ProcessEnv = process.env): ContractSettings {
+  const start = env["CONTRACT_START"];
+  return {
+    command: start === undefined ? undefined : (JSON.parse(start) as string[]),
+    url: env["CONTRACT_URL"],
+    adminUrl: env["CONTRACT_ADMIN_URL"],
+    routingFile: env["CONTRACT_ROUTING_FILE"],
+    ports: { ...defaultPorts, ...parsePorts(env["CONTRACT_PORTS"] ?? "") },
+  };
 }
 
 /** Reads `visa=9004,tier1=9001`. @throws RangeError naming the pair that is wrong */

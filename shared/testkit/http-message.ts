@@ -80,7 +80,7 @@ export async function readRequestBody(
 /** Reads one response head, 1xx included. @throws NotHttp, EndOfBytes */
 export async function readResponseHead(reader: ByteReader): Promise<ResponseHead> {
   const { startLine, headers } = parseHead(await reader.through("\r\n\r\n"));
-  const match = /^(HTTP\/1\.[01]) ([1-5][0-9][0-9]) ?(.*)$/.exec(startLine);
+  const match = /^(HTTP\/1\.[01]) ([1-5][0-9][0-9])(?: (.*))?$/.exec(startLine);
   if (match === null) throw new NotHttp(`Not a status line: ${JSON.stringify(startLine)}`);
   const [, version = "", status = "", reason = ""] = match;
   return { version, status: Number(status), reason, headers };

@@ -50,11 +50,18 @@ export class RawClient implements AsyncDisposable {
   }
 
   /** Sends bytes; text is Latin-1, one byte a char. Resolves when the socket wants more: a slow peer makes it wait. */
-  async write(bytes: string | Buffer): Promise<void> {
+  write(bytes: string | Buffer): Promise<void> {
+    return told(this.#write(bytes));
+  }
+
+  async #write(bytes: string | Buffer): Promise<void> {
     const chunk = typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes;
+    const closed = () => new Error("The connection closed while bytes waited to be sent");
+    // A connection that has gone already will not say so again.
+    if (this.#socket.destroyed) throw closed();
     if (this.#socket.write(chunk)) return;
     const gone = new AbortController();
-    const leave = () => gone.abort(new Error("The connection closed while bytes waited to be sent"));
+    const leave = () => gone.abort(closed());
     this.#socket.once("close", leave);
     try {
       await once(this.#socket, "drain", { signal: gone.signal });
@@ -75,17 +82,17 @@ export class RawClient implements AsyncDisposable {
 
   /** The next whole answer, after any 1xx. */
   readResponse(options: ReadResponseOptions = {}): Promise<RawResponse> {
-    return readResponse(this.reader, options.method ?? "GET", options);
+    return told(readResponse(this.reader, options.method ?? "GET", options));
   }
 
   /** Only the head of the next answer: it may arrive long before its body. */
   readHead(): Promise<ResponseHead> {
-    return readResponseHead(this.reader);
+    return told(readResponseHead(this.reader));
   }
 
   /** The body that belongs to a head from `readHead`. */
   readBody(head: ResponseHead, options: ReadResponseOptions = {}): Promise<RawResponse> {
-    return readResponseBody(this.reader, head, options.method ?? "GET", options);
+    return told(readResponseBody(this.reader, head, options.method ?? "GET", options));
   }
 
   /** Sends bytes and reads one answer. */
@@ -121,6 +128,15 @@ export class RawClient implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+/**
+ * A promise that a case may hold and wait for later. When the case fails before that, the rejection belongs to nobody, and
+ * would end the whole test run.
+ */
+function told<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
 }
 
 /** One request on a connection of its own. */

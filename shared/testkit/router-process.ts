@@ -1,14 +1,15 @@
 // Starts a stage's router as the process that a learner would start, and waits for its READY line. It knows the
 // environment variables of the stages and nothing else about them.
 
-import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { eventually, within } from "./eventually.ts";
+import { type ExitStatus, Program, StartError } from "./program.ts";
+
+export type { ExitStatus } from "./program.ts";
 
 export type Stage = "m1" | "m2" | "m3" | "m4" | "m5";
 
@@ -21,10 +22,14 @@ export interface RouterOptions {
   readonly endpoints?: EndpointUrls;
   /** A routing table for the stages from m2 on, instead of the contract's table over `endpoints`. */
   readonly routing?: unknown;
+  /** What the routing file holds, table or not; null for no file at all. Wins over `routing`. */
+  readonly routingText?: string | null;
   /** Set last, so it wins over everything that the harness sets; `undefined` unsets. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** The file to start, when it is not the stage's own. */
   readonly main?: string;
+  /** A program to start instead, with its arguments: a router in any language, at what `stage` promises. */
+  readonly command?: readonly string[];
   /** @default 15000 */
   readonly readyDeadlineMs?: number;
   /** Descriptor for its standard output, or for both outputs; without it, this class reads them. */
@@ -36,10 +41,8 @@ export interface RouterOptions {
 /** One line of the router's standard output, parsed. Lines that are not JSON objects are left out. */
 export type LogLine = Readonly<Record<string, unknown>>;
 
-export interface ExitStatus {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-}
+/** The placements of the contract's table; m1 knows no others. */
+const contractPlacements = ["visa", "tier1", "tier2", "tier3"];
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -66,33 +69,34 @@ export class RouterProcess implements AsyncDisposable {
   readonly stage: Stage;
   /** Holds this router's files: `routing.json`, `state/`. Removed by `stop`. */
   readonly directory: string;
-  readonly #child: ChildProcess;
+  readonly program: Program;
   readonly #lines: LogLine[] = [];
-  readonly #exited: Promise<ExitStatus>;
   #stderr = "";
-  #exit: ExitStatus | undefined;
 
-  constructor(stage: Stage, directory: string, child: ChildProcess) {
+  /** @param command The program to start, with its arguments. */
+  constructor(
+    options: Pick<RouterOptions, "stage" | "output" | "command">,
+    directory: string,
+    command: readonly string[],
+    env: Readonly<Record<string, string | undefined>>,
+  ) {
+    const { stage, output } = options;
+    const [program = "", ...args] = command;
     this.stage = stage;
     this.directory = directory;
-    this.#child = child;
-    this.#exited = new Promise((resolve) => {
-      const ended = (code: number | null, signal: NodeJS.Signals | null) => {
-        this.#exit ??= { code, signal };
-        resolve(this.#exit);
-      };
-      // `close` and not `exit`: by then every line has been read.
-      child.once("close", ended);
-      child.once("error", (error) => {
-        this.#stderr += String(error);
-        ended(null, null);
-      });
+    this.program = new Program({
+      name: `The ${stage} router`,
+      command: program,
+      args,
+      // A command may name files from where it was given.
+      ...(options.command === undefined ? { cwd: directory } : {}),
+      env,
+      ...(output === undefined ? {} : { output }),
+      onLine: (line, stream) => {
+        if (stream === "stderr") this.#stderr += `${line}\n`;
+        else this.#take(line);
+      },
     });
-    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-      this.#stderr += text;
-    });
-    if (child.stdout !== null)
-      createInterface({ input: child.stdout }).on("line", (line) => this.#take(line));
   }
 
   /** Where clients connect, such as `http://127.0.0.1:43211`. */
@@ -105,12 +109,12 @@ export class RouterProcess implements AsyncDisposable {
   }
 
   get pid(): number {
-    return this.#child.pid ?? 0;
+    return this.program.pid;
   }
 
   /** The READY line, with whatever the stage adds to it (`adminUrl` …). */
   get ready(): LogLine {
-    return this.#lines.find((line) => line["event"] === "ready") ?? {};
+    return this.program.readyLine ?? {};
   }
 
   /** Every JSON line so far. */
@@ -124,19 +128,17 @@ export class RouterProcess implements AsyncDisposable {
 
   /** Reads its outputs no more, so that they fill up. For Node, they are sockets and not pipes. */
   stallOutputs(): void {
-    this.#child.stdout?.pause();
-    this.#child.stderr?.pause();
+    this.program.stallOutputs();
   }
 
   /** Closes its outputs: whatever it writes fails. */
   leaveOutputs(): void {
-    this.#child.stdout?.destroy();
-    this.#child.stderr?.destroy();
+    this.program.leaveOutputs();
   }
 
   /** How the process ended; undefined while it runs. */
   get exitStatus(): ExitStatus | undefined {
-    return this.#exit;
+    return this.program.exitStatus;
   }
 
   /** The first line, past or future, that `predicate` accepts. @throws Error after `deadlineMs` (5000) */
@@ -146,12 +148,12 @@ export class RouterProcess implements AsyncDisposable {
   }
 
   signal(signal: NodeJS.Signals): void {
-    this.#child.kill(signal);
+    this.program.signal(signal);
   }
 
   /** Resolves when the process has ended. @throws Error after `deadlineMs` (15000) */
   exited(deadlineMs = 15_000): Promise<ExitStatus> {
-    return within(this.#exited, deadlineMs, `the ${this.stage} router exits`);
+    return within(this.program.exited, deadlineMs, `the ${this.stage} router exits`);
   }
 
   /**
@@ -160,13 +162,10 @@ export class RouterProcess implements AsyncDisposable {
    */
   async stop(signal: NodeJS.Signals = "SIGTERM", deadlineMs = 15_000): Promise<ExitStatus> {
     try {
-      if (this.#exit === undefined) this.signal(signal);
+      if (!this.program.hasEnded) this.signal(signal);
       return await this.exited(deadlineMs);
     } finally {
-      if (this.#exit === undefined) {
-        this.signal("SIGKILL");
-        await this.#exited;
-      }
+      await this.program.kill();
       await rm(this.directory, { recursive: true, force: true });
     }
   }
@@ -189,57 +188,45 @@ export class RouterProcess implements AsyncDisposable {
 /** Starts a router without waiting for its READY line: for tests of a start-up that must fail. */
 export async function spawnRouter(options: RouterOptions): Promise<RouterProcess> {
   const main = options.main ?? join(root, "stages", options.stage, "src", "main.ts");
-  if (!existsSync(main)) throw new Error(`Stage ${options.stage} has no ${main}`);
+  if (options.command === undefined && !existsSync(main))
+    throw new Error(`Stage ${options.stage} has no ${main}`);
   const directory = await mkdtemp(join(tmpdir(), `cell-routing-${options.stage}-`));
-  const [program = process.execPath, ...args] = [...(options.launcher ?? []), process.execPath, main];
-  const child = spawn(program, args, {
-    cwd: directory,
-    env: { ...process.env, ...(await routerEnvironment(options, directory)), ...options.env },
-    stdio: ["ignore", options.output?.stdout ?? "pipe", options.output?.stderr ?? "pipe"],
-  });
-  return new RouterProcess(options.stage, directory, child);
+  const command = [...(options.launcher ?? []), ...(options.command ?? [process.execPath, main])];
+  const env = { ...(await routerEnvironment(options, directory)), ...options.env };
+  return new RouterProcess(options, directory, command, env);
 }
 
 /** Starts a stage's router on free ports and waits until it accepts. @throws Error with what it printed if it does not */
 export async function startRouter(options: RouterOptions): Promise<RouterProcess> {
   const router = await spawnRouter(options);
-  const deadlineMs = options.readyDeadlineMs ?? 15_000;
   try {
-    await eventually(() => router.ready["url"] !== undefined || router.exitStatus !== undefined, {
-      what: "a READY line",
-      deadlineMs,
-    });
-  } catch {
-    // Told below, with what the router said.
+    await router.program.ready(options.readyDeadlineMs ?? 15_000);
+    return router;
+  } catch (error) {
+    await router.stop("SIGKILL").catch(() => {});
+    if (!(error instanceof StartError)) throw error;
+    const said = error.output.join("\n").trim();
+    throw new Error(`${error.message}. It said:\n${said || "(nothing)"}`, { cause: error });
   }
-  if (router.ready["url"] !== undefined) return router;
-  const { exitStatus } = router;
-  const how =
-    exitStatus === undefined
-      ? `printed no READY line in ${deadlineMs} ms`
-      : `exited with ${exitStatus.signal ?? `code ${exitStatus.code}`} before its READY line`;
-  await router.stop("SIGKILL");
-  const said = [router.stderr(), ...router.logs().map((line) => JSON.stringify(line))].join("\n").trim();
-  throw new Error(`The ${options.stage} router ${how}. It said:\n${said || "(nothing)"}`);
 }
 
+/** The same variables for every stage: m1 reads the cells' addresses, the later ones the file. */
 async function routerEnvironment(options: RouterOptions, directory: string): Promise<Record<string, string>> {
-  const common = { HOST: "127.0.0.1", PORT: "0", LOG_LEVEL: "info", NODE_ENV: "test" };
-  if (options.stage === "m1") {
-    const cells = Object.entries(options.endpoints ?? {}).map(([name, url]) => `${name}=${url}`);
-    return { ...common, CELLS: cells.join(",") };
-  }
+  const { endpoints = {}, routing, routingText } = options;
+  const cells = Object.entries(endpoints).filter(([name]) => contractPlacements.includes(name));
   const file = join(directory, "routing.json");
-  await writeFile(
-    file,
-    `${JSON.stringify(options.routing ?? contractRouting(options.endpoints), null, 2)}\n`,
-  );
-  // No control plane unless a test names one: it is never in the request path, so the contract holds without it.
+  const table = routing ?? contractRouting(endpoints);
+  if (routingText !== null) await writeFile(file, routingText ?? `${JSON.stringify(table, null, 2)}\n`);
   return {
-    ...common,
+    HOST: "127.0.0.1",
+    PORT: "0",
     ADMIN_PORT: "0",
+    LOG_LEVEL: "info",
+    NODE_ENV: "test",
+    CELLS: cells.map(([name, url]) => `${name}=${url}`).join(","),
     ROUTING_FILE: file,
     STATE_DIR: join(directory, "state"),
+    // No control plane unless a test names one: it is never in the request path, so the contract holds without it.
     CONTROL_PLANE_URL: "",
     WORKERS: "1",
   };

@@ -164,6 +164,8 @@ export function describeConnections(contract: Contract): void {
         const target = scene.path(`/${n}`);
         const response = await contract.send(scene.request({ key: "globex", target }));
         expect([response.status, response.text()]).toEqual([200, String(n)]);
+        // A router may use the connection again at once, before the bytes are there: nobody could tell them from a response.
+        if (!atOnce) await contract.settle();
       }
     });
 

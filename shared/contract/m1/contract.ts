@@ -4,6 +4,7 @@
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
 import type { RawResponse } from "../../testkit/http-message.ts";
 import { RawClient, type ReadResponseOptions, sendRaw } from "../../testkit/raw-client.ts";
+import { stopAtRouterEnd } from "../router-end.ts";
 import { Endpoints, type Scene, type Script } from "../scenes.ts";
 import type { ContractTarget, RunningRouter } from "../target.ts";
 
@@ -11,6 +12,8 @@ export class Contract {
   readonly #target: ContractTarget;
   #endpoints: Endpoints | undefined;
   #router: RunningRouter | undefined;
+  /** Whether the router has ended, and the rest of the suite is not run. */
+  isRouterLost: () => boolean = () => false;
 
   constructor(target: ContractTarget) {
     this.#target = target;
@@ -24,6 +27,11 @@ export class Contract {
   async close(): Promise<void> {
     await this.#router?.close();
     await this.#endpoints?.[Symbol.asyncDispose]();
+  }
+
+  /** The router, once it has been started. */
+  running(): RunningRouter[] {
+    return this.#router === undefined ? [] : [this.#router];
   }
 
   get router(): RunningRouter {
@@ -73,5 +81,6 @@ export function useContract(target: ContractTarget): Contract {
   afterEach(() => {
     expect(contract.endpoints.takeProblems(), "what the endpoints got, that no client sent").toEqual([]);
   });
+  contract.isRouterLost = stopAtRouterEnd(() => contract.running());
   return contract;
 }

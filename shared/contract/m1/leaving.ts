@@ -4,6 +4,7 @@
 import { describe, expect, test } from "vitest";
 import { within } from "../../testkit/eventually.ts";
 import { chunk, responseBytes } from "../messages.ts";
+import { answerOk } from "../scenes.ts";
 import type { Contract } from "./contract.ts";
 
 export function describeLeaving(contract: Contract): void {
@@ -124,5 +125,47 @@ export function describeLeaving(contract: Contract): void {
       expect([200, "closed", "reset"]).toContain(rest);
       await contract.settle();
     });
+
+    describe.each([
+      ["keeps its connection", false],
+      ["closes its connection", true],
+    ])("from a cell that %s", (_, closes) => {
+      test.each([
+        ["a length", (inner: string) => [`Content-Length: ${inner.length + 10}`, "first part", inner]],
+        [
+          "chunks",
+          (inner: string) => [
+            "Transfer-Encoding: chunked",
+            `${chunkHead(inner)}first part`,
+            `${inner}\r\n0\r\n\r\n`,
+          ],
+        ],
+      ] as const)("never makes a request of the rest of the upload, framed by %s", async (_, framed) => {
+        // The response has gone out, and the connection looks idle: the next bytes on it are still the upload's.
+        using scene = contract.scene(async (exchange) => {
+          if (!exchange.seen.target.endsWith("/upload")) return answerOk(exchange);
+          await exchange.write(responseBytes("200 OK", [], "early"));
+          if (closes) await exchange.connection.close();
+          return undefined;
+        });
+        const smuggled = scene.request({ target: scene.path("/smuggled"), key: "visa" });
+        const [field = "", start = "", rest = ""] = framed(smuggled);
+        await using client = await contract.connect();
+        const upload = { method: "POST", target: scene.path("/upload"), fields: [field], body: start };
+        await client.write(scene.request(upload));
+        expect((await client.readResponse({ method: "POST" })).text()).toBe("early");
+        // The router may have closed by now.
+        await client.write(rest).catch(() => {});
+        await contract.settle();
+        expect(scene.pathsSeen.filter((path) => path !== "/upload")).toEqual([]);
+        for (const { message } of scene.seen)
+          if (message?.ending === "complete") expect(message.body.toString()).toBe(`first part${smuggled}`);
+      });
+    });
   });
+}
+
+/** The size of a chunk that begins with ten other bytes. */
+function chunkHead(rest: string): string {
+  return `${(rest.length + 10).toString(16)}\r\n`;
 }

@@ -3,19 +3,22 @@
 
 import type { Scene } from "../scenes.ts";
 
+/** What an attack takes from the scene that it is played in. */
+export type AttackScene = Pick<Scene, "path" | "request">;
+
 export interface Attack {
   /** Completes "refuses …". */
   readonly title: string;
   /** The attack in a sentence. */
   readonly why: string;
-  readonly bytes: (scene: Scene) => string;
+  readonly bytes: (scene: AttackScene) => string;
 }
 
 /** A whole request that must never reach a cell: what an attacker hides behind or inside another one. */
-const smuggled = (scene: Scene) => scene.request({ target: scene.path("/smuggled"), key: "visa" });
+const smuggled = (scene: AttackScene) => scene.request({ target: scene.path("/smuggled"), key: "visa" });
 
 /** A request with these head lines and body, followed by one that must not get through. */
-function post(scene: Scene, lines: readonly string[], body = ""): string {
+function post(scene: AttackScene, lines: readonly string[], body = ""): string {
   const head = [`POST ${scene.path()} HTTP/1.1`, "Host: cells.test", "X-Routing-Key: acme", ...lines];
   return `${head.join("\r\n")}\r\n\r\n${body}${smuggled(scene)}`;
 }
@@ -112,7 +115,7 @@ export const headAttacks: readonly Attack[] = [
   ].map(([title = "", version]) => ({
     title,
     why: "A reader that passes it on chooses a meaning that the next may not share.",
-    bytes: (scene: Scene) =>
+    bytes: (scene: AttackScene) =>
       `GET ${scene.path()} ${version}\r\nHost: a\r\nX-Routing-Key: acme\r\n\r\n${smuggled(scene)}`,
   })),
   ...[
@@ -126,13 +129,14 @@ export const headAttacks: readonly Attack[] = [
   ].map(([title, line]) => ({
     title: title as string,
     why: "Two readers find different targets in the line.",
-    bytes: (scene: Scene) =>
+    bytes: (scene: AttackScene) =>
       `${(line as (path: string) => string)(scene.path())}\r\nHost: a\r\nX-Routing-Key: acme\r\n\r\n${smuggled(scene)}`,
   })),
   ...["a/b", "a@b", "a, b", "a?b", "a#b", "a\\b", "a<b", "\xe9"].map((host) => ({
     title: `Host: ${JSON.stringify(host)}`,
     why: "RFC 9112 §3.2: the cell would find another host in it, and build links and caches on that.",
-    bytes: (scene: Scene) => `GET ${scene.path()} HTTP/1.1\r\nHost: ${host}\r\nX-Routing-Key: acme\r\n\r\n`,
+    bytes: (scene: AttackScene) =>
+      `GET ${scene.path()} HTTP/1.1\r\nHost: ${host}\r\nX-Routing-Key: acme\r\n\r\n`,
   })),
   {
     title: "a fragment in the target",

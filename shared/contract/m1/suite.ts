@@ -23,6 +23,7 @@ import { describeResponseHeaders } from "./response-headers.ts";
 import { describeRouting } from "./routing.ts";
 import { describeStreaming } from "./streaming.ts";
 import { describeTimeLimits } from "./time-limits.ts";
+import { describeTunnels } from "./tunnels.ts";
 import { describeUnusualRequests } from "./unusual-requests.ts";
 
 export function describeM1Contract(target: ContractTarget): void {
@@ -35,6 +36,7 @@ export function describeM1Contract(target: ContractTarget): void {
     describePolicies(contract);
     describeRequestFraming(contract);
     describeUnusualRequests(contract);
+    describeTunnels(contract);
     describeResponseFraming(contract);
     describeInterimResponses(contract);
     describeStreaming(contract);

@@ -10,6 +10,7 @@ import { eventually } from "../../testkit/eventually.ts";
 import type { RawResponse } from "../../testkit/http-message.ts";
 import { sendRaw } from "../../testkit/raw-client.ts";
 import { type RequestParts, requestBytes } from "../messages.ts";
+import { stopAtRouterEnd } from "../router-end.ts";
 import { type Table, tableOver } from "./tables.ts";
 import type { FollowingRouter, ReloadTarget } from "./target.ts";
 
@@ -46,6 +47,11 @@ export class ReloadContract {
   async close(): Promise<void> {
     await this.#router?.close();
     await Promise.all([...this.#cells.values()].map((cell) => cell.close()));
+  }
+
+  /** The router, once it has been started. */
+  running(): FollowingRouter[] {
+    return this.#router === undefined ? [] : [this.#router];
   }
 
   get router(): FollowingRouter {
@@ -139,6 +145,7 @@ export class ReloadContract {
 
   /** Brings the file back to a plain one with a good table. */
   async restore(): Promise<void> {
+    if (this.router.howItEnded?.() !== undefined) return;
     const directory = dirname(this.file);
     await rm(this.file, { recursive: true, force: true });
     for (const name of await readdir(directory)) {
@@ -156,5 +163,6 @@ export function useReloadContract(target: ReloadTarget): ReloadContract {
   beforeAll(() => contract.open());
   afterAll(() => contract.close());
   afterEach(() => contract.restore());
+  stopAtRouterEnd(() => contract.running());
   return contract;
 }

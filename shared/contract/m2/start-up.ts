@@ -11,7 +11,7 @@ export function describeStartUp(target: ReloadTarget): void {
     test("without a file ends with code 1 and says which file is missing", async () => {
       const failed = await target.startToFail?.(undefined);
       expect(failed).toMatchObject({ code: 1, signal: null });
-      expect(failed?.stderr).toMatch(/other\.json/);
+      expect(failed?.stderr).toMatch(/routing\.json/);
       expect(failed?.stderr).toMatch(/ENOENT|no such file/i);
       expect(failed?.stderr, "a sentence, not a stack").not.toMatch(/^\s+at /m);
     });
@@ -19,7 +19,7 @@ export function describeStartUp(target: ReloadTarget): void {
     test("with a file that is not JSON ends with code 1 and says so", async () => {
       const failed = await target.startToFail?.("{ version: ");
       expect(failed).toMatchObject({ code: 1, signal: null });
-      expect(failed?.stderr).toMatch(/other\.json/);
+      expect(failed?.stderr).toMatch(/routing\.json/);
       expect(failed?.stderr).toMatch(/JSON/);
     });
 

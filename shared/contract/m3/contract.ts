@@ -11,6 +11,7 @@ import { eventually } from "../../testkit/eventually.ts";
 import { sendRaw } from "../../testkit/raw-client.ts";
 import { type Table, tableOver } from "../m2/tables.ts";
 import { requestBytes } from "../messages.ts";
+import { stopAtRouterEnd } from "../router-end.ts";
 import type { PushedRouter, PushTarget, RunningControlPlane } from "./target.ts";
 
 /** What the admin port says about the table and the link; a router may say more. */
@@ -31,6 +32,7 @@ export const token = "a-token-of-the-contract-suite";
 export class Router {
   readonly id: string;
   readonly #running: PushedRouter;
+  #isKilled = false;
 
   constructor(id: string, running: PushedRouter) {
     this.id = id;
@@ -41,7 +43,13 @@ export class Router {
     return this.#running.url;
   }
 
+  /** Undefined while it runs, and when the case itself has ended it. */
+  howItEnded(): string | undefined {
+    return this.#isKilled ? undefined : this.#running.howItEnded();
+  }
+
   kill(): Promise<void> {
+    this.#isKilled = true;
     return this.#running.kill();
   }
 
@@ -97,6 +105,7 @@ export class PushContract {
   readonly target: PushTarget;
   readonly #cells = new Map<string, Cell>();
   readonly #open: { kill(): Promise<void> }[] = [];
+  readonly #routers: Router[] = [];
   #directory = "";
   #nextVersion = 1;
 
@@ -117,10 +126,17 @@ export class PushContract {
   /** What has been started so far outlives the test: its `afterAll` ends it. */
   keep(): void {
     this.#open.length = 0;
+    this.#routers.length = 0;
+  }
+
+  /** The routers of the test under way. */
+  running(): readonly Router[] {
+    return this.#routers;
   }
 
   /** Ends every router and control plane that a test has started. */
   async closeProcesses(): Promise<void> {
+    this.#routers.length = 0;
     await Promise.all(this.#open.splice(0).map((each) => each.kill()));
   }
 
@@ -160,7 +176,9 @@ export class PushContract {
       routingFile,
     });
     this.#open.push(running);
-    return new Router(options.id, running);
+    const router = new Router(options.id, running);
+    this.#routers.push(router);
+    return router;
   }
 
   /** A control plane that serves `table`. The same name again is the same one, restarted; `table` is then left as it is. */
@@ -325,5 +343,6 @@ export function usePushContract(target: PushTarget): PushContract {
   beforeAll(() => contract.open());
   afterAll(() => contract.close());
   afterEach(() => contract.closeProcesses());
+  stopAtRouterEnd(() => contract.running(), { perCase: true });
   return contract;
 }

@@ -1,13 +1,12 @@
 // What the m3 suite is run against: a router that takes its table from a control plane, and that control plane. For some
 // cases the suite plays the control plane itself. How either is started is the target's business.
 
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { within } from "../../testkit/eventually.ts";
+import { Program, StartError } from "../../testkit/program.ts";
 import { type Stage, startRouter } from "../../testkit/router-process.ts";
+import { commandOption, endOf, type RouterCommand } from "../target.ts";
 
 export interface PushedRouterOptions {
   readonly controlPlaneUrl: string;
@@ -22,6 +21,8 @@ export interface PushedRouterOptions {
 export interface PushedRouter {
   readonly url: string;
   readonly adminUrl: string;
+  /** How its process ended, with its last words; undefined while it runs. */
+  howItEnded(): string | undefined;
   /** Ends it at once. */
   kill(): Promise<void>;
 }
@@ -43,6 +44,9 @@ export interface RunningControlPlane {
   /** SIGTERM; resolves with the exit code. */
   stop(): Promise<number | null>;
   kill(): Promise<void>;
+  signal(signal: NodeJS.Signals): void;
+  /** Resolves with the exit code when it has ended, by itself or not. */
+  readonly exited: Promise<number | null>;
 }
 
 export interface PushTarget {
@@ -50,12 +54,16 @@ export interface PushTarget {
   startControlPlane(options: ControlPlaneOptions): Promise<RunningControlPlane>;
 }
 
-/** A stage of this repository. */
-export function stagePushTarget(stage: Stage): PushTarget {
+/**
+ * A stage of this repository, or a program that promises the same. The control plane is the stage's: a router in another
+ * language brings none.
+ */
+export function stagePushTarget(stage: Stage, command?: RouterCommand): PushTarget {
   return {
     startRouter: async ({ controlPlaneUrl, token, routerId, stateDir, routingFile }) => {
       const router = await startRouter({
         stage,
+        ...commandOption(command),
         // One that starts from a large table reads it first.
         readyDeadlineMs: 60_000,
         env: {
@@ -69,6 +77,7 @@ export function stagePushTarget(stage: Stage): PushTarget {
       return {
         url: router.url,
         adminUrl: String(router.ready["adminUrl"]),
+        howItEnded: () => endOf(router.program),
         kill: async () => void (await router.stop("SIGKILL")),
       };
     },
@@ -81,9 +90,11 @@ async function startStageControlPlane(
   options: ControlPlaneOptions,
 ): Promise<RunningControlPlane> {
   const main = fileURLToPath(new URL(`../../../stages/${stage}/src/control-plane/main.ts`, import.meta.url));
-  const child = spawn(process.execPath, [main], {
+  const program = new Program({
+    name: "The control plane",
+    command: process.execPath,
+    args: [main],
     env: {
-      ...process.env,
       HOST: "127.0.0.1",
       CONTROL_PLANE_PORT: String(options.port),
       STATE_DIR: options.stateDir,
@@ -94,37 +105,29 @@ async function startStageControlPlane(
         ? {}
         : { MAX_MESSAGE_BYTES: String(options.maxMessageBytes) }),
     },
-    stdio: ["ignore", "pipe", "pipe"],
   });
-  const exited = once(child, "exit");
-  const ready = await readyLine(child);
+  const exited = program.exited.then(({ code }) => code);
+  const ready = await readyLine(program);
   return {
-    url: String(ready["url"]),
+    url: program.url,
     tokenFile: String(ready["tokenFile"] ?? join(options.stateDir, "control-plane-token")),
     stop: async () => {
-      child.kill("SIGTERM");
-      const [code] = await within(exited, 10_000, "the control plane exits");
-      return code as number | null;
+      program.signal("SIGTERM");
+      return await within(exited, 10_000, "the control plane exits");
     },
-    kill: async () => {
-      child.kill("SIGKILL");
-      await exited;
-    },
+    kill: async () => void (await program.kill()),
+    signal: (signal) => program.signal(signal),
+    exited,
   };
 }
 
 /** @throws Error with what the process said when it ends, or stays silent for 45 s, before its ready line */
-function readyLine(child: ChildProcess): Promise<Record<string, unknown>> {
-  const said: string[] = [];
-  const ready = new Promise<Record<string, unknown>>((resolve, reject) => {
-    for (const stream of [child.stdout, child.stderr]) {
-      if (stream === null) continue;
-      createInterface({ input: stream }).on("line", (line) => {
-        said.push(line);
-        if (line.startsWith('{"event":"ready"')) resolve(JSON.parse(line));
-      });
-    }
-    child.once("close", () => reject(new Error(`The control plane ended: ${said.join("\n")}`)));
-  });
-  return within(ready, 45_000, "the control plane's ready line");
+async function readyLine(program: Program): Promise<Readonly<Record<string, unknown>>> {
+  try {
+    return await program.ready(45_000);
+  } catch (error) {
+    await program.kill();
+    if (!(error instanceof StartError)) throw error;
+    throw new Error(`${error.message}: ${error.output.join("\n")}`, { cause: error });
+  }
 }

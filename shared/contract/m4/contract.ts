@@ -9,6 +9,7 @@ import { sendRaw } from "../../testkit/raw-client.ts";
 import { expectProblem } from "../m1/problem.ts";
 import type { FollowingRouter, ReloadTarget } from "../m2/target.ts";
 import { type RequestParts, requestBytes } from "../messages.ts";
+import { stopAtRouterEnd } from "../router-end.ts";
 import { EventStream } from "./event-stream.ts";
 import { LabCell as Lab, type LabCell, type LabHandler } from "./lab-cell.ts";
 import { type MetricFamily, parsePrometheusText } from "./prometheus-text.ts";
@@ -52,6 +53,11 @@ export class ResilienceContract {
   async close(): Promise<void> {
     await this.#router?.close();
     await this.#shared?.down();
+  }
+
+  /** The router, once it has been started. */
+  running(): FollowingRouter[] {
+    return this.#router === undefined ? [] : [this.#router];
   }
 
   get router(): FollowingRouter {
@@ -214,5 +220,6 @@ export function useResilienceContract(target: ReloadTarget): ResilienceContract 
   const contract = new ResilienceContract(target);
   beforeAll(() => contract.open());
   afterAll(() => contract.close());
+  stopAtRouterEnd(() => contract.running());
   return contract;
 }

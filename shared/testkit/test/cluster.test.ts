@@ -19,5 +19,5 @@ test("starts a stage's router with four cells, and tells a scenario in its words
 
 test("says what a router printed when it does not become ready", async () => {
   const start = startRouter({ stage: "m1", env: { PORT: "not a port" } });
-  await expect(start).rejects.toThrow(/exited with code 1 before its READY line. It said:\n.*PORT/s);
+  await expect(start).rejects.toThrow(/ended with exit code 1 before its READY line. It said:\n.*PORT/s);
 });

@@ -1,0 +1,229 @@
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { Program } from "../../shared/testkit/program.ts";
+import { commandWords, UsageError } from "../command-line.ts";
+import { runNode } from "../run-tool.ts";
+import { projectRoot } from "../stages.ts";
+import { cut, lengthOf } from "./delivery.ts";
+import type { PlantedFault } from "./fake-router.ts";
+import { type Flags, readOptions } from "./options.ts";
+import { cellMode, clientKinds, planConnection } from "./plan.ts";
+import type { Target } from "./router.ts";
+import { runChaos } from "./run.ts";
+import type { RunResult } from "./run-result.ts";
+import { cleanIdOf, isCleanId, readTag, tagOf, tagsIn } from "./tags.ts";
+
+const fakeRouter = join(projectRoot, "scripts/chaos/fake-router.ts");
+
+describe("the plan", () => {
+  test("is a function of the seed and the connection's number alone", () => {
+    for (const number of [0, 1, 77, 4096])
+      expect(planConnection(7, number)).toEqual(planConnection(7, number));
+    expect(planConnection(8, 77)).not.toEqual(planConnection(7, 77));
+  });
+
+  test("has every kind of client, every ending and every mode of a cell in a few hundred connections", () => {
+    const plans = Array.from({ length: 400 }, (_, number) => planConnection(7, number));
+    expect(new Set(plans.map(({ kind }) => kind))).toEqual(new Set(clientKinds));
+    const endings = new Set(plans.map(({ delivery }) => delivery.ending.kind));
+    expect(endings).toEqual(new Set(["reset", "close", "half-close", "stay"]));
+    const modes = new Set(plans.map(({ number }) => cellMode(7, 2, number)));
+    expect(modes).toEqual(new Set(["up", "down", "resetting", "deaf", "babbling"]));
+  });
+
+  test("sends the bytes of the stream, cut where it says", () => {
+    for (let number = 0; number < 300; number++) {
+      const { stream, delivery } = planConnection(11, number);
+      const sent = delivery.steps.flatMap((step) => (step.kind === "send" ? [step.piece] : []));
+      const wanted = delivery.cutAt === undefined ? stream : cut(stream, delivery.cutAt);
+      expect(lengthOf(sent)).toBe(lengthOf(wanted));
+      expect(lengthOf(wanted)).toBe(delivery.cutAt ?? lengthOf(stream));
+    }
+  });
+});
+
+describe("tags", () => {
+  test("tell what they stand for, and nothing to whoever does not know the seed", () => {
+    const facts = { connection: 12, request: 3 };
+    for (const kind of ["request", "decoy", "forged"] as const) {
+      const tag = tagOf(7, facts, kind);
+      expect(readTag(7, tag)).toEqual({ ...facts, kind });
+      expect(readTag(8, tag)).toBeUndefined();
+      expect(tagsIn(`GET /${tag}/b900 HTTP/1.1`)).toEqual([tag]);
+    }
+    expect(isCleanId(7, cleanIdOf(7, 1, 2))).toBe(true);
+    expect(isCleanId(8, cleanIdOf(7, 1, 2))).toBe(false);
+  });
+});
+
+describe("the flags", () => {
+  test("name stages, a command, or a router that runs", () => {
+    expect(readOptions({}).jobs.map(({ name }) => name)).toEqual(["m1", "m2", "m3", "m4", "m5"]);
+    expect(readOptions({ start: "./router --x 'a b'", level: "m4" }).jobs[0]).toMatchObject({
+      target: { kind: "command", words: ["./router", "--x", "a b"] },
+      level: "m4",
+    });
+    expect(readOptions({ router: "http://127.0.0.1:1", pid: "12", ports: "visa=1" }).jobs[0]).toMatchObject({
+      target: { kind: "running", pid: 12 },
+      ports: { visa: 1, tier1: 9001 },
+    });
+    expect(readOptions({ replay: "7:5x3,9" })).toMatchObject({
+      seed: 7,
+      sequence: [{ number: 5 }, { number: 5 }, { number: 5 }, { number: 9 }],
+    });
+    expect(commandWords(`a "b c" 'd' e`)).toEqual(["a", "b c", "d", "e"]);
+  });
+
+  test.each<[Flags, RegExp]>([
+    [{ seconds: "soon" }, /--seconds takes a whole number from 1 to \d+; got "soon"/],
+    [{ stage: "m4", start: "x" }, /name one router/],
+    [{ only: "connect,rubbish" }, /--only: unknown kind of client "rubbish": one of /],
+    [{ only: "connect", without: "connect" }, /no kind of client is left/],
+    [{ replay: "nowhere" }, /--replay takes SEED:N.*"nowhere" is none/],
+    [{ replay: "7:1", seed: "3" }, /leave --seed out/],
+    [{ env: ["WORKERS"] }, /--env takes NAME=VALUE; got "WORKERS"/],
+    [{ router: "127.0.0.1:80" }, /write --router as http:/],
+    [{ ports: "visa=1" }, /--ports goes with --router/],
+  ])("refuse %j", (values, words) => {
+    expect(() => readOptions(values)).toThrow(UsageError);
+    expect(() => readOptions(values)).toThrow(words);
+  });
+});
+
+describe("a run", { concurrent: true }, () => {
+  const freePorts = { visa: 0, tier1: 0, tier2: 0, tier3: 0 };
+  interface Changes {
+    readonly seconds?: number;
+    readonly only?: string;
+    readonly target?: Target;
+    readonly ports?: typeof freePorts;
+  }
+  const run = (fault: PlantedFault, changes: Changes = {}): Promise<RunResult> => {
+    const { seconds = 4, only } = changes;
+    const options = readOptions({ seed: "5", ...(only === undefined ? {} : { only }) });
+    return runChaos({
+      ...options,
+      target: { kind: "command", words: [process.execPath, fakeRouter], env: { FAULT: fault } },
+      level: "m1",
+      ports: freePorts,
+      ...changes,
+      seconds,
+      lanes: 16,
+      cleanClients: 4,
+      recoveryMs: 3_000,
+      withAftermath: true,
+      signal: new AbortController().signal,
+    });
+  };
+  const rules = ({ faults }: RunResult) => faults.map(({ rule }) => rule).join("\n");
+
+  test("finds nothing in a router that does it right", async () => {
+    const result = await run("none");
+    expect([result.death, result.faults]).toEqual([undefined, []]);
+    expect(result.connections).toBeGreaterThan(50);
+    expect(result.clean.outcomes.get("served")).toBeGreaterThan(10);
+  });
+
+  test("says at once that the router has ended, how, and after which connections", async () => {
+    const { death, latest, seconds } = await run("dies-on-reset", { seconds: 30 });
+    expect(death?.how).toBe("ended with exit code 7");
+    expect(seconds).toBeLessThan(30);
+    expect(latest.some(({ ending, sent }) => ending.startsWith("reset") && sent !== "")).toBe(true);
+  });
+
+  test("says that the router no longer responds, although its process lives", async () => {
+    const { death, faults } = await run("hangs-on-reset", { seconds: 60 });
+    expect(death).toMatchObject({ how: "no longer responds", isStall: true });
+    // What clients suffer from it is not told again and again.
+    expect(faults).toEqual([]);
+  });
+
+  test("takes a router that runs already, and leaves it running", async () => {
+    const first = 12_000 + Math.floor(Math.random() * 19_000);
+    const ports = { visa: first, tier1: first + 1, tier2: first + 2, tier3: first + 3 };
+    const cells = Object.entries(ports).map(([name, port]) => `${name}=http://127.0.0.1:${port}`);
+    const env = { CELLS: cells.join(","), PORT: "0" };
+    await using program = new Program({
+      name: "a router",
+      command: process.execPath,
+      args: [fakeRouter],
+      env,
+    });
+    await program.ready();
+    const target = { kind: "running", url: program.url, pid: program.pid } as const;
+    const result = await run("none", { seconds: 2, target, ports });
+    expect([result.death, result.faults, result.stopMs]).toEqual([undefined, [], undefined]);
+    expect(program.hasEnded).toBe(false);
+  });
+
+  test("finds responses that reach another request", async () => {
+    const found = rules(await run("mixes-responses"));
+    expect(found).toMatch(/a client got the response to (another connection's|a clean client's) request/);
+    expect(found).toMatch(/clean client: .*(another request|another body)/);
+  });
+
+  test("finds sockets that never come back", async () => {
+    expect(rules(await run("leaks-sockets"))).toContain("descriptors stay open after everybody has gone");
+  });
+
+  test("finds smuggled requests by what the cells saw", async () => {
+    const result = await run("smuggles", { only: "one-request,upload,pipeline" });
+    expect(rules(result)).toContain("a cell got a smuggled request");
+    const group = result.faults.find(({ rule }) => rule.includes("smuggled"));
+    const connection = group?.cases[0]?.connection;
+    expect(result.guilty.map(({ number }) => number)).toContain(connection);
+  });
+
+  test("finds cut responses that look whole", async () => {
+    expect(rules(await run("hides-cuts"))).toContain(
+      "clean client: 7 truthful endings: a response that looks whole",
+    );
+  });
+
+  test("finds a router that SIGTERM does not end", async () => {
+    expect(rules(await run("never-stops", { seconds: 1 }))).toContain(
+      "8 survival: SIGTERM does not end it in time",
+    );
+  });
+});
+
+describe("the command", () => {
+  const chaos = (...args: string[]) =>
+    runNode(join(projectRoot, "scripts/chaos.ts"), args, { cwd: projectRoot });
+  const start = `${process.execPath} ${fakeRouter}`;
+
+  test("names the connection that ended the router, with its bytes, and can make it again", async () => {
+    const first = await chaos(
+      "--start",
+      start,
+      "--env",
+      "FAULT=dies-on-reset",
+      "--seed",
+      "5",
+      "--seconds",
+      "30",
+    );
+    expect(first.code).toBe(1);
+    expect(first.output).toMatch(/^FAULT: the router ended with exit code 7 after \d/m);
+    expect(first.output).toMatch(/^Connection \d+ \(.*\): sent \d+ bytes, .*reset after \d+ bytes\n {2}> /m);
+    const [, replay = ""] = /^Again: .* --replay (5:\d+x\d+)$/m.exec(first.output) ?? [];
+    const again = await chaos("--start", start, "--env", "FAULT=dies-on-reset", "--replay", replay);
+    expect(again.output).toMatch(/^FAULT: the router ended with exit code 7/m);
+    expect(again.code).toBe(1);
+  });
+
+  test("makes the same connections from the same seed, and prints one JSON line", async () => {
+    const args = ["--start", start, "--seed", "9", "--connections", "60", "--seconds", "20", "--json"];
+    const reports = await Promise.all([chaos(...args), chaos(...args)]);
+    const [one, other] = reports.map(({ stdout }) => JSON.parse(stdout) as Record<string, unknown>);
+    expect(one).toMatchObject({ seed: 9, connections: 60, faultCount: 0 });
+    expect(other?.["connectionsByKind"]).toEqual(one?.["connectionsByKind"]);
+  });
+
+  test("explains a wrong flag in one line", async () => {
+    const { code, output } = await chaos("--stage", "m9");
+    expect(output).toMatch(/^chaos: unknown stage "m9": one of m1/);
+    expect(output.trim().split("\n")).toHaveLength(1);
+    expect(code).toBe(1);
+  });
+});
