@@ -47,24 +47,52 @@ export interface Slice {
   readonly names: readonly string[];
 }
 
+/** Heap of the other thread, in MiB: twice what a table of 32 MiB was seen to take. Beyond it, the thread ends. */
+const defaultMaxHeapMb = 1_024;
+
 /**
  * Decodes without holding up the requests for more than a few milliseconds at a time: reading the JSON and checking it
  * is another thread's work, and the map is built here slice by slice, with requests served in between.
+ * @throws Error when the thread fails, or when `signal` aborts
  */
-export async function decodeTableAside(bytes: Uint8Array): Promise<Decoded> {
-  const worker = new Worker(new URL("./table-decoder-worker.ts", import.meta.url), { workerData: bytes });
+export async function decodeTableAside(
+  bytes: Uint8Array,
+  signal?: AbortSignal,
+  maxHeapMb = defaultMaxHeapMb,
+): Promise<Decoded> {
+  const worker = new Worker(new URL("./table-decoder-worker.ts", import.meta.url), {
+    workerData: bytes,
+    resourceLimits: { maxOldGenerationSizeMb: maxHeapMb },
+  });
+  const failed = new AbortController();
+  // From the first moment to the last: a thread may fail between two messages, too.
+  worker.on("error", (error) => failed.abort(error));
+  worker.on("exit", () => failed.abort(new Error("The decoding thread ended before it had answered")));
+  const ends = signal === undefined ? failed.signal : AbortSignal.any([failed.signal, signal]);
+  const answer = async <Message>(): Promise<Message> => {
+    // Tells the reason; `once` itself would only say that something was aborted.
+    const [message] = await once(worker, "message", { signal: ends }).catch(() =>
+      Promise.reject(ends.reason),
+    );
+    return message as Message;
+  };
   try {
-    const [head] = (await once(worker, "message")) as [Head];
+    const head = await answer<Head>();
     if (!head.ok) return head;
     const placementByKey = new Map<string, Placement>();
     for (;;) {
       worker.postMessage("next");
-      const [slice] = (await once(worker, "message")) as [Slice];
+      const slice = await answer<Slice>();
       if (slice.keys.length === 0) break;
       addSlice(placementByKey, slice, head.table.placements);
       await setImmediate();
     }
     return { ok: true, table: { ...head.table, placementByKey }, checksum: head.checksum };
+  } catch (error) {
+    // The document's fault and not the moment's: another attempt would take as much again.
+    if (error instanceof Error && "code" in error && error.code === "ERR_WORKER_OUT_OF_MEMORY")
+      return { ok: false, faults: [`(document): takes more than ${maxHeapMb} MiB to read`] };
+    throw error;
   } finally {
     await worker.terminate();
   }
