@@ -6,6 +6,7 @@ import { describe } from "vitest";
 import { describeApi } from "./api.ts";
 import { describeApiAccess } from "./api-access.ts";
 import { usePushContract } from "./contract.ts";
+import { describeFlood } from "./flood.ts";
 import { describeHalfOpen } from "./half-open.ts";
 import { describeHistory } from "./history.ts";
 import { describeLinks } from "./links.ts";
@@ -28,5 +29,6 @@ export function describeM3Contract(target: PushTarget): void {
     describeApi(contract);
     describeApiAccess(contract);
     describeLinks(contract);
+    describeFlood(contract);
   });
 }

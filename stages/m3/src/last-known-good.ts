@@ -2,35 +2,57 @@
 // while its control plane is down. Owns the file and its safe replacement; whether the content is any good is found out
 // by reading it as if it had just arrived. A disk that fails costs the next start its table, never a request.
 
-import { mkdir, readFile, rename, stat } from "node:fs/promises";
-import { dirname } from "node:path";
+import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
+import { readRegularFile } from "./regular-file.ts";
 
 export interface SavedMessage {
   readonly message: Uint8Array;
   readonly savedAt: Date;
 }
 
+/** Younger ones may belong to a write that is under way, of another router with the same folder. In milliseconds. */
+const leftOverAfterMs = 60_000;
+
 // #region last-known-good
 export class LastKnownGood {
   readonly #path: string;
   readonly #onError: (error: Error) => void;
+  readonly #maxBytes: number;
   #waiting: Uint8Array | undefined;
   #writing: Promise<void> | undefined;
 
-  /** `onError` hears of everything that the disk refuses. */
-  constructor(path: string, onError: (error: Error) => void) {
+  /** `onError` hears of everything that the disk refuses. A larger file than `maxBytes` is no saved message. */
+  constructor(path: string, onError: (error: Error) => void, maxBytes = 32 * 1024 * 1024) {
     this.#path = path;
     this.#onError = onError;
+    this.#maxBytes = maxBytes;
   }
 
   /** The saved message, or undefined when there is none that can be read. Never rejects. */
   async load(): Promise<SavedMessage | undefined> {
     try {
-      return { message: await readFile(this.#path), savedAt: (await stat(this.#path)).mtime };
+      const { bytes, modifiedAt } = await readRegularFile(this.#path, this.#maxBytes);
+      return { message: bytes, savedAt: modifiedAt };
     } catch (error) {
       if (!isMissing(error)) this.#tell(error);
       return undefined;
+    }
+  }
+
+  /** Removes what processes have left that were killed while they wrote: nobody will ever rename it. Never rejects. */
+  async removeLeftOvers(today: Date): Promise<void> {
+    const folder = dirname(this.#path);
+    try {
+      for (const name of await readdir(folder)) {
+        // As `write-file-atomic` calls them.
+        if (!name.startsWith(`${basename(this.#path)}.`) || !/\.\d+$/.test(name)) continue;
+        const { mtimeMs } = await stat(join(folder, name));
+        if (today.getTime() - mtimeMs > leftOverAfterMs) await rm(join(folder, name), { force: true });
+      }
+    } catch (error) {
+      if (!isMissing(error)) this.#tell(error);
     }
   }
 

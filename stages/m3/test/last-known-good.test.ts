@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -73,9 +74,38 @@ describe("LastKnownGood", () => {
     expect(errors).toEqual([]);
   });
 
-  test("what cannot be read is told and counts as nothing", async () => {
-    await mkdir(path, { recursive: true });
+  test.skipIf(process.platform === "win32").each<[string, () => unknown, RegExp]>([
+    ["a folder", () => mkdir(path), /a folder, not a regular file/],
+    ["a named pipe", () => execFileSync("mkfifo", [path]), /a named pipe, not a regular file/],
+    ["a device without end", () => symlink("/dev/zero", path), /a device, not a regular file/],
+    ["a file without end", () => writeFile(path, "").then(() => truncate(path, 2 ** 40)), /larger than/],
+  ])("%s in its place is told and counts as nothing", async (_, put, fault) => {
+    await mkdir(join(folder, "state"));
+    await put();
     expect(await open().load()).toBeUndefined();
-    expect(errors.join()).toMatch(/EISDIR/);
+    expect(errors.join()).toMatch(fault);
+    expect(errors.join()).toContain(path);
+  });
+
+  test.skipIf(process.platform === "win32")("replaces a named pipe with what it saves", async () => {
+    await mkdir(join(folder, "state"));
+    execFileSync("mkfifo", [path]);
+    await open().save(message("kept"));
+    expect(await readFile(path, "utf8")).toBe("kept");
+  });
+
+  test("removes what killed processes have left, and nothing else", async () => {
+    await open().save(message("kept"));
+    const names = ["last-known-good.123", "last-known-good.damaged", "control-plane-token", "other.456"];
+    for (const name of names) await writeFile(join(folder, "state", name), "");
+    const { mtimeMs } = await stat(join(folder, "state", "last-known-good.123"));
+    // A minute on: before that, it may belong to a write that is under way.
+    await open().removeLeftOvers(new Date(mtimeMs + 59_000));
+    expect(await readdir(join(folder, "state"))).toContain("last-known-good.123");
+    await open().removeLeftOvers(new Date(mtimeMs + 61_000));
+    expect((await readdir(join(folder, "state"))).sort()).toEqual(
+      ["last-known-good", ...names.slice(1)].sort(),
+    );
+    expect(errors).toEqual([]);
   });
 });

@@ -2,19 +2,27 @@
 // and takes what is pushed. Owns who may set the table: the file may, until the first snapshot has been applied.
 
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import type { Logger } from "pino";
 import type { Clock } from "./clock.ts";
 import { ControlPlaneClient } from "./control-plane-client.ts";
 import { type FileSource, RoutingFileError, type SourceStatus } from "./file-source.ts";
+import { IntakeBudget } from "./intake-budget.ts";
 import { LastKnownGood } from "./last-known-good.ts";
-import type { Examined, Position } from "./protocol.ts";
+import type { Position } from "./protocol.ts";
+import { readRegularFile, withDeadline } from "./regular-file.ts";
 import type { RoutingTable } from "./routing-table.ts";
 import { SnapshotReceiver } from "./snapshot-receiver.ts";
-import { asideFromBytes, decodeTable, decodeTableAside } from "./table-decoder.ts";
+import { TableExaminer } from "./table-examiner.ts";
 import type { TableStore } from "./table-store.ts";
+
+/** The disk has this long to answer, in milliseconds; less when the router stops, because that must end in time. */
+const readDeadlineMs = 5_000;
+const flushDeadlineMs = 2_000;
+
+/** A longer file holds no token. */
+const maxTokenBytes = 4_096;
 
 export interface SnapshotSourceDependencies {
   readonly url: string;
@@ -56,26 +64,39 @@ export class SnapshotSource {
   readonly #routerId: string;
   readonly #receiver: SnapshotReceiver;
   readonly #lastKnownGood: LastKnownGood;
+  readonly #tokenText: () => Promise<string>;
+  readonly #examiner: TableExaminer;
   #client: ControlPlaneClient | undefined;
   #applied: Applied | undefined;
 
   constructor(dependencies: SnapshotSourceDependencies) {
     this.#deps = dependencies;
-    const { stateDir, logger, routerId } = dependencies;
+    const { stateDir, routerId, tokenFile, maxMessageBytes, clock } = dependencies;
     this.#routerId = routerId ?? nameFor(stateDir);
+    this.#examiner = new TableExaminer(clock);
     this.#receiver = new SnapshotReceiver({
-      examine,
+      examine: (tableJson) => this.#examiner.examine(tableJson),
       apply: (table, position) => this.#apply(table, position),
     });
-    this.#lastKnownGood = new LastKnownGood(join(stateDir, "last-known-good"), (error) =>
-      logger.error({ event: "last-known-good-failed", cause: error.message }),
+    // A delta may make a table that is larger than any message.
+    const maxSavedBytes = 2 * maxMessageBytes;
+    this.#lastKnownGood = new LastKnownGood(
+      join(stateDir, "last-known-good"),
+      this.#onDiskFault,
+      maxSavedBytes,
     );
+    const readToken = async () => (await readRegularFile(tokenFile, maxTokenBytes)).bytes.toString("utf8");
+    this.#tokenText = withDeadline(readToken, readDeadlineMs, clock);
   }
+
+  readonly #onDiskFault = (error: Error): void =>
+    this.#deps.logger.error({ event: "last-known-good-failed", cause: error.message });
 
   // #region start
   /** Brings in the best table that this machine has, and starts the link. Waits for the disk, never for the network. */
   async start(): Promise<void> {
     const { bootstrap, logger, today, url, maxMessageBytes, clock, random } = this.#deps;
+    await this.#lastKnownGood.removeLeftOvers(today());
     const savedAt = await this.#restore();
     if (savedAt === undefined) {
       // Without any table the router answers 503 until the control plane brings one.
@@ -84,6 +105,9 @@ export class SnapshotSource {
         logger.warn({ event: "no-bootstrap", cause: error.message });
       });
     }
+    const budget = new IntakeBudget(clock.now());
+    // What the disk held was read without one.
+    this.#examiner.budget = budget.work;
     this.#client = new ControlPlaneClient({
       url,
       readToken: () => this.#readToken(),
@@ -91,6 +115,7 @@ export class SnapshotSource {
       receiver: this.#receiver,
       onApplied: (message) => void this.#lastKnownGood.save(message),
       maxMessageBytes,
+      budget,
       clock,
       random,
       today,
@@ -102,7 +127,8 @@ export class SnapshotSource {
 
   /** Takes the saved message as if it came over a link: the same checks find a torn or edited file. */
   async #restore(): Promise<Date | undefined> {
-    const saved = await this.#lastKnownGood.load();
+    const load = withDeadline(() => this.#lastKnownGood.load(), readDeadlineMs, this.#deps.clock);
+    const saved = await load().catch(this.#onDiskFault);
     if (saved === undefined) return undefined;
     const received = await this.#receiver.receive(saved.message, this.#receiver.openLink());
     if (received.kind === "reply" && received.outcome === "applied") return saved.savedAt;
@@ -117,7 +143,8 @@ export class SnapshotSource {
   /** Ends the link, and resolves when what was applied last is on disk. */
   async close(): Promise<void> {
     await this.#client?.close();
-    await this.#lastKnownGood.flushed();
+    const flushed = () => this.#lastKnownGood.flushed();
+    await withDeadline(flushed, flushDeadlineMs, this.#deps.clock)().catch(this.#onDiskFault);
   }
 
   status(): SnapshotStatus {
@@ -140,7 +167,7 @@ export class SnapshotSource {
   async #apply(table: RoutingTable, position: Position): Promise<void> {
     // From now on the file is history: an edit of it must not undo what the control plane says.
     await this.#deps.bootstrap.close();
-    this.#deps.store.swap(table);
+    await this.#examiner.timed(async () => this.#deps.store.swap(table));
     const source = this.#client === undefined ? "last-known-good" : "control-plane";
     const { version } = table;
     this.#applied = { ...position, source, version, appliedAt: this.#deps.today().toISOString() };
@@ -149,15 +176,16 @@ export class SnapshotSource {
   // #endregion apply
 
   async #readToken(): Promise<string | undefined> {
-    const { token, tokenFile } = this.#deps;
+    const { token, tokenFile, logger } = this.#deps;
     if (token !== undefined && token !== "") return token;
-    const text = await readFile(tokenFile, "utf8").catch(() => "");
+    const text = await this.#tokenText().catch((error: NodeJS.ErrnoException) => {
+      // It may be made later.
+      if (error.code !== "ENOENT")
+        logger.warn({ event: "token-unreadable", path: tokenFile, cause: error.message });
+      return "";
+    });
     return /^\s*([\x21-\x7e]+)\s*$/.exec(text)?.[1];
   }
-}
-
-function examine(tableJson: Uint8Array): Examined | Promise<Examined> {
-  return tableJson.length < asideFromBytes ? decodeTable(tableJson) : decodeTableAside(tableJson);
 }
 
 /** One name for one state folder on one host: it stays over restarts, and two routers beside each other differ. */
