@@ -1,13 +1,14 @@
 // The two ends of m3's links in virtual time: a control plane with the stage's own `Fleet` and history, routers that decide
 // with the stage's own `decide`, and a network that takes its time.
 
-import { Fleet, type RouterLink } from "../../stages/m3/src/control-plane/fleet.ts";
+import { Fleet } from "../../stages/m3/src/control-plane/fleet.ts";
 import {
   afterLoss,
   type History,
   isLostHistory,
   nextRevision,
 } from "../../stages/m3/src/control-plane/history.ts";
+import type { RouterLink } from "../../stages/m3/src/control-plane/router-link.ts";
 import {
   decide,
   decodeFromControlPlane,

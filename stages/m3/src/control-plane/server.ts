@@ -127,7 +127,7 @@ export class ControlPlaneServer {
     const sender = new SnapshotSender(socket, clock);
     const link = fleet.connect({
       say: (text) => socket.send(text),
-      send: (frame, done) => void sender.send(frame, done),
+      send: (frame, sent, stalled) => void sender.send(frame, sent, stalled),
       close: (code, reason) => socket.close(code, closeReason(reason)),
     });
     socket.on("message", (data: Buffer, isBinary) => {

@@ -7,9 +7,10 @@ import { encodeSnapshot, type Position } from "../protocol.ts";
 import { parseRoutingTable, type RoutingDocument, type RoutingTable } from "../routing-table.ts";
 import { decodeTable } from "../table-decoder.ts";
 import { writeDurably } from "./durable-write.ts";
-import type { Published } from "./fleet.ts";
+
 import { afterLoss, type History, isLostHistory, nextRevision, resumedHistory } from "./history.ts";
 import { readHistory, writeHistory } from "./history-file.ts";
+import type { Published } from "./router-link.ts";
 
 /** One revision: valid, on disk, and encoded for the wire. Never edited. */
 export interface Stored extends Published {

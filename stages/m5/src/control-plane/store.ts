@@ -8,9 +8,10 @@ import { parseRoutingTable, type RoutingDocument, type RoutingTable } from "../r
 import { decodeTable } from "../table-decoder.ts";
 import { DocumentHistory } from "./document-history.ts";
 import { writeDurably } from "./durable-write.ts";
-import type { Published } from "./fleet.ts";
+
 import { afterLoss, type History, isLostHistory, nextRevision, resumedHistory } from "./history.ts";
 import { readHistory, writeHistory } from "./history-file.ts";
+import type { Published } from "./router-link.ts";
 
 /** One revision: valid, on disk, and encoded for the wire. Never edited. */
 export interface Stored extends Published {
