@@ -72,7 +72,8 @@ export class SimControlPlane {
   }
 
   publish(content: number): void {
-    this.#save({ history: nextRevision(this.#saved.history, checksumOf(documentOf(content))), content });
+    const checksum = checksumOf(documentOf(content));
+    this.#save({ history: nextRevision(this.#saved.history, checksum, () => this.#nextEpoch()), content });
   }
 
   /** Starts again from what is on disk, or from `backup`: document, epoch and revision as they were then. */

@@ -11,6 +11,7 @@ import { describeHalfOpen } from "./half-open.ts";
 import { describeHistory } from "./history.ts";
 import { describeLinks } from "./links.ts";
 import { describeOutages } from "./outages.ts";
+import { describeOwnership } from "./ownership.ts";
 import { describePushing } from "./pushing.ts";
 import { describeRubbish } from "./rubbish.ts";
 import { describeStartUp } from "./start-up.ts";
@@ -29,6 +30,7 @@ export function describeM3Contract(target: PushTarget): void {
     describeApi(contract);
     describeApiAccess(contract);
     describeLinks(contract);
+    describeOwnership(contract);
     describeFlood(contract);
   });
 }

@@ -43,6 +43,9 @@ export interface RunningControlPlane {
   /** SIGTERM; resolves with the exit code. */
   stop(): Promise<number | null>;
   kill(): Promise<void>;
+  signal(signal: NodeJS.Signals): void;
+  /** Resolves with the exit code when it has ended, by itself or not. */
+  readonly exited: Promise<number | null>;
 }
 
 export interface PushTarget {
@@ -96,20 +99,21 @@ async function startStageControlPlane(
     },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  const exited = once(child, "exit");
+  const exited = once(child, "exit").then(([code]) => code as number | null);
   const ready = await readyLine(child);
   return {
     url: String(ready["url"]),
     tokenFile: String(ready["tokenFile"] ?? join(options.stateDir, "control-plane-token")),
     stop: async () => {
       child.kill("SIGTERM");
-      const [code] = await within(exited, 10_000, "the control plane exits");
-      return code as number | null;
+      return await within(exited, 10_000, "the control plane exits");
     },
     kill: async () => {
       child.kill("SIGKILL");
       await exited;
     },
+    signal: (signal) => void child.kill(signal),
+    exited,
   };
 }
 
@@ -124,7 +128,9 @@ function readyLine(child: ChildProcess): Promise<Record<string, unknown>> {
         if (line.startsWith('{"event":"ready"')) resolve(JSON.parse(line));
       });
     }
-    child.once("close", () => reject(new Error(`The control plane ended: ${said.join("\n")}`)));
+    child.once("close", (code) =>
+      reject(new Error(`The control plane ended with exit code ${code}: ${said.join("\n")}`)),
+    );
   });
   return within(ready, 45_000, "the control plane's ready line");
 }

@@ -70,7 +70,7 @@ export class SimulatedControlPlane {
   publish(content: number): void {
     const checksum = checksumOf(documentOf(content));
     if (checksum === this.#saved.history.checksum) return;
-    this.#save({ history: nextRevision(this.#saved.history, checksum), content });
+    this.#save({ history: nextRevision(this.#saved.history, checksum, () => this.#newEpoch()), content });
   }
 
   backUp(): void {

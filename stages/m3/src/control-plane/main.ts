@@ -2,6 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import { isIPv6 } from "node:net";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import pino from "pino";
 import { systemClock as clock } from "../clock.ts";
@@ -12,6 +13,10 @@ import { HttpApi } from "./http-api.ts";
 import { ControlPlaneServer } from "./server.ts";
 import { readControlPlaneSettings } from "./settings.ts";
 import { RoutingStore } from "./store.ts";
+import { OwnerLost, StoreError, StoreLock } from "./store-lock.ts";
+
+/** A stop ends after this time at the latest, in milliseconds, whatever the disk does. Clients get the first second of it. */
+const stopTimeoutMs = 5_000;
 
 async function main(): Promise<void> {
   const settings = readControlPlaneSettings(process.env);
@@ -22,13 +27,28 @@ async function main(): Promise<void> {
     destination,
   );
 
+  const owner = `process ${process.pid} on ${hostname()}, since ${new Date().toISOString()}`;
+  const lock = await StoreLock.take(settings.ROUTING_FILE, settings.STATE_DIR, owner).catch(
+    (error: Error) => {
+      throw new StoreError(`Cannot start: ${error.message}`, { cause: error });
+    },
+  );
   const tokenFile = settings.CONTROL_PLANE_TOKEN_FILE ?? join(settings.STATE_DIR, "control-plane-token");
   const token = settings.CONTROL_PLANE_TOKEN ?? (await readOrMakeToken(tokenFile));
+  let onLost = (): void => {};
   const store = await RoutingStore.open({
     path: settings.ROUTING_FILE,
     historyPath: join(settings.STATE_DIR, "control-plane.json"),
     maxMessageBytes: settings.MAX_MESSAGE_BYTES,
     newEpoch: randomUUID,
+    assertOwner: () => {
+      try {
+        lock.assertOwner();
+      } catch (error) {
+        if (error instanceof OwnerLost) onLost();
+        throw error;
+      }
+    },
     onPublish: (stored, why) => {
       const { epoch, revision, checksum } = stored.history;
       logger.info({ event: "published", epoch, revision, checksum, why });
@@ -64,20 +84,22 @@ async function main(): Promise<void> {
   });
 
   let stopping = false;
-  const stop = async (signal: string): Promise<void> => {
+  const stop = async (signal: string, exitCode = 0): Promise<void> => {
     // Not twice: a wrapper such as npx passes on the Ctrl-C that the terminal has sent already.
     if (stopping) return;
     stopping = true;
     logger.info({ event: "stopping", signal });
-    await server.close();
-    await handEdits.close();
-    await store.close();
+    // A disk that hangs holds up what follows. What was not finished was not acknowledged either.
+    const closed = server.close().then(() => Promise.all([handEdits.close(), store.close()]));
+    await Promise.race([closed, clock.sleep(stopTimeoutMs)]);
     logger.info({ event: "stopped" });
     destination.flushSync();
-    process.exit(0);
+    process.exit(exitCode);
   };
-  process.on("SIGTERM", stop);
-  process.on("SIGINT", stop);
+  // Links and API go with it: whoever owns the store now is to be heard alone.
+  onLost = () => void stop("store-lost", 1);
+  process.on("SIGTERM", (signal) => stop(signal));
+  process.on("SIGINT", (signal) => stop(signal));
 
   const port = await server.listen(settings.CONTROL_PLANE_PORT);
   handEdits.start();
