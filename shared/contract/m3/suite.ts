@@ -9,6 +9,7 @@ import { usePushContract } from "./contract.ts";
 import { describeFlood } from "./flood.ts";
 import { describeHalfOpen } from "./half-open.ts";
 import { describeHistory } from "./history.ts";
+import { describeHostileClients } from "./hostile-clients.ts";
 import { describeLinks } from "./links.ts";
 import { describeOutages } from "./outages.ts";
 import { describeOwnership } from "./ownership.ts";
@@ -31,6 +32,7 @@ export function describeM3Contract(target: PushTarget): void {
     describeApiAccess(contract);
     describeLinks(contract);
     describeOwnership(contract);
+    describeHostileClients(contract);
     describeFlood(contract);
   });
 }

@@ -81,6 +81,7 @@ async function main(): Promise<void> {
     host: settings.HOST,
     clock,
     onDeadLink: (router) => logger.warn({ event: "dead-link", router }),
+    onError: (error) => logger.error({ event: "listener-fault", cause: error.message }),
   });
 
   let stopping = false;
