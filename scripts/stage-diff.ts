@@ -65,7 +65,10 @@ export function diffBudget(diff: StageDiff): { removedShare: number; isWithin: b
 }
 
 function readStage(folder: string): Map<string, string> {
-  const paths = filesUnder(folder).filter((path) => !path.startsWith("test/") && path !== "README.md");
+  // What a run leaves, such as tokens and locks, has a name that begins with a dot.
+  const isPart = (path: string) =>
+    !path.startsWith("test/") && path !== "README.md" && !/(^|\/)\./.test(path);
+  const paths = filesUnder(folder).filter(isPart);
   return new Map(paths.map((path) => [path, readFileSync(join(folder, path), "utf8")]));
 }
 

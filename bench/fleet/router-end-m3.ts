@@ -1,6 +1,7 @@
 // The routers' end of m3's link, for the fleet bench.
 import { systemClock as clock } from "../../stages/m3/src/clock.ts";
 import { ControlPlaneClient } from "../../stages/m3/src/control-plane-client.ts";
+import { IntakeBudget } from "../../stages/m3/src/intake-budget.ts";
 import {
   type Link,
   type Received,
@@ -36,6 +37,7 @@ export const routerEnd: RouterEnd = {
       receiver,
       onApplied: () => onApplied(receiver.held()?.revision ?? 0),
       maxMessageBytes,
+      budget: new IntakeBudget(clock.now()),
       clock,
       random: () => Math.random(),
       today: () => new Date(),

@@ -2,6 +2,7 @@
 import { systemClock as clock } from "../../stages/m5/src/clock.ts";
 import { ControlPlaneClient } from "../../stages/m5/src/control-plane-client.ts";
 import { patchDocument } from "../../stages/m5/src/document-patch.ts";
+import { IntakeBudget } from "../../stages/m5/src/intake-budget.ts";
 import {
   type Link,
   type Received,
@@ -37,6 +38,7 @@ export const routerEnd: RouterEnd = {
       receiver,
       onApplied: () => onApplied(receiver.held()?.revision ?? 0),
       maxMessageBytes,
+      budget: new IntakeBudget(clock.now()),
       clock,
       random: () => Math.random(),
       today: () => new Date(),

@@ -103,7 +103,9 @@ export class ControlPlaneClient {
       };
       const answer = await this.#ask(method, path, headers, JSON.stringify(body));
       if (answer.status === 401 && token !== tokens.at(-1)) continue;
-      if (answer.status === 412) throw new Changed(answer.headers.etag ?? "");
+      // The other reason is an edit of the file that is not valid: to try again would not help.
+      if (answer.status === 412 && problemOf(answer)?.code !== "routing-file-invalid")
+        throw new Changed(answer.headers.etag ?? "");
       if (answer.status === 422) throw new UsageError(await this.#faultWords(answer));
       if (answer.status !== 200) throw this.#refusal(answer);
       const { revision } = JSON.parse(answer.body) as { revision: number };
@@ -142,11 +144,12 @@ export class ControlPlaneClient {
           : "the control plane refused the token: add --token with the right one";
       return new UsageError(words);
     }
-    const detail = detailOf(answer);
-    if (detail === undefined) {
+    const problem = problemOf(answer);
+    if (problem?.detail === undefined) {
       return new UsageError(`what answers at ${this.url} is no control plane: status ${answer.status}`);
     }
-    const words = `the control plane answered ${answer.status}: ${detail}`;
+    const faults = (problem.faults ?? []).map((fault) => `\n  ${fault}`).join("");
+    const words = `the control plane answered ${answer.status}: ${problem.detail}${faults}`;
     return answer.status >= 500 ? new BrokenPromiseError(words) : new UsageError(words);
   }
 }
@@ -159,9 +162,14 @@ function keyPath(key: string): string {
   return `/v1/routing/keys/${encodeURIComponent(key)}`;
 }
 
-function detailOf({ body, headers }: Answer): string | undefined {
-  if (headers["content-type"] !== "application/problem+json") return undefined;
-  return (JSON.parse(body) as { detail?: string }).detail;
+interface Problem {
+  readonly code?: string;
+  readonly detail?: string;
+  readonly faults?: readonly string[];
+}
+
+function problemOf({ body, headers }: Answer): Problem | undefined {
+  return headers["content-type"] === "application/problem+json" ? JSON.parse(body) : undefined;
 }
 
 function causeOf(error: unknown): string {

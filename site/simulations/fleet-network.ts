@@ -1,13 +1,14 @@
 // The two ends of m3's links in virtual time: a control plane with the stage's own `Fleet` and history, routers that decide
 // with the stage's own `decide`, and a network that takes its time.
 
-import { Fleet, type RouterLink } from "../../stages/m3/src/control-plane/fleet.ts";
+import { Fleet } from "../../stages/m3/src/control-plane/fleet.ts";
 import {
   afterLoss,
   type History,
   isLostHistory,
   nextRevision,
 } from "../../stages/m3/src/control-plane/history.ts";
+import type { RouterLink } from "../../stages/m3/src/control-plane/router-link.ts";
 import {
   decide,
   decodeFromControlPlane,
@@ -71,7 +72,8 @@ export class SimControlPlane {
   }
 
   publish(content: number): void {
-    this.#save({ history: nextRevision(this.#saved.history, checksumOf(documentOf(content))), content });
+    const checksum = checksumOf(documentOf(content));
+    this.#save({ history: nextRevision(this.#saved.history, checksum, () => this.#nextEpoch()), content });
   }
 
   /** Starts again from what is on disk, or from `backup`: document, epoch and revision as they were then. */

@@ -103,6 +103,21 @@ describe("ctl", () => {
     expect((await ctl(["put", join(folder, "absent.json")])).code).toBe(1);
   });
 
+  test("an edit of the file that is not valid is told with its faults, and stays", async () => {
+    const file = join(folder, "routing.json");
+    const before = await readFile(file, "utf8");
+    await writeFile(file, '{"version":');
+    const refused = await ctl(["set", "newcomer", "tier1"]);
+    expect(refused).toMatchObject({ code: 1, stdout: "" });
+    expect(refused.stderr).toMatch(
+      /answered 412: Somebody has edited the routing file[^\n]*\n {2}\(document\): not JSON/,
+    );
+    expect(await readFile(file, "utf8")).toBe('{"version":');
+    await writeFile(file, before);
+    expect((await ctl(["set", "newcomer", "tier1"])).code).toBe(0);
+    expect((await ctl(["unset", "newcomer"])).code).toBe(0);
+  });
+
   test("many at once: nobody's change is lost, and who was overtaken says so", async () => {
     const all = await Promise.all([1, 2, 3, 4].map((key) => ctl(["set", `crowd-${key}`, "tier1"])));
     expect(all.map(({ code, stderr }) => ({ code, stderr }))).toEqual(Array(4).fill({ code: 0, stderr: "" }));

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll } from "vitest";
 import { type Cell, startCell } from "../../cells/cell.ts";
 import { placementNames } from "../../testkit/cluster.ts";
-import { eventually } from "../../testkit/eventually.ts";
+import { eventually, within } from "../../testkit/eventually.ts";
 import { sendRaw } from "../../testkit/raw-client.ts";
 import { type Table, tableOver } from "../m2/tables.ts";
 import { requestBytes } from "../messages.ts";
@@ -318,6 +318,19 @@ export class ControlPlane {
 
   kill(): Promise<void> {
     return this.#running.kill();
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#running.signal(signal);
+  }
+
+  /** The exit code, once it has ended by itself. */
+  exited(deadlineMs = 10_000): Promise<number | null> {
+    return within(this.#running.exited, deadlineMs, "the control plane ends");
+  }
+
+  get stateDir(): string {
+    return join(this.folder, "state");
   }
 
   /** Starts it again on the port that it had. */

@@ -78,6 +78,43 @@ export class ScriptedLink {
     await this.expectAck(position);
   }
 
+  /** What the router's system has not taken yet. */
+  get unsentBytes(): number {
+    return this.#socket.bufferedAmount;
+  }
+
+  /** Resolves when everything that was ready to be read or written has been. */
+  async turn(): Promise<void> {
+    for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  /** Resolves when the router has answered a ping. */
+  async ping(): Promise<void> {
+    this.#socket.ping();
+    await within(once(this.#socket, "pong"), 60_000, "a pong");
+  }
+
+  /** Sends one message after the other, as fast as the router takes them, until `signal` aborts or the link ends. */
+  async flood(next: () => string, signal: AbortSignal): Promise<void> {
+    await this.#flood((done) => this.#socket.send(next(), done), signal);
+  }
+
+  async floodWithPings(signal: AbortSignal): Promise<void> {
+    await this.#flood((done) => this.#socket.ping("", false, done), signal);
+  }
+
+  async #flood(send: (done: () => void) => void, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && this.#socket.readyState === this.#socket.OPEN) {
+      const taken = new Promise<void>((resolve) => send(resolve));
+      const aborted = new Promise<void>((resolve) =>
+        signal.addEventListener("abort", () => resolve(), { once: true }),
+      );
+      await Promise.race([taken, aborted]);
+      // A flood must not keep the test itself from running.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
   /** Cuts the connection without a closing handshake. */
   cut(): void {
     this.#socket.terminate();

@@ -140,7 +140,14 @@ export function describeStartUp(contract: PushContract): void {
         table = contract.table();
         link.sendSnapshot({ epoch: "one", revision }, table);
       }
-      for (let revision = 1; revision <= 40; revision++) await link.expectAck({ epoch: "one", revision });
+      // Of several that wait, a router may take the newest alone: an ack says what it runs.
+      let acked = 0;
+      while (acked < 40) {
+        const { type, revision } = await link.next();
+        expect(type).toBe("ack");
+        expect(revision).toBeGreaterThan(acked);
+        acked = Number(revision);
+      }
       const state = join(await contract.folder("many-1"), "state");
       await eventually(() => fileWith(state, table.version), { what: "the newest is on disk" });
       await router.kill();

@@ -6,10 +6,13 @@ import { describe } from "vitest";
 import { describeApi } from "./api.ts";
 import { describeApiAccess } from "./api-access.ts";
 import { usePushContract } from "./contract.ts";
+import { describeFlood } from "./flood.ts";
 import { describeHalfOpen } from "./half-open.ts";
 import { describeHistory } from "./history.ts";
+import { describeHostileClients } from "./hostile-clients.ts";
 import { describeLinks } from "./links.ts";
 import { describeOutages } from "./outages.ts";
+import { describeOwnership } from "./ownership.ts";
 import { describePushing } from "./pushing.ts";
 import { describeRubbish } from "./rubbish.ts";
 import { describeStartUp } from "./start-up.ts";
@@ -28,5 +31,8 @@ export function describeM3Contract(target: PushTarget): void {
     describeApi(contract);
     describeApiAccess(contract);
     describeLinks(contract);
+    describeOwnership(contract);
+    describeHostileClients(contract);
+    describeFlood(contract);
   });
 }

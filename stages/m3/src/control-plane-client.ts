@@ -3,10 +3,13 @@
 
 import type { Socket } from "node:net";
 import type { Logger } from "pino";
-import WebSocket, { type ClientOptions } from "ws";
+import WebSocket from "ws";
 import { type BackoffSettings, nextDelayMs } from "./backoff.ts";
 import type { Clock } from "./clock.ts";
+import type { IntakeBudget } from "./intake-budget.ts";
+import { type Incoming, LinkIntake } from "./link-intake.ts";
 import { defaultLivenessLimits, untilDead } from "./link-liveness.ts";
+import { openLinkSocket } from "./link-socket.ts";
 import { closeCodes, closeReason, encode } from "./protocol.ts";
 import type { Link, SnapshotReceiver } from "./snapshot-receiver.ts";
 
@@ -24,6 +27,8 @@ export interface ControlPlaneClientDependencies {
   readonly onApplied: (message: Uint8Array) => void;
   /** A larger message ends the link. */
   readonly maxMessageBytes: number;
+  /** Shared by all links, one after the other: a new link is no new budget. */
+  readonly budget: IntakeBudget;
   readonly clock: Clock;
   readonly random: () => number;
   /** The date, for people; intervals come from `clock`. */
@@ -95,23 +100,38 @@ export class ControlPlaneClient {
   // #region link
   /** One link from connect to close. Resolves with whether it brought the router up to date. Never rejects. */
   async #link(): Promise<boolean> {
-    const { url, receiver, routerId, logger } = this.#deps;
+    const { url, receiver, routerId, logger, maxMessageBytes, clock, budget } = this.#deps;
     const token = await this.#deps.readToken();
     if (this.#stop.signal.aborted) return false;
     this.#ending = undefined;
-    const socket = new WebSocket(url, this.#optionsWith(token));
+    const { socket, closed } = openLinkSocket({
+      url,
+      token,
+      maxMessageBytes,
+      clock,
+      onFault: (words) => this.#fail(words),
+    });
     const link = receiver.openLink();
     const ended = new AbortController();
     const outcome = { proven: false };
-    const closed = this.#closing(socket, token !== undefined);
-    socket.once("upgrade", (response) => this.#watch(socket, response.socket, ended.signal));
+    const take = async (message: Incoming): Promise<void> => {
+      if (await this.#take(socket, link, message)) outcome.proven = true;
+    };
+    const intake = new LinkIntake(socket, { clock, budget, take, ended: ended.signal });
+    let wire: Socket | undefined;
+    socket.once("upgrade", (response) => {
+      wire = response.socket;
+    });
     socket.once("open", () => {
+      if (wire !== undefined) {
+        intake.measure(wire);
+        this.#watch(socket, wire, intake, ended.signal);
+      }
       this.#connected = true;
       logger.info({ event: "control-plane-connected", url });
       socket.send(encode(receiver.hello(routerId)));
     });
     socket.on("pong", () => this.#confirm());
-    const lastMessage = this.#readInOrder(socket, link, outcome);
     const stop = () => socket.close(closeCodes.goingAway, "The router stops");
     this.#stop.signal.addEventListener("abort", stop);
     await closed;
@@ -121,62 +141,14 @@ export class ControlPlaneClient {
     this.#connected = false;
     this.#upToDate = false;
     // What is still being examined ends before the next link begins.
-    await lastMessage();
+    await intake.finished();
     return outcome.proven;
   }
   // #endregion link
 
-  #optionsWith(token: string | undefined): ClientOptions {
-    // `closeTimeout` is missing from the published types; without it a peer that is gone holds a closing link for 30 s.
-    const options: ClientOptions & { closeTimeout: number } = {
-      headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
-      handshakeTimeout: 5_000,
-      closeTimeout: 1_000,
-      maxPayload: this.#deps.maxMessageBytes,
-      perMessageDeflate: false,
-    };
-    return options;
-  }
-
-  /** Resolves when the link has ended, whatever ended it, and even when it never began. */
-  #closing(socket: WebSocket, hasToken: boolean): Promise<void> {
-    socket.on("error", (error) => this.#fail(error.message));
-    socket.once("unexpected-response", (request, response) => {
-      this.#fail(refusalWords(response.statusCode ?? 0, hasToken));
-      // This listener takes over from ws, which would have ended the request.
-      request.destroy();
-      socket.terminate();
-    });
-    return new Promise((resolve) => {
-      socket.once("close", (code, reason) => {
-        // 1006: no closing handshake. https://www.rfc-editor.org/rfc/rfc6455#section-7.1.5
-        const words =
-          code === 1006 ? "The link broke off" : `The control plane closed the link: ${code} ${reason}`;
-        this.#fail(words.trim());
-        resolve();
-      });
-    });
-  }
-
-  /** One message after the other, the socket paused meanwhile: a flood waits in the sender, not in this process. */
-  #readInOrder(socket: WebSocket, link: Link, outcome: { proven: boolean }): () => Promise<void> {
-    let last: Promise<void> = Promise.resolve();
-    let pending = 0;
-    socket.on("message", (data: Buffer, isBinary) => {
-      pending += 1;
-      socket.pause();
-      last = last.then(async () => {
-        if (isBinary) this.#refuse(socket, link, "A binary message");
-        else if (await this.#take(socket, link, data)) outcome.proven = true;
-        pending -= 1;
-        if (pending === 0) socket.resume();
-      });
-    });
-    return () => last;
-  }
-
   /** Resolves with whether the message showed this router to be up to date. Never rejects. */
-  async #take(socket: WebSocket, link: Link, message: Buffer): Promise<boolean> {
+  async #take(socket: WebSocket, link: Link, { data: message, isBinary }: Incoming): Promise<boolean> {
+    if (isBinary) return this.#refuse(socket, link, "A binary message");
     const received = await this.#deps.receiver.receive(message, link).catch((error: Error) => {
       return { kind: "fault", fault: error.message } as const;
     });
@@ -197,8 +169,7 @@ export class ControlPlaneClient {
         return received.upToDate;
       }
       case "fault":
-        this.#refuse(socket, link, received.fault);
-        return false;
+        return this.#refuse(socket, link, received.fault);
       case "void":
         return false;
       default:
@@ -207,19 +178,20 @@ export class ControlPlaneClient {
   }
 
   /** Ends a link on which something came that is not of this protocol. A new one starts from a clean hello. */
-  #refuse(socket: WebSocket, link: Link, fault: string): void {
-    if (!link.open) return;
+  #refuse(socket: WebSocket, link: Link, fault: string): false {
+    if (!link.open) return false;
     link.open = false;
     const words = `Not understood: ${fault}`;
     this.#fail(words);
     socket.close(closeCodes.notUnderstood, closeReason(words));
+    return false;
   }
 
-  #watch(socket: WebSocket, wire: Socket, signal: AbortSignal): void {
+  #watch(socket: WebSocket, wire: Socket, intake: LinkIntake, signal: AbortSignal): void {
     const watched = {
       bytesReceived: () => wire.bytesRead,
-      // What a router sends is small.
-      graceMs: () => 0,
+      // What a router sends is small. But while it reads nothing itself, it cannot hear a pong.
+      graceMs: () => (intake.isPaused ? Number.POSITIVE_INFINITY : 0),
       ping: () => {
         if (socket.readyState === WebSocket.OPEN) socket.ping();
       },
@@ -243,11 +215,4 @@ export class ControlPlaneClient {
     this.#ending ??= words;
     this.#lastError = { at: this.#today(), faults: [this.#ending] };
   }
-}
-
-function refusalWords(status: number, hasToken: boolean): string {
-  if (status !== 401) return `The control plane refused the link with status ${status}`;
-  return hasToken
-    ? "The control plane refused the token: set CONTROL_PLANE_TOKEN to the one that it uses"
-    : "The control plane wants a token and there is none: set CONTROL_PLANE_TOKEN";
 }

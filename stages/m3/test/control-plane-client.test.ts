@@ -1,5 +1,7 @@
 // The link's patience, on a clock that a test moves: real sockets, and waits that take no time.
 
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import pino from "pino";
 import { describe, expect, test } from "vitest";
 import { ScriptedControlPlane } from "../../../shared/contract/m3/scripted-control-plane.ts";
@@ -7,7 +9,8 @@ import { eventually } from "../../../shared/testkit/eventually.ts";
 import { FakeClock } from "../../../shared/testkit/fake-clock.ts";
 import { failOnLeaks } from "../../../shared/testkit/leak-check.ts";
 import { ControlPlaneClient } from "../src/control-plane-client.ts";
-import { SnapshotReceiver } from "../src/snapshot-receiver.ts";
+import { IntakeBudget } from "../src/intake-budget.ts";
+import { SnapshotReceiver, type SnapshotReceiverDependencies } from "../src/snapshot-receiver.ts";
 import { decodeTable } from "../src/table-decoder.ts";
 
 failOnLeaks();
@@ -19,30 +22,40 @@ const table = {
   placements: { tier1: { kind: "tier", url: "http://127.0.0.1:9001" } },
 };
 
-function clientOf(url: string) {
+function clientOf(url: string, examine: SnapshotReceiverDependencies["examine"] = decodeTable) {
   const clock = new FakeClock();
   const saved: number[] = [];
+  const budget = new IntakeBudget(clock.now());
+  let lost = 0;
+  const write = (line: string): void => {
+    if (line.includes("control-plane-lost")) lost += 1;
+  };
   const client = new ControlPlaneClient({
     url,
     readToken: async () => "a-token",
     routerId: "patient",
-    receiver: new SnapshotReceiver({ examine: decodeTable, apply: () => {} }),
+    receiver: new SnapshotReceiver({ examine, apply: () => {} }),
     onApplied: (message) => saved.push(message.length),
     maxMessageBytes: 100_000,
+    budget,
     clock,
     // The end of the range, as near as tells the ranges apart.
     random: () => 0.999,
     today: () => new Date(0),
-    logger: pino({ level: "silent" }),
+    logger: pino({}, { write }),
   });
   client.start();
-  /** How long the client is going to wait before its next attempt. */
+  /** How long the client is going to wait before its next attempt, once another one has come to nothing. */
   const wait = async () => {
-    const waits = () => (clock.sleeping === 1 && !client.status().connected ? clock.nextWakeInMs : undefined);
-    return await eventually(waits, { what: "the client waits" });
+    await eventually(() => lost > 0 && clock.sleeping === 1, { what: "the client waits" });
+    return clock.nextWakeInMs ?? 0;
   };
-  const next = async () => clock.advance(await wait());
-  return { client, clock, saved, wait, next };
+  const next = async (ms?: number) => {
+    const waitMs = ms ?? (await wait());
+    lost = 0;
+    await clock.advance(waitMs);
+  };
+  return { client, clock, budget, saved, wait, next };
 }
 
 describe("ControlPlaneClient", () => {
@@ -51,11 +64,11 @@ describe("ControlPlaneClient", () => {
       await using _ = each;
       return each.port;
     });
-    const { client, wait, clock } = clientOf(`ws://127.0.0.1:${port}/v1/connect`);
+    const { client, wait, next } = clientOf(`ws://127.0.0.1:${port}/v1/connect`);
     const waits: number[] = [];
     for (let attempt = 0; attempt < 9; attempt++) {
       waits.push(await wait());
-      await clock.advance(waits.at(-1) ?? 0);
+      await next(waits.at(-1));
     }
     expect(waits).toEqual([999, 1998, 3996, 7992, 15_984, 31_968, 59_940, 59_940, 59_940]);
     expect(client.status()).toMatchObject({
@@ -128,4 +141,108 @@ describe("ControlPlaneClient", () => {
     await waiting.client.close();
     expect(waiting.clock.sleeping).toBe(0);
   });
+
+  test("a handshake that comes in drop by drop is given up as a whole", async () => {
+    await using server = await drippingServer();
+    const { client, clock, wait } = clientOf(server.url);
+    await server.asked;
+    for (let drop = 0; drop < 9; drop++) {
+      await clock.advance(1_000);
+      await server.drip();
+    }
+    expect(client.status().lastError).toBeNull();
+    await clock.advance(1_000);
+    expect(client.status().lastError?.faults.join()).toMatch(/handshake within 10000 ms/);
+    await wait();
+    await client.close();
+  });
+
+  test("snapshots without a pause take their share of the time, and the newest is what counts", async () => {
+    await using controlPlane = await ScriptedControlPlane.listen();
+    const examined: number[] = [];
+    const slow = clientOf(controlPlane.url, async (tableJson) => {
+      const decoded = decodeTable(tableJson);
+      examined.push(decoded.ok ? Number(decoded.table.version) : 0);
+      // As if each took two seconds of this process's time.
+      slow.budget.work.spend(2_000, slow.clock.now());
+      return decoded;
+    });
+    const link = await controlPlane.nextLink();
+    const send = (revision: number) =>
+      link.sendSnapshot({ epoch: "one", revision }, { ...table, version: `${revision}` });
+    send(1);
+    // The first one is within what may be done at once; half of its time is owed.
+    await link.expectAck({ epoch: "one", revision: 1 });
+    for (let revision = 2; revision <= 30; revision++) send(revision);
+    await link.ping();
+    await slow.clock.advance(1_000 / 0.08 - 1);
+    expect(examined).toEqual([1]);
+    await slow.clock.advance(1);
+    await link.expectAck({ epoch: "one", revision: 30 });
+    // Those in between went by unread.
+    expect(examined).toEqual([1, 30]);
+    await slow.client.close();
+  });
+
+  test("what is not a newer table waits at the other end, and the silence is not taken for that end's", async () => {
+    await using controlPlane = await ScriptedControlPlane.listen();
+    const { client, clock, budget } = clientOf(controlPlane.url);
+    const link = await controlPlane.nextLink();
+    await link.push({ epoch: "one", revision: 1 }, table);
+    budget.work.spend(3_000, clock.now());
+    // Another epoch each: none of them makes another one void. Together they are more than the system keeps.
+    const routingTable = Object.fromEntries(Array.from({ length: 4_000 }, (_, key) => [`t-${key}`, "tier1"]));
+    const large = { ...table, routingTable };
+    for (let epoch = 2; epoch <= 200; epoch++) link.sendSnapshot({ epoch: `${epoch}`, revision: 1 }, large);
+    for (let seconds = 0; seconds < 24; seconds++) {
+      await clock.advance(1_000);
+      await link.turn();
+    }
+    expect(link.unsentBytes).toBeGreaterThan(1_000_000);
+    expect(client.status()).toMatchObject({ connected: true, lastError: null });
+    await clock.advance(2_000);
+    for (let epoch = 2; epoch <= 200; epoch++) await link.expectAck({ epoch: `${epoch}`, revision: 1 });
+    await client.close();
+  });
+
+  test("a flood of anything else is read at its own small share", async () => {
+    await using controlPlane = await ScriptedControlPlane.listen();
+    const { client, clock, budget } = clientOf(controlPlane.url);
+    const link = await controlPlane.nextLink();
+    await link.push({ epoch: "one", revision: 1 }, table);
+    // As if reading had taken long; the next piece shows it.
+    budget.reading.spend(700, clock.now());
+    await link.ping();
+    await eventually(() => clock.sleeping === 2, { what: "it reads no more" });
+    const ponged = link.ping();
+    await clock.advance(200 / 0.02 - 1);
+    expect(client.status()).toMatchObject({ connected: true, lastError: null });
+    expect(clock.sleeping).toBe(2);
+    // The few bytes of the ping have cost something, too.
+    await clock.advance(10);
+    await ponged;
+    await client.close();
+  });
 });
+
+/** Takes a handshake, and answers it one byte at a time. */
+async function drippingServer() {
+  const server = createServer();
+  server.listen({ host: "127.0.0.1", port: 0 });
+  await once(server, "listening");
+  const answer = Buffer.from(`HTTP/1.1 101 Switching Protocols\r\nX-Slow: ${"x".repeat(1_000)}`);
+  let sent = 0;
+  const asked = once(server, "connection").then(([socket]) => socket as Socket);
+  return {
+    url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}/v1/connect`,
+    asked,
+    drip: async () => {
+      const socket = await asked;
+      await new Promise((resolve) => socket.write(answer.subarray(sent++, sent), resolve));
+    },
+    async [Symbol.asyncDispose]() {
+      (await asked).destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}

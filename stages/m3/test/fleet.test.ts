@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { Fleet, type FleetDependencies, type Published } from "../src/control-plane/fleet.ts";
+import { Fleet, type FleetDependencies } from "../src/control-plane/fleet.ts";
+import type { Published } from "../src/control-plane/router-link.ts";
 import { encodeSnapshot, type Position, type RouterMessage } from "../src/protocol.ts";
 
 const checksum = "a".repeat(64);
@@ -18,13 +19,13 @@ function openFleet(first: Published, more: Partial<FleetDependencies> = {}) {
     const got: number[] = [];
     const said: string[] = [];
     const closed: string[] = [];
-    const pending: (() => void)[] = [];
+    const pending: { readonly sent: () => void; readonly stalled: () => void }[] = [];
     const link = fleet.connect({
       say: (text) => said.push(text),
-      send: (frame, done) => {
+      send: (frame, sent, stalled) => {
         const head = new TextDecoder().decode(frame).split("\n")[0] ?? "";
         got.push(JSON.parse(head).revision);
-        pending.push(done);
+        pending.push({ sent, stalled });
       },
       close: (code, reason) => closed.push(`${code} ${reason}`),
     });
@@ -33,8 +34,9 @@ function openFleet(first: Published, more: Partial<FleetDependencies> = {}) {
     const ack = (revision: number, atMs = nowMs) => say({ type: "ack", epoch: "one", revision }, atMs);
     const leave = (atMs = nowMs) => fleet.disconnect(link, atMs);
     /** The bytes of the oldest unfinished snapshot have left. */
-    const flush = () => pending.shift()?.();
-    return { got, said, closed, say, ack, leave, flush };
+    const flush = () => pending.shift()?.sent();
+    const stall = () => pending[0]?.stalled();
+    return { got, said, closed, say, ack, leave, flush, stall };
   };
   return { fleet, lost, connect };
 }
@@ -56,17 +58,59 @@ describe("Fleet", () => {
   test("sends the next snapshot when the last one is answered, and then the newest", () => {
     const { fleet, connect } = openFleet(published(1));
     const router = connect("slow");
+    router.flush();
     for (const revision of [2, 3, 4]) fleet.publish(published(revision), 0);
     expect(router.got).toEqual([1]);
     router.ack(1);
     expect(router.got).toEqual([1, 4]);
+    router.flush();
     router.ack(4);
     expect(router.got).toEqual([1, 4]);
+  });
+
+  test("an ack of what came before does not let a second snapshot into one that is leaving", () => {
+    const { fleet, connect } = openFleet(published(1));
+    const router = connect("current", { epoch: "one", revision: 1, checksum });
+    // The answer to "current" is still on its way when the next snapshot begins to leave, and another is published.
+    fleet.publish(published(2), 0);
+    expect(router.got).toEqual([2]);
+    router.ack(1);
+    fleet.publish(published(3), 0);
+    expect(router.got).toEqual([2]);
+    router.flush();
+    expect(router.got).toEqual([2]);
+    router.ack(2);
+    expect(router.got).toEqual([2, 3]);
+  });
+
+  test.each(["ack", "nack"] as const)("an early %s counts when the snapshot has left", (type) => {
+    const { fleet, connect } = openFleet(published(1));
+    const router = connect("hasty");
+    router.say({ type, epoch: "one", revision: 1, reasons: ["no"] } as RouterMessage);
+    fleet.publish(published(2), 0);
+    expect(router.got).toEqual([1]);
+    router.flush();
+    expect(router.got).toEqual([1, 2]);
+  });
+
+  test("whatever is acknowledged, and however often, at most one snapshot is unanswered", () => {
+    const { fleet, connect } = openFleet(published(5));
+    const router = connect("liar");
+    router.flush();
+    for (const revision of [1, 4]) router.ack(revision);
+    router.say({ type: "ack", epoch: "another", revision: 5 });
+    router.say({ type: "nack", epoch: "one", revision: 4, reasons: ["no"] });
+    fleet.publish(published(6), 0);
+    expect(router.got).toEqual([5]);
+    // A router that holds a later revision answers with that.
+    router.ack(7);
+    expect(router.got).toEqual([5, 6]);
   });
 
   test("does not send again what was refused, but the next revision", () => {
     const { fleet, connect } = openFleet(published(1));
     const router = connect("picky");
+    router.flush();
     router.say({ type: "nack", epoch: "one", revision: 1, reasons: ["no"] });
     expect(router.got).toEqual([1]);
     fleet.publish(published(2), 0);
@@ -88,8 +132,14 @@ describe("Fleet", () => {
     expect(got()).toEqual([[1], [1], [2], [], [2]]);
     routers[0]?.ack(1);
     expect(got()).toEqual([[1], [1], [2], [], [2]]);
+    // One that stalls lets others go, and lets them go once.
+    routers[2]?.stall();
+    expect(got()).toEqual([[1, 2], [1], [2], [], [2]]);
+    routers[1]?.ack(1);
     routers[2]?.flush();
     expect(got()).toEqual([[1, 2], [1], [2], [], [2]]);
+    routers[4]?.flush();
+    expect(got()).toEqual([[1, 2], [1, 2], [2], [], [2]]);
   });
 
   test("a router that has what the store cannot account for is proof of a lost history", () => {

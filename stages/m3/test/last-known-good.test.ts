@@ -93,4 +93,19 @@ describe("LastKnownGood", () => {
     await open().save(message("kept"));
     expect(await readFile(path, "utf8")).toBe("kept");
   });
+
+  test("removes what killed processes have left, and nothing else", async () => {
+    await open().save(message("kept"));
+    const names = ["last-known-good.123", "last-known-good.damaged", "control-plane-token", "other.456"];
+    for (const name of names) await writeFile(join(folder, "state", name), "");
+    const { mtimeMs } = await stat(join(folder, "state", "last-known-good.123"));
+    // A minute on: before that, it may belong to a write that is under way.
+    await open().removeLeftOvers(new Date(mtimeMs + 59_000));
+    expect(await readdir(join(folder, "state"))).toContain("last-known-good.123");
+    await open().removeLeftOvers(new Date(mtimeMs + 61_000));
+    expect((await readdir(join(folder, "state"))).sort()).toEqual(
+      ["last-known-good", ...names.slice(1)].sort(),
+    );
+    expect(errors).toEqual([]);
+  });
 });

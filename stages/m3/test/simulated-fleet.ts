@@ -1,8 +1,9 @@
 // A control plane, three routers and the links between them, all in memory: the stage's own rules on both ends, and a
 // network that loses, repeats and reorders at will. Whatever a router applies is checked as it happens.
 
-import { Fleet, type Published, type RouterLink } from "../src/control-plane/fleet.ts";
+import { Fleet } from "../src/control-plane/fleet.ts";
 import { afterLoss, type History, isLostHistory, nextRevision } from "../src/control-plane/history.ts";
+import type { Published, RouterLink } from "../src/control-plane/router-link.ts";
 import { type Examined, encode, encodeSnapshot, type Position } from "../src/protocol.ts";
 import { parseRoutingTable, type RoutingDocument, type RoutingTable } from "../src/routing-table.ts";
 import { type Link, SnapshotReceiver } from "../src/snapshot-receiver.ts";
@@ -69,7 +70,7 @@ export class SimulatedControlPlane {
   publish(content: number): void {
     const checksum = checksumOf(documentOf(content));
     if (checksum === this.#saved.history.checksum) return;
-    this.#save({ history: nextRevision(this.#saved.history, checksum), content });
+    this.#save({ history: nextRevision(this.#saved.history, checksum, () => this.#newEpoch()), content });
   }
 
   backUp(): void {

@@ -12,6 +12,8 @@ failOnLeaks();
 /** Larger than what two sockets on loopback hold for a reader that does not read. */
 const large = Buffer.alloc(24 * 1024 * 1024, "x");
 
+const nothing = () => {};
+
 /** A router's end that can stop reading, and the control plane's end with a sender on it. */
 async function openLink() {
   const server = new WebSocketServer({ host: "127.0.0.1", port: 0, perMessageDeflate: false });
@@ -39,7 +41,7 @@ describe("SnapshotSender", () => {
     await using link = await openLink();
     let done = 0;
     const arrived = once(link.router, "message");
-    await link.sender.send(large, () => done++);
+    await link.sender.send(large, () => done++, nothing);
     const [data, isBinary] = await arrived;
     expect(Buffer.compare(data, large)).toBe(0);
     expect(isBinary).toBe(false);
@@ -53,7 +55,7 @@ describe("SnapshotSender", () => {
     link.router.on("ping", () => order.push("ping"));
     link.router.on("message", () => order.push("message"));
     link.router.pause();
-    const sent = link.sender.send(large, () => {});
+    const sent = link.sender.send(large, nothing, nothing);
     await eventually(() => link.socket.bufferedAmount > 0, { what: "it stalls in the middle" });
     link.socket.ping();
     link.router.resume();
@@ -65,32 +67,53 @@ describe("SnapshotSender", () => {
   test("a router that stalls keeps nobody waiting, and gets the rest when it reads again", async () => {
     await using link = await openLink();
     link.router.pause();
-    let done = 0;
+    let [done, stalled] = [0, 0];
     const arrived = once(link.router, "message");
-    const sent = link.sender.send(large, () => done++);
+    const sent = link.sender.send(
+      large,
+      () => done++,
+      () => stalled++,
+    );
     await eventually(() => link.clock.sleeping === 1 && link.socket.bufferedAmount > 0, {
       what: "it stalls",
     });
     await link.clock.advance(999);
-    expect(done).toBe(0);
+    expect(stalled).toBe(0);
     await link.clock.advance(1);
-    expect(done).toBe(1);
+    expect(stalled).toBe(1);
+    expect(done).toBe(0);
     link.router.resume();
     await sent;
     expect((await arrived)[0]).toHaveLength(large.length);
     expect(done).toBe(1);
   });
 
+  test("a router that takes nothing for half a minute is cut off", async () => {
+    await using link = await openLink();
+    link.router.pause();
+    let done = 0;
+    const sent = link.sender.send(large, () => done++, nothing);
+    await eventually(() => link.clock.sleeping === 1 && link.socket.bufferedAmount > 0, {
+      what: "it stalls",
+    });
+    await link.clock.advance(29_999);
+    expect(link.socket.readyState).toBe(WebSocket.OPEN);
+    await link.clock.advance(1);
+    await sent;
+    expect(done).toBe(1);
+    expect(link.socket.readyState).not.toBe(WebSocket.OPEN);
+  });
+
   test("a link that breaks in the middle ends the sending", async () => {
     await using link = await openLink();
     link.router.pause();
     let done = 0;
-    const sent = link.sender.send(large, () => done++);
+    const sent = link.sender.send(large, () => done++, nothing);
     await eventually(() => link.socket.bufferedAmount > 0, { what: "it stalls" });
     link.router.terminate();
     await sent;
     expect(done).toBe(1);
-    await link.sender.send(large, () => done++);
+    await link.sender.send(large, () => done++, nothing);
     expect(done).toBe(2);
   });
 });

@@ -2,14 +2,15 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { RoutingStore } from "../src/control-plane/store.ts";
 import {
+  type Change,
   etagOf,
-  RoutingStore,
   removeKey,
   replaceDocument,
   type Stored,
   setKey,
-} from "../src/control-plane/store.ts";
+} from "../src/control-plane/stored.ts";
 import type { RoutingDocument } from "../src/routing-table.ts";
 
 let folder: string;
@@ -41,6 +42,7 @@ const open = () =>
     historyPath: historyPath(),
     maxMessageBytes: 10_000,
     newEpoch: () => `epoch-${++epochs}`,
+    assertOwner: () => {},
     onPublish: (stored) => published.push(stored),
     onFault: (error) => faults.push(error.message),
   });
@@ -51,6 +53,8 @@ const position = (store: RoutingStore) => {
 };
 
 const always = () => true;
+
+const replacedBy = (value: unknown): Change => replaceDocument(Buffer.from(JSON.stringify(value)), value);
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "cell-routing-store-"));
@@ -131,7 +135,7 @@ describe("writing", () => {
     const matches = (etag: string) => etag === seen;
     const results = await Promise.all([
       store.write(setKey("acme", "tier2"), matches),
-      store.write(replaceDocument(document("mine")), matches),
+      store.write(replacedBy(document("mine")), matches),
     ]);
     expect(results.map(({ kind }) => kind)).toEqual(["stored", "conflict"]);
     expect(store.current().document.version).toBe("one");
@@ -140,8 +144,8 @@ describe("writing", () => {
   test("what is invalid, too large, unknown or unchanged changes nothing", async () => {
     const store = await open();
     expect(await store.write(setKey("acme", "tier9"), always)).toMatchObject({ kind: "invalid" });
-    expect(await store.write(replaceDocument("?"), always)).toMatchObject({ kind: "invalid" });
-    expect(await store.write(replaceDocument(largeDocument()), always)).toEqual({
+    expect(await store.write(replacedBy("?"), always)).toMatchObject({ kind: "invalid" });
+    expect(await store.write(replacedBy(largeDocument()), always)).toEqual({
       kind: "too-large",
     });
     expect(await store.write(removeKey("nobody"), always)).toEqual({ kind: "unknown-key" });
@@ -159,18 +163,48 @@ describe("writing", () => {
     expect(store.current().table.placementByKey.size).toBe(1);
   });
 
-  test("when the disk refuses the history, the caller hears it, nobody gets the revision, and it is made up for", async () => {
+  test("when the disk refuses the history, nothing has changed, on disk or for anybody", async () => {
     const store = await open();
-    await rm(historyPath());
+    const before = await readFile(path(), "utf8");
     // A folder in its place stops even the superuser.
-    await mkdir(join(historyPath(), "in-the-way"), { recursive: true });
-    await expect(store.write(setKey("acme", "tier2"), always)).rejects.toThrow();
-    expect(published).toEqual([]);
-    await rm(historyPath(), { recursive: true });
-    // The document is on disk already: it is found like an edit by hand.
+    await mkdir(join(`${historyPath()}.draft`, "in-the-way"), { recursive: true });
+    expect(await store.write(setKey("acme", "tier2"), always)).toMatchObject({ kind: "unwritable" });
     await store.reread();
+    await store.reread();
+    expect(published).toEqual([]);
+    expect(await readFile(path(), "utf8")).toBe(before);
+    // Once, however often it is found again.
+    expect(faults).toHaveLength(1);
+    await rm(`${historyPath()}.draft`, { recursive: true });
+    await store.reread();
+    expect(store.lastError()).toBeNull();
+    expect(published).toEqual([]);
+    await store.write(setKey("acme", "tier2"), always);
     expect(published.map((each) => each.history.revision)).toEqual([2]);
-    expect(store.current().document.routingTable).toEqual({ acme: "tier2" });
+  });
+
+  test("a store whose revisions have run out goes on in a new epoch", async () => {
+    await open();
+    const history = JSON.parse(await readFile(historyPath(), "utf8"));
+    const last = { ...history, revision: Number.MAX_SAFE_INTEGER };
+    await writeFile(historyPath(), JSON.stringify(last));
+    const store = await open();
+    await store.write(setKey("acme", "tier2"), always);
+    expect(position(store)).toBe("epoch-2.1");
+    expect(store.current().history.formerEpochs).toEqual(["epoch-1"]);
+    // One more than that is none that could be told from the next.
+    await writeFile(historyPath(), JSON.stringify({ ...history, revision: 2 ** 53 }));
+    expect(position(await open())).toBe("epoch-3.1");
+  });
+
+  test("more than can wait are told so, and those who wait are served", async () => {
+    const store = await open();
+    const results = await Promise.all(
+      Array.from({ length: 300 }, () => store.write(setKey("acme", "tier1"), always)),
+    );
+    expect(results.filter(({ kind }) => kind === "busy")).toHaveLength(44);
+    expect(results.filter(({ kind }) => kind === "stored")).toHaveLength(256);
+    expect(await store.write(setKey("acme", "tier2"), always)).toMatchObject({ kind: "stored" });
   });
 });
 

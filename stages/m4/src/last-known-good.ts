@@ -2,8 +2,8 @@
 // while its control plane is down. Owns the file and its safe replacement; whether the content is any good is found out
 // by reading it as if it had just arrived. A disk that fails costs the next start its table, never a request.
 
-import { mkdir, rename } from "node:fs/promises";
-import { dirname } from "node:path";
+import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { readRegularFile } from "./regular-file.ts";
 
@@ -11,6 +11,9 @@ export interface SavedMessage {
   readonly message: Uint8Array;
   readonly savedAt: Date;
 }
+
+/** Younger ones may belong to a write that is under way, of another router with the same folder. In milliseconds. */
+const leftOverAfterMs = 60_000;
 
 // #region last-known-good
 export class LastKnownGood {
@@ -35,6 +38,21 @@ export class LastKnownGood {
     } catch (error) {
       if (!isMissing(error)) this.#tell(error);
       return undefined;
+    }
+  }
+
+  /** Removes what processes have left that were killed while they wrote: nobody will ever rename it. Never rejects. */
+  async removeLeftOvers(today: Date): Promise<void> {
+    const folder = dirname(this.#path);
+    try {
+      for (const name of await readdir(folder)) {
+        // As `write-file-atomic` calls them.
+        if (!name.startsWith(`${basename(this.#path)}.`) || !/\.\d+$/.test(name)) continue;
+        const { mtimeMs } = await stat(join(folder, name));
+        if (today.getTime() - mtimeMs > leftOverAfterMs) await rm(join(folder, name), { force: true });
+      }
+    } catch (error) {
+      if (!isMissing(error)) this.#tell(error);
     }
   }
 

@@ -8,12 +8,13 @@ import type { Logger } from "pino";
 import type { Clock } from "./clock.ts";
 import { ControlPlaneClient } from "./control-plane-client.ts";
 import { type FileSource, RoutingFileError, type SourceStatus } from "./file-source.ts";
+import { IntakeBudget } from "./intake-budget.ts";
 import { LastKnownGood } from "./last-known-good.ts";
-import type { Examined, Position } from "./protocol.ts";
+import type { Position } from "./protocol.ts";
 import { readRegularFile, withDeadline } from "./regular-file.ts";
 import type { RoutingTable } from "./routing-table.ts";
 import { SnapshotReceiver } from "./snapshot-receiver.ts";
-import { asideFromBytes, decodeTable, decodeTableAside } from "./table-decoder.ts";
+import { TableExaminer } from "./table-examiner.ts";
 import type { TableStore } from "./table-store.ts";
 
 /** The disk has this long to answer, in milliseconds; less when the router stops, because that must end in time. */
@@ -64,6 +65,7 @@ export class SnapshotSource {
   readonly #receiver: SnapshotReceiver;
   readonly #lastKnownGood: LastKnownGood;
   readonly #tokenText: () => Promise<string>;
+  readonly #examiner: TableExaminer;
   #client: ControlPlaneClient | undefined;
   #applied: Applied | undefined;
 
@@ -71,8 +73,9 @@ export class SnapshotSource {
     this.#deps = dependencies;
     const { stateDir, routerId, tokenFile, maxMessageBytes, clock } = dependencies;
     this.#routerId = routerId ?? nameFor(stateDir);
+    this.#examiner = new TableExaminer(clock);
     this.#receiver = new SnapshotReceiver({
-      examine,
+      examine: (tableJson) => this.#examiner.examine(tableJson),
       apply: (table, position) => this.#apply(table, position),
     });
     // A delta may make a table that is larger than any message.
@@ -93,6 +96,7 @@ export class SnapshotSource {
   /** Brings in the best table that this machine has, and starts the link. Waits for the disk, never for the network. */
   async start(): Promise<void> {
     const { bootstrap, logger, today, url, maxMessageBytes, clock, random } = this.#deps;
+    await this.#lastKnownGood.removeLeftOvers(today());
     const savedAt = await this.#restore();
     if (savedAt === undefined) {
       // Without any table the router answers 503 until the control plane brings one.
@@ -101,6 +105,9 @@ export class SnapshotSource {
         logger.warn({ event: "no-bootstrap", cause: error.message });
       });
     }
+    const budget = new IntakeBudget(clock.now());
+    // What the disk held was read without one.
+    this.#examiner.budget = budget.work;
     this.#client = new ControlPlaneClient({
       url,
       readToken: () => this.#readToken(),
@@ -108,6 +115,7 @@ export class SnapshotSource {
       receiver: this.#receiver,
       onApplied: (message) => void this.#lastKnownGood.save(message),
       maxMessageBytes,
+      budget,
       clock,
       random,
       today,
@@ -159,7 +167,7 @@ export class SnapshotSource {
   async #apply(table: RoutingTable, position: Position): Promise<void> {
     // From now on the file is history: an edit of it must not undo what the control plane says.
     await this.#deps.bootstrap.close();
-    this.#deps.store.swap(table);
+    await this.#examiner.timed(async () => this.#deps.store.swap(table));
     const source = this.#client === undefined ? "last-known-good" : "control-plane";
     const { version } = table;
     this.#applied = { ...position, source, version, appliedAt: this.#deps.today().toISOString() };
@@ -178,10 +186,6 @@ export class SnapshotSource {
     });
     return /^\s*([\x21-\x7e]+)\s*$/.exec(text)?.[1];
   }
-}
-
-function examine(tableJson: Uint8Array): Examined | Promise<Examined> {
-  return tableJson.length < asideFromBytes ? decodeTable(tableJson) : decodeTableAside(tableJson);
 }
 
 /** One name for one state folder on one host: it stays over restarts, and two routers beside each other differ. */

@@ -7,13 +7,14 @@ import { apply } from "./merge-patch.ts";
 import { asideFromBytes } from "./table-decoder.ts";
 
 // #region patch
-/** Both arguments and the result are JSON. @throws when one is not, or when the thread fails */
-export function patchDocument(
+/** Both arguments and the result are JSON. Rejects when one is not, when the thread fails, or when `signal` aborts. */
+export async function patchDocument(
   documentJson: Uint8Array,
   patchJson: Uint8Array,
-): Uint8Array | Promise<Uint8Array> {
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
   const isLarge = documentJson.length + patchJson.length >= asideFromBytes;
-  return isLarge ? patchAside(documentJson, patchJson) : patched(documentJson, patchJson);
+  return isLarge ? await patchAside(documentJson, patchJson, signal) : patched(documentJson, patchJson);
 }
 
 /** On the spot. */
@@ -23,12 +24,22 @@ export function patched(documentJson: Uint8Array, patchJson: Uint8Array): Uint8A
   return new TextEncoder().encode(JSON.stringify(result));
 }
 
-async function patchAside(documentJson: Uint8Array, patchJson: Uint8Array): Promise<Uint8Array> {
+async function patchAside(
+  documentJson: Uint8Array,
+  patchJson: Uint8Array,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
   const workerData = { documentJson, patchJson };
   const worker = new Worker(new URL("./document-patch-worker.ts", import.meta.url), { workerData });
+  const died = new AbortController();
+  worker.on("error", (error) => died.abort(error));
+  worker.once("exit", (code) => died.abort(new Error(`the patching thread ended with code ${code}`)));
+  const ending = signal === undefined ? died.signal : AbortSignal.any([died.signal, signal]);
   try {
-    const [bytes] = (await once(worker, "message")) as [Uint8Array];
-    return bytes;
+    const [bytes] = await once(worker, "message", { signal: ending }).catch(() =>
+      Promise.reject(ending.reason),
+    );
+    return bytes as Uint8Array;
   } finally {
     await worker.terminate();
   }

@@ -22,10 +22,13 @@ export function resumedHistory(
   newEpoch: () => string,
 ): History {
   if (known === undefined) return { epoch: newEpoch(), revision: 1, checksum, formerEpochs: [] };
-  return known.checksum === checksum ? known : nextRevision(known, checksum);
+  return known.checksum === checksum ? known : nextRevision(known, checksum, newEpoch);
 }
 
-export function nextRevision(history: History, checksum: string): History {
+export function nextRevision(history: History, checksum: string, newEpoch: () => string): History {
+  // From here on, two numbers in a row may be equal: JavaScript counts in doubles.
+  if (history.revision >= Number.MAX_SAFE_INTEGER)
+    return afterLoss({ ...history, checksum }, history, newEpoch);
   return { ...history, revision: history.revision + 1, checksum };
 }
 

@@ -2,6 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import { isIPv6 } from "node:net";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { systemClock as clock } from "../clock.ts";
 import { createLogger, endProcess, openLog } from "../log.ts";
@@ -13,6 +14,10 @@ import { ControlPlaneServer } from "./server.ts";
 import { readControlPlaneSettings } from "./settings.ts";
 import { controlPlaneStartFault } from "./start-fault.ts";
 import { RoutingStore } from "./store.ts";
+import { OwnerLost, StoreError, StoreLock } from "./store-lock.ts";
+
+/** A stop ends after this time at the latest, in milliseconds, whatever the disk does. Clients get the first second of it. */
+const stopTimeoutMs = 5_000;
 
 const log = openLog(1, clock);
 
@@ -20,13 +25,28 @@ async function main(): Promise<void> {
   const settings = readControlPlaneSettings(process.env);
   const logger = createLogger(log, settings.LOG_LEVEL);
 
+  const owner = `process ${process.pid} on ${hostname()}, since ${new Date().toISOString()}`;
+  const lock = await StoreLock.take(settings.ROUTING_FILE, settings.STATE_DIR, owner).catch(
+    (error: Error) => {
+      throw new StoreError(`Cannot start: ${error.message}`, { cause: error });
+    },
+  );
   const tokenFile = settings.CONTROL_PLANE_TOKEN_FILE ?? join(settings.STATE_DIR, "control-plane-token");
   const token = settings.CONTROL_PLANE_TOKEN ?? (await readOrMakeToken(tokenFile));
+  let onLost = (): void => {};
   const store = await RoutingStore.open({
     path: settings.ROUTING_FILE,
     historyPath: join(settings.STATE_DIR, "control-plane.json"),
     maxMessageBytes: settings.MAX_MESSAGE_BYTES,
     newEpoch: randomUUID,
+    assertOwner: () => {
+      try {
+        lock.assertOwner();
+      } catch (error) {
+        if (error instanceof OwnerLost) onLost();
+        throw error;
+      }
+    },
     onPublish: (stored, why) => {
       const { epoch, revision, checksum } = stored.history;
       logger.info({ event: "published", epoch, revision, checksum, why });
@@ -59,22 +79,25 @@ async function main(): Promise<void> {
     host: settings.HOST,
     clock,
     onDeadLink: (router) => logger.warn({ event: "dead-link", router }),
+    onError: (error) => logger.error({ event: "listener-fault", cause: error.message }),
   });
 
   let stopping = false;
-  const stop = async (signal: string): Promise<void> => {
+  const stop = async (signal: string, exitCode = 0): Promise<void> => {
     // Not twice: a wrapper such as npx passes on the Ctrl-C that the terminal has sent already.
     if (stopping) return;
     stopping = true;
     logger.info({ event: "stopping", signal });
-    await server.close();
-    await handEdits.close();
-    await store.close();
+    // A disk that hangs holds up what follows. What was not finished was not acknowledged either.
+    const closed = server.close().then(() => Promise.all([handEdits.close(), store.close()]));
+    await Promise.race([closed, clock.sleep(stopTimeoutMs)]);
     logger.info({ event: "stopped" });
-    await endProcess(0, log);
+    await endProcess(exitCode, log);
   };
-  process.on("SIGTERM", stop);
-  process.on("SIGINT", stop);
+  // Links and API go with it: whoever owns the store now is to be heard alone.
+  onLost = () => void stop("store-lost", 1);
+  process.on("SIGTERM", (signal) => stop(signal));
+  process.on("SIGINT", (signal) => stop(signal));
 
   const port = await server.listen(settings.CONTROL_PLANE_PORT);
   handEdits.start();

@@ -8,6 +8,7 @@ export const problems = {
     "Bad Request",
     'Send {"placement": "<name>"}, or {"placement": null} to remove the key.',
   ],
+  "bad-handshake": [400, "Bad Request", "The WebSocket handshake is not one of version 13."],
   "malformed-path": [400, "Bad Request", "The path's percent-encoding is broken."],
   unauthorized: [401, "Unauthorized", "Send the control plane's token: Authorization: Bearer <token>."],
   "origin-refused": [403, "Forbidden", "Requests from browser pages are not served here."],
@@ -19,10 +20,15 @@ export const problems = {
     "Precondition Failed",
     "The table has changed meanwhile: read it again, then decide.",
   ],
+  "routing-file-invalid": [
+    412,
+    "Precondition Failed",
+    "Somebody has edited the routing file, and it is not valid now: mend the file first. Nothing was written.",
+  ],
   "content-too-large": [
     413,
     "Content Too Large",
-    "The routing table is larger than this control plane takes.",
+    "The body, or the routing table, is larger than this control plane takes.",
   ],
   "host-refused": [421, "Misdirected Request", "Address the control plane by its IP address."],
   "invalid-routing-table": [
@@ -30,12 +36,30 @@ export const problems = {
     "Unprocessable Content",
     "The routing table is not valid; faults names everything.",
   ],
+  "upgrade-required": [426, "Upgrade Required", "Routers open a WebSocket here."],
   "if-match-required": [
     428,
     "Precondition Required",
     "Send If-Match with the ETag of the table that you changed.",
   ],
-  "control-plane-fault": [500, "Internal Server Error", "The control plane failed; the table is as it was."],
+  "control-plane-fault": [
+    500,
+    "Internal Server Error",
+    "The control plane failed: read the table again, then decide.",
+  ],
+  "outcome-unknown": [
+    500,
+    "Internal Server Error",
+    "The change was made and the disk did not confirm it: read the table again, then decide.",
+  ],
+  "store-unwritable": [
+    503,
+    "Service Unavailable",
+    "The change could not be written: the table is as it was. faults says why.",
+  ],
+  "too-busy": [503, "Service Unavailable", "As many requests as may be are under way: try again."],
+  "too-many-connections": [503, "Service Unavailable", "As many connections as may be are open."],
+  "too-many-links": [503, "Service Unavailable", "As many routers as may be are linked."],
 } as const satisfies Record<string, readonly [status: number, title: string, detail: string]>;
 // #endregion problems
 

@@ -4,10 +4,11 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { readJson as readJsonDocument } from "../json-document.ts";
 import { route } from "../routing.ts";
-import { type Bearer, browserFault } from "./access.ts";
+import { type Bearer, browserFault, linkFault } from "./access.ts";
 import type { Fleet } from "./fleet.ts";
-import { type ProblemCode, problems } from "./problems.ts";
-import { type Change, etagOf, type RoutingStore, removeKey, replaceDocument, setKey } from "./store.ts";
+import { Load, type LoadLimits, Refusal, refuse, sendBytes } from "./responses.ts";
+import type { RoutingStore } from "./store.ts";
+import { type Change, etagOf, removeKey, replaceDocument, setKey } from "./stored.ts";
 
 export interface HttpApiDependencies {
   readonly store: RoutingStore;
@@ -18,32 +19,28 @@ export interface HttpApiDependencies {
   readonly maxBodyBytes: number;
   readonly now: () => number;
   readonly onError: (error: unknown) => void;
+  /** @default defaultLoadLimits */
+  readonly load?: LoadLimits;
 }
 
-/** A request that ends with an answer other than the usual one. */
-class Refusal extends Error {
-  readonly code: ProblemCode;
-  readonly faults: readonly string[] | undefined;
-  readonly fields: Readonly<Record<string, string>>;
-
-  constructor(code: ProblemCode, faults?: readonly string[], fields: Readonly<Record<string, string>> = {}) {
-    super(code);
-    this.code = code;
-    this.faults = faults;
-    this.fields = fields;
-  }
-}
+/** Larger than any placement's name. */
+const maxKeyChangeBytes = 4 * 1024;
 
 export class HttpApi {
   readonly #deps: HttpApiDependencies;
+  readonly #load: Load;
 
   constructor(dependencies: HttpApiDependencies) {
     this.#deps = dependencies;
+    this.#load = new Load(dependencies.load);
   }
 
   readonly handle: RequestListener = (req, res) => {
     this.#answer(req, res).catch((error: unknown) => {
-      if (!(error instanceof Refusal)) this.#deps.onError(error);
+      // A client that leaves in the middle of its body is no fault.
+      if (!(error instanceof Refusal || error === req.errored)) this.#deps.onError(error);
+      // Whoever wanted another protocol and gets none is not likely to have more to say.
+      if (req.headers.upgrade !== undefined) res.shouldKeepAlive = false;
       if (res.headersSent) return void res.destroy();
       refuse(res, error instanceof Refusal ? error : new Refusal("control-plane-fault"));
     });
@@ -57,18 +54,22 @@ export class HttpApi {
     const key = keyIn(path);
     const method = req.method === "HEAD" ? "GET" : (req.method ?? "");
     if (path === "/healthz") return this.#only(method, { GET: () => this.#health(res) });
+    if (path === "/v1/connect") return this.#only(method, { GET: () => this.#connect(req) });
+    // From here on a response may be large, or take its time.
+    this.#load.admit(res, method === "GET" ? "read" : "write");
     if (path === "/v1/routers") return this.#only(method, { GET: () => this.#routers(res) });
     if (path === "/v1/routing") {
       return this.#only(method, {
         GET: () => this.#routing(req, res),
-        PUT: () => this.#write(req, res, (body) => replaceDocument(body)),
+        PUT: () =>
+          this.#write(req, res, this.#deps.maxBodyBytes, (body, bytes) => replaceDocument(bytes, body)),
       });
     }
     if (key !== undefined) {
       return this.#only(method, {
         GET: () => this.#key(res, key),
-        PATCH: () => this.#write(req, res, (body) => keyChange(key, body)),
-        DELETE: () => this.#write(req, res, () => removeKey(key)),
+        PATCH: () => this.#write(req, res, maxKeyChangeBytes, (body) => keyChange(key, body)),
+        DELETE: () => this.#write(req, res, 0, () => removeKey(key)),
       });
     }
     throw new Refusal("not-found");
@@ -86,34 +87,41 @@ export class HttpApi {
   #health(res: ServerResponse): void {
     const { history } = this.#deps.store.current();
     const { epoch, revision } = history;
-    send(res, 200, { status: "ok", epoch, revision, storeFault: this.#deps.store.lastError() });
+    this.#load.send(res, 200, { status: "ok", epoch, revision, storeFault: this.#deps.store.lastError() });
+  }
+
+  /** What becomes of a link that is refused, and of a request that asks for none. */
+  #connect(req: IncomingMessage): never {
+    const fault = linkFault(req, this.#deps);
+    if (fault === undefined)
+      throw new Refusal("upgrade-required", undefined, {
+        Connection: "close, Upgrade",
+        Upgrade: "websocket",
+      });
+    throw new Refusal(fault, undefined, fault === "unauthorized" ? { "WWW-Authenticate": "Bearer" } : {});
   }
 
   #routers(res: ServerResponse): void {
     const { epoch, revision } = this.#deps.store.current().history;
-    send(res, 200, { epoch, revision, routers: this.#deps.fleet.view(this.#deps.now()) });
+    this.#load.send(res, 200, { epoch, revision, routers: this.#deps.fleet.view(this.#deps.now()) });
   }
 
   #routing(req: IncomingMessage, res: ServerResponse): void {
-    const { history, document } = this.#deps.store.current();
+    const { history, json } = this.#deps.store.current();
     const etag = etagOf(history);
     const known = req.headers["if-none-match"]?.split(",").map((each) => each.trim().replace(/^W\//, ""));
     if (known?.some((each) => each === etag || each === "*")) {
       res.writeHead(304, { ETag: etag, "Cache-Control": "no-cache" }).end();
       return;
     }
-    send(res, 200, document, { ETag: etag });
+    sendBytes(res, 200, json, { ETag: etag });
   }
 
   #key(res: ServerResponse, key: string): void {
     const { history, table } = this.#deps.store.current();
     const { placement, reason } = route(table, key);
-    send(
-      res,
-      200,
-      { key, placement: placement.name, listed: reason !== "default" },
-      { ETag: etagOf(history) },
-    );
+    const view = { key, placement: placement.name, listed: reason !== "default" };
+    this.#load.send(res, 200, view, { ETag: etagOf(history) });
   }
 
   // #region write
@@ -126,16 +134,16 @@ export class HttpApi {
   async #write(
     req: IncomingMessage,
     res: ServerResponse,
-    changeOf: (body: unknown) => Change,
+    maxBytes: number,
+    changeOf: (body: unknown, bytes: Buffer) => Change,
   ): Promise<void> {
     if (!this.#deps.bearer.admits(req))
       throw new Refusal("unauthorized", undefined, { "WWW-Authenticate": "Bearer" });
     const ifMatch = req.headers["if-match"];
     if (ifMatch === undefined) throw new Refusal("if-match-required");
     const tags = ifMatch.split(",").map((each) => each.trim());
-    const change = changeOf(
-      req.method === "DELETE" ? undefined : await readJson(req, this.#deps.maxBodyBytes),
-    );
+    const bytes = req.method === "DELETE" ? Buffer.from("null") : await readBody(req, maxBytes);
+    const change = changeOf(parsed(bytes), bytes);
     const result = await this.#deps.store.write(
       change,
       (etag) => tags.includes(etag) || ifMatch.trim() === "*",
@@ -143,16 +151,25 @@ export class HttpApi {
     switch (result.kind) {
       case "stored": {
         const { epoch, revision, checksum } = result.stored.history;
-        return send(res, 200, { epoch, revision, checksum }, { ETag: etagOf(result.stored.history) });
+        const fields = { ETag: etagOf(result.stored.history) };
+        return this.#load.send(res, 200, { epoch, revision, checksum }, fields);
       }
       case "conflict":
         throw new Refusal("revision-changed", undefined, { ETag: etagOf(result.stored.history) });
       case "invalid":
         throw new Refusal("invalid-routing-table", result.faults);
+      case "edited":
+        throw new Refusal("routing-file-invalid", result.faults);
       case "unknown-key":
         throw new Refusal("unknown-routing-key");
       case "too-large":
         throw new Refusal("content-too-large");
+      case "busy":
+        throw new Refusal("too-busy", undefined, { "Retry-After": "1" });
+      case "unwritable":
+        throw new Refusal("store-unwritable", [result.cause]);
+      case "unknown":
+        throw new Refusal("outcome-unknown", [result.cause]);
       default:
         return result satisfies never;
     }
@@ -180,7 +197,7 @@ function keyChange(key: string, body: unknown): Change {
   throw new Refusal("invalid-patch");
 }
 
-async function readJson(req: IncomingMessage, maxBytes: number): Promise<unknown> {
+async function readBody(req: IncomingMessage, maxBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   // Without `destroyOnReturn: false`, leaving the loop would take the connection away, and the answer with it.
@@ -190,26 +207,12 @@ async function readJson(req: IncomingMessage, maxBytes: number): Promise<unknown
     if (bytes > maxBytes) throw new Refusal("content-too-large");
     chunks.push(chunk);
   }
-  const read = readJsonDocument(Buffer.concat(chunks));
+  return Buffer.concat(chunks);
+}
+
+/** @throws Refusal when it is not JSON; whether it says what it should is not looked at */
+function parsed(bytes: Buffer): unknown {
+  const read = readJsonDocument(bytes);
   if (read.ok) return read.value;
   throw new Refusal("invalid-json", read.faults);
-}
-
-function send(res: ServerResponse, status: number, body: unknown, fields: Record<string, string> = {}): void {
-  const text = `${JSON.stringify(body)}\n`;
-  res.writeHead(status, {
-    "Content-Type": "application/json",
-    "Content-Length": Buffer.byteLength(text),
-    "Cache-Control": "no-cache",
-    "X-Content-Type-Options": "nosniff",
-    ...fields,
-  });
-  res.end(res.req.method === "HEAD" ? undefined : text);
-}
-
-function refuse(res: ServerResponse, { code, faults, fields }: Refusal): void {
-  const [status, title, detail] = problems[code];
-  const type = `urn:cell-routing:problem:${code}`;
-  const body = { type, title, status, detail, code, ...(faults === undefined ? {} : { faults }) };
-  send(res, status, body, { ...fields, "Content-Type": "application/problem+json" });
 }

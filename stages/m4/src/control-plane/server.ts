@@ -1,46 +1,65 @@
-// The control plane's sockets: the HTTP port, the upgrade to WebSocket, one link a router, and a clean stop.
-// What is said over a link is the fleet's; what an HTTP request gets is the API's.
+// The control plane's sockets: the HTTP port, the upgrade to WebSocket, and a clean stop. What is said over a link is
+// `link.ts`'s; what an HTTP request gets is the API's.
 
 import {
   createServer,
   type IncomingMessage,
   type RequestListener,
   type Server,
+  type ServerResponse,
   STATUS_CODES,
 } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
 import type { Clock } from "../clock.ts";
-import { defaultLivenessLimits, untilDead } from "../link-liveness.ts";
-import { closeCodes, closeReason } from "../protocol.ts";
-import { type Bearer, browserFault } from "./access.ts";
+import { closeCodes } from "../protocol.ts";
+import { type Bearer, linkFault } from "./access.ts";
 import type { Fleet } from "./fleet.ts";
-import { SnapshotSender } from "./snapshot-sender.ts";
+import { runLink } from "./link.ts";
+import { type ProblemCode, problems } from "./problems.ts";
+import { problemBody } from "./responses.ts";
 
 // #region limits
 const httpLimits = {
-  /** Time for a request head, in milliseconds. */
+  /** Time for a request head, in milliseconds. A handshake is one, too. */
   headersTimeout: 10_000,
   /** Time for a whole request. */
   requestTimeout: 30_000,
+  /** How often the two are checked. */
+  connectionsCheckingInterval: 1_000,
   keepAliveTimeout: 5_000,
   maxHeaderSize: 16 * 1024,
 } as const;
 
+/** From a request's head to the end of its response, however slowly it is read. */
+const responseTimeoutMs = 90_000;
+
 /** A router's messages are small; the largest is a `nack` with its reasons. */
 const maxMessageBytes = 256 * 1024;
 
-/**
- * The slowest line that a router may have, 256 kB a second. The system takes a snapshot long before such a line has
- * carried it, and a ping waits behind it: without this, a link at work would look dead, be cut, and begin again.
- */
-const minBytesPerMs = 256;
-
-/** Time from the open link to `hello`. */
-const helloTimeoutMs = 10_000;
-
-/** Time that routers get to close their links when the control plane stops. */
+/** Time that everybody gets to finish when the control plane stops. Then whatever is open is cut. */
 const closeTimeoutMs = 1_000;
+
+/** A client that is refused before its request has been read may take this long to read why. */
+const lingerMs = 1_000;
+
+/** At most this many of them at a time: the rest are cut at once. */
+const maxLingering = 64;
+
+export interface ConnectionLimits {
+  /** Open connections that are no links. A fleet that comes back at once has as many for a moment. */
+  readonly maxConnections: number;
+  readonly maxLinks: number;
+  /** A response of which nothing is read is given up. Node waits twice as long before it says so. */
+  readonly unreadTimeoutMs: number;
+}
+
+const defaultConnectionLimits: ConnectionLimits = {
+  maxConnections: 4_096,
+  maxLinks: 10_000,
+  unreadTimeoutMs: 10_000,
+};
 // #endregion limits
 
 export interface ControlPlaneServerDependencies {
@@ -52,16 +71,32 @@ export interface ControlPlaneServerDependencies {
   readonly clock: Clock;
   /** Told of a half-open link before it is cut; undefined when its router has not said who it is. */
   readonly onDeadLink: (routerId: string | undefined) => void;
+  /** Told of what the listener itself hears, such as that the process has no descriptors left. */
+  readonly onError: (error: Error) => void;
+  readonly limits?: ConnectionLimits;
 }
 
 export class ControlPlaneServer {
   readonly #deps: ControlPlaneServerDependencies;
+  readonly #limits: ConnectionLimits;
   readonly #http: Server;
   readonly #links: WebSocketServer;
+  /** Every open connection, links and refused ones included: nobody else knows them all. */
+  readonly #sockets = new Set<Duplex>();
+  readonly #refused = new Set<Duplex>();
 
   constructor(dependencies: ControlPlaneServerDependencies) {
     this.#deps = dependencies;
-    this.#http = createServer(httpLimits, dependencies.handle);
+    this.#limits = dependencies.limits ?? defaultConnectionLimits;
+    // An upgrade that is not asked for here, or not granted, is a request like any other: the header is ignored.
+    // https://www.rfc-editor.org/rfc/rfc9110#section-7.8
+    const shouldUpgradeCallback = (req: IncomingMessage) => isForLink(req) && !linkFault(req, dependencies);
+    this.#http = createServer({ ...httpLimits, shouldUpgradeCallback }, (req, res) =>
+      this.#onRequest(req, res),
+    );
+    this.#http.setTimeout(this.#limits.unreadTimeoutMs);
+    this.#http.on("connection", (socket) => this.#onConnection(socket));
+    this.#http.on("upgrade", (req, socket, head) => this.#onUpgrade(req, socket, head));
     // `closeTimeout` is missing from the published types: how long a closing link may wait for its other end.
     const options: ServerOptions & { closeTimeout: number } = {
       noServer: true,
@@ -71,7 +106,7 @@ export class ControlPlaneServer {
       closeTimeout: closeTimeoutMs,
     };
     this.#links = new WebSocketServer(options);
-    this.#http.on("upgrade", (req, socket, head) => this.#onUpgrade(req, socket, head));
+    this.#links.on("wsClientError", (_, socket) => this.#refuse(socket, "bad-handshake"));
   }
 
   /** Resolves with the bound port; rejects when the address cannot be bound. */
@@ -80,7 +115,7 @@ export class ControlPlaneServer {
       this.#http.once("error", reject);
       // A fleet that comes back at once must not be turned away by a short queue.
       this.#http.listen({ port, host: this.#deps.host, backlog: 1024 }, () => {
-        this.#http.off("error", reject);
+        this.#http.off("error", reject).on("error", this.#deps.onError);
         const address = this.#http.address();
         resolve(typeof address === "object" && address !== null ? address.port : port);
       });
@@ -88,17 +123,15 @@ export class ControlPlaneServer {
   }
 
   // #region close
-  /** Stops accepting, tells the routers, and resolves when every connection has ended. */
+  /** Stops accepting, tells the routers, and resolves when every connection has ended: after a second at the latest. */
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#http.close(() => resolve()));
     for (const socket of this.#links.clients) socket.close(closeCodes.goingAway, "The control plane stops");
     this.#http.closeIdleConnections();
     const done = new AbortController();
     const deadline = this.#deps.clock.sleep(closeTimeoutMs, done.signal).then(
-      () => {
-        for (const socket of this.#links.clients) socket.terminate();
-        this.#http.closeAllConnections();
-      },
+      // Node's own list ends where a connection was upgraded.
+      () => this.#sockets.forEach((socket) => void socket.destroy()),
       () => {},
     );
     await closed;
@@ -107,63 +140,72 @@ export class ControlPlaneServer {
   }
   // #endregion close
 
+  #onConnection(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once("close", () => {
+      this.#sockets.delete(socket);
+      this.#refused.delete(socket);
+    });
+    const others = this.#sockets.size - this.#links.clients.size - this.#refused.size;
+    if (others > this.#limits.maxConnections) this.#refuse(socket, "too-many-connections");
+  }
+
+  #onRequest(req: IncomingMessage, res: ServerResponse): void {
+    // It has had its answer.
+    if (this.#refused.has(req.socket)) return;
+    // A write that waits for its turn moves nothing either, and its client is not to blame.
+    res.on("timeout", () => {
+      if (req.socket.writableLength > 0) req.socket.destroy();
+    });
+    const ended = new AbortController();
+    res.once("close", () => ended.abort());
+    this.#deps.clock.sleep(responseTimeoutMs, ended.signal).then(
+      () => req.socket.destroy(),
+      () => {},
+    );
+    this.#deps.handle(req, res);
+  }
+
   // #region upgrade
   #onUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void {
     // Until the WebSocket takes over, nobody else listens: an unheard error would end the process.
     socket.on("error", () => socket.destroy());
-    const { bearer, host } = this.#deps;
-    if (req.url?.split("?")[0] !== "/v1/connect") return refuse(socket, 404);
-    const fault = browserFault(req, host);
-    if (fault !== undefined) return refuse(socket, fault === "origin-refused" ? 403 : 421);
-    if (!bearer.admits(req)) return refuse(socket, 401, "WWW-Authenticate: Bearer\r\n");
-    this.#links.handleUpgrade(req, socket, head, (link) => this.#onLink(link, req));
+    // Node before 24.9 asks nobody whether to upgrade.
+    if (!isForLink(req)) return this.#refuse(socket, "not-found");
+    const fault = linkFault(req, this.#deps);
+    if (fault !== undefined) return this.#refuse(socket, fault);
+    if (this.#links.clients.size >= this.#limits.maxLinks) return this.#refuse(socket, "too-many-links");
+    this.#links.handleUpgrade(req, socket, head, (link) => this.#onLink(link, req.socket));
   }
-  // #endregion upgrade
 
-  // #region link
-  #onLink(socket: WebSocket, req: IncomingMessage): void {
-    const { fleet, clock } = this.#deps;
-    const ended = new AbortController();
-    const sender = new SnapshotSender(socket, clock);
-    const link = fleet.connect({
-      say: (text) => socket.send(text),
-      send: (frame, done) => void sender.send(frame, done),
-      close: (code, reason) => socket.close(code, closeReason(reason)),
-    });
-    socket.on("message", (data: Buffer, isBinary) => {
-      if (isBinary) socket.close(closeCodes.notUnderstood, "A binary message");
-      else fleet.receive(link, data, clock.now());
-    });
-    // An error is always followed by the close.
-    socket.on("error", () => {});
-    socket.once("close", () => {
-      ended.abort();
-      fleet.disconnect(link, clock.now());
-    });
-    const watched = {
-      bytesReceived: () => req.socket.bytesRead,
-      graceMs: () => link.unansweredBytes / minBytesPerMs,
-      ping: () => {
-        if (socket.readyState === socket.OPEN) socket.ping();
-      },
-    };
-    untilDead(watched, clock, defaultLivenessLimits, ended.signal).then((dead) => {
-      if (!dead) return;
-      this.#deps.onDeadLink(link.router?.id);
-      socket.terminate();
-    });
-    clock.sleep(helloTimeoutMs, ended.signal).then(
-      () => {
-        if (link.router === undefined) socket.close(closeCodes.helloTimeout, "No hello in time");
-      },
+  #onLink(link: WebSocket, socket: Socket): void {
+    const { fleet, clock, onDeadLink } = this.#deps;
+    runLink(link, socket, { fleet, clock, onDeadLink });
+  }
+
+  /** Answers on the bare connection, and closes it whether the client does or not. */
+  #refuse(socket: Duplex, code: ProblemCode): void {
+    const body = problemBody(code);
+    const [status] = problems[code];
+    socket.end(
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/problem+json\r\n` +
+        `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    );
+    if (this.#refused.size >= maxLingering) return void socket.destroy();
+    this.#refused.add(socket);
+    // With unread bytes in it, a connection that is closed is reset, and the answer may be gone with it.
+    socket.resume();
+    const gone = new AbortController();
+    socket.once("close", () => gone.abort());
+    this.#deps.clock.sleep(lingerMs, gone.signal).then(
+      () => socket.destroy(),
       () => {},
     );
   }
-  // #endregion link
+  // #endregion upgrade
 }
 
-function refuse(socket: Duplex, status: number, fields = ""): void {
-  socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${fields}Content-Length: 0\r\nConnection: close\r\n\r\n`,
-  );
+function isForLink(req: IncomingMessage): boolean {
+  const isWebSocket = req.headers.upgrade?.toLowerCase() === "websocket";
+  return isWebSocket && req.method === "GET" && req.url?.split("?")[0] === "/v1/connect";
 }

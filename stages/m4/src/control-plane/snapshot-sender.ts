@@ -9,6 +9,9 @@ const fragmentBytes = 256 * 1024;
 /** A router that takes not a piece in this time, in milliseconds, keeps nobody else waiting. */
 const stalledAfterMs = 1_000;
 
+/** A router that takes not a piece in this time is cut off: its snapshot would stay in memory for as long as it likes. */
+const cutAfterMs = 30_000;
+
 export class SnapshotSender {
   readonly #socket: WebSocket;
   readonly #clock: Clock;
@@ -20,25 +23,20 @@ export class SnapshotSender {
 
   // #region send
   /**
-   * Sends `message`; call it again only after that. `done` is called once: when all of it has left, when the link has
-   * broken, or when the router has stalled, in which case the rest leaves when the router takes it.
+   * Sends `message`; call it again only after `sent`, which is called once: when all of it has left, or the link has
+   * broken. `stalled` is called while the router takes nothing; the rest leaves when the router takes it.
    * @see https://www.rfc-editor.org/rfc/rfc6455#section-5.4 fragmentation
    */
-  async send(message: Uint8Array, done: () => void): Promise<void> {
-    let waiting: (() => void) | undefined = done;
-    const release = () => {
-      waiting?.();
-      waiting = undefined;
-    };
+  async send(message: Uint8Array, sent: () => void, stalled: () => void): Promise<void> {
     for (let from = 0; from < message.length; from += fragmentBytes) {
       const taken = new AbortController();
-      this.#clock.sleep(stalledAfterMs, taken.signal).then(release, () => {});
+      void this.#watch(taken.signal, stalled);
       // Views of the one encoded message: a thousand links hold no copy of it.
       const isSent = await this.#sendFragment(message, from);
       taken.abort();
       if (!isSent) break;
     }
-    release();
+    sent();
   }
 
   #sendFragment(message: Uint8Array, from: number): Promise<boolean> {
@@ -47,6 +45,17 @@ export class SnapshotSender {
     return new Promise((resolve) => {
       this.#socket.send(fragment, { binary: false, fin }, (error) => resolve(!error));
     });
+  }
+
+  async #watch(taken: AbortSignal, stalled: () => void): Promise<void> {
+    try {
+      await this.#clock.sleep(stalledAfterMs, taken);
+      stalled();
+      await this.#clock.sleep(cutAfterMs - stalledAfterMs, taken);
+      this.#socket.terminate();
+    } catch {
+      // The piece has left.
+    }
   }
   // #endregion send
 }

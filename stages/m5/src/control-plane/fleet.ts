@@ -9,75 +9,10 @@ import {
   isSamePosition,
   type Position,
   protocolVersion,
-  type RouterMessage,
 } from "../protocol.ts";
-import { type History, isLostHistory } from "./history.ts";
-
-/** A snapshot ready to go out: encoded once, however many routers get it. */
-export interface Published {
-  readonly history: History;
-  readonly frame: Uint8Array;
-  /**
-   * The change from the document with this checksum, encoded once for all routers that have it; undefined where that
-   * document is no longer known, or where a change would save too little.
-   */
-  deltaFrom?(base: string): Uint8Array | undefined;
-}
-
-/** The way to one router, as far as the fleet cares. */
-export interface Wire {
-  /** A short message. */
-  say(text: string): void;
-  /** A snapshot. `done` is called once: when it has left, or when there is no use in waiting for that any longer. */
-  send(frame: Uint8Array, done: () => void): void;
-  close(code: number, reason: string): void;
-}
-
-/** What an operator sees of a router. Ages are in seconds. */
-export interface RouterView {
-  readonly id: string;
-  readonly connected: boolean;
-  /** More than one: the router has just come back and its old link is not yet known to be dead, or two share an id. */
-  readonly connections: number;
-  /** What the router said last that it runs. */
-  readonly epoch: string | null;
-  readonly revision: number | null;
-  /** Since when the router runs something else than the newest revision; 0 when it is up to date. */
-  readonly lagSeconds: number;
-  readonly lastNack: {
-    readonly epoch: string;
-    readonly revision: number;
-    readonly reasons: readonly string[];
-    readonly secondsAgo: number;
-  } | null;
-  /** Since the router was last heard of. */
-  readonly seenSecondsAgo: number;
-}
-
-type Nack = Extract<RouterMessage, { type: "nack" }>;
-
-interface KnownRouter {
-  readonly id: string;
-  readonly links: Set<RouterLink>;
-  runs: { readonly epoch: string; readonly revision: number } | null;
-  behindSinceMs: number | undefined;
-  lastNack: { readonly nack: Nack; readonly atMs: number } | undefined;
-  seenAtMs: number;
-}
-
-/** One open link. Without a `router` it has not said hello yet. */
-export interface RouterLink {
-  readonly wire: Wire;
-  router?: KnownRouter;
-  /** The last position sent over this link. Nothing is sent twice: a link delivers, or it breaks. */
-  offered?: Position;
-  /** The router takes deltas. */
-  acceptsDelta?: boolean;
-  /** Checksum of the document that the router has for certain. */
-  base?: string | undefined;
-  /** Size of the snapshot that the router has not answered; 0 when it has answered all. */
-  unansweredBytes: number;
-}
+import { isLostHistory } from "./history.ts";
+import { type KnownRouter, KnownRouters, type Nack, type RouterView } from "./known-routers.ts";
+import { isAnswer, isPositionOf, type Published, type RouterLink, type Wire } from "./router-link.ts";
 
 export interface FleetDependencies {
   /** A router has what this store cannot account for. Publish a new epoch, if that is still so. */
@@ -92,7 +27,7 @@ export interface FleetDependencies {
 export class Fleet {
   readonly #deps: FleetDependencies;
   readonly #links = new Set<RouterLink>();
-  readonly #routers = new Map<string, KnownRouter>();
+  readonly #routers: KnownRouters;
   /** Links that are to get a snapshot, in the order in which they asked. */
   readonly #waiting = new Set<RouterLink>();
   #bytesInFlight = 0;
@@ -103,6 +38,7 @@ export class Fleet {
     this.#published = first;
     this.#publishedAtMs = nowMs;
     this.#deps = dependencies;
+    this.#routers = new KnownRouters(dependencies.maxRemembered ?? 10_000);
   }
 
   // #region publish
@@ -110,15 +46,16 @@ export class Fleet {
   publish(published: Published, nowMs: number): void {
     this.#published = published;
     this.#publishedAtMs = nowMs;
-    for (const router of this.#routers.values()) {
+    for (const router of this.#routers.all()) {
       if (!this.#isUpToDate(router)) router.behindSinceMs ??= nowMs;
     }
     for (const link of this.#links) this.#offer(link);
   }
 
   /**
-   * At most one unanswered snapshot a link. A router that is slow gets fewer revisions and not later ones: when it has
-   * answered, it is offered the newest, and those in between are never sent.
+   * At most one unanswered snapshot a link, and no second one while a part of the first is still leaving. A router that
+   * is slow gets fewer revisions and not later ones: when it has answered, it is offered the newest, and those in between
+   * are never sent.
    */
   #offer(link: RouterLink): void {
     if (link.router === undefined || link.unansweredBytes > 0 || this.#isOffered(link)) return;
@@ -147,11 +84,28 @@ export class Fleet {
     const frame = change ?? whole;
     link.offered = history;
     link.unansweredBytes = frame.length;
+    link.isLeaving = true;
+    link.isAnswered = false;
     this.#bytesInFlight += frame.length;
-    link.wire.send(frame, () => {
-      this.#bytesInFlight -= frame.length;
+    let inFlight = frame.length;
+    const letOthersGo = () => {
+      this.#bytesInFlight -= inFlight;
+      inFlight = 0;
       this.#sendNext();
-    });
+    };
+    const sent = () => {
+      link.isLeaving = false;
+      letOthersGo();
+      this.#settle(link);
+    };
+    link.wire.send(frame, sent, letOthersGo);
+  }
+
+  /** An answer counts once all of the snapshot has left: sent on top of it, the next one would end up inside it. */
+  #settle(link: RouterLink): void {
+    if (link.isLeaving || !this.#links.has(link)) return;
+    if (link.isAnswered) link.unansweredBytes = 0;
+    this.#offer(link);
   }
 
   #isOffered({ offered }: RouterLink): boolean {
@@ -160,7 +114,7 @@ export class Fleet {
   // #endregion publish
 
   connect(wire: Wire): RouterLink {
-    const link: RouterLink = { wire, unansweredBytes: 0 };
+    const link: RouterLink = { wire, unansweredBytes: 0, isLeaving: false, isAnswered: true };
     this.#links.add(link);
     return link;
   }
@@ -172,7 +126,7 @@ export class Fleet {
     if (router === undefined) return;
     router.links.delete(link);
     router.seenAtMs = nowMs;
-    this.#forget();
+    this.#routers.forget();
   }
 
   receive(link: RouterLink, message: Uint8Array, nowMs: number): void {
@@ -183,7 +137,7 @@ export class Fleet {
     const router = link.router;
     if (router === undefined) return link.wire.close(closeCodes.notUnderstood, "Say hello first");
     router.seenAtMs = nowMs;
-    link.unansweredBytes = 0;
+    if (isAnswer(said, link.offered)) link.isAnswered = true;
     switch (said.type) {
       case "ack":
         this.#runs(router, said, nowMs);
@@ -195,13 +149,13 @@ export class Fleet {
         if (isPositionOf(said, link.offered)) delete link.offered;
         break;
       case "nack":
-        router.lastNack = { nack: said, atMs: nowMs };
+        this.#routers.noteNack(router, said, nowMs);
         this.#deps.onNack(router.id, said);
         break;
       default:
         said satisfies never;
     }
-    this.#offer(link);
+    this.#settle(link);
   }
 
   // #region hello
@@ -211,8 +165,7 @@ export class Fleet {
       const reason = `Protocol ${protocol} is not spoken here, only ${protocolVersion}`;
       return link.wire.close(closeCodes.protocolVersion, reason);
     }
-    const router = this.#routers.get(routerId) ?? newRouter(routerId, nowMs);
-    this.#routers.set(routerId, router);
+    const router = this.#routers.named(routerId, nowMs);
     router.links.add(link);
     router.seenAtMs = nowMs;
     link.router = router;
@@ -243,41 +196,6 @@ export class Fleet {
   }
 
   view(nowMs: number): RouterView[] {
-    const seconds = (sinceMs: number) => Math.round(nowMs - sinceMs) / 1000;
-    return [...this.#routers.values()].map(({ id, links, runs, behindSinceMs, lastNack, seenAtMs }) => ({
-      id,
-      connected: links.size > 0,
-      connections: links.size,
-      epoch: runs?.epoch ?? null,
-      revision: runs?.revision ?? null,
-      lagSeconds: behindSinceMs === undefined ? 0 : seconds(behindSinceMs),
-      lastNack:
-        lastNack === undefined
-          ? null
-          : {
-              epoch: lastNack.nack.epoch,
-              revision: lastNack.nack.revision,
-              reasons: lastNack.nack.reasons,
-              secondsAgo: seconds(lastNack.atMs),
-            },
-      seenSecondsAgo: seconds(seenAtMs),
-    }));
+    return this.#routers.view(nowMs);
   }
-
-  #forget(): void {
-    const max = this.#deps.maxRemembered ?? 10_000;
-    if (this.#routers.size <= max) return;
-    const unlinked = [...this.#routers.values()].filter((router) => router.links.size === 0);
-    if (unlinked.length <= max) return;
-    unlinked.sort((a, b) => a.seenAtMs - b.seenAtMs);
-    for (const { id } of unlinked.slice(0, unlinked.length - max)) this.#routers.delete(id);
-  }
-}
-
-function isPositionOf(said: Pick<Position, "epoch" | "revision">, offered: Position | undefined): boolean {
-  return said.epoch === offered?.epoch && said.revision === offered.revision;
-}
-
-function newRouter(id: string, nowMs: number): KnownRouter {
-  return { id, links: new Set(), runs: null, behindSinceMs: undefined, lastNack: undefined, seenAtMs: nowMs };
 }

@@ -20,11 +20,17 @@ export class HandEdits {
   #pause = new AbortController();
   #following: Promise<void> = Promise.resolve();
 
-  /** `onFault` hears of a folder that cannot be watched; the file is then read every second all the same. */
+  /** `onFault` hears once of each folder that cannot be watched; the file is then read every second all the same. */
   constructor(path: string, store: RoutingStore, clock: Clock, onFault: (error: Error) => void) {
     this.#store = store;
     this.#clock = clock;
-    this.#watcher = new PathWatcher(path, () => this.#notice(), onFault);
+    const told = new Set<string>();
+    const tell = (error: Error): void => {
+      if (told.has(error.message)) return;
+      told.add(error.message);
+      onFault(error);
+    };
+    this.#watcher = new PathWatcher(path, () => this.#notice(), tell);
   }
 
   start(): void {

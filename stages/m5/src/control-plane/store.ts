@@ -1,65 +1,49 @@
 // The routing table's one true copy: the file `routing.json`, and beside it, in the state folder, the place in history
 // that the file's content has. Owns validation before a change, the order of writes, and when a new epoch begins.
 
-import { readFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
 import { checksumOf } from "../checksum.ts";
-import { encodeSnapshot, type Position } from "../protocol.ts";
-import { parseRoutingTable, type RoutingDocument, type RoutingTable } from "../routing-table.ts";
-import { decodeTable } from "../table-decoder.ts";
+import type { Position } from "../protocol.ts";
+import { systemDisk } from "./disk.ts";
 import { DocumentHistory } from "./document-history.ts";
-import { writeDurably } from "./durable-write.ts";
-import type { Published } from "./fleet.ts";
-import { afterLoss, type History, isLostHistory, nextRevision, resumedHistory } from "./history.ts";
-import { readHistory, writeHistory } from "./history-file.ts";
+import { afterLoss, isLostHistory, nextRevision, resumedHistory } from "./history.ts";
+import { HistoryFile } from "./history-file.ts";
+import { RoutingFile, wordsOf } from "./routing-file.ts";
+import type { RoutingStoreDependencies } from "./store-dependencies.ts";
+import { StoreFaults } from "./store-faults.ts";
+import { StoreError } from "./store-lock.ts";
+import { type Change, etagOf, readDocument, type Stored, storedOf, type ValidDocument } from "./stored.ts";
+import { Turns } from "./turns.ts";
+import { failedWrite, type WriteResult } from "./write-result.ts";
 
-/** One revision: valid, on disk, and encoded for the wire. Never edited. */
-export interface Stored extends Published {
-  readonly document: RoutingDocument;
-  readonly table: RoutingTable;
-}
-
-/** What becomes of the document; undefined when there is no such key to change. */
-export type Change = (document: RoutingDocument) => unknown;
-
-export type WriteResult =
-  | { readonly kind: "stored"; readonly stored: Stored }
-  | { readonly kind: "conflict"; readonly stored: Stored }
-  | { readonly kind: "invalid"; readonly faults: readonly string[] }
-  | { readonly kind: "unknown-key" }
-  | { readonly kind: "too-large" };
-
-export interface RoutingStoreDependencies {
-  /** The routing file. */
-  readonly path: string;
-  /** Where epoch and revision are kept. */
-  readonly historyPath: string;
-  /** A snapshot that would be larger on the wire is refused. */
-  readonly maxMessageBytes: number;
-  readonly newEpoch: () => string;
-  /** Told of every new revision, after it is on disk. */
-  readonly onPublish: (stored: Stored, why: string) => void;
-  /** Told why the file's content was not taken over, or why a new epoch could not begin. */
-  readonly onFault: (error: Error) => void;
-}
-
-/** The store cannot start: the message says what to change. */
-export class StoreError extends Error {
-  override readonly name = "StoreError";
-}
+/** A file may be this many times as large as its message: people indent. */
+const maxIndentation = 8;
+/** Writes that wait for their turn. Each keeps its body in memory. */
+const maxWaiting = 256;
 
 export class RoutingStore {
   readonly #deps: RoutingStoreDependencies;
+  readonly #file: RoutingFile;
+  readonly #history: HistoryFile;
+  readonly #faults: StoreFaults;
   #current: Stored;
   readonly #documents = new DocumentHistory();
-  #lastError: string | null = null;
-  /** The file's content when it was last in step with the current revision. */
-  #bytes: Buffer | undefined;
-  /** Changes happen one after the other: each sees the one before it. */
-  #last: Promise<unknown> = Promise.resolve();
+  /** What the file held last, and what was wrong with it. */
+  #looked: { readonly bytes: Buffer; readonly faults: readonly string[] } | undefined;
+  readonly #turns = new Turns();
 
-  private constructor(dependencies: RoutingStoreDependencies, first: Stored) {
+  private constructor(
+    dependencies: RoutingStoreDependencies,
+    file: RoutingFile,
+    history: HistoryFile,
+    first: Stored,
+  ) {
     this.#deps = dependencies;
+    this.#file = file;
+    this.#history = history;
     this.#current = first;
+    this.#faults = new StoreFaults(dependencies.onFault);
   }
 
   // #region open
@@ -68,17 +52,27 @@ export class RoutingStore {
    * @throws StoreError when there is no valid routing file
    */
   static async open(dependencies: RoutingStoreDependencies): Promise<RoutingStore> {
-    const { path, historyPath, newEpoch, maxMessageBytes } = dependencies;
-    const read = readDocument(await readFile(path).catch((error: Error) => error));
-    if (!read.ok) throw new StoreError(`Cannot start: ${path}: ${read.faults.join("\n")}`);
-    const checksum = checksumOf(read.document);
-    const known = await readHistory(historyPath);
-    const history = resumedHistory(known, checksum, newEpoch);
-    if (history !== known) await writeHistory(historyPath, history);
-    const first = storedOf(read, history);
-    if (first.frame.length > maxMessageBytes)
-      throw new StoreError(`Cannot start: ${path}: larger than ${maxMessageBytes} bytes`);
-    return new RoutingStore(dependencies, first);
+    const { path, historyPath, newEpoch, maxMessageBytes, onFault, disk = systemDisk } = dependencies;
+    const onKept = (kept: string) => onFault(new StoreError(`An edit met a write and is kept in ${kept}`));
+    const file = new RoutingFile(path, disk, maxMessageBytes * maxIndentation, onKept);
+    const historyFile = new HistoryFile(historyPath, disk, dependencies.assertOwner);
+    await mkdir(dirname(historyPath), { recursive: true, mode: 0o700 });
+    try {
+      await file.recover();
+      const bytes = await file.read();
+      if (bytes === undefined) throw new StoreError("(file): ENOENT: there is none");
+      const read = readDocument(bytes);
+      if (!read.ok) throw new StoreError(read.faults.join("\n"));
+      const checksum = checksumOf(read.document);
+      const known = await historyFile.read();
+      const history = resumedHistory(known, checksum, newEpoch);
+      const first = storedOf(read, history);
+      if (first.frame.length > maxMessageBytes) throw new StoreError(`larger than ${maxMessageBytes} bytes`);
+      if (history !== known) await historyFile.write(history);
+      return new RoutingStore(dependencies, file, historyFile, first);
+    } catch (error) {
+      throw new StoreError(`Cannot start: ${path}: ${wordsOf(error)}`, { cause: error });
+    }
   }
   // #endregion open
 
@@ -86,151 +80,132 @@ export class RoutingStore {
     return this.#current;
   }
 
-  /** Why the file's present content is not the current revision, or null. */
+  /** Why the file's present content is not the current revision, or why nothing can be written; null when all is well. */
   lastError(): string | null {
-    return this.#lastError;
+    return this.#faults.words();
   }
 
   // #region write
   /**
-   * Changes the table if `matches` accepts the entity tag of what is current by then. The document is on disk before
-   * its history is, and the history before anybody hears of it: after a crash in between, the content is found changed
-   * and becomes the next revision, and no revision that a router has seen is ever given to other content.
+   * Changes the table if `matches` accepts the entity tag of what is current by then. The new revision is recorded before
+   * the document takes its place, and both are on disk before anybody hears of it: after a crash in between, a revision
+   * may be missing, and none that a router has seen is ever given to other content. Never rejects for want of a disk.
    */
   write(change: Change, matches: (etag: string) => boolean): Promise<WriteResult> {
-    return this.#exclusively(async () => {
-      // An edit by hand that nobody has noticed yet comes first: written over, it would be gone without a word.
-      await this.#takeOver().catch((error: Error) => this.#fail(error));
-      const stored = this.#current;
-      if (!matches(etagOf(stored.history))) return { kind: "conflict", stored };
-      const document = change(stored.document);
-      if (document === undefined) return { kind: "unknown-key" };
-      const parsed = parseRoutingTable(document);
-      if (!parsed.ok) return { kind: "invalid", faults: parsed.faults };
-      const valid = { document: document as RoutingDocument, table: parsed.table };
-      const next = this.#nextOf(valid);
-      if (next === undefined) return { kind: "stored", stored };
-      if (next.frame.length > this.#deps.maxMessageBytes) return { kind: "too-large" };
-      const text = `${JSON.stringify(document, null, 2)}\n`;
-      await writeDurably(this.#deps.path, text);
-      await this.#publish(next, "written through the API");
-      this.#bytes = Buffer.from(text);
-      return { kind: "stored", stored: next };
+    if (this.#turns.waiting >= maxWaiting) return Promise.resolve({ kind: "busy" });
+    const written = this.#turns.take(() => this.#write(change, matches));
+    return written.catch((error: unknown) => {
+      this.#faults.note("disk", wordsOf(error));
+      return failedWrite(error);
     });
+  }
+
+  async #write(change: Change, matches: (etag: string) => boolean): Promise<WriteResult> {
+    // An edit by hand that nobody has noticed yet comes first: written over, it would be gone without a word.
+    const faults = await this.#takeOver();
+    if (faults.length > 0) return { kind: "edited", faults };
+    const stored = this.#current;
+    if (!matches(etagOf(stored.history))) return { kind: "conflict", stored };
+    const changed = change(stored.document);
+    if (changed === undefined) return { kind: "unknown-key" };
+    if (!changed.ok) return { kind: "invalid", faults: changed.faults };
+    const next = this.#nextOf(changed);
+    if (next === undefined) return { kind: "stored", stored };
+    if (next.frame.length > this.#deps.maxMessageBytes) return { kind: "too-large" };
+    const text = `${JSON.stringify(next.document, null, 2)}\n`;
+    const isWritten = await this.#file.replace(text, async () => {
+      await this.#history.write(next.history);
+      this.#deps.assertOwner();
+    });
+    if (!isWritten) {
+      // Somebody was faster by an instant.
+      const missed = await this.#takeOver();
+      return missed.length > 0
+        ? { kind: "edited", faults: missed }
+        : { kind: "conflict", stored: this.#current };
+    }
+    this.#publish(next, "written through the API");
+    this.#looked = { bytes: Buffer.from(text), faults: [] };
+    this.#faults.end("file");
+    this.#faults.end("disk");
+    return { kind: "stored", stored: this.#current };
   }
   // #endregion write
 
   /** Takes over what somebody has written into the file. Invalid content changes nothing, and is told. Never rejects. */
   reread(): Promise<void> {
-    return this.#exclusively(() => this.#takeOver()).catch((error: Error) => this.#fail(error));
+    return this.#turns
+      .take(async () => {
+        this.#deps.assertOwner();
+        await this.#takeOver();
+        // A write that failed may have recorded a revision that never came to be; and whether the disk takes anything again
+        // is found out in no other way.
+        const { history } = this.#current;
+        if (!this.#history.holds(history) || this.#faults.has("disk")) await this.#history.write(history);
+        this.#faults.rest("disk");
+      })
+      .catch((error: Error) => this.#faults.note("disk", wordsOf(error)));
   }
 
   // #region new-epoch
   /** Begins a new epoch if what a router has shows that this store lost a part of its history. Never rejects. */
   renewEpoch(have: Position): Promise<void> {
-    return this.#exclusively(async () => {
-      const { history } = this.#current;
-      // Many routers come at once with the same proof: the first one's has been acted upon.
-      if (!isLostHistory(history, have)) return;
-      const next = storedOf(this.#current, afterLoss(history, have, this.#deps.newEpoch));
-      await this.#publish(next, `a router has revision ${have.revision} of a lost history`);
-    }).catch((error: Error) => this.#fail(error));
+    return this.#turns
+      .take(async () => {
+        const { history } = this.#current;
+        // Many routers come at once with the same proof: the first one's has been acted upon.
+        if (!isLostHistory(history, have)) return;
+        const next = storedOf(this.#current, afterLoss(history, have, this.#deps.newEpoch));
+        await this.#history.write(next.history);
+        this.#publish(next, `a router has revision ${have.revision} of a lost history`);
+      })
+      .catch((error: Error) => this.#faults.note("disk", wordsOf(error)));
   }
   // #endregion new-epoch
 
   /** Resolves when the changes under way are done. */
   async close(): Promise<void> {
-    await this.#last;
+    await this.#turns.ended();
   }
 
-  /** @throws Error when the file's content is not valid, or there is none */
-  async #takeOver(): Promise<void> {
-    const bytes = await readFile(this.#deps.path);
-    if (this.#bytes?.equals(bytes)) {
-      this.#lastError = null;
-      return;
+  /** Makes the file's content the current revision; returns why it cannot be. @throws Error when the disk refuses */
+  async #takeOver(): Promise<readonly string[]> {
+    const bytes = await this.#file.read();
+    if (bytes === undefined) {
+      this.#faults.note("file", "(file): ENOENT: there is none");
+      return [];
     }
+    if (!this.#looked?.bytes.equals(bytes))
+      this.#looked = { bytes, faults: await this.#takeOverBytes(bytes) };
+    const { faults } = this.#looked;
+    if (faults.length === 0) this.#faults.end("file");
+    else this.#faults.note("file", faults.join("\n"));
+    return faults;
+  }
+
+  async #takeOverBytes(bytes: Buffer): Promise<readonly string[]> {
     const read = readDocument(bytes);
-    if (!read.ok) throw new StoreError(read.faults.join("\n"));
+    if (!read.ok) return read.faults;
     const next = this.#nextOf(read);
-    if (next !== undefined && next.frame.length > this.#deps.maxMessageBytes)
-      throw new StoreError("(file): too large");
-    if (next !== undefined) await this.#publish(next, "the file was edited");
-    this.#bytes = bytes;
-    this.#lastError = null;
+    if (next === undefined) return [];
+    if (next.frame.length > this.#deps.maxMessageBytes) return ["(file): too large"];
+    await this.#history.write(next.history);
+    this.#publish(next, "the file was edited");
+    return [];
   }
 
   #nextOf(valid: ValidDocument): Stored | undefined {
     const { history } = this.#current;
     const checksum = checksumOf(valid.document);
     if (checksum === history.checksum) return undefined;
-    return storedOf(valid, nextRevision(history, checksum));
+    return storedOf(valid, nextRevision(history, checksum, this.#deps.newEpoch));
   }
 
-  async #publish(next: Stored, why: string): Promise<void> {
-    await writeHistory(this.#deps.historyPath, next.history);
+  #publish(next: Stored, why: string): void {
     this.#documents.add(this.#current);
     const deltaFrom = this.#documents.deltasTo(next);
     this.#current = { ...next, deltaFrom };
-    this.#bytes = undefined;
-    this.#lastError = null;
+    this.#looked = undefined;
     this.#deps.onPublish(this.#current, why);
   }
-
-  #exclusively<T>(task: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(task);
-    this.#last = result.catch(() => {});
-    return result;
-  }
-
-  #fail(error: Error): void {
-    // The same fault is found again with every look at the file; it is told once.
-    if (error.message === this.#lastError) return;
-    this.#lastError = error.message;
-    this.#deps.onFault(error);
-  }
-}
-
-/** A strong entity tag: one revision, one content. */
-export function etagOf({ epoch, revision }: Position): string {
-  return `"${epoch}.${revision}"`;
-}
-
-// #region changes
-export function replaceDocument(document: unknown): Change {
-  return () => document;
-}
-
-export function setKey(key: string, placement: string): Change {
-  // A computed property makes an own one, even of `__proto__`.
-  return (document) => ({ ...document, routingTable: { ...document.routingTable, [key]: placement } });
-}
-
-export function removeKey(key: string): Change {
-  return (document) => {
-    if (!Object.hasOwn(document.routingTable, key)) return undefined;
-    const { [key]: _, ...routingTable } = document.routingTable;
-    return { ...document, routingTable };
-  };
-}
-// #endregion changes
-
-interface ValidDocument {
-  readonly document: RoutingDocument;
-  readonly table: RoutingTable;
-}
-
-function storedOf({ document, table }: ValidDocument, history: History): Stored {
-  return { history, document, table, frame: encodeSnapshot(history, JSON.stringify(document)) };
-}
-
-type ReadResult =
-  | ({ readonly ok: true } & ValidDocument)
-  | { readonly ok: false; readonly faults: readonly string[] };
-
-function readDocument(bytes: Buffer | Error): ReadResult {
-  if (bytes instanceof Error) return { ok: false, faults: [`(file): ${bytes.message}`] };
-  const decoded = decodeTable(bytes);
-  if (!decoded.ok) return decoded;
-  return { ok: true, document: JSON.parse(bytes.toString("utf8")), table: decoded.table };
 }

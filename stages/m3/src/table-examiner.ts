@@ -1,0 +1,53 @@
+// Looks into what comes over a link, in a bounded time, and counts that time. Nothing that comes can end in silence: a table
+// that cannot be examined is refused, with the reason.
+
+import type { Clock } from "./clock.ts";
+import type { TimeBudget } from "./intake-budget.ts";
+import type { Examined } from "./protocol.ts";
+import { asideFromBytes, decodeTable, decodeTableAside } from "./table-decoder.ts";
+
+/** Work that takes longer is given up, in milliseconds. */
+const timeoutMs = 30_000;
+
+export class TableExaminer {
+  readonly #clock: Clock;
+  readonly #decodeAside: typeof decodeTableAside;
+  /** Pays for the work; undefined while nobody limits it. */
+  budget: TimeBudget | undefined;
+
+  /** @param decodeAside How a large table is read: in another thread. */
+  constructor(clock: Clock, decodeAside = decodeTableAside) {
+    this.#clock = clock;
+    this.#decodeAside = decodeAside;
+  }
+
+  /** Small tables at once, large ones in another thread. Never rejects. */
+  async examine(tableJson: Uint8Array): Promise<Examined> {
+    try {
+      return await this.timed(async (signal) =>
+        tableJson.length < asideFromBytes
+          ? decodeTable(tableJson)
+          : await this.#decodeAside(tableJson, signal),
+      );
+    } catch (error) {
+      return { ok: false, faults: [`(document): could not be examined: ${error}`] };
+    }
+  }
+
+  /** Takes the time of `work` from the budget, and aborts the signal when it takes too long. Rejects as `work` does. */
+  async timed<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const [tooLong, done] = [new AbortController(), new AbortController()];
+    const startedAtMs = this.#clock.now();
+    this.#clock.sleep(timeoutMs, done.signal).then(
+      () => tooLong.abort(new Error(`it took longer than ${timeoutMs} ms`)),
+      () => {},
+    );
+    try {
+      return await work(tooLong.signal);
+    } finally {
+      done.abort();
+      const nowMs = this.#clock.now();
+      this.budget?.spend(nowMs - startedAtMs, nowMs);
+    }
+  }
+}
