@@ -350,12 +350,21 @@ export class ControlPlane {
   }
 }
 
+export interface PushContractOptions {
+  /** The cases run beside each other: what they start ends with the last of them. @default false */
+  readonly concurrent?: boolean;
+}
+
 /** Registers the hooks of a suite. Call it inside the suite's `describe`. */
-export function usePushContract(target: PushTarget): PushContract {
+export function usePushContract(
+  target: PushTarget,
+  { concurrent = false }: PushContractOptions = {},
+): PushContract {
   const contract = new PushContract(target);
   beforeAll(() => contract.open());
   afterAll(() => contract.close());
-  afterEach(() => contract.closeProcesses());
+  const afterIt = concurrent ? afterAll : afterEach;
+  afterIt(() => contract.closeProcesses());
   stopAtRouterEnd(() => contract.running(), { perCase: true });
   return contract;
 }

@@ -2,9 +2,9 @@
 
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
-import { eventually } from "../../testkit/eventually.ts";
+import { eventually, within } from "../../testkit/eventually.ts";
 import { pidsListeningOn } from "../../testkit/process-by-port.ts";
 import { residentBytes } from "../../testkit/resident-memory.ts";
 import type { ControlPlane, PushContract } from "./contract.ts";
@@ -14,38 +14,8 @@ const upgrade = ["Connection: Upgrade", "Upgrade: websocket"];
 const handshake = [...upgrade, "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="];
 
 export function describeHostileClients(contract: PushContract): void {
-  const sockets: Socket[] = [];
-  afterEach(() => {
-    for (const socket of sockets.splice(0)) socket.destroy();
-  });
-
-  /** A connection that sends `lines` and never closes; `reads: false` leaves everything that comes unread. */
-  const hold = (controlPlane: ControlPlane, lines: readonly string[], { reads = true } = {}) => {
-    const socket = connect({ host: "127.0.0.1", port: controlPlane.port, allowHalfOpen: true });
-    sockets.push(socket);
-    const held = { socket, got: "", isEnded: false, isGone: false };
-    if (reads)
-      socket.on("data", (bytes: Buffer) => {
-        held.got += bytes.toString("latin1");
-      });
-    else socket.pause();
-    socket.on("error", () => {});
-    socket.on("end", () => {
-      held.isEnded = true;
-    });
-    socket.on("close", () => {
-      held.isGone = true;
-    });
-    socket.write(lines.length === 0 ? "" : [...lines, "Host: 127.0.0.1", "", ""].join("\r\n"));
-    return held;
-  };
-
-  /** The other end has closed all of it: what is written finds nobody. */
-  const isClosed = (held: ReturnType<typeof hold>): boolean => {
-    // Not before: to the parser of an open connection this would be a bad request, and a reason to close it.
-    if (held.isEnded) held.socket.write("x", () => {});
-    return held.isGone;
-  };
+  const { hold, isClosed, releaseAll } = heldConnections();
+  afterEach(releaseAll);
 
   describe("clients that do not let go", () => {
     test("a refused upgrade is answered and closed, a hundred at a time", async () => {
@@ -96,6 +66,38 @@ export function describeHostileClients(contract: PushContract): void {
       await traffic.expectUntouched();
     });
 
+    test("a revision that JavaScript cannot count is no message, and an h2c upgrade is an ordinary request", async () => {
+      const controlPlane = await contract.startControlPlane("uncountable", contract.table());
+      const link = new WebSocket(`ws://127.0.0.1:${controlPlane.port}/v1/connect`, {
+        headers: { Authorization: `Bearer ${controlPlane.token}` },
+      });
+      await once(link, "open");
+      const have = { epoch: "e", checksum: "0".repeat(64) };
+      const hello = JSON.stringify({ type: "hello", protocol: 1, routerId: "r", have }).replace(
+        '"epoch"',
+        `"revision":${2 ** 53},"epoch"`,
+      );
+      const closed = once(link, "close");
+      link.send(hello);
+      expect((await closed)[0]).toBe(4400);
+      const h2c = [
+        "GET /healthz HTTP/1.1",
+        "Connection: Upgrade, HTTP2-Settings",
+        "Upgrade: h2c",
+        "HTTP2-Settings: AAMA",
+      ];
+      const held = hold(controlPlane, h2c);
+      expect(await eventually(() => held.got, { what: "an answer" })).toMatch(/^HTTP\/1\.1 200 /);
+    });
+  });
+}
+
+/** Those that end by a time limit. Each has a control plane of its own, so that they can wait beside each other. */
+export function describeSlowClients(contract: PushContract): void {
+  const { hold, isClosed, releaseAll } = heldConnections();
+  afterAll(releaseAll);
+
+  describe("clients that the control plane gives up", () => {
     test("readers that do not read cost no memory, and are cut off", async () => {
       const table = contract.table((each) => {
         // More than the system takes for a reader that does not read.
@@ -140,28 +142,51 @@ export function describeHostileClients(contract: PushContract): void {
       );
     });
 
-    test("a revision that JavaScript cannot count is no message, and an h2c upgrade is an ordinary request", async () => {
-      const controlPlane = await contract.startControlPlane("uncountable", contract.table());
+    test("a link that never says hello is closed", async () => {
+      const controlPlane = await contract.startControlPlane("silent-link", contract.table());
       const link = new WebSocket(`ws://127.0.0.1:${controlPlane.port}/v1/connect`, {
         headers: { Authorization: `Bearer ${controlPlane.token}` },
       });
-      await once(link, "open");
-      const have = { epoch: "e", checksum: "0".repeat(64) };
-      const hello = JSON.stringify({ type: "hello", protocol: 1, routerId: "r", have }).replace(
-        '"epoch"',
-        `"revision":${2 ** 53},"epoch"`,
-      );
-      const closed = once(link, "close");
-      link.send(hello);
-      expect((await closed)[0]).toBe(4400);
-      const h2c = [
-        "GET /healthz HTTP/1.1",
-        "Connection: Upgrade, HTTP2-Settings",
-        "Upgrade: h2c",
-        "HTTP2-Settings: AAMA",
-      ];
-      const held = hold(controlPlane, h2c);
-      expect(await eventually(() => held.got, { what: "an answer" })).toMatch(/^HTTP\/1\.1 200 /);
+      const [code] = await within(once(link, "close"), 30_000, "the control plane closes the link");
+      expect(code).toBe(4408);
     });
   });
+}
+
+/** Connections that stay open until `releaseAll`. */
+function heldConnections() {
+  const sockets: Socket[] = [];
+  const releaseAll = (): void => {
+    for (const socket of sockets.splice(0)) socket.destroy();
+  };
+
+  /** A connection that sends `lines` and never closes; `reads: false` leaves everything that comes unread. */
+  const hold = (controlPlane: ControlPlane, lines: readonly string[], { reads = true } = {}) => {
+    const socket = connect({ host: "127.0.0.1", port: controlPlane.port, allowHalfOpen: true });
+    sockets.push(socket);
+    const held = { socket, got: "", isEnded: false, isGone: false };
+    if (reads)
+      socket.on("data", (bytes: Buffer) => {
+        held.got += bytes.toString("latin1");
+      });
+    else socket.pause();
+    socket.on("error", () => {});
+    socket.on("end", () => {
+      held.isEnded = true;
+    });
+    socket.on("close", () => {
+      held.isGone = true;
+    });
+    socket.write(lines.length === 0 ? "" : [...lines, "Host: 127.0.0.1", "", ""].join("\r\n"));
+    return held;
+  };
+
+  /** The other end has closed all of it: what is written finds nobody. */
+  const isClosed = (held: ReturnType<typeof hold>): boolean => {
+    // Not before: to the parser of an open connection this would be a bad request, and a reason to close it.
+    if (held.isEnded) held.socket.write("x", () => {});
+    return held.isGone;
+  };
+
+  return { hold, isClosed, releaseAll };
 }

@@ -141,12 +141,6 @@ export function describeLinks(contract: PushContract): void {
       expect((await controlPlane.get("/healthz")).status).toBe(200);
     });
 
-    test("a link that never says hello is closed", async () => {
-      const socket = connect();
-      const { code } = await closing(socket);
-      expect(code).toBe(4408);
-    });
-
     test("a router that does not answer gets one snapshot, and the newest once it does", async () => {
       const { socket, message } = await greeted("slow");
       const later: string[] = [];

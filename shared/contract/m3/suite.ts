@@ -9,7 +9,7 @@ import { usePushContract } from "./contract.ts";
 import { describeFlood } from "./flood.ts";
 import { describeHalfOpen } from "./half-open.ts";
 import { describeHistory } from "./history.ts";
-import { describeHostileClients } from "./hostile-clients.ts";
+import { describeHostileClients, describeSlowClients } from "./hostile-clients.ts";
 import { describeLinks } from "./links.ts";
 import { describeOutages } from "./outages.ts";
 import { describeOwnership } from "./ownership.ts";
@@ -26,7 +26,6 @@ export function describeM3Contract(target: PushTarget): void {
     describeOutages(contract);
     describeHistory(contract);
     describeRubbish(contract);
-    describeHalfOpen(contract);
     describeStartUp(contract);
     describeApi(contract);
     describeApiAccess(contract);
@@ -34,5 +33,11 @@ export function describeM3Contract(target: PushTarget): void {
     describeOwnership(contract);
     describeHostileClients(contract);
     describeFlood(contract);
+    // They mostly wait.
+    describe("time limits", { concurrent: true }, () => {
+      const waiting = usePushContract(target, { concurrent: true });
+      describeHalfOpen(waiting);
+      describeSlowClients(waiting);
+    });
   });
 }

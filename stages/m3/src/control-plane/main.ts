@@ -14,7 +14,7 @@ import { ControlPlaneServer } from "./server.ts";
 import { readControlPlaneSettings } from "./settings.ts";
 import { controlPlaneStartFault } from "./start-fault.ts";
 import { RoutingStore } from "./store.ts";
-import { OwnerLost, StoreError, StoreLock } from "./store-lock.ts";
+import { OwnerLost, StoreLock } from "./store-lock.ts";
 
 /** A stop ends after this time at the latest, in milliseconds, whatever the disk does. Clients get the first second of it. */
 const stopTimeoutMs = 5_000;
@@ -26,11 +26,7 @@ async function main(): Promise<void> {
   const logger = createLogger(log, settings.LOG_LEVEL);
 
   const owner = `process ${process.pid} on ${hostname()}, since ${new Date().toISOString()}`;
-  const lock = await StoreLock.take(settings.ROUTING_FILE, settings.STATE_DIR, owner).catch(
-    (error: Error) => {
-      throw new StoreError(`Cannot start: ${error.message}`, { cause: error });
-    },
-  );
+  const lock = await StoreLock.take(settings.ROUTING_FILE, settings.STATE_DIR, owner);
   const tokenFile = settings.CONTROL_PLANE_TOKEN_FILE ?? join(settings.STATE_DIR, "control-plane-token");
   const token = settings.CONTROL_PLANE_TOKEN ?? (await readOrMakeToken(tokenFile));
   let onLost = (): void => {};
