@@ -116,6 +116,8 @@ export class ClientConnection {
 
   #next(ended: Exchange): void {
     this.#active = undefined;
+    // The head may have promised keep-alive before the stop began.
+    if (this.#draining) this.socket.destroySoon();
     // The close of the connection tells the requests that still wait: none of them has been begun.
     if (this.socket.destroyed || !ended.res.shouldKeepAlive) return;
     // What is left of its body is for nobody, but the client's next request stands behind it.
@@ -123,8 +125,6 @@ export class ClientConnection {
     const next = this.#waiting.shift();
     if (next !== undefined) this.#start(next);
     else if (this.#end !== undefined) this.#end();
-    // The head may have promised keep-alive before the stop began.
-    else if (this.#draining) this.socket.destroySoon();
     if (this.#paused && this.#waiting.length === 0) this.#resume();
   }
   // #endregion client-connection
