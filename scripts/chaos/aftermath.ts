@@ -14,7 +14,7 @@ import { cleanIdOf } from "./tags.ts";
 /** Descriptors that a router may open for reasons of its own: a health check, a file that it looks at. */
 const spareDescriptors = 6;
 /** A garbage-collected heap keeps what it has once grown to. */
-const maxGrowthMiB = 192;
+const maxGrowthMiB = 256;
 /** From the second quarter of a run to its end: by then a heap has grown to what the load needs. */
 const maxLateGrowthMiB = 64;
 /** Shorter runs are over before a heap has settled. */
