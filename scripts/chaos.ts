@@ -10,7 +10,7 @@
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { findCulprit } from "./chaos/culprit.ts";
+import { findCulprit, likelyFirst } from "./chaos/culprit.ts";
 import { type ChaosOptions, type Flags, flags, type Job, readOptions, usage } from "./chaos/options.ts";
 import { type ChaosReport, reportOf, sequenceWords, textOf } from "./chaos/report.ts";
 import { runChaos } from "./chaos/run.ts";
@@ -73,7 +73,9 @@ async function runJob(
   const flag = flagsOf(job);
   if (result.death !== undefined) {
     const culprit = job.target.kind === "running" ? undefined : await findCulprit(run, result, tell);
-    for (const each of (culprit?.result ?? result).latest.slice(0, 3)) told.set(each.number, each);
+    // Of several connections from one plan, the first one tells it.
+    for (const each of likelyFirst((culprit?.result ?? result).latest).slice(0, 3))
+      if (!told.has(each.number)) told.set(each.number, each);
     if (culprit !== undefined)
       replay.push(`npm run chaos -- ${flag} --replay ${sequenceWords(options.seed, culprit)}`);
     replay.push(`npm run chaos -- ${flag} --replay ${keepSequence(result, options.seed, job.name)}`);

@@ -29,10 +29,13 @@ export function suspects({ latest, death, startedAtMs }: RunResult): number[] {
     startedAtMs < endedAtMs &&
     sentBytes > 0 &&
     !ending.includes("ECONNREFUSED");
+  return likelyFirst(latest.filter(isOfInterest)).map(({ number }) => number);
+}
+
+/** Most routers that end do so because somebody has just left. */
+export function likelyFirst(connections: readonly Told[]): readonly Told[] {
   const hasLeft = ({ ending }: Told) => /^(reset|closed after|left|half-closed)/.test(ending);
-  const recent = latest.filter(isOfInterest);
-  // Most routers that end do so because somebody has just left.
-  return [...recent.filter(hasLeft), ...recent.filter((each) => !hasLeft(each))].map(({ number }) => number);
+  return [...connections.filter(hasLeft), ...connections.filter((each) => !hasLeft(each))];
 }
 
 /** Undefined when the router does not end again: something else was part of it. */
