@@ -7,9 +7,10 @@ const stages = ["m1", "m2", "m3", "m4", "m5"].filter((stage) => existsSync(`stag
 
 /**
  * Each stage is held to its own contract here, and m5, which has none, to the first; `npm run verify` holds every stage
- * to all earlier ones too. Together they take minutes.
+ * to all earlier ones too, and runs what is called `*.slow.test.ts`. Together they take minutes.
  */
 const everyContract = process.env["EVERY_CONTRACT"] === "1";
+const slow = everyContract ? [] : ["**/*.slow.test.ts"];
 
 /**
  * The tests start hundreds of processes, and each would compile the same modules again: nearly half of what a start
@@ -30,13 +31,13 @@ function contractFile(contract: string): string {
 function project(name: string, include: string[], exclude: string[] = []) {
   const times = { testTimeout: 60_000, hookTimeout: 60_000, teardownTimeout: 10_000 };
   const env: Record<string, string> = everyContract ? {} : { QUICK_CONTRACT: "1" };
-  return { test: { name, include, exclude, env, ...times } };
+  return { test: { name, include, exclude: [...slow, ...exclude], env, ...times } };
 }
 
 export default defineConfig({
   test: {
     // More than the two cores of a small machine: most network tests wait, for a time limit or for a process.
-    maxWorkers: 4,
+    maxWorkers: 6,
     projects: [
       ...stages.map((stage) =>
         project(stage, [`stages/${stage}/test/**/*.test.ts`], earlierContracts(stage)),

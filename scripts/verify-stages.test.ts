@@ -2,8 +2,7 @@
 // those of npm run verify that compare or copy whole stages.
 
 import { describe, expect, test } from "vitest";
-import { findingsOf, linkPackages, plantTree } from "./planted-tree.ts";
-import { check as chaos } from "./verify/chaos.ts";
+import { findingsOf, plantTree } from "./planted-tree.ts";
 import { check as diffBudget } from "./verify/diff-budget.ts";
 import { check as fileTables } from "./verify/file-tables.ts";
 import { check as isolation } from "./verify/isolation.ts";
@@ -164,19 +163,5 @@ describe("isolation", () => {
   test("finds a stage without tests", async () => {
     using tree = plantTree({ "stages/m1/src/main.ts": "" });
     expect(await findingsOf(isolation, tree)).toEqual(["error stages/m1: has no tests"]);
-  });
-});
-
-describe("chaos", () => {
-  test.each([
-    ["none", []],
-    ["dies-on-reset", ["error stages/m1: the router ended with exit code 7"]],
-  ])("with the fault %j planted in a router finds %j", async (fault, findings) => {
-    using tree = plantTree({
-      "stages/m1/src/main.ts": `process.env["FAULT"] = "${fault}";\nawait import("../../../scripts/chaos/fake-router.ts");\n`,
-    });
-    for (const path of ["scripts", "shared", "package.json"]) tree.copy(path);
-    linkPackages(tree);
-    expect(await findingsOf(chaos, tree)).toEqual(findings);
   });
 });

@@ -1,104 +1,30 @@
 // Several workers are one router: whatever dies or is replaced, clients notice nothing that had to be noticed, and
 // nothing is left behind. Real processes, because what can go wrong here goes wrong between them.
 
-import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
-import { Agent, get } from "node:http";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { startCell } from "../../../shared/cells/cell.ts";
-import { type Cluster, type ClusterOptions, startCluster } from "../../../shared/testkit/cluster.ts";
 import { eventually } from "../../../shared/testkit/eventually.ts";
 import { failOnLeaks } from "../../../shared/testkit/leak-check.ts";
 import { withDescendants } from "../../../shared/testkit/process-by-port.ts";
 import { RawClient, sendRaw } from "../../../shared/testkit/raw-client.ts";
 import { type RouterProcess, spawnRouter } from "../../../shared/testkit/router-process.ts";
+import {
+  countedBy,
+  deadlineMs,
+  gone,
+  isAlive,
+  Load,
+  patient,
+  request,
+  roll,
+  startWorkers,
+  untilGone,
+  workersOf,
+} from "./workers.ts";
 
 failOnLeaks();
-
-const patient = { timeout: 120_000 };
-const deadlineMs = 60_000;
-const request = (path = "/") => `GET ${path} HTTP/1.1\r\nHost: a\r\nX-Routing-Key: acme\r\n\r\n`;
-const gone = { code: 0, signal: null };
-
-function startWorkers(options: Partial<ClusterOptions> = {}): Promise<Cluster> {
-  const env = { WORKERS: "2", ...options.env };
-  return startCluster({ ...options, stage: "m5", env, readyDeadlineMs: deadlineMs });
-}
-
-function workersOf({ router }: Cluster): number[] {
-  return withDescendants(router.pid).filter((pid) => pid !== router.pid);
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-async function untilGone(pids: readonly number[]): Promise<void> {
-  await eventually(() => !pids.some(isAlive), { what: "no worker is left", deadlineMs });
-}
-
-async function roll({ router }: Cluster): Promise<void> {
-  const isDone = ({ event }: Readonly<Record<string, unknown>>) => event === "workers-replaced";
-  const before = router.logs().filter(isDone).length;
-  router.signal("SIGHUP");
-  await eventually(() => router.logs().filter(isDone).length > before, {
-    what: "the workers are replaced",
-    deadlineMs,
-  });
-}
-
-/** How many requests the router says it has had. */
-async function countedBy({ router }: Cluster): Promise<number> {
-  const answer = await fetch(`${router.ready["adminUrl"]}/metrics`, { headers: { connection: "close" } });
-  const counts = (await answer.text()).matchAll(/^cell_router_requests_total\{.*\} (\d+)$/gm);
-  return [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
-}
-
-/** Clients that ask without a pause until they are told to stop, some on kept connections and some on a new one each time. */
-class Load {
-  readonly failures: string[] = [];
-  answers = 0;
-  #stopped = false;
-  readonly #url: string;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 6 });
-  readonly #clients: Promise<void>[];
-
-  constructor(url: string) {
-    this.#url = url;
-    this.#clients = Array.from({ length: 12 }, (_, at) => this.#run(at % 2 === 0 ? this.#agent : false));
-  }
-
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    await Promise.all(this.#clients);
-    this.#agent.destroy();
-  }
-
-  async #run(agent: Agent | false): Promise<void> {
-    while (!this.#stopped) {
-      try {
-        await this.#ask(agent);
-        this.answers += 1;
-      } catch (error) {
-        this.failures.push(`${agent === false ? "new" : "kept"} connection: ${error}`);
-      }
-    }
-  }
-
-  async #ask(agent: Agent | false): Promise<void> {
-    const asked = get(this.#url, { agent, headers: { "X-Routing-Key": "acme" } });
-    const [response] = await once(asked, "response");
-    response.resume();
-    await once(response, "end");
-    if (response.statusCode !== 200) throw new Error(`status ${response.statusCode}`);
-  }
-}
 
 describe("SIGHUP", () => {
   test("replaces every worker and loses no request, on kept and on new connections", patient, async () => {
@@ -165,52 +91,6 @@ describe("SIGHUP", () => {
     while (!rolled) seen.push(await countedBy(cluster));
     await rolling;
     expect(new Set([...seen, await countedBy(cluster)])).toEqual(new Set([21]));
-  });
-});
-
-describe("a worker that dies", () => {
-  test("is replaced, and the other one goes on", patient, async () => {
-    await using cluster = await startWorkers();
-    const [first = 0] = workersOf(cluster);
-    process.kill(first, "SIGKILL");
-    await cluster.router.waitForLog(({ event }) => event === "worker-died", deadlineMs);
-    for (let n = 0; n < 10; n++) await cluster.expectServedBy("acme", "tier1");
-    await cluster.router.waitForLog(({ event }) => event === "worker-started", deadlineMs);
-    expect(workersOf(cluster)).toHaveLength(2);
-    for (let n = 0; n < 10; n++) await cluster.expectServedBy("acme", "tier1");
-  });
-
-  test("takes the port of none: when all have died, all come back to it", patient, async () => {
-    await using cluster = await startWorkers();
-    for (const pid of workersOf(cluster)) process.kill(pid, "SIGKILL");
-    const started = () => cluster.router.logs().filter(({ event }) => event === "worker-started").length;
-    await eventually(() => started() === 2, { what: "both workers are back", deadlineMs });
-    await cluster.expectServedBy("acme", "tier1");
-  });
-});
-
-describe("a worker that hangs", () => {
-  test("is noticed and replaced, and the other one goes on", patient, async () => {
-    await using cluster = await startWorkers();
-    const [hung = 0, other = 0] = workersOf(cluster);
-    process.kill(hung, "SIGSTOP");
-    await cluster.router.waitForLog(({ event }) => event === "worker-hung", deadlineMs);
-    await cluster.router.waitForLog(({ event }) => event === "worker-started", deadlineMs);
-    await untilGone([hung]);
-    const now = workersOf(cluster);
-    expect([now.length, now.includes(other)]).toEqual([2, true]);
-    for (let n = 0; n < 10; n++) await cluster.expectServedBy("acme", "tier1");
-  });
-
-  test("is no reason for a stop to take longer than it may", patient, async () => {
-    await using cluster = await startWorkers();
-    const workers = workersOf(cluster);
-    for (const pid of workers) process.kill(pid, "SIGSTOP");
-    const startedAt = performance.now();
-    cluster.router.signal("SIGTERM");
-    expect(await cluster.router.exited(deadlineMs)).toEqual(gone);
-    expect(performance.now() - startedAt).toBeLessThan(15_000);
-    await untilGone(workers);
   });
 });
 
@@ -286,20 +166,6 @@ describe("a start", () => {
     }
     await eventually(() => ready(router), { what: "the router is ready", deadlineMs });
     expect(children()).toHaveLength(2);
-  });
-});
-
-describe("a worker that is replaced", () => {
-  // A reload is no reason to cut a download, however long it takes; a stop waits for 10 s at most.
-  test("finishes what takes longer than a stop would wait", patient, async () => {
-    await using cluster = await startWorkers();
-    await using client = await RawClient.connect(cluster.url);
-    await client.write(request("/drip?chunks=36&intervalMs=500"));
-    const head = await client.readHead();
-    await roll(cluster);
-    const response = await client.readBody(head);
-    expect(response.ending).toBe("complete");
-    expect(response.text()).toContain("chunk 36");
   });
 });
 
