@@ -22,7 +22,6 @@ interface Exchange {
 /** With more requests ahead of their turn, the client is not read from. Fewer are no burden, and its leaving is noticed at once. */
 const maxWaiting = 16;
 
-// #region client-connection
 export class ClientConnection {
   readonly socket: Socket;
   readonly #options: ClientConnectionOptions;
@@ -127,7 +126,6 @@ export class ClientConnection {
     else if (this.#end !== undefined) this.#end();
     if (this.#paused && this.#waiting.length === 0) this.#resume();
   }
-  // #endregion client-connection
 
   #pause(): void {
     if (this.#waiting.length === 0) return;
@@ -155,7 +153,6 @@ export class ClientConnection {
   }
 }
 
-// #region upgrade
 interface RequestParser {
   /** The last request whose head has come. */
   readonly incoming: { readonly upgrade: boolean; readonly complete: boolean } | null;
@@ -191,4 +188,3 @@ function continueAfterUpgrade(socket: Socket & { readonly parser?: RequestParser
   // Without a listener for its bytes, Node lets them pass by this function, from the system straight to the parser.
   socket.on("data", () => {});
 }
-// #endregion upgrade

@@ -15,7 +15,6 @@ export interface CellConnectionLimits {
 /** Interim responses (1xx) ahead of one final response, in bytes: they are kept for a client that does not read. */
 const maxInterimBytes = 65_536;
 
-// #region cell-connection
 export class CellConnection {
   readonly #socket: Socket;
   readonly #limits: CellConnectionLimits;
@@ -92,9 +91,7 @@ export class CellConnection {
       else this.#socket.destroy(new errors.HeadersTimeoutError());
     });
   }
-  // #endregion cell-connection
 
-  // #region interim-responses
   /**
    * What the HTTP client may see of `bytes`; undefined for nothing. It takes a `100 Continue` that it did not ask for as an
    * error, and lets other interim responses come without end.
@@ -132,7 +129,6 @@ export class CellConnection {
     this.#socket.destroy(error);
     return undefined;
   }
-  // #endregion interim-responses
 }
 
 const nothing = Buffer.alloc(0);

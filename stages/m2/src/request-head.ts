@@ -104,7 +104,6 @@ function readMaxForwards({ method, rawHeaders }: RawRequest): number | undefined
   return others.length === 0 && /^\d{1,9}$/.test(value) ? Number(value) : undefined;
 }
 
-// #region look-alikes
 /**
  * Drops fields that a CGI or WSGI cell could not tell from those that the router owns: both spellings of `X_Routing_Key` reach
  * its program as HTTP_X_ROUTING_KEY. Counts this hop off `Max-Forwards`. Returns the list itself where nothing changes.
@@ -122,7 +121,6 @@ function fieldsToPass(raw: RawHeaders, hopsLeft: number | undefined): RawHeaders
   }
   return passed;
 }
-// #endregion look-alikes
 
 /** Host and port. No comma: a list of hosts is not a host. https://www.rfc-editor.org/rfc/rfc3986#section-3.2.2 */
 const hostBytes = /^[-._~%!$&'()*+;=:[\]0-9A-Za-z]*$/;
