@@ -4,6 +4,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import type { Milestone } from "./stages.ts";
 
 export interface Finding {
   /** An error turns verify red; a warning is shown and does not. */
@@ -27,11 +28,14 @@ export interface Check {
   readonly title: string;
   /** Checks run from low to high: the quick ones first. */
   readonly order: number;
+  /** It takes a second or so, and runs with `--fast`. @default false */
+  readonly fast?: boolean;
   /**
-   * Looks at the tree under `root`, which may be a planted one: read nothing outside of it.
+   * Looks at the tree under `root`, which may be a planted one: read nothing outside of it. A check that looks at stages one
+   * by one looks at `only`, where it is given.
    * A check that throws could not look, which is a fault of ours (exit code 2).
    */
-  readonly run: (root: string) => Promise<CheckResult>;
+  readonly run: (root: string, only?: Milestone) => Promise<CheckResult>;
 }
 
 export function error(where: string, what: string): Finding {

@@ -2,6 +2,8 @@
 //
 //   npm run verify                        all checks
 //   npm run verify -- --only imports      one check (may be repeated)
+//   npm run verify -- --fast              those that take seconds: types, style, imports, tables, diffs
+//   npm run verify -- --only isolation --stage m3    one stage of a check that looks at each
 //   npm run verify -- --list              the checks, without running them
 //   npm run verify -- --json              one JSON line a check, and one at the end
 //
@@ -11,16 +13,20 @@
 import { join } from "node:path";
 import { type Check, type CheckResult, checkNames, loadChecks } from "./check.ts";
 import { colours, readArguments, runProgram, UsageError } from "./command-line.ts";
-import { projectRoot } from "./stages.ts";
+import { type Milestone, parseStage, projectRoot } from "./stages.ts";
 
 const usage = `Usage: npm run verify [-- flags]
   --only NAME   run this check only; may be repeated
+  --fast        run those that take seconds
+  --stage NAME  look at this stage only, where a check looks at each
   --list        name the checks
   --json        one JSON line a check
   --help        this text`;
 
 const options = {
   only: { type: "string", multiple: true },
+  fast: { type: "boolean" },
+  stage: { type: "string" },
   list: { type: "boolean" },
   json: { type: "boolean" },
   help: { type: "boolean" },
@@ -43,7 +49,10 @@ async function main(): Promise<number> {
     return 0;
   }
   const folder = join(projectRoot, "scripts", "verify");
-  const checks = await loadChecks(folder, chosen(checkNames(folder), values.only));
+  const stage = values.stage === undefined ? undefined : parseStage(values.stage);
+  const loaded = await loadChecks(folder, chosen(checkNames(folder), values.only));
+  const checks = values.fast === true ? loaded.filter(({ fast }) => fast === true) : loaded;
+  if (checks.length === 0) throw new UsageError(`--fast leaves nothing of --only ${values.only?.join(", ")}`);
   const width = Math.max(...checks.map((check) => check.name.length));
   if (values.list === true) {
     for (const { name, title } of checks) console.log(`${name.padEnd(width)}  ${title}`);
@@ -51,7 +60,7 @@ async function main(): Promise<number> {
   }
   const reports: Report[] = [];
   for (const check of checks) {
-    const report = await runCheck(check);
+    const report = await runCheck(check, stage);
     reports.push(report);
     console.log(values.json === true ? JSON.stringify(report) : reportLines(report, check, width).join("\n"));
   }
@@ -70,11 +79,11 @@ function chosen(names: string[], only: readonly string[] | undefined): string[] 
   throw new UsageError(`unknown check "${unknown}": one of ${names.join(", ")}`);
 }
 
-async function runCheck(check: Check): Promise<Report> {
+async function runCheck(check: Check, stage: Milestone | undefined): Promise<Report> {
   const startMs = performance.now();
   const seconds = () => Math.round((performance.now() - startMs) / 100) / 10;
   try {
-    const result = await check.run(projectRoot);
+    const result = await check.run(projectRoot, stage);
     const isRed = result.findings.some((finding) => finding.level === "error");
     return { check: check.name, verdict: isRed ? "failed" : "passed", seconds: seconds(), ...result };
   } catch (thrown) {

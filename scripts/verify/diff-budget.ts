@@ -9,6 +9,7 @@ export const check = {
   name: "diff-budget",
   title: `A stage removes at most ${removedShareAllowed * 100} % of the last one's lines`,
   order: 60,
+  fast: true,
   run,
 };
 

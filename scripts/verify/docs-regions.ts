@@ -13,6 +13,7 @@ export const check = {
   name: "docs-regions",
   title: "Code on the pages comes from regions that exist, and every region is on a page",
   order: 55,
+  fast: true,
   run,
 };
 

@@ -9,6 +9,7 @@ export const check = {
   name: "file-sizes",
   title: "Files of a stage stay readable in one sitting",
   order: 50,
+  fast: true,
   run,
 };
 

@@ -12,6 +12,7 @@ export const check = {
   name: "file-tables",
   title: "The file table of each stage's README matches its files",
   order: 65,
+  fast: true,
   run,
 };
 
@@ -56,10 +57,15 @@ function faultOfFile(
   if (row === undefined) {
     return file.status === "same"
       ? []
-      : [error(where, `has no row for ${file.path}, which is ${file.status}`)];
+      : [error(where, `has no row for ${file.path}, which is ${file.status}${driftWords(file.status)}`)];
   }
   if (found.length > 1) return [error(where, `has ${found.length} rows for ${file.path}`)];
   if (row.change !== file.status)
     return [error(where, `says that ${file.path} is ${row.change}; it is ${file.status}`)];
   return row.change !== "same" && row.why === "" ? [error(where, `gives no reason for ${file.path}`)] : [];
+}
+
+/** Most files without a row differ because somebody has mended one of them. */
+function driftWords(status: FileDiff["status"]): string {
+  return status === "changed" ? ": was a fix made in one stage only? (npm run carry FILE STAGE)" : "";
 }

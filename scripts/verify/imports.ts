@@ -13,6 +13,7 @@ export const check = {
   name: "imports",
   title: "Stages import ./ and packages only, decisions import nothing of Node",
   order: 30,
+  fast: true,
   run,
 };
 

@@ -7,6 +7,7 @@ export const check = {
   name: "lint",
   title: "Biome finds no fault in format or code",
   order: 20,
+  fast: true,
   run,
 };
 

@@ -10,6 +10,7 @@ export const check = {
   name: "same-tests",
   title: "Later stages pass the contracts of earlier ones, unchanged",
   order: 66,
+  fast: true,
   run,
 };
 

@@ -10,6 +10,7 @@ export const check = {
   name: "tracked-text",
   title: "No registry host and no machine path in the tree",
   order: 40,
+  fast: true,
   run,
 };
 

@@ -7,6 +7,7 @@ export const check = {
   name: "typecheck",
   title: "TypeScript finds no fault",
   order: 10,
+  fast: true,
   run,
 };
 
