@@ -32,6 +32,24 @@ export function describeTunnels(contract: Contract): void {
       expect(await client.untilClosed()).toBe("closed");
     });
 
+    test("holds nothing up: a long response in front of it is sent whole, to a client that reads slowly", async () => {
+      const body = "x".repeat(16 * 1024 * 1024);
+      using scene = contract.scene(async (exchange) => {
+        await exchange.write(responseBytes("200 OK", [], body));
+      });
+      await using client = await contract.connect();
+      await client.write(scene.request());
+      const head = await client.readHead();
+      // By now the response waits for the client, at every place on its way.
+      await contract.settle();
+      await client.write(`${connect}\r\n`);
+      await contract.settle();
+      const response = await client.readBody(head);
+      expect([response.ending, response.body.length]).toEqual(["complete", body.length]);
+      expectProblem(await client.readResponse(), 501);
+      expect(await client.untilClosed()).toBe("closed");
+    });
+
     test.each([
       ["bytes of a tunnel", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc"],
       ["a request", "GET PATH HTTP/1.1\r\nHost: a\r\nX-Routing-Key: visa\r\n\r\n"],

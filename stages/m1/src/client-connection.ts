@@ -63,8 +63,10 @@ export class ClientConnection {
   endWith(end: () => void): void {
     if (this.#closing) return;
     this.#closing = true;
-    if (this.#active === undefined) end();
-    else this.#end = end;
+    if (this.#active === undefined) return end();
+    this.#end = end;
+    // To be thrown away, but a connection that nobody reads does not tell that its client has left.
+    this.socket.resume();
   }
 
   /** What came is no request, or no body of one. `end` says so where no handler can, and ends the connection. */
@@ -149,7 +151,7 @@ export class ClientConnection {
   /** Node tells a response that it may go on, but not behind a request for a tunnel. */
   #onDrain(): void {
     const res = this.#active?.res;
-    if (this.#end !== undefined && res?.writableNeedDrain === false) res.emit("drain");
+    if (this.#end !== undefined && res?.writableNeedDrain === true) res.emit("drain");
   }
 }
 
