@@ -81,14 +81,15 @@ const cases: Readonly<Record<string, Case>> = {
 
   "bears a cell that reads an upload slowly but steadily": async (contract) => {
     // Longer than the limit for a response, which begins when the system has taken all of the request, and not before. The body is
-    // larger than what the systems of both ends may keep.
+    // larger than what the systems of both ends may keep, and the pace is such that they take more of it every few seconds: they
+    // wait until a third of what they keep has gone.
     const total = 64_000_000;
     using scene = contract.scene(async ({ connection }) => {
       for (let taken = 0, n = 0; taken < total; n++) {
-        const piece = await connection.reader.upTo(n < 50 ? 64_000 : total);
+        const piece = await connection.reader.upTo(n < 200 ? 64_000 : total);
         if (piece === undefined) return;
         taken += piece.length;
-        if (n < 50) await delay(500);
+        if (n < 200) await delay(125);
       }
       await connection.write(responseBytes("200 OK", ["Connection: close"], "ok"));
       await connection.close();
