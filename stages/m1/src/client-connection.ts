@@ -35,6 +35,8 @@ export class ClientConnection {
   #draining = false;
   #faulty = false;
   #paused = false;
+  /** Part of a request's head has come. */
+  #headBegun = false;
 
   constructor(socket: Socket, options: ClientConnectionOptions) {
     this.socket = socket;
@@ -43,7 +45,9 @@ export class ClientConnection {
     socket.on("error", () => {});
     socket.on("timeout", () => this.#onTimeout());
     socket.on("drain", () => this.#onDrain());
-    continueAfterUpgrade(socket);
+    continueAfterUpgrade(socket, (headBegun) => {
+      this.#headBegun = headBegun;
+    });
   }
 
   /** Handles a request, now or when its turn comes. */
@@ -93,12 +97,12 @@ export class ClientConnection {
     return last !== undefined && !last.req.complete;
   }
 
-  /** Lets the response under way be the last one. */
+  /** Lets the response under way be the last one; without one, closes the connection. Whoever has begun a head may end it. */
   drain(): void {
     this.#draining = true;
     if (this.#active !== undefined) this.#active.res.shouldKeepAlive = false;
-    // To Node, a connection that has not sent a byte yet is not idle, and the stop would wait for it.
-    else if (this.socket.bytesRead === 0) this.socket.destroy();
+    // A refusal closes its connection by itself. A body whose response is out is for nobody.
+    else if (!this.#closing && !this.#headBegun) this.socket.destroySoon();
   }
 
   #start(exchange: Exchange): void {
@@ -165,9 +169,13 @@ interface RequestParser {
 /**
  * Makes an ignored `Upgrade` change nothing about the connection. Behind such a request Node's parser stops, and Node drops
  * what the same read brought after it: with half of the next request lost, its body would be read as a request.
+ * `onRead` hears of each read whether it was a part of a head; one that came along with the message before it is not noticed.
  * @see https://www.rfc-editor.org/rfc/rfc9110#section-7.8
  */
-function continueAfterUpgrade(socket: Socket & { readonly parser?: RequestParser }): void {
+function continueAfterUpgrade(
+  socket: Socket & { readonly parser?: RequestParser },
+  onRead: (headBegun: boolean) => void,
+): void {
   const { parser } = socket;
   if (parser === undefined) return;
   // Node uses parsers again: taken from the object itself, it would be the function of the connection before.
@@ -179,8 +187,11 @@ function continueAfterUpgrade(socket: Socket & { readonly parser?: RequestParser
       const result = execute.call(parser, taken === 0 ? bytes : bytes.subarray(taken));
       if (typeof result !== "number") return result;
       taken += result;
-      if (taken === bytes.length || socket.destroyed) return taken;
       const { incoming } = parser;
+      if (taken === bytes.length || socket.destroyed) {
+        onRead(incoming === before && (before === null || wasComplete));
+        return taken;
+      }
       const endsHere = incoming?.complete === true && !(incoming === before && wasComplete);
       // The parser stops at a fault, too, and does not say so behind a request for another protocol.
       if (!endsHere) return Object.assign(new Error("The next request is malformed."), { bytesParsed: 0 });

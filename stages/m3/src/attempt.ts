@@ -120,6 +120,8 @@ class Attempt implements Dispatcher.DispatchHandler {
   // #region response-head
   #onHead(controller: Dispatcher.DispatchController, status: number, reason: string): void {
     const raw = rawFields(controller.rawHeaders);
+    // Nobody offered another protocol, and there is no status below 100.
+    if (status < 100 || status === 101) return controller.abort(new Error("The status was not asked for."));
     if (status < 200) {
       this.#forwardInterim(status, raw);
       return;

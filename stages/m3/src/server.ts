@@ -2,6 +2,7 @@
 // how it stops. What happens to a good request is the handler's business.
 
 import { createServer, type RequestListener, type Server } from "node:http";
+import { Server as NetServer } from "node:net";
 import type { Duplex } from "node:stream";
 import type { AccessLog } from "./access-log.ts";
 import { ClientConnection } from "./client-connection.ts";
@@ -29,6 +30,8 @@ const stalledTimeoutMs = 75_000;
 /** How long a refused client may take to read the refusal before its connection is cut. */
 const lingerMs = 1_000;
 // #endregion limits
+
+const { close: stopAccepting } = NetServer.prototype;
 
 export interface DataServerDependencies {
   readonly handle: RequestListener;
@@ -86,9 +89,9 @@ export class DataServer {
   // #region drain
   /** Stops accepting, lets the requests under way finish, and cuts what is left after `deadlineMs`. */
   async drain(deadlineMs: number): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    // Node's own `close` also ends what it takes for idle: responses, too, of which the last bytes wait for a slow client.
+    const closed = new Promise<void>((resolve) => stopAccepting.call(this.#server, () => resolve()));
     for (const connection of this.#connections.values()) connection.drain();
-    this.#server.closeIdleConnections();
     const done = new AbortController();
     const deadline = this.#deps.clock.sleep(deadlineMs, done.signal).then(
       () => {

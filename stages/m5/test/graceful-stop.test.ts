@@ -73,6 +73,17 @@ describe("SIGTERM", () => {
     await silent.untilClosed();
   });
 
+  test("does not wait for the rest of a body whose response is out", async () => {
+    await using cluster = await startCluster({ stage });
+    await using refused = await RawClient.connect(cluster.url);
+    await refused.write("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nthe rest never comes");
+    expect((await refused.readResponse({ method: "POST" })).status).toBe(400);
+    const startedAt = performance.now();
+    cluster.router.signal("SIGTERM");
+    expect(await cluster.router.exited()).toEqual(gone);
+    expect(performance.now() - startedAt).toBeLessThan(5000);
+  });
+
   test("tells a client on a kept connection that its answer is the last one", async () => {
     await using cluster = await startCluster({ stage });
     await using client = await RawClient.connect(cluster.url);

@@ -43,6 +43,24 @@ function stateChanges({ router }: Cluster): unknown[] {
   return router.logs().filter(({ event }) => event === "breaker-changed" || event === "health-changed");
 }
 
+async function isRefused(url: string): Promise<boolean> {
+  try {
+    await (await RawClient.connect(url)).close();
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 const passed = (ms: number, since = performance.now()) =>
   eventually(() => performance.now() - since > ms, { what: "the pause is over", deadlineMs: ms * 3 });
 
@@ -79,6 +97,24 @@ describe("a router that stood still", () => {
       await cluster.expectServedBy("acme", "tier1");
     }
     expect(stateChanges(cluster)).toEqual([]);
+  });
+
+  test("ends its stop all the same, with a log that nobody reads", patient, async () => {
+    await using cluster = await startSensitive();
+    cluster.fault("tier1", { fault: "slow", delayMs: 60_000 });
+    await using waiting = await RawClient.connect(cluster.url);
+    await waiting.write(request());
+    cluster.router.stallOutputs();
+    // Long lines, until a write of the log waits for its reader.
+    await using busy = await RawClient.connect(cluster.url);
+    for (let n = 0; n < 500; n++) await busy.request(`GET /${"x".repeat(4_000)} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    cluster.router.signal("SIGTERM");
+    await eventually(() => isRefused(cluster.url), { what: "the router begins to stop" });
+    cluster.router.signal("SIGSTOP");
+    // By then all that a stop waits for is overdue at once.
+    await passed(12_000);
+    cluster.router.signal("SIGCONT");
+    await eventually(() => !isAlive(cluster.router.pid), { what: "the end of the router", deadlineMs });
   });
 });
 

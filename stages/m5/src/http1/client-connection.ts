@@ -105,7 +105,9 @@ export class ClientConnection<Context> implements ClientSide, Timed {
   drain(): void {
     this.draining = true;
     this.#closesWhenIdle = true;
-    if (this.#state === "head" && !this.#headReader.started) this.#guard(this.#close);
+    const isIdle = this.#state === "head" && !this.#headReader.started;
+    // What is left of a body whose response is out is for nobody.
+    if (isIdle || (this.#state === "exchange" && this.#exchange.discards)) this.#guard(this.#close);
   }
 
   /** Ends the connection at once. */

@@ -77,6 +77,11 @@ export class Exchange<Context> implements UpstreamUser {
     return this.#bodySink !== undefined;
   }
 
+  /** The answer is out, and the rest of the request's body is only thrown away. */
+  get discards(): boolean {
+    return this.#bodySink === nowhere;
+  }
+
   /** The client has seen, or will see, the head of an answer. */
   get answered(): boolean {
     return this.#headSent;

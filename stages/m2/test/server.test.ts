@@ -1,0 +1,47 @@
+// What the listener itself does at a stop: with a handler of the test's own, and no cell.
+
+import { once } from "node:events";
+import { connect } from "node:net";
+import { expect, test } from "vitest";
+import { failOnLeaks } from "../../../shared/testkit/leak-check.ts";
+import { systemClock as clock } from "../src/clock.ts";
+import { DataServer, type DataServerDependencies } from "../src/server.ts";
+
+failOnLeaks();
+
+/** More than the system takes for a client that does not read. */
+const bodyBytes = 32 * 1024 * 1024;
+
+function serverFor(handle: DataServerDependencies["handle"]): DataServer {
+  return new DataServer({
+    handle,
+    accessLog: { record: () => {} } as unknown as DataServerDependencies["accessLog"],
+    clock,
+    today: () => new Date(0),
+    newRequestId: () => "id",
+    keepAliveTimeoutMs: 0,
+  });
+}
+
+test("a stop lets a slow client read the rest of a response that has been written whole", async () => {
+  const written = Promise.withResolvers<void>();
+  const server = serverFor((_, res) => {
+    res.writeHead(200, { "Content-Length": bodyBytes });
+    res.end(Buffer.alloc(bodyBytes));
+    written.resolve();
+  });
+  const client = connect(await server.listen(0, "127.0.0.1"), "127.0.0.1");
+  client.pause();
+  client.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  await written.promise;
+  const drained = server.drain(10_000);
+
+  let receivedBytes = 0;
+  client.on("data", (bytes: Buffer) => {
+    receivedBytes += bytes.length;
+  });
+  client.resume();
+  await once(client, "close");
+  expect(receivedBytes).toBeGreaterThan(bodyBytes);
+  await drained;
+});
