@@ -2,7 +2,7 @@
 // how it stops. What happens to a good request is the handler's business.
 
 import { createServer, type RequestListener, type Server } from "node:http";
-import { Server as NetServer } from "node:net";
+import { Server as NetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { AccessLog } from "./access-log.ts";
 import { ClientConnection } from "./client-connection.ts";
@@ -61,7 +61,9 @@ export class DataServer {
     this.#server.setTimeout(stalledTimeoutMs, () => {});
     this.#server.on("connection", (socket) => {
       const idleEnds = keepAliveTimeoutMs > 0;
-      this.#connections.set(socket, new ClientConnection(socket, { handle, stalledTimeoutMs, idleEnds }));
+      const linger = (socket: Socket) => this.#linger(socket);
+      const options = { handle, stalledTimeoutMs, idleEnds, linger };
+      this.#connections.set(socket, new ClientConnection(socket, options));
       socket.once("close", () => this.#connections.delete(socket));
     });
     this.#server.on("request", (req, res) => this.#connections.get(req.socket)?.onRequest(req, res));
@@ -132,7 +134,11 @@ export class DataServer {
         `Content-Type: application/problem+json\r\n` +
         `Content-Length: ${Buffer.byteLength(body)}\r\nX-Request-Id: ${requestId}\r\nConnection: close\r\n\r\n${body}`,
     );
-    // Closing at once, with unread bytes in the socket, would reset the connection and could take the answer with it.
+    this.#linger(socket);
+  }
+
+  /** Closing at once, with unread bytes in the socket, would reset the connection and could take the answer with it. */
+  #linger(socket: Duplex): void {
     socket.resume();
     this.#deps.clock.sleep(lingerMs).then(
       () => socket.destroy(),

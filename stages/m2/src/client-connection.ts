@@ -12,6 +12,8 @@ export interface ClientConnectionOptions {
   readonly stalledTimeoutMs: number;
   /** Whether the time limit for an idle connection ends it. */
   readonly idleEnds: boolean;
+  /** Reads on for a moment, so that the client can read what it was told last. Then the connection ends. */
+  readonly linger: (socket: Socket) => void;
 }
 
 interface Exchange {
@@ -26,6 +28,8 @@ export class ClientConnection {
   readonly socket: Socket;
   readonly #options: ClientConnectionOptions;
   #active: Exchange | undefined;
+  /** The last request that has been begun. */
+  #last: IncomingMessage | undefined;
   /** What came ahead of its turn. */
   readonly #waiting: Exchange[] = [];
   /** Ends the connection once everything before it has its response. */
@@ -45,6 +49,13 @@ export class ClientConnection {
     socket.on("error", () => {});
     socket.on("timeout", () => this.#onTimeout());
     socket.on("drain", () => this.#onDrain());
+    const destroySoon = socket.destroySoon;
+    // What Node calls behind the last response.
+    socket.destroySoon = () => {
+      this.#closing = true;
+      if (this.#last?.complete !== false) destroySoon.call(socket);
+      else if (!socket.writableEnded) this.#leaveUpload(this.#last);
+    };
     continueAfterUpgrade(socket, (headBegun) => {
       this.#headBegun = headBegun;
     });
@@ -108,6 +119,7 @@ export class ClientConnection {
   #start(exchange: Exchange): void {
     const { req, res } = exchange;
     this.#active = exchange;
+    this.#last = req;
     if (this.#draining) res.shouldKeepAlive = false;
     res.once("close", () => this.#next(exchange));
     try {
@@ -131,6 +143,13 @@ export class ClientConnection {
     if (next !== undefined) this.#start(next);
     else if (this.#end !== undefined) this.#end();
     if (this.#paused && this.#waiting.length === 0) this.#resume();
+  }
+
+  /** The client is still sending. Closed now, with unread bytes in it, the connection would be reset, and the response gone with it. */
+  #leaveUpload(upload: IncomingMessage): void {
+    this.socket.end();
+    upload.resume();
+    this.#options.linger(this.socket);
   }
 
   #pause(): void {

@@ -232,6 +232,22 @@ describe("a stop", () => {
     for (const { socket } of unread) socket.resume();
     for (const client of [silent, half, refused, deaf, ...unread]) await client.closed();
   });
+
+  test("lets a client read on in that second, and ends with the last byte", async () => {
+    await start();
+    const { history, table, document, frame } = store.current();
+    // More than the system takes for a client that does not read.
+    const json = Buffer.alloc(24 * 1024 * 1024, "x");
+    store.current = () => ({ history, table, document, frame, json });
+    const client = new Client(["GET /v1/routing HTTP/1.1"]);
+    await client.answered();
+    client.socket.pause();
+    const closed = server.close();
+    client.socket.resume();
+    await closed;
+    await eventually(() => client.isEnded, { what: "the end of the response" });
+    expect(client.got.length).toBeGreaterThan(json.length);
+  });
 });
 
 test("a response that is not read is cut off, and a write that waits for its turn is not", async () => {

@@ -45,3 +45,21 @@ test("a stop lets a slow client read the rest of a response that has been writte
   expect(receivedBytes).toBeGreaterThan(bodyBytes);
   await drained;
 });
+
+test("a client that is still uploading gets to read its last response", async () => {
+  const server = serverFor((_, res) => {
+    res.writeHead(400, { Connection: "close", "Content-Length": 2 });
+    res.end("no");
+  });
+  const port = await server.listen(0, "127.0.0.1");
+  const client = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+  client.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${bodyBytes}\r\n\r\nthe first bytes`);
+  client.resume();
+  await once(client, "end");
+  // A connection that had been closed whole would be reset by the first of these.
+  for (let n = 0; n < 4; n++) await new Promise((sent) => client.write(Buffer.alloc(65_536), sent));
+  client.end();
+  await once(client, "close");
+  expect(client.errored).toBeNull();
+  await server.drain(10_000);
+});

@@ -9,7 +9,7 @@ import {
   type ServerResponse,
   STATUS_CODES,
 } from "node:http";
-import type { Socket } from "node:net";
+import { Server as NetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
 import type { Clock } from "../clock.ts";
@@ -62,6 +62,8 @@ const defaultConnectionLimits: ConnectionLimits = {
 };
 // #endregion limits
 
+const { close: stopAccepting } = NetServer.prototype;
+
 export interface ControlPlaneServerDependencies {
   readonly handle: RequestListener;
   readonly fleet: Fleet;
@@ -84,6 +86,8 @@ export class ControlPlaneServer {
   /** Every open connection, links and refused ones included: nobody else knows them all. */
   readonly #sockets = new Set<Duplex>();
   readonly #refused = new Set<Duplex>();
+  /** Responses that are owed or being read. */
+  #responses = 0;
 
   constructor(dependencies: ControlPlaneServerDependencies) {
     this.#deps = dependencies;
@@ -125,9 +129,10 @@ export class ControlPlaneServer {
   // #region close
   /** Stops accepting, tells the routers, and resolves when every connection has ended: after a second at the latest. */
   async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#http.close(() => resolve()));
+    // Node's own `close` also ends what it takes for idle: a response, too, that it has whole and a client still reads.
+    const closed = new Promise<void>((resolve) => stopAccepting.call(this.#http, () => resolve()));
     for (const socket of this.#links.clients) socket.close(closeCodes.goingAway, "The control plane stops");
-    this.#http.closeIdleConnections();
+    this.#closeIdle();
     const done = new AbortController();
     const deadline = this.#deps.clock.sleep(closeTimeoutMs, done.signal).then(
       // Node's own list ends where a connection was upgraded.
@@ -137,6 +142,11 @@ export class ControlPlaneServer {
     await closed;
     done.abort();
     await deadline;
+  }
+
+  /** Once nobody reads a response any more. */
+  #closeIdle(): void {
+    if (this.#responses === 0) this.#http.closeIdleConnections();
   }
   // #endregion close
 
@@ -158,7 +168,12 @@ export class ControlPlaneServer {
       if (req.socket.writableLength > 0) req.socket.destroy();
     });
     const ended = new AbortController();
-    res.once("close", () => ended.abort());
+    this.#responses += 1;
+    res.once("close", () => {
+      ended.abort();
+      this.#responses -= 1;
+      if (!this.#http.listening) this.#closeIdle();
+    });
     this.#deps.clock.sleep(responseTimeoutMs, ended.signal).then(
       () => req.socket.destroy(),
       () => {},
