@@ -50,10 +50,12 @@ pub struct CellConnection {
     pub url: String,
     watch: Mutex<Watch>,
     overdue: AtomicU8,
-    /// Closes as soon as it is idle.
+    /// Closes once it has been idle for a while: nobody uses it again.
     retired: AtomicBool,
     closed: AtomicBool,
 }
+
+const REST_BEFORE_CLOSE_MS: f64 = 100.0;
 
 const NOT_OVERDUE: u8 = 0;
 const HEAD_OVERDUE: u8 = 1;
@@ -95,18 +97,18 @@ impl CellConnection {
     }
 
     /// The response is whole.
-    pub fn on_end(&self) {
-        self.watch.lock().phase = Phase::Idle;
-        if self.retired.load(Ordering::Acquire) {
-            self.shut_down();
-        }
+    pub fn on_end(&self, now_ms: f64) {
+        let mut watch = self.watch.lock();
+        watch.phase = Phase::Idle;
+        watch.moved_at_ms = now_ms;
     }
 
-    /// Closes now, or after the response under way.
-    pub fn retire(&self) {
+    /// Closes soon, or after the response under way. Not at once: a request may have just taken it from the pool.
+    pub fn retire(&self, now_ms: f64) {
         self.retired.store(true, Ordering::Release);
-        if self.watch.lock().phase == Phase::Idle {
-            self.shut_down();
+        let mut watch = self.watch.lock();
+        if watch.phase == Phase::Idle {
+            watch.moved_at_ms = now_ms;
         }
     }
 
@@ -131,7 +133,14 @@ impl CellConnection {
     /// Called a few times per second. `stood_still_ms`: how long this process has not run since the last look.
     pub fn judge(&self, limits: &CellLimits, now_ms: f64, stood_still_ms: f64) {
         let mut watch = self.watch.lock();
-        if watch.phase == Phase::Idle || self.closed.load(Ordering::Acquire) {
+        if self.closed.load(Ordering::Acquire) {
+            return;
+        }
+        if watch.phase == Phase::Idle {
+            let has_rested = now_ms - watch.moved_at_ms >= REST_BEFORE_CLOSE_MS;
+            if has_rested && self.retired.load(Ordering::Acquire) {
+                let _ = socket::shutdown(self.fd, socket::Shutdown::Both);
+            }
             return;
         }
         // What came meanwhile has not been read yet: a router that was paused blames nobody.
@@ -170,13 +179,6 @@ impl CellConnection {
         limit_ms > 0.0 && now_ms - watch.moved_at_ms.max(reads_since_ms) >= limit_ms
     }
     // #endregion judge
-
-    fn shut_down(&self) {
-        let _watch = self.watch.lock();
-        if !self.closed.load(Ordering::Acquire) {
-            let _ = socket::shutdown(self.fd, socket::Shutdown::Both);
-        }
-    }
 }
 
 /// Bytes in the socket that the other end has not acknowledged.
@@ -245,7 +247,7 @@ mod tests {
         let connection = connection(false);
         connection.on_body_sent(0.0);
         connection.on_response(1.0);
-        connection.on_end();
+        connection.on_end(2.0);
         assert_eq!(overdue_after(&connection, 0.0, 600_000.0), None);
     }
 }

@@ -48,8 +48,10 @@ impl ClientConnection {
     pub async fn serve(self, io: ClientIo) {
         let home: Home = Home::default();
         let mut io = Box::new(io);
+        // A client that never says a word gets no longer than one that drips its head in.
+        let mut idle_limit = Some(HEAD_TIMEOUT);
         loop {
-            let (head, framing, began_at) = match self.read_head(&mut io).await {
+            let (head, framing, began_at) = match self.read_head(&mut io, idle_limit).await {
                 HeadRead::Complete { head, framing, began_at } => (head, framing, began_at),
                 HeadRead::Gone => return,
                 HeadRead::Refused(code) => {
@@ -58,6 +60,7 @@ impl ClientConnection {
                     return respond_and_close(&mut io, code, &request_id).await;
                 }
             };
+            idle_limit = self.keep_alive_timeout;
             io.begin(framing, began_at);
             let state = io.state.clone();
             let mut session = ServerSession::new_http1(Box::new(Fenced::lend(io, &home)));
@@ -83,13 +86,12 @@ impl ClientConnection {
     // #endregion serve
 
     // #region read-head
-    async fn read_head(&self, io: &mut ClientIo) -> HeadRead {
+    async fn read_head(&self, io: &mut ClientIo, idle_limit: Option<Duration>) -> HeadRead {
         if io.held.is_empty() {
             // A thousand idle connections hold no buffers.
             io.held = BytesMut::new();
-            let idle_ends = self.keep_alive_timeout;
             let first = async {
-                match idle_ends {
+                match idle_limit {
                     Some(limit) => timeout(limit, io.read_more()).await.unwrap_or(false),
                     None => io.read_more().await,
                 }

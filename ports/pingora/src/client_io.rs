@@ -4,6 +4,7 @@
 
 use std::future::Future;
 use std::io;
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
@@ -12,6 +13,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
+use http::HeaderValue;
+use memchr::memmem;
 use parking_lot::Mutex;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::protocols::{
@@ -59,6 +62,8 @@ pub struct ClientState {
     took_at_ms: AtomicU64,
     /// The router itself says `100 Continue`: one that comes from the cell goes no further.
     says_continue: AtomicBool,
+    /// When the cell made its response: the engine writes its own time over it.
+    date: Mutex<Option<HeaderValue>>,
     /// Id of a request whose handler has panicked.
     fault: Mutex<Option<String>>,
 }
@@ -67,6 +72,7 @@ impl ClientState {
     pub fn begin(&self) {
         self.set_ending(Ending::Cut);
         *self.fault.lock() = None;
+        *self.date.lock() = None;
     }
 
     pub fn set_ending(&self, ending: Ending) {
@@ -84,6 +90,10 @@ impl ClientState {
 
     pub fn set_says_continue(&self, says: bool) {
         self.says_continue.store(says, Ordering::Release);
+    }
+
+    pub fn set_date(&self, date: HeaderValue) {
+        *self.date.lock() = Some(date);
     }
 
     pub fn set_fault(&self, request_id: &str) {
@@ -119,6 +129,8 @@ pub struct ClientIo {
     fence: Fence,
     /// Bytes of the response so far, those that wait included.
     responded: u64,
+    /// The final response has begun.
+    is_final: bool,
     request_ends_at: Instant,
     request_timer: Option<Pin<Box<Sleep>>>,
     stall_timer: Option<Pin<Box<Sleep>>>,
@@ -134,6 +146,7 @@ impl ClientIo {
             out: BytesMut::new(),
             fence: Fence::new(Framing::None),
             responded: 0,
+            is_final: false,
             request_ends_at: Instant::now(),
             request_timer: None,
             stall_timer: None,
@@ -144,6 +157,7 @@ impl ClientIo {
     pub fn begin(&mut self, framing: Framing, began_at: Instant) {
         self.fence = Fence::new(framing);
         self.responded = 0;
+        self.is_final = false;
         self.request_ends_at = began_at + REQUEST_TIMEOUT;
         self.request_timer = None;
         self.state.begin();
@@ -264,10 +278,26 @@ impl ClientIo {
     }
     // #endregion read
 
+    /// Puts the cell's `Date` back into the head of its response, which the engine hands over in one piece.
+    /// <https://www.rfc-editor.org/rfc/rfc9110#section-6.6.1>
+    fn poll_write_head(&mut self, cx: &mut Context<'_>, head: &[u8], date: &[u8]) -> Poll<io::Result<usize>> {
+        let Some(at) = date_in(head) else { return self.poll_write(cx, head) };
+        let mended = [&head[..at.start], date, &head[at.end..]].concat();
+        self.out.extend_from_slice(&mended);
+        self.responded += mended.len() as u64;
+        Poll::Ready(Ok(head.len()))
+    }
+
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        // The engine can drop all interim responses or none; it hands each over in one piece.
-        if bytes.starts_with(b"HTTP/1.1 100 ") && !self.state.says_continue.load(Ordering::Acquire) {
-            return Poll::Ready(Ok(bytes.len()));
+        if !self.is_final {
+            // The engine can drop all interim responses or none; it hands each over in one piece.
+            self.is_final = !bytes.starts_with(b"HTTP/1.1 1");
+            if bytes.starts_with(b"HTTP/1.1 100 ") && !self.state.says_continue.load(Ordering::Acquire) {
+                return Poll::Ready(Ok(bytes.len()));
+            }
+            if let Some(date) = self.state.date.lock().take().filter(|_| self.is_final) {
+                return self.poll_write_head(cx, bytes, date.as_bytes());
+            }
         }
         if self.out.len() + bytes.len() > MAX_TOGETHER_BYTES {
             ready!(self.poll_send(cx))?;
@@ -283,6 +313,14 @@ impl ClientIo {
         }
         Poll::Ready(Ok(now.len()))
     }
+}
+
+/// The value of `Date` in a head, as the engine writes it.
+fn date_in(head: &[u8]) -> Option<Range<usize>> {
+    let name = memmem::find(head, b"\r\nDate: ").or_else(|| memmem::find(head, b"\r\ndate: "))?;
+    let begin = name + b"\r\nDate: ".len();
+    let length = memmem::find(&head[begin..], b"\r\n")?;
+    Some(begin..begin + length)
 }
 
 /// Where a connection comes back to.

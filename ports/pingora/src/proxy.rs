@@ -312,6 +312,9 @@ impl ProxyHttp for ProxyHandler {
         if let Some(decision) = &exchange.decision {
             write_routing_fields(response, &exchange.request_id, decision, exchange.attempts.as_ref())?;
         }
+        if let (Some(client), Some(date)) = (&exchange.client, response.headers.get(header::DATE)) {
+            client.set_date(date.clone());
+        }
         if session.req_header().version == Version::HTTP_10 {
             response.remove_header(&header::TRANSFER_ENCODING);
         }
@@ -338,7 +341,7 @@ impl ProxyHttp for ProxyHandler {
             // The watch has shut the connection down: to a body without a length that would look like its end.
             return Err(Error::new_up(BODY_OVERDUE));
         } else {
-            cell.on_end();
+            cell.on_end(clock::now_ms());
         }
         Ok(None)
     }
@@ -411,6 +414,10 @@ impl ProxyHttp for ProxyHandler {
             attempts.end_attempt();
         }
         exchange.place = None;
+        // Of a response without a body, the engine tells no end.
+        if let Some(cell) = exchange.cell.as_ref().filter(|_| error.is_none()) {
+            cell.on_end(clock::now_ms());
+        }
         exchange.is_whole |= error.is_none();
         exchange.end(session);
     }

@@ -31,9 +31,18 @@ const LOOK_EVERY_MS: f64 = 250.0;
 
 type Connections = Mutex<HashMap<RawFd, Arc<CellConnection>>>;
 
+#[derive(Default)]
+struct Pools {
+    by_url: HashMap<String, u64>,
+    last: u64,
+}
+
 // #region upstreams
 pub struct Upstreams {
     connections: Arc<Connections>,
+    /// Each endpoint in use, with the number under which the engine keeps its connections. One that comes back after it had
+    /// left the table gets another number: connections that are about to close are not used again.
+    pools: Mutex<Pools>,
     limits: CellLimits,
     /// Without a front that watches the client, silence inside a body is left to the engine.
     engine_read_timeout: Option<Duration>,
@@ -44,7 +53,7 @@ impl Upstreams {
         let idle =
             (limits.body_idle_timeout_ms > 0.0).then(|| Duration::from_secs_f64(limits.body_idle_timeout_ms / 1000.0));
         let engine_read_timeout = idle.filter(|_| !watches_clients);
-        Upstreams { connections: Arc::default(), limits, engine_read_timeout }
+        Upstreams { connections: Arc::default(), pools: Mutex::default(), limits, engine_read_timeout }
     }
 
     /// Where to connect to: the address in the table, or what its host name leads to now.
@@ -63,7 +72,11 @@ impl Upstreams {
         peer.options.read_timeout = self.engine_read_timeout;
         // The fields are our own business: the engine's policy refuses what RFC 9110 merely ignores.
         peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
-        let dialler = Dialler { url: endpoint.url.clone(), connections: self.connections.clone() };
+        let pool = self.pools.lock().by_url.get(&endpoint.url).copied();
+        // By an older table: what is opened for this request closes after it.
+        let (is_retired, url) = (pool.is_none(), endpoint.url.clone());
+        peer.group_key = pool.unwrap_or_default();
+        let dialler = Dialler { url, is_retired, connections: self.connections.clone() };
         peer.options.custom_l4 = Some(Arc::new(dialler));
         Box::new(peer)
     }
@@ -74,10 +87,17 @@ impl Upstreams {
 
     /// Closes every connection whose endpoint is not in `urls`, each after its last request.
     pub fn retain_only(&self, urls: &HashSet<&str>) {
-        for connection in self.all() {
-            if !urls.contains(connection.url.as_str()) {
-                connection.retire();
+        let mut pools = self.pools.lock();
+        pools.by_url.retain(|url, _| urls.contains(url.as_str()));
+        for url in urls {
+            if !pools.by_url.contains_key(*url) {
+                pools.last += 1;
+                let number = pools.last;
+                pools.by_url.insert((*url).to_owned(), number);
             }
+        }
+        for connection in self.all().iter().filter(|each| !urls.contains(each.url.as_str())) {
+            connection.retire(clock::now_ms());
         }
     }
 
@@ -106,6 +126,7 @@ impl Upstreams {
 /// Opens connections in the engine's stead, to know each from its first moment to its last.
 struct Dialler {
     url: String,
+    is_retired: bool,
     connections: Arc<Connections>,
 }
 
@@ -124,6 +145,9 @@ impl L4Connect for Dialler {
         let tcp = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(failed)?;
         let fd = tcp.as_raw_fd();
         let connection = Arc::new(CellConnection::new(fd, &self.url));
+        if self.is_retired {
+            connection.retire(clock::now_ms());
+        }
         self.connections.lock().insert(fd, connection.clone());
         let mut stream = Stream::from(tcp);
         stream.tracer = Some(Tracer(Box::new(Farewell { fd, connection, connections: self.connections.clone() })));
