@@ -295,7 +295,8 @@ impl ClientIo {
             if bytes.starts_with(b"HTTP/1.1 100 ") && !self.state.says_continue.load(Ordering::Acquire) {
                 return Poll::Ready(Ok(bytes.len()));
             }
-            if let Some(date) = self.state.date.lock().take().filter(|_| self.is_final) {
+            let date = if self.is_final { self.state.date.lock().take() } else { None };
+            if let Some(date) = date {
                 return self.poll_write_head(cx, bytes, date.as_bytes());
             }
         }
