@@ -257,7 +257,8 @@ async fn serve_admin(
             text_response(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text)
         });
     }
-    let listener = AdminServer::bind(settings.admin_port).await.map_err(cannot_start)?;
+    let cannot_bind = |error| cannot_listen(&format!("127.0.0.1:{}", settings.admin_port), error);
+    let listener = AdminServer::bind(settings.admin_port).await.map_err(cannot_bind)?;
     let address = listener.local_addr().map_err(cannot_start)?;
     let (admin, listener) = (Arc::new(admin), Arc::new(listener));
     spawn_restarting("admin", logger.clone(), move || admin.clone().serve(listener.clone()));
@@ -283,11 +284,12 @@ async fn serve_clients(
     if settings.front {
         let proxy = Arc::new(http_proxy(&conf, handler));
         let server = DataServer::bind(address, proxy, parts.access_log.clone(), settings.keep_alive_timeout);
-        let server = server.map_err(cannot_start)?;
+        let server = server.map_err(|error| cannot_listen(&address.to_string(), error))?;
         let url = format!("http://{}", server.local_addr().map_err(cannot_start)?);
         return Ok((url, tokio::spawn(server.run(stopping.clone(), DRAIN))));
     }
-    let address = stock_server::free_address(address).map_err(cannot_start)?;
+    let free = stock_server::free_address(address);
+    let address = free.map_err(|error| cannot_listen(&address.to_string(), error))?;
     let serving = stock_server::run(conf, handler, parts.metrics.clone(), address, stopping.clone(), DRAIN);
     let serving = tokio::spawn(serving);
     stock_server::until_listening(address).await.map_err(cannot_start)?;
@@ -322,9 +324,13 @@ impl Signals {
     }
 }
 
-fn cannot_start(error: io::Error) -> String {
-    if error.kind() == io::ErrorKind::AddrInUse {
-        return format!("Cannot start: the port is busy; set PORT or ADMIN_PORT. {error}");
+fn cannot_listen(address: &str, error: io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => format!("Cannot start: the port of {address} is busy; set PORT or ADMIN_PORT."),
+        _ => format!("Cannot start: listening on {address} failed: {error}"),
     }
+}
+
+fn cannot_start(error: io::Error) -> String {
     format!("Cannot start: {error}")
 }
