@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use nix::sys::socket;
 use parking_lot::Mutex;
 
-use crate::client_io::ClientState;
+use crate::client_state::ClientState;
 use crate::errors::{self, ErrorCode};
 
 /// Times in milliseconds; 0 turns a limit off.

@@ -16,9 +16,11 @@ use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use crate::access_log::{AccessEntry, AccessLog};
-use crate::client_io::{ClientIo, Ending, Fenced, Home};
+use crate::client_io::ClientIo;
+use crate::client_state::Ending;
 use crate::errors::{self, ErrorCode};
 use crate::fence::Framing;
+use crate::fenced::{Fenced, Home};
 use crate::head_reader::{HeadBytes, check_head, find_head};
 use crate::headers::push_field;
 use crate::proxy::ProxyHandler;

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use parking_lot::Mutex;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
@@ -18,8 +17,8 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use crate::backoff::{BackoffSettings, next_delay_ms};
 use crate::clock;
 use crate::control_plane_wire::{self as wire, ControlPlaneUrl, Socket};
-use crate::file_source::LastError;
 use crate::link_liveness::{LinkLiveness, PING_EVERY_MS};
+use crate::link_status::LinkStatus;
 use crate::logger::{Level, Logger};
 use crate::protocol::{CLOSE_GOING_AWAY, CLOSE_NOT_UNDERSTOOD, RouterMessage, close_reason};
 use crate::snapshot_receiver::{Apply, Link, Reply, ReplyOutcome, SnapshotReceiver};
@@ -50,56 +49,6 @@ pub struct ControlPlaneClient {
     pub stopping: watch::Receiver<bool>,
 }
 
-/// What `/debug/config` shows of the link.
-pub struct LinkStatus {
-    state: Mutex<LinkState>,
-}
-
-struct LinkState {
-    connected: bool,
-    up_to_date: bool,
-    /// When the control plane last confirmed that this router's table is the newest.
-    confirmed_at_ms: f64,
-    last_error: Option<LastError>,
-    /// Why the present link ends: the first reason, because others only follow from it.
-    ending: Option<String>,
-}
-
-impl LinkStatus {
-    /// `stale_for_ms`: how long the table that the router starts with may be out of date already.
-    pub fn new(stale_for_ms: f64) -> Arc<Self> {
-        let confirmed_at_ms = clock::now_ms() - stale_for_ms;
-        let state = LinkState { connected: false, up_to_date: false, confirmed_at_ms, last_error: None, ending: None };
-        Arc::new(LinkStatus { state: Mutex::new(state) })
-    }
-
-    pub fn connected(&self) -> bool {
-        self.state.lock().connected
-    }
-
-    pub fn staleness_seconds(&self) -> f64 {
-        (clock::now_ms() - self.state.lock().confirmed_at_ms).round() / 1000.0
-    }
-
-    /// What went wrong last; `None` once a later link has brought the router up to date.
-    pub fn last_error(&self) -> Option<LastError> {
-        self.state.lock().last_error.clone()
-    }
-
-    fn confirm(&self) {
-        let mut state = self.state.lock();
-        if state.up_to_date {
-            state.confirmed_at_ms = clock::now_ms();
-        }
-    }
-
-    fn fail(&self, words: String) {
-        let mut state = self.state.lock();
-        let first = state.ending.get_or_insert(words).clone();
-        state.last_error = Some(LastError { at: clock::today(), faults: vec![first] });
-    }
-}
-
 impl ControlPlaneClient {
     // #region reconnect
     pub async fn run(self) {
@@ -127,7 +76,7 @@ impl ControlPlaneClient {
     // #region link
     /// One link from connect to close: whether it brought the router up to date.
     async fn link(&self) -> bool {
-        self.status.state.lock().ending = None;
+        self.status.begin();
         let token = self.owner.read_token();
         let connecting = wire::connect(&self.url, token.as_deref(), self.max_message_bytes);
         let connected = tokio::select! {
@@ -141,16 +90,14 @@ impl ControlPlaneClient {
                 return false;
             }
         };
-        self.status.state.lock().connected = true;
+        self.status.connect();
         self.logger.log(Level::Info, &json!({ "event": "control-plane-connected", "url": self.url.href }));
         let mut proven = false;
         let hello = self.receiver.hello(&self.router_id);
         if self.send(&mut socket, &hello).await {
             self.serve(&mut socket, &mut proven).await;
         }
-        let mut state = self.status.state.lock();
-        state.connected = false;
-        state.up_to_date = false;
+        self.status.disconnect();
         proven
     }
 
@@ -232,17 +179,11 @@ impl ControlPlaneClient {
     }
 
     async fn on_reply(&self, socket: &mut Socket, reply: Reply, message: Bytes) -> bool {
-        {
-            let mut state = self.status.state.lock();
-            state.up_to_date = reply.up_to_date;
-            if reply.up_to_date {
-                state.last_error = None;
-            }
-            if let RouterMessage::Nack { reasons, .. } = &reply.message {
-                state.last_error = Some(LastError { at: clock::today(), faults: reasons.clone() });
-            }
-        }
-        self.status.confirm();
+        let reasons = match &reply.message {
+            RouterMessage::Nack { reasons, .. } => Some(reasons.clone()),
+            _ => None,
+        };
+        self.status.replied(reply.up_to_date, reasons);
         let (level, event) = match reply.outcome {
             ReplyOutcome::Applied => {
                 self.owner.applied(message);

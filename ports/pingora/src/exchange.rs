@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Method, StatusCode, Version, header};
+use http::{Method, StatusCode, header};
 use pingora_error::Result;
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
@@ -13,10 +13,11 @@ use uuid::Uuid;
 use crate::access_log::{AccessEntry, AccessLog, Outcome};
 use crate::attempts::Attempts;
 use crate::cell_connection::CellConnection;
-use crate::client_io::{ClientState, Ending, Fenced};
+use crate::client_state::{ClientState, Ending};
 use crate::clock;
 use crate::concurrency_limit::Permit;
 use crate::errors::{self, ErrorCode};
+use crate::fenced::Fenced;
 use crate::headers::write_routing_fields;
 use crate::request_head::{RequestHead, request_id};
 use crate::routing::RouteDecision;
@@ -181,7 +182,15 @@ impl Exchange {
     // #region end
     /// The exchange is over: tells the connection what becomes of it, and the log how it went.
     pub fn end(&mut self, session: &Session) {
-        let is_old = session.req_header().version == Version::HTTP_10;
+        if let Some(attempts) = &mut self.attempts {
+            attempts.end_attempt();
+        }
+        self.place = None;
+        // Of a response without a body, the engine tells no end.
+        if let Some(cell) = self.cell.as_ref().filter(|_| self.is_whole) {
+            cell.on_end(clock::now_ms());
+        }
+        let is_old = Exchange::is_old(session);
         let keeps = session.as_http1().is_some_and(|http| http.will_keepalive());
         if let Some(client) = &self.client {
             client.set_ending(match self.is_whole {

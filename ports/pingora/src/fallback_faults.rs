@@ -102,7 +102,9 @@ fn shortest_way<'a>(placements: &'a Placements, from: &'a str, to: &str) -> Opti
 mod tests {
     use super::*;
 
-    fn faults(chains: &[(&str, &[&str])]) -> Vec<String> {
+    type Chains<'a> = &'a [(&'a str, &'a [&'a str])];
+
+    fn faults(chains: Chains<'_>) -> Vec<String> {
         let placements = chains
             .iter()
             .map(|(name, fallback)| {
@@ -121,7 +123,7 @@ mod tests {
 
     #[test]
     fn names_each_fault_where_it_stands() {
-        let cases: [(&[(&str, &[&str])], &str); 4] = [
+        let cases: [(Chains<'_>, &str); 4] = [
             (&[("a", &["a"])], "a.0: Remove \"a\" from the fallbacks of \"a\": a placement cannot stand in for itself"),
             (&[("a", &["b", "b"]), ("b", &[])], "a.1: Remove \"b\" from the fallbacks of \"a\": it is there twice"),
             (&[("a", &["z"])], "a.0: Remove \"z\" from the fallbacks of \"a\": no placement has this name"),

@@ -1,9 +1,7 @@
 //! Keeps the store in step with a file: notices that it may have changed, reads it, and swaps the table when it holds another
 //! valid one. Whatever else happens to the file, the table in use stays.
 
-use std::fs::OpenOptions;
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,11 +11,12 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use crate::clock;
 use crate::logger::{Level, Logger};
 use crate::path_watcher::{PathWatcher, entries_on_the_way};
+use crate::regular_file::{FileContent, read_regular_file};
 use crate::routing_table::Rules;
 use crate::table_decoder::{Decoded, decode_table_aside};
 use crate::table_store::TableStore;
@@ -30,8 +29,6 @@ const SETTLE: Duration = Duration::from_millis(20);
 const MAX_SETTLES: usize = 5;
 /// The file is read this often without any sign of a change: network file systems give none.
 const REREAD: Duration = Duration::from_secs(1);
-/// A mount that hangs must stop neither the traffic nor the stop.
-const READ_TIMEOUT: Duration = Duration::from_secs(10);
 // #endregion times
 
 /// A table of 100,000 keys has 2 to 5 MiB.
@@ -199,9 +196,10 @@ impl FileSource {
     /// Reads the file once. True: look again soon.
     async fn look(&self) -> bool {
         let seen = &mut *self.seen.lock().await;
-        let decoded = match self.read().await {
-            Ok(bytes) if seen.bytes.as_deref() == Some(&*bytes) => return false,
-            Ok(bytes) => {
+        let decoded = match read_regular_file(&self.path, MAX_FILE_BYTES).await {
+            Ok(FileContent { bytes, .. }) if seen.bytes.as_deref() == Some(&*bytes) => return false,
+            Ok(FileContent { bytes, .. }) => {
+                let bytes: Arc<[u8]> = bytes.into();
                 seen.bytes = Some(bytes.clone());
                 decode_table_aside(bytes, self.rules).await
             }
@@ -226,16 +224,6 @@ impl FileSource {
         seen.suspicion = Some(faults);
         seen.bytes = None;
         true
-    }
-
-    async fn read(&self) -> Result<Arc<[u8]>, String> {
-        let path = self.path.clone();
-        let reading = tokio::task::spawn_blocking(move || read_regular_file(&path));
-        match timeout(READ_TIMEOUT, reading).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err(format!("it could not be read within {} s", READ_TIMEOUT.as_secs())),
-        }
     }
 
     fn accept(&self, Decoded { table, checksum }: Decoded) {
@@ -268,20 +256,4 @@ impl FileSource {
         self.logger.log(Level::Error, &line);
     }
     // #endregion look
-}
-
-/// Nothing but a regular file of bounded size: a pipe would never end, and a device neither.
-fn read_regular_file(path: &std::path::Path) -> Result<Arc<[u8]>, String> {
-    let words = |error: io::Error| error.to_string();
-    // Without waiting for a writer, should it be a pipe.
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(words)?;
-    if !file.metadata().map_err(words)?.is_file() {
-        return Err("it is no regular file".into());
-    }
-    let mut bytes = Vec::new();
-    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(words)?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(format!("it has more than {MAX_FILE_BYTES} bytes"));
-    }
-    Ok(bytes.into())
 }

@@ -3,7 +3,7 @@
 //! it as if it had just arrived. A disk that fails costs the next start its table, never a request.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -16,8 +16,9 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::logger::{Level, Logger};
+use crate::regular_file::{FileContent, read_regular_file};
 
-/// A disk that hangs must stop neither the start nor the stop.
+/// A disk that hangs must not stop the stop.
 const DISK_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub struct SavedMessage {
@@ -44,14 +45,12 @@ impl LastKnownGood {
 
     /// The saved message, or `None` when there is none that can be read.
     pub async fn load(&self) -> Option<SavedMessage> {
-        let (path, max_bytes) = (self.path.clone(), self.max_bytes);
-        let reading = tokio::task::spawn_blocking(move || read_saved(&path, max_bytes));
-        match timeout(DISK_TIMEOUT, reading).await {
-            Ok(Ok(Ok(saved))) => return Some(saved),
-            Ok(Ok(Err(error))) if error.kind() == io::ErrorKind::NotFound => {}
-            Ok(Ok(Err(error))) => tell(&self.logger, &error.to_string()),
-            Ok(Err(error)) => tell(&self.logger, &error.to_string()),
-            Err(_) => tell(&self.logger, "the disk does not answer"),
+        match read_regular_file(&self.path, self.max_bytes).await {
+            Ok(FileContent { bytes, modified_at }) => {
+                return Some(SavedMessage { message: bytes.into(), saved_at: modified_at });
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => tell(&self.logger, &error.to_string()),
         }
         None
     }
@@ -114,17 +113,6 @@ fn replace(path: &Path, message: &[u8]) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 // #endregion last-known-good
-
-fn read_saved(path: &Path, max_bytes: u64) -> io::Result<SavedMessage> {
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() || metadata.len() > max_bytes {
-        return Err(io::Error::other("it is no regular file of a size that a snapshot can have"));
-    }
-    let mut message = Vec::new();
-    file.take(max_bytes).read_to_end(&mut message)?;
-    Ok(SavedMessage { message: message.into(), saved_at: metadata.modified()? })
-}
 
 fn tell(logger: &Logger, cause: &str) {
     logger.log(Level::Error, &json!({ "event": "last-known-good-failed", "cause": cause }));

@@ -154,7 +154,7 @@ pub fn decide(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::routing_table::static_routing_table;
+    use crate::static_table::static_routing_table;
     use serde_json::json;
     use std::sync::Arc;
 

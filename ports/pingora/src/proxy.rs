@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{StatusCode, Version, header};
+use http::header;
 use pingora_core::modules::http::HttpModules;
 use pingora_core::protocols::Digest;
 use pingora_core::upstreams::peer::HttpPeer;
@@ -18,28 +18,20 @@ use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 use tokio::sync::watch;
 
 use crate::access_log::{AccessLog, Outcome};
-use crate::attempts::{AttemptedRequest, Attempts, Failure, Step};
+use crate::attempts::{AttemptedRequest, Attempts};
 use crate::clock;
-use crate::engine_errors::{BODY_OVERDUE, INVALID_RESPONSE, REFUSED, WITHHELD};
-use crate::engine_errors::{cause_of, cell_error, client_error, io_cause, nothing_was_heard};
-use crate::errors::{self, connect_error};
+use crate::engine_errors::{cause_of, client_error};
+use crate::errors;
 use crate::exchange::{Exchange, Refusal};
-use crate::headers::{ForwardingContext, strip_downstream_fields, write_routing_fields, write_upstream_fields};
 use crate::metrics::Metrics;
 use crate::request_head::read_request_head;
 use crate::resilience::Resilience;
-use crate::retry_policy::is_idempotent;
 use crate::routing::RouteDecision;
-use crate::routing_table::{Placement, RoutingTable};
+use crate::routing_table::RoutingTable;
 use crate::table_store::TableStore;
 use crate::token_bucket::TakeResult;
 use crate::upstreams::Upstreams;
 
-/// Attempts that a request may use up on connections that the cell had closed while they were idle.
-const MAX_STALE_CONNECTIONS: u32 = 2;
-/// Interim responses (1xx) ahead of one final response, in bytes.
-const MAX_INTERIM_BYTES: usize = 64 * 1024;
-const MAX_RESPONSE_HEAD_BYTES: usize = 64 * 1024;
 /// In stock mode the engine gives a client this long for each piece of a body.
 const STOCK_READ_TIMEOUT: Duration = Duration::from_secs(75);
 
@@ -81,49 +73,11 @@ impl ProxyHandler {
             has_body: exchange.has_body,
             started_at_ms: exchange.started_at_ms,
         };
-        exchange.attempts = Some(Attempts::new(request, self.resilience.clone(), self.metrics.clone(), fastrand::f64));
+        let attempts = Attempts::new(request, self.resilience.clone(), self.metrics.clone(), fastrand::f64);
+        exchange.attempts = Some(attempts);
         Ok(false)
     }
     // #endregion serve
-
-    /// Who serves the next attempt, once it is time for it.
-    async fn next_target(&self, session: &mut Session, exchange: &mut Exchange) -> Result<Arc<Placement>> {
-        let attempts = exchange.attempts.as_mut().ok_or_else(|| Error::new_in(REFUSED))?;
-        if std::mem::take(&mut exchange.repeat_is_due) {
-            return Ok(attempts.target.clone());
-        }
-        loop {
-            match attempts.next(clock::now_ms()) {
-                Step::Send(target) => return Ok(target),
-                Step::Wait(ms) => wait(session, exchange.has_body, ms).await?,
-                Step::Refuse { code, retry_after_ms } => {
-                    exchange.failure = Some((code, None));
-                    exchange.retry_after_ms = retry_after_ms;
-                    return Err(Error::new_in(REFUSED));
-                }
-                Step::GiveUp(Failure { code, cause, .. }) => {
-                    exchange.failure = Some((code, Some(cause)));
-                    return Err(Error::new_in(REFUSED));
-                }
-            }
-        }
-    }
-}
-
-/// Nobody waits for a retry once the client has left. With a body that is still to be read, its leaving shows later.
-async fn wait(session: &mut Session, has_body: bool, ms: f64) -> Result<()> {
-    let pause = tokio::time::sleep(Duration::from_secs_f64(ms / 1000.0));
-    if has_body {
-        pause.await;
-        return Ok(());
-    }
-    tokio::select! {
-        () = pause => Ok(()),
-        left = session.downstream_session.read_body_or_idle(true) => {
-            left.map_err(|error| error.into_down())?;
-            Ok(())
-        }
-    }
 }
 
 #[async_trait]
@@ -152,7 +106,7 @@ impl ProxyHttp for ProxyHandler {
             }
         }
         // An HTTP/1.0 client knows no interim responses.
-        let is_old = session.req_header().version == Version::HTTP_10;
+        let is_old = Exchange::is_old(session);
         session.set_ignore_info_resp(is_old);
         session.req_header_mut().remove_header(&header::EXPECT);
         Ok(false)
@@ -160,23 +114,7 @@ impl ProxyHttp for ProxyHandler {
 
     // #region attempt
     async fn upstream_peer(&self, session: &mut Session, exchange: &mut Exchange) -> Result<Box<HttpPeer>> {
-        loop {
-            let target = self.next_target(session, exchange).await?;
-            exchange.heard = false;
-            match self.upstreams.resolve(&target.endpoint).await {
-                Ok(address) => {
-                    // Not before somebody takes the request: a client that is refused has not sent its body for nothing.
-                    exchange.send_continue(session).await?;
-                    return Ok(self.upstreams.peer(&target.endpoint, address));
-                }
-                Err(error) => {
-                    let (code, cause) = connect_error(&error);
-                    if !exchange.attempt_failed(Failure { code, cause, sent: false }) {
-                        return Err(Error::new_in(REFUSED));
-                    }
-                }
-            }
-        }
+        exchange.next_peer(session, &self.upstreams).await
     }
 
     fn fail_to_connect(
@@ -186,10 +124,7 @@ impl ProxyHttp for ProxyHandler {
         exchange: &mut Exchange,
         mut error: Box<Error>,
     ) -> Box<Error> {
-        let (code, cause) = io_cause(&error)
-            .map(connect_error)
-            .unwrap_or_else(|| (&errors::CONNECT_TIMEOUT, error.etype().as_str().to_owned()));
-        let again = exchange.attempt_failed(Failure { code, cause, sent: false });
+        let again = exchange.not_connected(&error);
         error.set_retry(again);
         error
     }
@@ -216,24 +151,7 @@ impl ProxyHttp for ProxyHandler {
         request: &mut RequestHeader,
         exchange: &mut Exchange,
     ) -> Result<()> {
-        let (Some(head), Some(attempts)) = (&exchange.head, &exchange.attempts) else {
-            return Err(Error::new_in(REFUSED));
-        };
-        if request.raw_path() != head.path {
-            request.set_raw_path(&head.path)?;
-        }
-        let client = session.client_addr().and_then(|address| address.as_inet());
-        let client_address = client.map_or_else(|| "unknown".to_owned(), |address| address.ip().to_string());
-        write_upstream_fields(
-            request,
-            &ForwardingContext {
-                head,
-                client_address: &client_address,
-                version: session.req_header().version,
-                request_id: &exchange.request_id,
-                authority: &attempts.target.endpoint.authority,
-            },
-        )
+        exchange.write_request(session, request)
     }
 
     async fn request_body_filter(
@@ -251,53 +169,14 @@ impl ProxyHttp for ProxyHandler {
     }
     // #endregion attempt
 
-    // #region response-head
+    // #region response
     async fn upstream_response_filter(
         &self,
         session: &mut Session,
         response: &mut ResponseHeader,
         exchange: &mut Exchange,
     ) -> Result<()> {
-        exchange.heard = true;
-        let size: usize = response.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-        if response.status.is_informational() {
-            exchange.interim_bytes += size + response.status.as_str().len();
-            if response.status == StatusCode::SWITCHING_PROTOCOLS {
-                return Err(invalid("101 without an upgrade"));
-            }
-            if exchange.interim_bytes > MAX_INTERIM_BYTES {
-                return Err(invalid("interim responses too large"));
-            }
-            // The router has answered the client's expectation itself. In front mode `client_io.rs` drops exactly this one.
-            if response.status == StatusCode::CONTINUE && exchange.client.is_none() {
-                session.set_ignore_info_resp(true);
-            }
-            exchange.interim_sent |= response.status != StatusCode::CONTINUE;
-            strip_downstream_fields(response);
-            return Ok(());
-        }
-        if size > MAX_RESPONSE_HEAD_BYTES {
-            return Err(invalid("response head too large"));
-        }
-        let mut codings = response.headers.get_all(header::TRANSFER_ENCODING).iter();
-        let is_unknown = codings.next().is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
-        if is_unknown || codings.next().is_some() {
-            return Err(invalid("unknown transfer coding"));
-        }
-        if let Some(cell) = &exchange.cell {
-            cell.on_response(clock::now_ms());
-        }
-        let is_answered = exchange.is_answered();
-        let passes = exchange
-            .attempts
-            .as_mut()
-            .is_none_or(|attempts| attempts.head_arrived(response.status.as_u16(), is_answered, clock::now_ms()));
-        if !passes {
-            return Err(Error::new_up(WITHHELD));
-        }
-        exchange.passes_head(response.status);
-        strip_downstream_fields(response);
-        Ok(())
+        exchange.head_came(session, response)
     }
 
     async fn response_filter(
@@ -309,23 +188,12 @@ impl ProxyHttp for ProxyHandler {
         if response.status.is_informational() {
             return Ok(());
         }
-        if let Some(decision) = &exchange.decision {
-            write_routing_fields(response, &exchange.request_id, decision, exchange.attempts.as_ref())?;
-        }
-        if let (Some(client), Some(date)) = (&exchange.client, response.headers.get(header::DATE)) {
-            client.set_date(date.clone());
-        }
-        if session.req_header().version == Version::HTTP_10 {
-            response.remove_header(&header::TRANSFER_ENCODING);
-        }
         if *self.stopping.borrow() {
             session.set_keepalive(None);
         }
-        Ok(())
+        exchange.write_head(session, response)
     }
-    // #endregion response-head
 
-    // #region response-body
     fn upstream_response_body_filter(
         &self,
         _: &mut Session,
@@ -333,19 +201,10 @@ impl ProxyHttp for ProxyHandler {
         end: bool,
         exchange: &mut Exchange,
     ) -> Result<Option<Duration>> {
-        exchange.bytes_out += body.as_ref().map_or(0, |piece| piece.len() as u64);
-        let Some(cell) = &exchange.cell else { return Ok(None) };
-        if !end {
-            cell.on_response(clock::now_ms());
-        } else if cell.overdue().is_some() {
-            // The watch has shut the connection down: to a body without a length that would look like its end.
-            return Err(Error::new_up(BODY_OVERDUE));
-        } else {
-            cell.on_end(clock::now_ms());
-        }
+        exchange.body_came(body.as_ref().map_or(0, Bytes::len), end)?;
         Ok(None)
     }
-    // #endregion response-body
+    // #endregion response
 
     // #region failures
     fn error_while_proxy(
@@ -356,43 +215,27 @@ impl ProxyHttp for ProxyHandler {
         exchange: &mut Exchange,
         reused: bool,
     ) -> Box<Error> {
-        let again = if *error.etype() == WITHHELD {
-            true
-        } else if *error.esource() == ErrorSource::Downstream {
-            false
-        } else {
-            let overdue = exchange.cell.as_ref().and_then(|cell| cell.overdue());
-            let code = overdue.unwrap_or_else(|| cell_error(&error, exchange.head_arrived));
-            let may_be_stale = reused && overdue.is_none() && !exchange.heard && nothing_was_heard(&error);
-            if may_be_stale && exchange.may_repeat() {
-                exchange.repeat_is_due = true;
-                true
-            } else {
-                exchange.attempt_failed(Failure { code, cause: cause_of(&error), sent: true })
-            }
-        };
-        exchange.cell = None;
+        let again = exchange.broken(&error, reused);
         error.set_retry(again);
         error
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, exchange: &mut Exchange) -> FailToProxy {
-        let nothing_more = FailToProxy { error_code: 0, can_reuse_downstream: false };
         let is_clients = *error.esource() == ErrorSource::Downstream;
-        let client_fault = is_clients.then(|| client_error(error)).flatten();
+        let client_fault = if is_clients { client_error(error) } else { None };
         if let Some(code) = client_fault {
             exchange.failure = Some((code, Some(cause_of(error))));
         }
         if exchange.head_arrived || (is_clients && client_fault.is_none()) {
             exchange.outcome = if is_clients { Outcome::ClientAborted } else { Outcome::UpstreamFailed };
-            return nothing_more;
+            return FailToProxy { error_code: 0, can_reuse_downstream: false };
         }
         let (code, cause) = exchange.failure.clone().unwrap_or((&errors::ROUTER_FAULT, Some(cause_of(error))));
-        exchange.failure = Some((code, cause.clone()));
         // With a cause it was a cell's failure; without one, the router's own decision.
         if cause.is_some() && code.is_cell_fault() {
             exchange.outcome = Outcome::UpstreamFailed;
         }
+        exchange.failure = Some((code, cause));
         // In stock mode the engine closes the client's connection after an error, and must not promise otherwise.
         if exchange.client.is_none() {
             session.set_keepalive(None);
@@ -410,55 +253,7 @@ impl ProxyHttp for ProxyHandler {
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, exchange: &mut Exchange) {
-        if let Some(attempts) = &mut exchange.attempts {
-            attempts.end_attempt();
-        }
-        exchange.place = None;
-        // Of a response without a body, the engine tells no end.
-        if let Some(cell) = exchange.cell.as_ref().filter(|_| error.is_none()) {
-            cell.on_end(clock::now_ms());
-        }
         exchange.is_whole |= error.is_none();
         exchange.end(session);
-    }
-}
-
-fn invalid(words: &'static str) -> Box<Error> {
-    Error::explain(INVALID_RESPONSE, words).into_up()
-}
-
-impl Exchange {
-    /// Whether a request may go out again after its connection turned out to be stale.
-    fn may_repeat(&mut self) -> bool {
-        let method = self.attempts.as_ref().is_some_and(|attempts| is_idempotent(attempts.method()));
-        let may = method && !self.has_body && self.stale_repeats < MAX_STALE_CONNECTIONS;
-        self.stale_repeats += u32::from(may);
-        may
-    }
-
-    /// True: another attempt follows.
-    fn attempt_failed(&mut self, failure: Failure) -> bool {
-        let is_answered = self.is_answered();
-        self.failure = Some((failure.code, Some(failure.cause.clone())));
-        let attempts = self.attempts.as_mut();
-        attempts.is_some_and(|attempts| attempts.failed(failure, is_answered, clock::now_ms()))
-    }
-
-    async fn send_continue(&mut self, session: &mut Session) -> Result<()> {
-        let expects = self.head.as_ref().is_some_and(|head| head.expects_continue);
-        if !expects || std::mem::replace(&mut self.continue_sent, true) {
-            return Ok(());
-        }
-        // Or the engine takes the 100 for a response ahead of the request's end, and closes after the real one.
-        session.set_close_on_response_before_downstream_finish(false);
-        if let Some(client) = &self.client {
-            client.set_says_continue(true);
-        }
-        let sent = session.write_continue_response().await;
-        if let Some(client) = &self.client {
-            client.set_says_continue(false);
-        }
-        session.set_close_on_response_before_downstream_finish(true);
-        sent
     }
 }

@@ -151,10 +151,9 @@ impl Resilience {
         let guard = self.guard(placement);
         // By another table, the name stands for another cell: its health says nothing about this one.
         let is_known = self.state.load().guards.get(&placement.name).is_some_and(|known| Arc::ptr_eq(known, &guard));
-        if let Some(health) = placement.resilience.health.as_ref().filter(|_| is_known) {
-            if !self.is_healthy(&placement.name) {
-                return Err(Refusal { reason: RefusalReason::Unhealthy, retry_after_ms: Some(health.interval_ms) });
-            }
+        let health = placement.resilience.health.as_ref().filter(|_| is_known);
+        if let Some(health) = health.filter(|_| !self.is_healthy(&placement.name)) {
+            return Err(Refusal { reason: RefusalReason::Unhealthy, retry_after_ms: Some(health.interval_ms) });
         }
         let overloaded = Refusal { reason: RefusalReason::Overloaded, retry_after_ms: None };
         let place = if is_origin { None } else { Some(guard.limit.try_acquire().ok_or(overloaded)?) };

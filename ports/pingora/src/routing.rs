@@ -51,7 +51,7 @@ pub fn route(table: &RoutingTable, routing_key: &str) -> RouteDecision {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::routing_table::static_routing_table;
+    use crate::static_table::static_routing_table;
 
     #[test]
     fn sends_listed_keys_to_their_placement_and_the_rest_to_the_default() {

@@ -92,3 +92,7 @@ fn client_io(tcp: TcpStream, peer: SocketAddr) -> ClientIo {
     let _ = digest.peer_addr.set(Some(peer.into()));
     ClientIo::new(tcp, Arc::new(digest))
 }
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;

@@ -16,10 +16,11 @@ use tokio::task::JoinHandle;
 
 use crate::checksum::hex;
 use crate::clock;
-use crate::control_plane_client::{ControlPlaneClient, LinkOwner, LinkStatus};
+use crate::control_plane_client::{ControlPlaneClient, LinkOwner};
 use crate::control_plane_wire::ControlPlaneUrl;
 use crate::file_source::{FileSource, LastError};
 use crate::last_known_good::LastKnownGood;
+use crate::link_status::LinkStatus;
 use crate::logger::{Level, Logger};
 use crate::protocol::Position;
 use crate::routing_table::{RoutingTable, Rules};

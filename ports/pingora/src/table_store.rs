@@ -60,7 +60,7 @@ impl TableStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::routing_table::static_routing_table;
+    use crate::static_table::static_routing_table;
 
     #[test]
     fn swaps_whole_and_tells_the_subscribers() {
