@@ -56,11 +56,7 @@ impl ClientConnection {
             let (head, framing, began_at) = match self.read_head(&mut io, idle_limit).await {
                 HeadRead::Complete { head, framing, began_at } => (head, framing, began_at),
                 HeadRead::Gone => return,
-                HeadRead::Refused(code) => {
-                    let request_id = Uuid::new_v4().to_string();
-                    self.access_log.record(&AccessEntry::unread(&request_id, code.status, code.code));
-                    return respond_and_close(&mut io, code, &request_id).await;
-                }
+                HeadRead::Refused(code) => return self.refuse(&mut io, code).await,
             };
             idle_limit = self.keep_alive_timeout;
             io.begin(framing, began_at);
@@ -76,6 +72,11 @@ impl ClientConnection {
                 let request_id = state.take_fault().unwrap_or_else(|| Uuid::new_v4().to_string());
                 return respond_and_close(&mut io, &errors::ROUTER_FAULT, &request_id).await;
             }
+            if !panicked && !state.is_seen() {
+                // What passed here and not the engine's own reader: it is refused in our words, unless the engine was faster.
+                io.take_response_back();
+                return self.refuse(&mut io, &errors::MALFORMED_REQUEST).await;
+            }
             match state.ending() {
                 Ending::Cut => return,
                 Ending::Reset => return io.reset(),
@@ -86,6 +87,16 @@ impl ClientConnection {
         }
     }
     // #endregion serve
+
+    /// Refuses what nobody has read as a request.
+    async fn refuse(&self, io: &mut ClientIo, code: ErrorCode) {
+        let request_id = Uuid::new_v4().to_string();
+        self.access_log.record(&AccessEntry::unread(&request_id, code.status, code.code));
+        if io.has_responded() {
+            return close(io).await;
+        }
+        respond_and_close(io, code, &request_id).await;
+    }
 
     // #region read-head
     async fn read_head(&self, io: &mut ClientIo, idle_limit: Option<Duration>) -> HeadRead {

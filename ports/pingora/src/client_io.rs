@@ -84,6 +84,14 @@ impl ClientIo {
         self.responded > 0
     }
 
+    /// Takes back a response of which nothing has gone out yet.
+    pub fn take_response_back(&mut self) {
+        if self.out.len() as u64 == self.responded {
+            self.out.clear();
+            self.responded = 0;
+        }
+    }
+
     /// Reads more of what comes next. False at the end of the connection.
     pub async fn read_more(&mut self) -> bool {
         self.held.reserve(READ_BYTES);

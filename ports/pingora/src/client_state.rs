@@ -25,6 +25,8 @@ pub enum Ending {
 #[derive(Debug, Default)]
 pub struct ClientState {
     ending: AtomicU8,
+    /// The handler has seen the request: it logs it, and decides how it ends.
+    is_seen: AtomicBool,
     /// The client leaves written bytes unread.
     blocked: AtomicBool,
     /// When it last took some, in milliseconds.
@@ -40,6 +42,7 @@ pub struct ClientState {
 impl ClientState {
     pub fn begin(&self) {
         self.set_ending(Ending::Cut);
+        self.is_seen.store(false, Ordering::Release);
         *self.fault.lock() = None;
         *self.date.lock() = None;
     }
@@ -55,6 +58,14 @@ impl ClientState {
             each if each == Ending::Reset as u8 => Ending::Reset,
             _ => Ending::Cut,
         }
+    }
+
+    pub fn set_seen(&self) {
+        self.is_seen.store(true, Ordering::Release);
+    }
+
+    pub fn is_seen(&self) -> bool {
+        self.is_seen.load(Ordering::Acquire)
     }
 
     pub fn set_says_continue(&self, says: bool) {

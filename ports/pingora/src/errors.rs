@@ -12,7 +12,7 @@ pub struct Problem {
     pub detail: &'static str,
 }
 
-/// Handed around by reference: a code is compared by its address' content, and costs nothing to copy.
+/// Handed around by reference, which costs nothing to copy.
 pub type ErrorCode = &'static Problem;
 
 macro_rules! problems {

@@ -113,6 +113,9 @@ impl Exchange {
         self.method = request.method.as_str().to_owned();
         self.path = request.raw_path().to_vec();
         self.client = client_state(session);
+        if let Some(client) = &self.client {
+            client.set_seen();
+        }
     }
 
     /// Whether a byte of a cell's response, interim ones included, has gone to the client.

@@ -1,4 +1,3 @@
-
 use super::*;
 
 type Fields<'a> = &'a [(&'static str, &'a str)];
