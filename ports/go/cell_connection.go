@@ -132,7 +132,10 @@ func (c *CellConn) isStale() bool {
 
 // #region cell-write
 
-// Write gives a cell that takes nothing of an upload its time, and once more while it still takes some.
+// A stalled write is looked at this often within its limit. So a process that was paused has missed one look, and blames nobody.
+const stalledLooks = 4
+
+// Write gives up when the cell takes nothing for too long.
 func (c *CellConn) Write(p []byte) (written int, err error) {
 	c.mu.Lock()
 	if c.phase == cellTaken {
@@ -140,21 +143,18 @@ func (c *CellConn) Write(p []byte) (written int, err error) {
 	}
 	attempt := c.attempt
 	c.mu.Unlock()
-	for allowed := c.limits.Stalled; ; {
-		c.Conn.SetWriteDeadline(time.Now().Add(allowed))
+	for looks := 0; ; {
+		c.Conn.SetWriteDeadline(time.Now().Add(c.limits.Stalled / stalledLooks))
 		var n int
 		n, err = c.Conn.Write(p[written:])
 		written += n
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			break
 		}
-		switch {
-		case n > 0:
-			allowed = c.limits.Stalled
-		case allowed != grace:
-			// Whoever was paused looks once more, before anybody is blamed.
-			allowed = grace
-		default:
+		if looks++; n > 0 {
+			looks = 0
+		}
+		if looks == stalledLooks {
 			attempt.Cancel(errUploadStalled)
 			return written, errUploadStalled
 		}

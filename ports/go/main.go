@@ -19,6 +19,7 @@ import (
 	"os/signal"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -65,7 +66,7 @@ func run() error {
 	}
 	accessLog := &AccessLog{logger: logger, listeners: []func(*AccessEntry){metrics.RequestEnded, events.RequestEnded}}
 	attempts := &Attempts{resilience: resilience, metrics: metrics, random: random.Float64, send: upstreams.attempt}
-	proxy := newProxyHandler(store, resilience, attempts, accessLog, rand.Text)
+	proxy := newProxyHandler(store, resilience, attempts, accessLog, newRequestID)
 	server := newDataServer(proxy, settings.KeepAliveTimeout, settings.Front)
 
 	var accepting atomic.Bool
@@ -104,6 +105,9 @@ func run() error {
 	logWriter.End()
 	return nil
 }
+
+// newRequestID makes an id for a request that brought none. In small letters: nobody can take it for an error code of the system.
+func newRequestID() string { return strings.ToLower(rand.Text()) }
 
 // startSource takes the table from where the stage takes it; nil where that is this program.
 func startSource(ctx context.Context, settings Settings, store *TableStore, logger *Logger) (*FileSource, error) {

@@ -19,7 +19,7 @@ type UpstreamLimits struct {
 	Head time.Duration
 	// Between two pieces of a response's body while the client keeps reading; or 0.
 	BodyIdle time.Duration
-	// How long a cell may take nothing of a request body that waits for it. Twice that while it still takes some.
+	// How long a cell may take nothing of a request body that waits for it.
 	Stalled time.Duration
 	// How long an idle connection is kept: less than the 5 s after which Node's servers close.
 	KeepAlive time.Duration
