@@ -79,7 +79,7 @@ func (u *Upstreams) attempt(outgoing *http.Request, target *Placement) (*http.Re
 			conn := a.conn.Load()
 			conn.OnHead(a)
 			x.response.bodyFollows = conn.HasBody()
-			response.Body = &ResponseBody{ReadCloser: response.Body, exchange: x, response: response, conn: conn}
+			response.Body = &ResponseBody{response.Body, x, response, conn, response.ContentLength}
 			keepNominated(response.Header)
 			return response, nil
 		}
@@ -186,22 +186,26 @@ type ResponseBody struct {
 	exchange *Exchange
 	response *http.Response
 	conn     *CellConn
+	// -1 where only the end of the body tells.
+	length int64
 }
 
 func (b *ResponseBody) Read(p []byte) (int, error) {
+	x := b.exchange
 	n, err := readArrived(b.ReadCloser, p, func() int64 {
-		if b.response.ContentLength >= 0 {
+		if b.length >= 0 {
 			return unknownSize
 		}
-		return b.conn.Arrived(b.exchange.bytesOut)
+		return b.conn.Arrived(x.bytesOut)
 	})
-	b.exchange.bytesOut += int64(n)
+	x.bytesOut += int64(n)
+	x.response.bodyEnds = x.bytesOut == b.length || b.length < 0 && b.conn.HasEnded(x.bytesOut)
 	switch {
 	case err == io.EOF:
 		// Only now are they known. ReverseProxy passes all of them on.
 		endToEndTrailers(b.response.Trailer)
 	case err != nil:
-		b.exchange.onBodyError(err)
+		x.onBodyError(err)
 	}
 	return n, err
 }

@@ -108,6 +108,13 @@ func (c *CellConn) Arrived(alreadyRead int64) int64 {
 	return c.fence.body.data - alreadyRead
 }
 
+// HasEnded tells whether a chunked body has come to its end with so many bytes, so that there is nothing to wait for.
+func (c *CellConn) HasEnded(bytes int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.isFenced && c.fence.isEnded && c.fence.body.data == bytes
+}
+
 // isStale looks at the socket without taking anything: an end, or bytes that nobody asked for. Transport's own reader
 // learns of them too, but on a busy machine it may come too late.
 func (c *CellConn) isStale() bool {

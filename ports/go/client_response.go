@@ -26,9 +26,9 @@ type ClientResponse struct {
 	status        int
 	isInterimSent atomic.Bool
 	isContinued   bool
-	// Some of the body is here already, and goes along with the head.
-	bodyFollows bool
-	stalledAt   time.Time
+	// Some of the body is here already, and goes along with the head; all of it, and the response's end goes along with it.
+	bodyFollows, bodyEnds bool
+	stalledAt             time.Time
 }
 
 // Unwrap is for http.ResponseController.
@@ -90,9 +90,15 @@ func (w *ClientResponse) isBodyless(status int) bool {
 
 // #endregion write-header
 
+// Write passes a piece of the body on. It does not wait for the next one, unless that is here already.
 func (w *ClientResponse) Write(p []byte) (int, error) {
 	w.limitTime()
-	return w.ResponseWriter.Write(p)
+	n, err := w.ResponseWriter.Write(p)
+	// An HTTP/1.0 client's body ends with the connection, as the cell's does; net/http would count a short one.
+	if err == nil && !(w.bodyEnds && w.request.ProtoAtLeast(1, 1)) {
+		err = w.controller.Flush()
+	}
+	return n, err
 }
 
 // limitTime gives the next write its time.

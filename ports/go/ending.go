@@ -49,7 +49,7 @@ func (p *ProxyHandler) refuse(x *Exchange, code ErrorCode, retryAfter time.Durat
 		// Nothing after it on this connection can be trusted.
 		header["Connection"] = []string{"close"}
 	}
-	x.response.bodyFollows = true
+	x.response.bodyFollows, x.response.bodyEnds = true, true
 	x.response.WriteHeader(status)
 	if x.request.Method != http.MethodHead {
 		x.response.Write(body)

@@ -80,10 +80,8 @@ func newProxyHandler(
 		Rewrite:        rewrite,
 		ModifyResponse: modifyResponse,
 		ErrorHandler:   p.onFailure,
-		// Each piece of a body goes on before the next one is made.
-		FlushInterval: -1,
-		BufferPool:    &bufferPool{},
-		ErrorLog:      log.New(io.Discard, "", 0),
+		BufferPool:     &bufferPool{},
+		ErrorLog:       log.New(io.Discard, "", 0),
 	}
 	return p
 }
@@ -191,6 +189,9 @@ func modifyResponse(response *http.Response) error {
 	}
 	downstreamHeaders(response.Header, x.routingFields())
 	endToEndTrailers(response.Trailer)
+	// ReverseProxy flushes a response without a length from another goroutine, which writes the head alone. Here,
+	// ClientResponse knows better what to wait for; only ReverseProxy looks at this.
+	response.ContentLength = 0
 	return nil
 }
 
