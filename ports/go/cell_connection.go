@@ -5,7 +5,6 @@ package main
 
 import (
 	"errors"
-	"io"
 	"net"
 	"os"
 	"sync"
@@ -245,29 +244,3 @@ func (c *CellConn) timeoutError() error {
 }
 
 // #endregion cell-read
-
-// takeFenced judges what has been read. It returns how many bytes at the start of `read` Transport may have now; what waits in
-// the fence goes first.
-func (c *CellConn) takeFenced(read []byte) (int, error) {
-	switch c.phase {
-	case cellAwaitsHead:
-		isFinal, err := c.fence.takeHeads(read)
-		if isFinal {
-			c.Conn.SetReadDeadline(time.Time{})
-			c.phase = cellInBody
-		}
-		if c.fence.isEnded {
-			c.phase = cellIdle
-		}
-		return 0, err
-	case cellInBody:
-		taken, err := c.fence.takeBody(read)
-		if c.fence.isEnded {
-			c.phase = cellIdle
-		}
-		return taken, err
-	default:
-		// Taken for the response to the next request, every later client would get somebody else's.
-		return 0, io.EOF
-	}
-}

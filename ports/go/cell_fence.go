@@ -6,6 +6,7 @@ package main
 import (
 	"bytes"
 	"io"
+	"time"
 )
 
 // Interim responses (1xx) ahead of one final response: they are kept for a client that does not read.
@@ -88,4 +89,30 @@ func (f *CellFence) surplusError() error {
 		return io.EOF
 	}
 	return nil
+}
+
+// takeFenced judges what has been read. It returns how many bytes at the start of `read` Transport may have now; what waits in
+// the fence goes first.
+func (c *CellConn) takeFenced(read []byte) (int, error) {
+	switch c.phase {
+	case cellAwaitsHead:
+		isFinal, err := c.fence.takeHeads(read)
+		if isFinal {
+			c.Conn.SetReadDeadline(time.Time{})
+			c.phase = cellInBody
+		}
+		if c.fence.isEnded {
+			c.phase = cellIdle
+		}
+		return 0, err
+	case cellInBody:
+		taken, err := c.fence.takeBody(read)
+		if c.fence.isEnded {
+			c.phase = cellIdle
+		}
+		return taken, err
+	default:
+		// Taken for the response to the next request, every later client would get somebody else's.
+		return 0, io.EOF
+	}
 }

@@ -1,8 +1,5 @@
 // Keeps the store in step with a file: notices that it may have changed, reads it, and swaps the table when it holds another
 // valid one. Whatever else happens to the file, the table in use stays.
-//
-// It notices by looking: fifty times per second at what the path leads to now. That takes less code than watching every directory
-// on the way to it (`path-watcher.ts`), works on file systems that send no events, and costs 0.1 % of a core.
 
 package main
 
@@ -11,11 +8,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -28,8 +23,6 @@ const (
 	maxSettles = 5
 	// The file is read this often without any sign of a change: a clock may be too coarse for one.
 	rereadInterval = time.Second
-	// The file system has this long to answer.
-	readDeadline = 5 * time.Second
 )
 
 // #endregion times
@@ -69,14 +62,13 @@ type FileSource struct {
 	content   []byte
 	suspicion []string
 	lastSeen  sight
-	// The call to the file system that has not been answered in time.
-	pending chan struct{}
+	watcher   *PathWatcher
 }
 
 func newFileSource(path string, withResilience bool, store *TableStore, logger *Logger) *FileSource {
 	return &FileSource{
 		path: path, withResilience: withResilience, store: store, logger: logger, requests: make(chan struct{}, 1),
-		status: SourceStatus{Source: "file", Path: path},
+		status: SourceStatus{Source: "file", Path: path}, watcher: &PathWatcher{path: path},
 	}
 }
 
@@ -90,7 +82,7 @@ func (s *FileSource) Status() SourceStatus {
 // Start applies the file. The error names every fault.
 func (s *FileSource) Start() error {
 	// Before the read, not after it: a change during the read asks for another one.
-	s.lastSeen = s.look()
+	s.lastSeen = s.watcher.Look()
 	s.read()
 	if fault := s.Status().LastError; fault != nil {
 		return fmt.Errorf("ROUTING_FILE=%q holds no routing table; mend it, or set another one: %s",
@@ -123,7 +115,7 @@ func (s *FileSource) Follow(ctx context.Context) {
 		case <-s.requests:
 			isDue = true
 		case <-looks.C:
-			if present := s.look(); present != s.lastSeen {
+			if present := s.watcher.Look(); present != s.lastSeen {
 				s.lastSeen = present
 				settles++
 				isDue = settles >= maxSettles
@@ -138,94 +130,41 @@ func (s *FileSource) Follow(ctx context.Context) {
 	}
 }
 
-// sight is what can be seen of a file without reading it.
-type sight struct {
-	device, inode     uint64
-	size              int64
-	modified, changed syscall.Timespec
-	whyNot            string
-}
-
-// look follows links, so that a swapped link on the way to the file is another sight.
-func (s *FileSource) look() (seen sight) {
-	var info os.FileInfo
-	err := s.inTime(func() (err error) {
-		info, err = os.Stat(s.path)
-		return err
-	})
-	if err != nil {
-		return sight{whyNot: err.Error()}
-	}
-	seen.size = info.Size()
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-		seen.device, seen.inode, seen.modified, seen.changed = stat.Dev, stat.Ino, stat.Mtim, stat.Ctim
-	}
-	return seen
-}
-
 // #endregion follow
 
 // #region read
 
 func (s *FileSource) read() {
-	var table *RoutingTable
-	var checksum string
-	var content []byte
-	err := s.inTime(func() (err error) {
-		content, err = readRegularFile(s.path, maxRoutingFileBytes)
-		return err
-	})
-	faults := []string{}
-	switch {
-	case err != nil:
-		faults = []string{"(file): " + err.Error()}
-	case s.content != nil && bytes.Equal(s.content, content):
-		return
-	default:
-		table, checksum, faults = decodeTable(content, s.withResilience)
-	}
-	if len(faults) == 0 {
-		s.content = content
-		s.accept(table, checksum)
+	content, err := s.watcher.Read(maxRoutingFileBytes)
+	if err != nil {
+		s.content = nil
+		s.suspect([]string{"(file): " + err.Error()})
 		return
 	}
-	// The file may have been met in the middle of a write: a fault counts once two looks agree.
-	s.content = nil
-	if slices.Equal(faults, s.suspicion) || s.Status().Version == nil {
-		s.content = content
-		s.suspicion = nil
-		s.reject(faults)
+	if s.content != nil && bytes.Equal(s.content, content) {
 		return
 	}
-	s.suspicion = faults
+	table, checksum, faults := decodeTable(content, s.withResilience)
+	if len(faults) > 0 {
+		s.content = nil
+		if s.suspect(faults) {
+			s.content = content
+		}
+		return
+	}
+	s.content = content
+	s.accept(table, checksum)
 }
 
-// inTime gives a call to the file system a deadline. Nothing takes the call back from the system: a mount that hangs costs one
-// thread, and not one more with each look.
-func (s *FileSource) inTime(call func() error) error {
-	late := time.After(readDeadline)
-	noAnswer := fmt.Errorf("the file system has not answered within %d ms", readDeadline.Milliseconds())
-	if s.pending != nil {
-		select {
-		case <-s.pending:
-		case <-late:
-			return noAnswer
-		}
+// suspect rejects the file's content once two looks agree: the first may have met it in the middle of a write.
+func (s *FileSource) suspect(faults []string) (isRejected bool) {
+	if s.Status().Version != nil && !slices.Equal(faults, s.suspicion) {
+		s.suspicion = faults
+		return false
 	}
-	var err error
-	pending := make(chan struct{})
-	go func() {
-		defer close(pending)
-		err = call()
-	}()
-	select {
-	case <-pending:
-		s.pending = nil
-		return err
-	case <-late:
-		s.pending = pending
-		return noAnswer
-	}
+	s.suspicion = nil
+	s.reject(faults)
+	return true
 }
 
 func (s *FileSource) accept(table *RoutingTable, checksum string) {
