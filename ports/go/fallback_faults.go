@@ -61,22 +61,28 @@ func findLoops(table *RoutingTable, placements *Fields, from *Placement, way []*
 	}
 	visits[from] = underWay
 	way = append(way, from)
-	for index, name := range from.Fallback {
+	for _, name := range from.Fallback {
 		target, ok := table.Placements[name]
 		if !ok || target == from || target.Kind == dedicated {
 			continue
 		}
 		if visits[target] == underWay {
-			var loop []string
-			for _, each := range append(way[slices.Index(way, target):], target) {
-				loop = append(loop, quoted(each.Name))
-			}
-			addFallbackFault(placements, from, index,
-				"Break the loop of fallbacks "+strings.Join(loop, " → ")+": a failure would run in a circle")
+			nameLoop(placements, way[slices.Index(way, target):])
 		}
 		findLoops(table, placements, target, way, visits)
 	}
 	visits[from] = visited
+}
+
+// nameLoop notes a loop at the entry with which it begins.
+func nameLoop(placements *Fields, loop []*Placement) {
+	var names []string
+	for _, each := range loop {
+		names = append(names, quoted(each.Name))
+	}
+	words := strings.Join(append(names, names[0]), " → ")
+	addFallbackFault(placements, loop[0], slices.Index(loop[0].Fallback, loop[1].Name),
+		"Break the loop of fallbacks "+words+": a failure would run in a circle")
 }
 
 func addFallbackFault(placements *Fields, placement *Placement, index int, fault string) {

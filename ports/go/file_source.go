@@ -18,7 +18,7 @@ import (
 
 const (
 	// The path is looked at this often. A write often comes in several steps: the file is read once two looks agree.
-	lookInterval = 20 * time.Millisecond
+	lookInterval = 30 * time.Millisecond
 	// A file that is never quiet is read all the same, after this many looks.
 	maxSettles = 5
 	// The file is read this often without any sign of a change: a clock may be too coarse for one.

@@ -64,7 +64,9 @@ func (h *HeadReader) Read(buffer []byte) (end int, fault ErrorCode) {
 			h.started = true
 			fault = h.readStartLine(line, from)
 		case len(line) == 0:
-			return h.read, h.framingFault()
+			if fault = h.framingFault(); fault == "" {
+				return h.read, ""
+			}
 		default:
 			fault = h.readField(line, from)
 		}
