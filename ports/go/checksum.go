@@ -16,14 +16,18 @@ import (
 
 // checksumOf is the SHA-256 of the document's canonical form, in 64 lower-case hex digits. document comes from readJSON.
 func checksumOf(document any) string {
-	var canonical bytes.Buffer
-	writeCanonical(&canonical, document)
-	sum := sha256.Sum256(canonical.Bytes())
+	sum := sha256.Sum256([]byte(canonicalJSON(document)))
 	return hex.EncodeToString(sum[:])
 }
 
-// writeCanonical writes JSON with sorted names and without spaces, byte by byte as the stages do: two files that differ in
+// canonicalJSON is JSON with sorted names and without spaces, byte by byte as the stages write it: two files that differ in
 // order or layout say the same. https://www.rfc-editor.org/rfc/rfc8785 JSON Canonicalization Scheme
+func canonicalJSON(document any) string {
+	var canonical bytes.Buffer
+	writeCanonical(&canonical, document)
+	return canonical.String()
+}
+
 func writeCanonical(to *bytes.Buffer, value any) {
 	switch value := value.(type) {
 	case *Object:
@@ -53,11 +57,15 @@ func writeCanonical(to *bytes.Buffer, value any) {
 	case json.Number:
 		// encoding/json writes a float64 as JavaScript does.
 		number, err := value.Float64()
-		written, _ := json.Marshal(number)
-		if err != nil {
-			written = []byte("null")
+		switch written, _ := json.Marshal(number); {
+		case err != nil:
+			to.WriteString("null")
+		case number == 0:
+			// Also where it is -0.
+			to.WriteString("0")
+		default:
+			to.Write(written)
 		}
-		to.Write(written)
 	case bool:
 		to.WriteString(map[bool]string{true: "true", false: "false"}[value])
 	default:

@@ -101,6 +101,16 @@ func (c *FrontConn) Close() error {
 	return nil
 }
 
+// stopReading lets whoever reads from a client's connection find its end. What is written still goes out.
+func stopReading(conn net.Conn) {
+	switch conn := conn.(type) {
+	case *FrontConn:
+		conn.isStopped.Store(true)
+	case *net.TCPConn:
+		conn.CloseRead()
+	}
+}
+
 // cut ends a client's connection in the middle of a response, which must not look whole. With reset, the client gets an
 // error in any case: to an HTTP/1.0 client, the end of the connection is the end of the body.
 func cut(conn net.Conn, reset bool) {

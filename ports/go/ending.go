@@ -110,8 +110,8 @@ func (p *ProxyHandler) contain(x *Exchange) {
 	switch {
 	case fault == nil:
 		if x.body != nil && !x.body.isEnded.Load() {
-			// net/http reads on before it closes the connection. The client gets this long to read the response.
-			x.response.controller.SetReadDeadline(time.Now().Add(lingerTimeout))
+			// The response says that the connection ends. net/http would first wait for the rest of the body, for ever.
+			stopReading(x.conn)
 		}
 		return
 	case fault != http.ErrAbortHandler:

@@ -7,6 +7,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"sync"
@@ -51,6 +52,8 @@ type FrontConn struct {
 	fault ErrorCode
 	// Bytes may follow that nobody will read.
 	unread atomic.Bool
+	// The handler has done with the connection.
+	isStopped atomic.Bool
 	// Bytes of the present body that net/http has been given.
 	bodyBytes atomic.Int64
 
@@ -84,6 +87,8 @@ func (c *FrontConn) Next() PassedRequest {
 func (c *FrontConn) Read(p []byte) (int, error) {
 	for {
 		switch {
+		case c.isStopped.Load():
+			return 0, io.EOF
 		case len(c.out) > 0:
 			n := copy(p, c.out)
 			c.out = c.out[n:]

@@ -28,7 +28,9 @@ func judge(t *testing.T, text string, isResponse bool) (int, ErrorCode, HeadRead
 }
 
 func TestHeadReaderRefuses(t *testing.T) {
-	request := func(lines ...string) string { return "POST / HTTP/1.1\r\n" + goodFields + strings.Join(append(lines, "", ""), "\r\n") }
+	request := func(lines ...string) string {
+		return "POST / HTTP/1.1\r\n" + goodFields + strings.Join(append(lines, "", ""), "\r\n")
+	}
 	for _, each := range []struct {
 		title, text string
 		fault       ErrorCode

@@ -11,7 +11,9 @@ var brokenGet = FailedAttempt{
 	Method: "GET", Failure: failedConnection, Sent: true, Elapsed: 5 * time.Millisecond, Deadline: 10 * time.Second,
 }
 
-func plenty() *RetryBudget { return newRetryBudget(RetryBudgetSettings{MinPerSecond: 100, MaxBalance: 100}) }
+func plenty() *RetryBudget {
+	return newRetryBudget(RetryBudgetSettings{MinPerSecond: 100, MaxBalance: 100})
+}
 
 func half() float64 { return 0.5 }
 
