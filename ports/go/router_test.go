@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -59,6 +60,8 @@ type routerOptions struct {
 	limits  UpstreamLimits
 	// Members of the only placement, beside its kind and URL.
 	settings string
+	// Changes the router before it starts.
+	plant func(proxy *ProxyHandler, attempts *Attempts)
 }
 
 // startRouter starts a router whose keys all lead to `cell`.
@@ -76,6 +79,9 @@ func startRouter(t *testing.T, cell string, options routerOptions) *testRouter {
 	attempts := &Attempts{resilience: resilience, metrics: metrics, random: half, send: upstreams.attempt}
 	accessLog := &AccessLog{logger: logger, listeners: []func(*AccessEntry){metrics.RequestEnded}}
 	r.proxy = newProxyHandler(r.store, resilience, attempts, accessLog, newRequestID)
+	if options.plant != nil {
+		options.plant(r.proxy, attempts)
+	}
 	r.server = newDataServer(r.proxy, time.Minute, !options.isStock)
 	table, _, faults := decodeTable(fmt.Appendf(nil, `{"version": "1", "defaultPlacement": "tier1", "routingTable": {},
 		"placements": {"tier1": {"kind": "tier", "url": "http://%s"%s}}}`, cell, options.settings), true)
@@ -269,36 +275,52 @@ func TestAPieceOfAChunkDoesNotWaitForTheRestOfIt(t *testing.T) {
 	}
 }
 
+// plantedFault panics in one place at a time.
+type plantedFault struct{ at atomic.Pointer[string] }
+
+func (f *plantedFault) move(to string) { f.at.Store(&to) }
+
+func (f *plantedFault) here(place string) {
+	if at := f.at.Load(); at != nil && *at == place {
+		panic("planted in " + place)
+	}
+}
+
 func TestAPanicCostsOneRequest(t *testing.T) {
-	router := startRouter(t, echoCell(t), routerOptions{settings: `, "concurrencyLimit": 1`})
-	fault := func() string { panic("planted") }
-	isPlanted := true
-	router.proxy.newRequestID = func() string {
-		if isPlanted {
-			return fault()
+	fault := &plantedFault{}
+	router := startRouter(t, echoCell(t), routerOptions{
+		settings: `, "concurrencyLimit": 1, "circuitBreaker": {"consecutiveFailures": 1}`,
+		plant: func(proxy *ProxyHandler, attempts *Attempts) {
+			send, modifyResponse := attempts.send, proxy.reverse.ModifyResponse
+			attempts.send = func(outgoing *http.Request, target *Placement) (*http.Response, *AttemptFailure) {
+				fault.here("the attempt")
+				return send(outgoing, target)
+			}
+			attempts.random = func() float64 { fault.here("chance"); return 0 }
+			proxy.reverse.ModifyResponse = func(response *http.Response) error {
+				fault.here("the response's fields")
+				return modifyResponse(response)
+			}
+		},
+	})
+	client := router.connect()
+	for _, place := range []string{"the attempt", "the response's fields"} {
+		fault.move(place)
+		id := strings.ReplaceAll(place, " ", "-")[:10]
+		client.send("GET / HTTP/1.1\r\n" + requestFields + "X-Request-Id: " + id + "\r\n\r\n")
+		status, body, header := client.response()
+		if status != 500 || !strings.Contains(body, `"router-fault"`) || strings.Contains(body, "planted") || header.Get("X-Request-Id") != id {
+			t.Errorf("%d %s", status, body)
 		}
-		return "id"
-	}
-	client := router.connect().send("GET / HTTP/1.1\r\n" + requestFields + "\r\n")
-	if status, _, _ := client.response(); status != 0 && status != 500 {
-		t.Errorf("status %d", status)
-	}
-	isPlanted = false
-	send := router.proxy.reverse.Transport.(*Attempts).send
-	router.proxy.reverse.Transport.(*Attempts).send = func(*http.Request, *Placement) (*http.Response, *AttemptFailure) { panic(fault()) }
-	client = router.connect().send("GET / HTTP/1.1\r\n" + requestFields + "X-Request-Id: faulty\r\n\r\n")
-	status, body, header := client.response()
-	if status != 500 || !strings.Contains(body, `"router-fault"`) || strings.Contains(body, "planted") || header.Get("X-Request-Id") != "faulty" {
-		t.Errorf("%d %s", status, body)
-	}
-	if line := router.log.line(t, "faulty"); line["code"] != "router-fault" || !strings.Contains(fmt.Sprint(line["cause"]), "planted") {
-		t.Errorf("%v", line)
-	}
-	// The only place has been given back, and the connection serves on.
-	router.proxy.reverse.Transport.(*Attempts).send = send
-	client.send("GET /next HTTP/1.1\r\n" + requestFields + "\r\n")
-	if status, body, _ := client.response(); status != 200 || body != "GET /next " {
-		t.Errorf("%d %s", status, body)
+		if line := router.log.line(t, id); line["code"] != "router-fault" || !strings.Contains(fmt.Sprint(line["cause"]), place) {
+			t.Errorf("%v", line)
+		}
+		// The only place has been given back, the cell is not blamed, and the connection serves on.
+		fault.move("nowhere")
+		client.send("GET /next HTTP/1.1\r\n" + requestFields + "\r\n")
+		if status, body, _ := client.response(); status != 200 || body != "GET /next " {
+			t.Errorf("%d %s", status, body)
+		}
 	}
 }
 
