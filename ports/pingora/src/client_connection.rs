@@ -56,7 +56,11 @@ impl ClientConnection {
             let (head, framing, began_at) = match self.read_head(&mut io, idle_limit).await {
                 HeadRead::Complete { head, framing, began_at } => (head, framing, began_at),
                 HeadRead::Gone => return,
-                HeadRead::Refused(code) => return self.refuse(&mut io, code).await,
+                HeadRead::Refused(code) => {
+                    // Of the response before this one, nothing waits.
+                    io.begin(Framing::None, Instant::now());
+                    return self.refuse(&mut io, code).await;
+                }
             };
             idle_limit = self.keep_alive_timeout;
             io.begin(framing, began_at);

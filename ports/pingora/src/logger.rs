@@ -31,22 +31,47 @@ pub enum Level {
 const MAX_WAITING_BYTES: usize = 16 * 1024 * 1024;
 /// Lines of a moment go out in one write.
 const GATHER: Duration = Duration::from_millis(5);
-/// After a write that failed: the disk is asked again, but not at once.
+/// After a write that failed: somebody may have made room by then.
 const PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Default)]
 struct Waiting {
+    /// Lines that the writer has not taken yet.
     bytes: Vec<u8>,
-    lines: u64,
+    /// The size of those that it has taken.
+    writing: usize,
+    /// Dropped lines that no line in the log mentions yet.
+    unmentioned: u64,
+    /// Once full, all that waits is written first: one long gap in a log is easier to read than many short ones.
+    overflowed: bool,
     /// The writer sleeps until it is told.
     idle: bool,
     closed: bool,
+}
+
+impl Waiting {
+    /// Puts a line in the place of those that were dropped; whatever the level is.
+    fn mention_dropped(&mut self) {
+        if self.unmentioned == 0 {
+            return;
+        }
+        let lines = std::mem::take(&mut self.unmentioned);
+        let notice = json!({ "level": "warn", "time": clock::today(), "event": "log-lines-dropped", "lines": lines });
+        self.bytes.extend_from_slice(format!("{notice}\n").as_bytes());
+    }
 }
 
 struct Shared {
     waiting: Mutex<Waiting>,
     changed: Condvar,
     dropped: AtomicU64,
+}
+
+impl Shared {
+    fn drop_lines(&self, waiting: &mut Waiting, lines: u64) {
+        waiting.unmentioned += lines;
+        self.dropped.fetch_add(lines, Ordering::Relaxed);
+    }
 }
 
 #[derive(Clone)]
@@ -86,17 +111,17 @@ impl Logger {
     /// One line as it is, whatever the level.
     pub fn write(&self, line: &impl Serialize) {
         let mut waiting = self.shared.waiting.lock();
-        if waiting.bytes.len() >= MAX_WAITING_BYTES || waiting.closed {
-            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
-            return;
+        waiting.overflowed |= waiting.bytes.len() + waiting.writing >= MAX_WAITING_BYTES;
+        if waiting.overflowed || waiting.closed {
+            return self.shared.drop_lines(&mut waiting, 1);
         }
+        waiting.mention_dropped();
         let begin = waiting.bytes.len();
         if serde_json::to_writer(&mut waiting.bytes, line).is_err() {
             waiting.bytes.truncate(begin);
             return;
         }
         waiting.bytes.push(b'\n');
-        waiting.lines += 1;
         if std::mem::take(&mut waiting.idle) {
             self.shared.changed.notify_all();
         }
@@ -127,59 +152,140 @@ fn write_all(shared: &Shared) {
     // SAFETY: descriptor 1 stays open for the life of the process, and ManuallyDrop never closes it.
     let mut out = ManuallyDrop::new(unsafe { File::from_raw_fd(1) });
     let mut batch = Vec::new();
-    let mut reported = 0;
-    let mut cut = false;
     loop {
-        let lines = {
-            let mut waiting = shared.waiting.lock();
-            while waiting.bytes.is_empty() {
-                waiting.idle = true;
-                shared.changed.notify_all();
-                shared.changed.wait(&mut waiting);
-            }
-            std::mem::swap(&mut waiting.bytes, &mut batch);
-            std::mem::take(&mut waiting.lines)
-        };
-        let written = write_batch(&mut out, &batch, cut);
-        if written == batch.len() {
-            cut = false;
-        } else {
-            cut |= written > 0 && batch[written - 1] != b'\n';
-            let whole = batch[..written].iter().filter(|byte| **byte == b'\n').count() as u64;
-            shared.dropped.fetch_add(lines - whole, Ordering::Relaxed);
-            std::thread::sleep(PAUSE);
-        }
-        let dropped = shared.dropped.load(Ordering::Relaxed);
-        if written == batch.len() && dropped > reported {
-            let line =
-                json!({ "level": "warn", "time": clock::today(), "event": "log-lines-dropped", "total": dropped });
-            if writeln!(out, "{line}").is_ok() {
-                reported = dropped;
-            }
-        }
+        take(shared, &mut batch);
+        write_out(shared, &mut *out, &batch);
         batch.clear();
         batch.shrink_to(64 * 1024);
         std::thread::sleep(GATHER);
     }
 }
 
-/// Writes as much as the disk takes, and returns how much that was. After a line that was cut off, a line feed goes first:
-/// two halves must not look like one line.
-fn write_batch(out: &mut File, batch: &[u8], after_cut: bool) -> usize {
-    if after_cut && out.write_all(b"\n").is_err() {
-        return 0;
+/// Takes all lines that wait, once there are some, and makes room for others.
+fn take(shared: &Shared, batch: &mut Vec<u8>) {
+    let mut waiting = shared.waiting.lock();
+    waiting.writing = 0;
+    while waiting.bytes.is_empty() {
+        waiting.overflowed = false;
+        waiting.mention_dropped();
+        if waiting.bytes.is_empty() {
+            waiting.idle = true;
+            shared.changed.notify_all();
+            shared.changed.wait(&mut waiting);
+        }
     }
+    std::mem::swap(&mut waiting.bytes, batch);
+    waiting.writing = batch.len();
+}
+
+/// Writes lines until all of them are out, or nobody will read them.
+fn write_out(shared: &Shared, out: &mut impl Write, mut lines: &[u8]) {
+    let mut is_torn = false;
+    while !lines.is_empty() {
+        // Two halves must not look like one line.
+        let mut failed = if is_torn { write_some(out, b"\n").1 } else { None };
+        if failed.is_none() {
+            let (written, error) = write_some(out, lines);
+            // A line counts as written once its last byte is; of a line that is torn, all is written again.
+            let whole = memchr::memrchr(b'\n', &lines[..written]).map_or(0, |at| at + 1);
+            is_torn = whole < written;
+            lines = &lines[whole..];
+            failed = error;
+        }
+        let Some(error) = failed else { continue };
+        let mut waiting = shared.waiting.lock();
+        if waiting.closed || !has_no_room(&error) {
+            // Nobody will read these lines.
+            let rest = std::mem::take(&mut waiting.bytes);
+            shared.drop_lines(&mut waiting, lines_in(lines) + lines_in(&rest));
+            lines = &[];
+        }
+        drop(waiting);
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// How much was written, and what stopped it.
+fn write_some(out: &mut impl Write, bytes: &[u8]) -> (usize, Option<io::Error>) {
     let mut written = 0;
-    while written < batch.len() {
-        match out.write(&batch[written..]) {
-            Ok(0) => break,
+    while written < bytes.len() {
+        match out.write(&bytes[written..]) {
+            Ok(0) => return (written, Some(io::ErrorKind::WriteZero.into())),
             Ok(n) => written += n,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             // A pipe that somebody else made non-blocking.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::sleep(GATHER),
-            Err(_) => break,
+            Err(error) => return (written, Some(error)),
         }
     }
-    written
+    (written, None)
 }
 // #endregion write
+
+/// Somebody may make room, so lines wait. After any other error, such as a closed terminal, nobody will read them.
+fn has_no_room(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG))
+}
+
+fn lines_in(bytes: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', bytes).count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes so many bytes, then refuses some writes, then takes all.
+    struct FullDisk {
+        room: usize,
+        refusals: usize,
+        errno: i32,
+        has: Vec<u8>,
+    }
+
+    impl Write for FullDisk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.room > 0 {
+                let taken = bytes.len().min(self.room);
+                self.room -= taken;
+                self.has.extend_from_slice(&bytes[..taken]);
+                return Ok(taken);
+            }
+            if self.refusals > 0 {
+                self.refusals -= 1;
+                return Err(io::Error::from_raw_os_error(self.errno));
+            }
+            self.has.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn shared() -> Shared {
+        Shared { waiting: Mutex::default(), changed: Condvar::new(), dropped: AtomicU64::new(0) }
+    }
+
+    #[test]
+    fn a_line_that_the_disk_tears_is_written_again_on_a_line_of_its_own() {
+        let (shared, mut disk) = (shared(), FullDisk { room: 6, refusals: 2, errno: libc::ENOSPC, has: Vec::new() });
+        write_out(&shared, &mut disk, b"one\ntwo\nthree\n");
+        assert_eq!(String::from_utf8_lossy(&disk.has), "one\ntw\ntwo\nthree\n");
+        assert_eq!(shared.dropped.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn lines_that_nobody_will_read_are_counted_and_mentioned_once() {
+        let (shared, mut disk) = (shared(), FullDisk { room: 4, refusals: 1, errno: libc::EPIPE, has: Vec::new() });
+        shared.waiting.lock().bytes = b"four\n".to_vec();
+        write_out(&shared, &mut disk, b"one\ntwo\nthree\n");
+        assert_eq!(disk.has, b"one\n");
+        let mut batch = Vec::new();
+        take(&shared, &mut batch);
+        let text = String::from_utf8_lossy(&batch).into_owned();
+        assert!(text.ends_with("\"event\":\"log-lines-dropped\",\"lines\":3}\n"), "{text}");
+        assert_eq!(shared.waiting.lock().unmentioned, 0);
+    }
+}

@@ -77,6 +77,9 @@ use settings::{Settings, read_settings};
 const LOG_END: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
+    // Without this, a log file that may not grow any more ends the process. Rust itself sees to SIGPIPE.
+    // SAFETY: nothing else in this process handles this signal, and nothing else runs yet.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
     let started = read_settings(&|name| std::env::var(name).ok()).and_then(|settings| start(&settings));
     match started {
         Ok(()) => ExitCode::SUCCESS,
