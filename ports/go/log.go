@@ -4,9 +4,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -72,5 +74,17 @@ func (l *Logger) Fault(fault any) {
 
 // droppedLines is the line in place of those that were dropped; written whatever the level is.
 func droppedLines(lines int) []byte {
-	return fmt.Appendf(nil, `{"level":"warn","time":"%s","event":"log-lines-dropped","lines":%d}`+"\n", isoTime(time.Now()), lines)
+	return fmt.Appendf(nil, `{"level":"warn","time":"%s"%s%d}`+"\n", isoTime(time.Now()), noticeOfDropped, lines)
+}
+
+const noticeOfDropped = `,"event":"log-lines-dropped","lines":`
+
+// mentionedIn tells how many dropped lines a line mentions. In the values of an ordinary line, each quote is escaped.
+func mentionedIn(line []byte) (int, bool) {
+	_, rest, ok := bytes.Cut(line, []byte(noticeOfDropped))
+	if !ok {
+		return 0, false
+	}
+	lines, err := strconv.Atoi(string(bytes.TrimSuffix(rest, []byte("}\n"))))
+	return lines, err == nil
 }

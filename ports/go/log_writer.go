@@ -37,7 +37,9 @@ type LogWriter struct {
 	unmentioned int
 	// Once full, the buffers are emptied first: one long gap in a log is easier to read than many short ones.
 	isOverflowed bool
-	isClosed     bool
+	// The last write failed: the line about dropped lines waits for the next line.
+	isBroken bool
+	isClosed bool
 }
 
 func newLogWriter(to io.Writer) *LogWriter {
@@ -105,7 +107,9 @@ func (w *LogWriter) take() []byte {
 	defer w.mu.Unlock()
 	if w.waiting.Len() == 0 {
 		w.isOverflowed = false
-		w.mentionDropped()
+		if !w.isBroken {
+			w.mentionDropped()
+		}
 	}
 	w.writing.Reset()
 	w.waiting, w.writing = w.writing, w.waiting
@@ -120,6 +124,9 @@ func (w *LogWriter) writeOut(lines []byte, isEnding bool) bool {
 		whole := bytes.LastIndexByte(lines[:n], '\n') + 1
 		isTorn := whole < n
 		lines = lines[whole:]
+		w.mu.Lock()
+		w.isBroken = err != nil
+		w.mu.Unlock()
 		if err == nil {
 			continue
 		}
@@ -146,10 +153,16 @@ func (w *LogWriter) writeOut(lines []byte, isEnding bool) bool {
 
 // #endregion log-writer
 
+// drop counts whole lines. Where one says how many were dropped before, those are to be mentioned again.
 func (w *LogWriter) drop(lines []byte) {
-	count := bytes.Count(lines, []byte("\n"))
-	w.dropped.Add(int64(count))
-	w.unmentioned += count
+	for line := range bytes.Lines(lines) {
+		if mentioned, ok := mentionedIn(line); ok {
+			w.unmentioned += mentioned
+			continue
+		}
+		w.dropped.Add(1)
+		w.unmentioned++
+	}
 }
 
 // mentionDropped puts a line in the place of those that were dropped.

@@ -56,8 +56,14 @@ impl Endpoint {
     /// IPv6 lead to the same listener as `127.0.0.1`.
     pub fn dialled(&self) -> String {
         let address = match &self.host {
-            Host::Name(name) if name == "localhost" || name.ends_with(".localhost") => Ipv4Addr::LOCALHOST.into(),
-            Host::Name(name) => return format!("{name}:{}", self.port),
+            Host::Name(name) => {
+                // The root's dot: `cell.example.` is `cell.example`.
+                let name = name.strip_suffix('.').unwrap_or(name);
+                if name != "localhost" && !name.ends_with(".localhost") {
+                    return format!("{name}:{}", self.port);
+                }
+                Ipv4Addr::LOCALHOST.into()
+            }
             Host::Address(address) => match address.to_canonical() {
                 IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
                 IpAddr::V6(Ipv6Addr::UNSPECIFIED | Ipv6Addr::LOCALHOST) => Ipv4Addr::LOCALHOST.into(),
@@ -167,7 +173,7 @@ mod tests {
     #[test]
     fn knows_what_is_dialled() {
         let spellings =
-            ["127.0.0.1", "127.1", "localhost", "LOCALHOST", "[::ffff:127.0.0.1]", "0.0.0.0", "[::1]", "[::]"];
+            ["127.0.0.1", "127.1", "localhost", "LOCALHOST.", "[::ffff:127.0.0.1]", "0.0.0.0", "[::1]", "[::]"];
         for host in spellings {
             let endpoint = Endpoint::parse(&format!("http://{host}:9004")).expect("an origin");
             assert_eq!(endpoint.dialled(), "127.0.0.1:9004", "{host}");

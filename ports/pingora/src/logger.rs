@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use serde::Serialize;
-use serde_json::json;
 
 use crate::clock;
 
@@ -31,6 +30,8 @@ pub enum Level {
 const MAX_WAITING_BYTES: usize = 16 * 1024 * 1024;
 /// Lines of a moment go out in one write.
 const GATHER: Duration = Duration::from_millis(5);
+/// In the line that says how many are missing.
+const NOTICE: &str = r#","event":"log-lines-dropped","lines":"#;
 /// After a write that failed: somebody may have made room by then.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -42,6 +43,8 @@ struct Waiting {
     writing: usize,
     /// Dropped lines that no line in the log mentions yet.
     unmentioned: u64,
+    /// The last write failed: the line about dropped lines waits for the next line.
+    broken: bool,
     /// Once full, all that waits is written first: one long gap in a log is easier to read than many short ones.
     overflowed: bool,
     /// The writer sleeps until it is told.
@@ -56,8 +59,8 @@ impl Waiting {
             return;
         }
         let lines = std::mem::take(&mut self.unmentioned);
-        let notice = json!({ "level": "warn", "time": clock::today(), "event": "log-lines-dropped", "lines": lines });
-        self.bytes.extend_from_slice(format!("{notice}\n").as_bytes());
+        let time = clock::today();
+        self.bytes.extend_from_slice(format!("{{\"level\":\"warn\",\"time\":\"{time}\"{NOTICE}{lines}}}\n").as_bytes());
     }
 }
 
@@ -68,9 +71,19 @@ struct Shared {
 }
 
 impl Shared {
-    fn drop_lines(&self, waiting: &mut Waiting, lines: u64) {
-        waiting.unmentioned += lines;
-        self.dropped.fetch_add(lines, Ordering::Relaxed);
+    fn drop_line(&self, waiting: &mut Waiting) {
+        waiting.unmentioned += 1;
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whole lines. Where one says how many were dropped before, those are to be mentioned again.
+    fn drop_lines(&self, waiting: &mut Waiting, lines: &[u8]) {
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            match mentioned_in(line) {
+                Some(mentioned) => waiting.unmentioned += mentioned,
+                None => self.drop_line(waiting),
+            }
+        }
     }
 }
 
@@ -113,7 +126,7 @@ impl Logger {
         let mut waiting = self.shared.waiting.lock();
         waiting.overflowed |= waiting.bytes.len() + waiting.writing >= MAX_WAITING_BYTES;
         if waiting.overflowed || waiting.closed {
-            return self.shared.drop_lines(&mut waiting, 1);
+            return self.shared.drop_line(&mut waiting);
         }
         waiting.mention_dropped();
         let begin = waiting.bytes.len();
@@ -167,7 +180,9 @@ fn take(shared: &Shared, batch: &mut Vec<u8>) {
     waiting.writing = 0;
     while waiting.bytes.is_empty() {
         waiting.overflowed = false;
-        waiting.mention_dropped();
+        if !waiting.broken {
+            waiting.mention_dropped();
+        }
         if waiting.bytes.is_empty() {
             waiting.idle = true;
             shared.changed.notify_all();
@@ -192,12 +207,15 @@ fn write_out(shared: &Shared, out: &mut impl Write, mut lines: &[u8]) {
             lines = &lines[whole..];
             failed = error;
         }
-        let Some(error) = failed else { continue };
         let mut waiting = shared.waiting.lock();
+        waiting.broken = false;
+        let Some(error) = failed else { continue };
         if waiting.closed || !has_no_room(&error) {
             // Nobody will read these lines.
+            waiting.broken = true;
+            shared.drop_lines(&mut waiting, lines);
             let rest = std::mem::take(&mut waiting.bytes);
-            shared.drop_lines(&mut waiting, lines_in(lines) + lines_in(&rest));
+            shared.drop_lines(&mut waiting, &rest);
             lines = &[];
         }
         drop(waiting);
@@ -227,8 +245,10 @@ fn has_no_room(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG))
 }
 
-fn lines_in(bytes: &[u8]) -> u64 {
-    memchr::memchr_iter(b'\n', bytes).count() as u64
+/// How many dropped lines this line mentions; `None` for an ordinary line, in whose values each quote is escaped.
+fn mentioned_in(line: &[u8]) -> Option<u64> {
+    let at = memchr::memmem::find(line, NOTICE.as_bytes())? + NOTICE.len();
+    std::str::from_utf8(&line[at..]).ok()?.strip_suffix("}\n")?.parse().ok()
 }
 
 #[cfg(test)]
@@ -283,9 +303,14 @@ mod tests {
         write_out(&shared, &mut disk, b"one\ntwo\nthree\n");
         assert_eq!(disk.has, b"one\n");
         let mut batch = Vec::new();
+        shared.waiting.lock().broken = false;
         take(&shared, &mut batch);
         let text = String::from_utf8_lossy(&batch).into_owned();
         assert!(text.ends_with("\"event\":\"log-lines-dropped\",\"lines\":3}\n"), "{text}");
-        assert_eq!(shared.waiting.lock().unmentioned, 0);
+        assert_eq!((shared.waiting.lock().unmentioned, shared.dropped.load(Ordering::Relaxed)), (0, 3));
+        // The line about them is lost as well: they are mentioned again, and it counts for nothing.
+        let mut nobody = FullDisk { room: 0, refusals: 1, errno: libc::EPIPE, has: Vec::new() };
+        write_out(&shared, &mut nobody, &batch);
+        assert_eq!((shared.waiting.lock().unmentioned, shared.dropped.load(Ordering::Relaxed)), (3, 3));
     }
 }

@@ -32,6 +32,7 @@ mod headers;
 mod health_checker;
 mod health_probe;
 mod health_state;
+mod json_document;
 mod last_known_good;
 mod link_liveness;
 mod link_status;

@@ -225,7 +225,11 @@ fn check_dedicated_endpoints(placements: &IndexMap<String, Arc<Placement>>, path
     for (name, placement) in placements {
         let Some(owner) = owners.get(&placement.endpoint.dialled()).filter(|owner| *owner != name) else { continue };
         let url = quoted(&Value::from(placement.endpoint.url.as_str()));
-        let fault = format!("{url} is the dedicated endpoint of {}", quoted(&Value::from(*owner)));
+        let fault = format!(
+            "{url} is the endpoint of {}: {} would share its dedicated cell",
+            quoted(&Value::from(*owner)),
+            quoted(&Value::from(name.as_str()))
+        );
         faults.add(&path.child(name).child("url"), fault);
     }
 }

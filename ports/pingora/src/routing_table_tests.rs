@@ -76,7 +76,7 @@ fn names_every_fault_with_its_path() {
         (faults_with(set("/placments", json!({}))), "placments: unknown property"),
         (
             faults_with(set("/placements/tier1/url", json!("http://localhost:9004"))),
-            r#"placements.tier1.url: "http://localhost:9004" is the dedicated endpoint of "visa""#,
+            r#"placements.tier1.url: "http://localhost:9004" is the endpoint of "visa": "tier1" would share its dedicated cell"#,
         ),
     ];
     for (faults, expected) in cases {

@@ -3,9 +3,8 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use crate::checksum::checksum_of;
+use crate::json_document::read_json;
 use crate::routing_table::{RoutingTable, Rules, parse_routing_table};
 
 #[derive(Debug, Clone)]
@@ -20,8 +19,7 @@ const ASIDE_FROM_BYTES: usize = 64 * 1024;
 // #region decode
 /// Decodes on the spot. The error names every fault.
 pub fn decode_table(bytes: &[u8], rules: Rules) -> Result<Decoded, Vec<String>> {
-    let document: Value =
-        serde_json::from_slice(bytes).map_err(|error| vec![format!("(document): not JSON: {error}")])?;
+    let document = read_json(bytes)?;
     let table = parse_routing_table(&document, rules)?;
     Ok(Decoded { table: Arc::new(table), checksum: checksum_of(&document) })
 }
