@@ -8,8 +8,8 @@ import type { Contender, Running, StartContext } from "./contender.ts";
 import { findFault } from "./guard.ts";
 import { haproxyPeers } from "./peers/haproxy.ts";
 import { nginxPeers } from "./peers/nginx.ts";
-import { goPeers } from "./peers/go-tmp.ts";
 import { nodePeers } from "./peers/node-peers.ts";
+import { portedPeers } from "./peers/ported-routers.ts";
 import type { Cells } from "./routes.ts";
 import { stages } from "./stages.ts";
 
@@ -27,7 +27,7 @@ export const allContenders: readonly Contender[] = [
   ...nginxPeers,
   ...haproxyPeers,
   ...nodePeers,
-  ...goPeers,
+  ...portedPeers,
   direct,
 ];
 
