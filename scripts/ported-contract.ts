@@ -22,11 +22,12 @@ export async function runPortedContract(
   contract: Milestone,
   front: "on" | "off",
   root = projectRoot,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<PortedRun> {
   const args = [contract, "--start", JSON.stringify(program), "--json"];
   const { code, output, stdout } = await runNode(`${root}/scripts/contract.ts`, args, {
     cwd: root,
-    env: { STAGE: contract, FRONT: front },
+    env: { ...env, STAGE: contract, FRONT: front },
   });
   if (code !== 0 && code !== 1) throw new Error(output);
   const report = reportIn(stdout);
