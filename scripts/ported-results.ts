@@ -1,15 +1,17 @@
 // Holds every port to every contract that it promises, with its front and without, and writes what it finds to
-// site/data/ports.json, from which the page "Two ports" makes its tables. Takes about ten minutes.
+// site/data/ports.json, from which the page "Two ports" makes its tables, and into the READMEs of the ports. Takes about ten
+// minutes.
 //
 //   npx tsx scripts/ported-results.ts
 //
 // Exit codes: 0 written, 1 a port cannot be built here, 2 a suite could not run.
 
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { runProgram } from "./command-line.ts";
 import { type PortedRun, runPortedContract } from "./ported-contract.ts";
+import { withResults } from "./ported-results-table.ts";
 import { buildPorted, portedNames, portedRouters } from "./ported-routers.ts";
 import { projectRoot } from "./stages.ts";
 
@@ -38,6 +40,10 @@ async function main(): Promise<number> {
   const date = new Date().toISOString().slice(0, 10);
   const file = join(projectRoot, "site", "data", "ports.json");
   writeFileSync(file, `${JSON.stringify({ date, runs }, null, 2)}\n`);
+  for (const name of portedNames) {
+    const readme = join(projectRoot, "ports", name, "README.md");
+    writeFileSync(readme, withResults(readFileSync(readme, "utf8"), name, runs));
+  }
   return 0;
 }
 

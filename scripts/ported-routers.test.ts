@@ -1,18 +1,22 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { UsageError } from "./command-line.ts";
 import { type Group, mergedGroups, progressLines } from "./contract/progress.ts";
+import type { PortedRun } from "./ported-contract.ts";
+import { withResults } from "./ported-results-table.ts";
 import {
   buildPorted,
   builtProgram,
-  hasTool,
+  missingTool,
   type PortedRouter,
+  portedNames,
   portedRouters,
   readPorted,
   readPortFlags,
 } from "./ported-routers.ts";
+import { projectRoot } from "./stages.ts";
 import { check } from "./verify/ports.ts";
 
 const plain: PortedRouter = {
@@ -51,7 +55,7 @@ describe("a ported router", () => {
   test("whose tool is missing says in one line what it needs", async () => {
     using planted = tree({ "ports/go/a.go": "" });
     const missing = { ...plain, tool: "no-such-tool-here" };
-    expect(await hasTool(missing)).toBe(false);
+    expect(await missingTool(missing)).toBe("no-such-tool-here");
     const building = buildPorted(missing, () => {}, planted.root);
     await expect(building).rejects.toThrow(UsageError);
     await expect(building).rejects.toThrow(
@@ -86,6 +90,22 @@ describe("--port", () => {
 test("verify passes, and says so, where there are no ports", async () => {
   using planted = tree({ "README.md": "" });
   expect(await check.run(planted.root)).toEqual({ findings: [], looked: "no ports" });
+});
+
+describe("the README of a port", () => {
+  const { runs } = JSON.parse(readFileSync(join(projectRoot, "site/data/ports.json"), "utf8")) as {
+    readonly runs: readonly PortedRun[];
+  };
+
+  test.each(portedNames)("of %s has the results of the last run in it", (name) => {
+    const readme = readFileSync(join(projectRoot, "ports", name, "README.md"), "utf8");
+    expect(withResults(readme, name, runs)).toBe(readme);
+  });
+
+  test.each(portedNames)("of %s tells of no broken core case with its front", (name) => {
+    const own = runs.filter((run) => run.port === name && run.front === "on");
+    expect(own.map(({ grades }) => grades.core.failed)).toEqual(own.map(() => 0));
+  });
 });
 
 describe("the progress of a port", () => {

@@ -18,8 +18,9 @@ export interface PortedRouter {
   readonly stages: readonly Milestone[];
   /** Those in which it takes its table from a file, where the stage takes it from a control plane. */
   readonly followsFile: readonly Milestone[];
-  /** What builds it, and what else that needs. */
+  /** What builds it, and what that needs: programs, and in words. */
   readonly tool: string;
+  readonly alsoRuns: readonly string[];
   readonly needs: string;
   /** Arguments of the tool; `target` is where the program goes, or where the tool may keep what it has made. */
   readonly build: (target: string) => readonly string[];
@@ -35,6 +36,7 @@ export const portedRouters: Readonly<Record<PortedName, PortedRouter>> = {
     stages: ["m1", "m2", "m3", "m4"],
     followsFile: [],
     tool: "cargo",
+    alsoRuns: ["cmake", "cc"],
     needs: "Rust 1.88 or later, cmake and a C compiler",
     build: (target) => ["build", "--release", "--locked", "--target-dir", target],
     program: "release/router-pingora",
@@ -45,6 +47,7 @@ export const portedRouters: Readonly<Record<PortedName, PortedRouter>> = {
     stages: ["m1", "m2", "m4"],
     followsFile: ["m4"],
     tool: "go",
+    alsoRuns: [],
     needs: "Go 1.26 or later",
     build: (target) => ["build", "-trimpath", "-o", join(target, "router-go"), "."],
     program: "router-go",
@@ -81,9 +84,11 @@ function programFile(ported: PortedRouter, root: string): string {
   return join(root, ".cache", "ports", `router-${ported.name}-${sourceHash(ported, root)}`);
 }
 
-/** Whether the tool that builds it is installed. */
-export async function hasTool({ tool }: PortedRouter): Promise<boolean> {
-  return (await runTool(tool, ["version"], projectRoot)).code !== undefined;
+/** The first of the tools that building it takes and that is not installed. */
+export async function missingTool({ tool, alsoRuns }: PortedRouter): Promise<string | undefined> {
+  for (const each of [tool, ...alsoRuns])
+    if ((await runTool(each, ["--version"], projectRoot)).code === undefined) return each;
+  return undefined;
 }
 
 /**
@@ -99,14 +104,15 @@ export async function buildPorted(
   const built = builtProgram(ported, root);
   if (built !== undefined) return built;
   const { name, tool, needs } = ported;
+  const missing = await missingTool(ported);
+  if (missing !== undefined)
+    throw new UsageError(`--port ${name} needs ${needs}: ${missing} is not installed, or not in PATH`);
   const target = buildFolder(ported, root);
   mkdirSync(target, { recursive: true });
   const takes =
     name === "pingora" && !existsSync(join(target, "release")) ? ": the first time, some minutes" : "";
   tell(`building ports/${name}${takes}`);
   const { code, output } = await runTool(tool, ported.build(target), join(root, "ports", name));
-  if (code === undefined)
-    throw new UsageError(`--port ${name} needs ${needs}: ${tool} is not installed, or not in PATH`);
   if (code !== 0)
     throw new UsageError(`ports/${name} cannot be built; it needs ${needs}:\n${output.trimEnd()}`);
   const file = programFile(ported, root);

@@ -21,7 +21,7 @@ const engines: Readonly<Record<PortedName, string>> = {
 };
 
 function findPorted(ported: PortedRouter): Availability {
-  const { status } = spawnSync(ported.tool, ["version"], { encoding: "utf8" });
+  const { status } = spawnSync(ported.tool, ["version"], { stdio: "ignore" });
   if (status !== 0 && builtProgram(ported) === undefined)
     return { kind: "missing", why: `${ported.tool} is not installed, and ports/${ported.name} is not built` };
   return { kind: "available", version: engineVersion(ported) };

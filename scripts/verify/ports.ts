@@ -4,11 +4,12 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type CheckResult, error, type Finding } from "../check.ts";
+import { UsageError } from "../command-line.ts";
 import { type PortedRun, runPortedContract } from "../ported-contract.ts";
 import {
   buildFolder,
   buildPorted,
-  hasTool,
+  missingTool,
   type PortedName,
   type PortedRouter,
   portedNames,
@@ -62,11 +63,16 @@ async function run(root: string): Promise<CheckResult> {
   for (const name of portedNames) {
     const ported = portedRouters[name];
     if (!existsSync(join(root, "ports", name))) continue;
-    if (!(await hasTool(ported))) {
-      looked.push(`${name} skipped, ${ported.tool} is not installed`);
+    const obstacle = await whyNotHere(ported, root);
+    if (obstacle !== undefined) {
+      looked.push(`${name} skipped, ${obstacle}`);
       continue;
     }
-    const program = await buildPorted(ported, () => {}, root);
+    const program = await buildPorted(ported, () => {}, root).catch((fault: unknown) => {
+      if (!(fault instanceof UsageError)) throw fault;
+      findings.push(error(`ports/${name}`, lastLines(fault.message, 40)));
+    });
+    if (program === undefined) continue;
     findings.push(...(await lint(ported, root)));
     for (const stage of ported.stages)
       jobs.push(() => runPortedContract(ported, program, stage, "on", root, quick));
@@ -92,6 +98,19 @@ async function run(root: string): Promise<CheckResult> {
     looked.push(`${name} ${held}, ${missed.length} of form or policy missed`);
   }
   return { findings, looked: looked.join("; ") || "no ports" };
+}
+
+/** What this machine lacks: a tool, a version of it, or a way to the crates. A port that is at fault itself is not skipped. */
+async function whyNotHere(ported: PortedRouter, root: string): Promise<string | undefined> {
+  const missing = await missingTool(ported);
+  if (missing !== undefined) return `${missing} is not installed`;
+  const args = ported.tool === "cargo" ? ["fetch", "--locked"] : ["vet", "./..."];
+  const { code, output } = await runTool(ported.tool, args, join(root, "ports", ported.name));
+  if (code === 0) return undefined;
+  if (/requires rustc|edition2024|requires go >=/.test(output)) return `it needs ${ported.needs}`;
+  return /failed to (?:download|get|fetch|query)|spurious network error/.test(output)
+    ? "its crates cannot be fetched here"
+    : undefined;
 }
 
 /** Once for each state of the sources: what has passed is not done again. */
