@@ -9,6 +9,7 @@ import { findFault } from "./guard.ts";
 import { haproxyPeers } from "./peers/haproxy.ts";
 import { nginxPeers } from "./peers/nginx.ts";
 import { nodePeers } from "./peers/node-peers.ts";
+import { portedPeers } from "./peers/ported-routers.ts";
 import type { Cells } from "./routes.ts";
 import { stages } from "./stages.ts";
 
@@ -26,6 +27,7 @@ export const allContenders: readonly Contender[] = [
   ...nginxPeers,
   ...haproxyPeers,
   ...nodePeers,
+  ...portedPeers,
   direct,
 ];
 

@@ -4,6 +4,7 @@
 //   npm run chaos                                   every stage for a minute
 //   npm run chaos -- --stage m4 --seconds 600       one stage for ten
 //   npm run chaos -- --stage m4 --replay 7:1234     connection 1234 of seed 7 again, alone
+//   npm run chaos -- --port go --level m2           the router in another language: pingora, go
 //   npm run chaos -- --start './router' --level m2  a router in any language that prints a READY line
 //
 // Exit codes: 0 no fault, 1 a fault or a wrong flag, 2 the run itself could not be made.
@@ -11,7 +12,15 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { findCulprit, likelyFirst } from "./chaos/culprit.ts";
-import { type ChaosOptions, type Flags, flags, type Job, readOptions, usage } from "./chaos/options.ts";
+import {
+  type ChaosOptions,
+  type Flags,
+  flags,
+  type Job,
+  readOptions,
+  usage,
+  withPortBuilt,
+} from "./chaos/options.ts";
 import { type ChaosReport, reportOf, sequenceWords, textOf } from "./chaos/report.ts";
 import { runChaos } from "./chaos/run.ts";
 import type { RunOptions, RunResult } from "./chaos/run-result.ts";
@@ -30,12 +39,12 @@ async function main(): Promise<number> {
   }
   if (positionals.length > 0)
     throw new UsageError(`unknown word "${positionals[0]}": chaos takes flags only; see --help`);
-  const options = readOptions(values as Flags);
+  const isJson = values.json === true;
+  const tell = isJson ? () => {} : (line: string) => console.log(line);
+  const options = readOptions(await withPortBuilt(values as Flags, tell));
   const stop = new AbortController();
   const stopSignal = new StopSignal();
   void stopSignal.raised.then((name) => stop.abort(new UsageError(`stopped by ${name}: nothing was judged`)));
-  const isJson = values.json === true;
-  const tell = isJson ? () => {} : (line: string) => console.log(line);
   let faults = 0;
   for (const job of options.jobs) {
     tell(

@@ -76,6 +76,49 @@ test("exits with 1 and the failing case when the router breaks the contract", as
   expect(report.failures[0]?.message).not.toBe("");
 });
 
+test("counts what is broken in form only apart from the core, and lets it pass when told to", async () => {
+  // It refuses everything, and says no more than the status: the requests are right to be refused, the words are missing.
+  await using terse = await startHostileUpstream(async (connection) => {
+    await connection.readRequest();
+    await connection.write("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+  });
+  const args = ["m1", terse.url, "--ports", listed(await freePorts()), "--only", "when the key is missing"];
+  const words = await contract(...args);
+  expect(words.stdout).toMatch(/failed {3}routing > answers 400 when the key is missing.* \(form\)/);
+  expect(words.stdout).toMatch(
+    /0 hold, 1 broken\n {2}core {4}0 hold, 0 broken\n {2}form {4}0 hold, 1 broken\n {2}policy/,
+  );
+  expect(words.code).toBe(1);
+  const { code, stdout } = await contract(...args, "--allow", "form", "--json");
+  expect(JSON.parse(stdout)).toMatchObject({
+    grades: { core: { passed: 0, failed: 0 }, form: { passed: 0, failed: 1 } },
+    failures: [{ grade: "form" }],
+  });
+  expect(code).toBe(0);
+});
+
+test("exits with 1 for a broken core case, whatever is allowed", async () => {
+  await using liar = await startHostileUpstream(async (connection) => {
+    await connection.readRequest();
+    await connection.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  });
+  const args = ["--only", "when the key is missing", "--allow", "form,policy", "--json"];
+  const { code, stdout } = await contract("m1", liar.url, "--ports", listed(await freePorts()), ...args);
+  expect(JSON.parse(stdout)).toMatchObject({ grades: { core: { failed: 1 }, form: { failed: 0 } } });
+  expect(code).toBe(1);
+});
+
+test("keeps which groups of a program hold, and says which one is next", async () => {
+  // A name that no other run has: what is kept is kept by the command.
+  const start = `"${process.execPath}" "${stageMain}" --run-${process.pid}`;
+  const { stdout } = await contract("m1", "--start", start, "--only", "streaming >");
+  expect(stdout).toMatch(/1 of \d+ groups hold; next: --only "routing"/);
+  const progress = await contract("m1", "--start", start, "--progress");
+  expect(progress).toMatchObject({ code: 0, stderr: "" });
+  expect(progress.stdout).toMatch(/^ {2}next {2}routing +0 of \d+$/m);
+  expect(progress.stdout).toMatch(/^ {2}ok {4}streaming +(\d+) of \1$/m);
+});
+
 const stageMain = fileURLToPath(new URL("../stages/m1/src/main.ts", import.meta.url));
 
 test("starts a program, and runs the cases that need its log", async () => {
@@ -153,6 +196,11 @@ test.each<[string, () => Promise<[string[], RegExp]>]>([
   ],
   ["the contract is unknown", async () => [["m9", "http://127.0.0.1:1"], /unknown contract "m9": one of m1/]],
   ["the URL is none", async () => [["m1", "127.0.0.1:8080"], /write the router's URL as http:\/\/host:port/]],
+  [
+    "core cases are to be allowed to break",
+    async () => [["m1", "http://127.0.0.1:1", "--allow", "core"], /--allow takes form, policy or both/],
+  ],
+  ["progress is asked for without a program", async () => [["m1", "--progress"], /--progress needs --start/]],
   [
     "a port is written wrong",
     async () => [["m1", "http://127.0.0.1:1", "--ports", "visa=http"], /Write each port as name=number/],

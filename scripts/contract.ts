@@ -4,10 +4,15 @@
 //   npm run contract -- m1 http://127.0.0.1:8080 --ports visa=9104,tier1=9101,tier2=9102,tier3=9103
 //   npm run contract -- m1 http://127.0.0.1:8080 --only "slow" --json
 //   npm run contract -- m3 --start './router --quiet'
+//   npm run contract -- m1 --start ./router --only routing      one group; what each run finds is kept
+//   npm run contract -- m1 --start ./router --progress          which groups hold, and which one is next
 //
 // The suite plays the cells. For a router that is up already it listens on the endpoint ports: stop the demo cells first.
 // A program gets free ports and the stages' environment variables, so the cases that need its log, its memory or its process
 // run too. When the router's process ends, the suite says so and stops.
+//
+// Each case is core, form or policy (shared/contract/grades.ts). A router that is not of this repository may miss form and
+// policy: --allow form,policy.
 //
 // Exit codes: 0 the contract holds, 1 it does not (or the request is at fault), 2 the suite itself could not run.
 
@@ -15,17 +20,11 @@ import { once } from "node:events";
 import { existsSync, readdirSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { stripVTControlCharacters } from "node:util";
-import { type Reporter, startVitest, type TestCase, type TestModule, type TestSuite } from "vitest/node";
+import { type Grade, grades } from "../shared/contract/grades.ts";
 import { defaultPorts, parsePorts } from "../shared/contract/target.ts";
-import {
-  BrokenPromiseError,
-  colours,
-  commandWords,
-  readArguments,
-  runProgram,
-  UsageError,
-} from "./command-line.ts";
+import { commandWords, readArguments, runProgram, UsageError } from "./command-line.ts";
+import { keepProgress, mergedGroups, progressLines, readProgress } from "./contract/progress.ts";
+import { runSuite } from "./contract/report.ts";
 import { firstBusyPort, portHolder } from "./ports.ts";
 import { projectRoot } from "./stages.ts";
 
@@ -35,6 +34,8 @@ const usage = `Usage: npm run contract -- m1 http://127.0.0.1:8080 [flags]
   --ports LIST   where the router looks for the cells (visa=9004,tier1=9001,tier2=9002,tier3=9003)
   --only TEXT    only the cases whose title contains TEXT
   --admin URL    the router's admin port, for the contracts of m2 and m4
+  --allow LIST   grades that may be broken: form, policy
+  --progress     with --start: what earlier runs found, group by group, without running anything
   --json         one JSON object at the end, for programs
   --help         this text`;
 
@@ -43,6 +44,8 @@ const options = {
   ports: { type: "string" },
   only: { type: "string" },
   admin: { type: "string" },
+  allow: { type: "string" },
+  progress: { type: "boolean" },
   json: { type: "boolean" },
   help: { type: "boolean" },
 } as const;
@@ -57,14 +60,47 @@ async function main(): Promise<number> {
   if (name === undefined || others.length > 0)
     throw new UsageError("name a contract and a router, as in: npm run contract -- m1 http://127.0.0.1:8080");
   const suite = suiteFile(name);
-  const router = await preparedRouter(name, address, values);
+  const allowed = readGrades(values.allow ?? "");
   const tell = values.json === true ? () => {} : (line: string) => console.log(line);
+  const key = `${name} ${values.start ?? ""}`;
+  if (values.progress === true) return tellProgress(key, values);
+  const router = await preparedRouter(name, address, values);
   const report = await runSuite(suite, values.only, tell);
   if (values.json === true) console.log(JSON.stringify({ contract: name, ...router.facts, ...report }));
   const { passed, failed, notRun } = report;
   const rest = notRun === 0 ? "" : `, ${notRun} not run because the router has ended`;
   tell(`Contract ${name} ${router.where}: ${passed} hold, ${failed} broken${rest}`);
-  return failed > 0 ? 1 : 0;
+  for (const grade of grades) {
+    const counts = report.grades[grade];
+    tell(`  ${grade.padEnd(6)}  ${counts.passed} hold, ${counts.failed} broken`);
+  }
+  if (values.start !== undefined) {
+    const groups = mergedGroups(report.cases, readProgress(key));
+    await keepProgress(key, groups);
+    if (values.only !== undefined) tell(progressLines(groups).at(-1) ?? "");
+  }
+  return grades.some((grade) => report.grades[grade].failed > 0 && !allowed.includes(grade)) ? 1 : 0;
+}
+
+/** Reads `form,policy`. @throws UsageError for core, which no router may break */
+function readGrades(text: string): readonly Grade[] {
+  return text
+    .split(",")
+    .filter((word) => word !== "")
+    .map((word) => {
+      if (word === "form" || word === "policy") return word;
+      throw new UsageError(`--allow takes form, policy or both, with a comma between; got "${word}"`);
+    });
+}
+
+/** Shows what earlier runs have found, without a run. */
+function tellProgress(key: string, values: { readonly start?: string; readonly json?: boolean }): number {
+  if (values.start === undefined)
+    throw new UsageError("--progress needs --start: progress is kept for a program");
+  const groups = readProgress(key);
+  if (values.json === true) console.log(JSON.stringify(groups));
+  else console.log(groups.length === 0 ? "no group has been run yet" : progressLines(groups).join("\n"));
+  return 0;
 }
 
 interface PreparedRouter {
@@ -151,100 +187,6 @@ async function expectFree(ports: Readonly<Record<string, number>>): Promise<void
     `port ${busy.port} is busy${holder === undefined ? "" : `, held by ${holder}`}: the suite itself plays the cell ` +
       `"${busy.name}" there. Stop the cells, or point the router and --ports elsewhere`,
   );
-}
-
-interface Report {
-  readonly passed: number;
-  readonly failed: number;
-  readonly skipped: number;
-  /** Of the skipped ones: those behind the case in which the router ended. */
-  readonly notRun: number;
-  readonly failures: readonly Failure[];
-}
-
-interface Failure {
-  readonly title: string;
-  readonly message: string;
-}
-
-async function runSuite(
-  file: string,
-  only: string | undefined,
-  tell: (line: string) => void,
-): Promise<Report> {
-  const reporter = new ContractReporter(tell);
-  const vitest = await startVitest([file], {
-    run: true,
-    root: projectRoot,
-    config: "shared/contract/vitest.config.ts",
-    reporters: [reporter],
-    silent: true,
-    ...(only === undefined ? {} : { testNamePattern: only.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&") }),
-  });
-  await vitest.close();
-  const { broken, ...report } = reporter.result();
-  // Whatever it is, a program that does not start is the caller's.
-  if (broken.some((each) => each.includes("READY line"))) throw new UsageError(broken.join("\n"));
-  if (broken.length > 0) throw new BrokenPromiseError(`the suite could not run: ${broken.join("\n")}`);
-  if (report.passed + report.failed === 0) throw new UsageError(`no case has "${only ?? ""}" in its title`);
-  return report;
-}
-
-/** Tells each case as it ends, and keeps what failed. Vitest's own reporters tell the skipped ones one by one, too. */
-class ContractReporter implements Reporter {
-  readonly #tell: (line: string) => void;
-  readonly #failures: Failure[] = [];
-  readonly #broken: string[] = [];
-  readonly #count = { passed: 0, failed: 0, skipped: 0, notRun: 0 };
-
-  constructor(tell: (line: string) => void) {
-    this.#tell = tell;
-  }
-
-  result(): Report & { readonly broken: readonly string[] } {
-    return { ...this.#count, failures: this.#failures, broken: this.#broken };
-  }
-
-  onTestCaseResult(testCase: TestCase): void {
-    const result = testCase.result();
-    if (result.state === "pending") return;
-    this.#count[result.state] += 1;
-    // The first name is the suite's own.
-    const title = testCase.fullName.split(" > ").slice(1).join(" > ");
-    const colour = colours();
-    if (result.state === "passed") return this.#tell(`${colour.green("ok")}       ${title}`);
-    if (result.state === "skipped") {
-      // Without a note it is a case that --only left out; and nobody wants to read of every case behind the last one.
-      if (result.note?.startsWith("not run:") === true) this.#count.notRun += 1;
-      else if (result.note !== undefined) this.#tell(`${colour.yellow("skipped")}  ${title}: ${result.note}`);
-      return;
-    }
-    const message = result.errors.map((error) => describeError(error)).join("\n");
-    this.#failures.push({ title, message });
-    this.#tell(`${colour.red("failed")}   ${title}\n${message.replace(/^/gm, "         ")}`);
-  }
-
-  onTestSuiteResult(suite: TestSuite): void {
-    this.#broken.push(...suite.errors().map((error) => error.message));
-  }
-
-  onTestModuleEnd(module: TestModule): void {
-    this.#broken.push(...module.errors().map((error) => error.message));
-  }
-
-  onTestRunEnd(_: readonly TestModule[], errors: readonly ErrorLike[]): void {
-    this.#broken.push(...errors.map((error) => error.message));
-  }
-}
-
-/** What Vitest hands over of an error in the suite's process. */
-interface ErrorLike {
-  readonly message: string;
-  readonly diff?: string;
-}
-
-function describeError({ message, diff }: ErrorLike): string {
-  return diff === undefined ? message : `${message}\n${stripVTControlCharacters(diff)}`;
 }
 
 await runProgram("contract", main);

@@ -4,6 +4,7 @@
 //   npm run gameday                               one minute, a seed of its own
 //   npm run gameday -- --minutes 3 --seed 7       three minutes, the same each time
 //   npm run gameday -- --stage m5 --json          another stage; the report as one JSON object
+//   npm run gameday -- --port pingora             the router in another language: pingora, go
 //
 // The report names the invariants that were checked; DESIGN.md numbers them. `npm run chaos` is its sibling: hostile clients
 // and cells that break HTTP itself.
@@ -21,6 +22,7 @@ import { type GamedayReport, reportOf, textOf } from "./gameday/report.ts";
 import { type Planned, planGameday, quietMs } from "./gameday/schedule.ts";
 import { keys } from "./gameday/tables.ts";
 import { runClient, type SteadyClient } from "./load/clients.ts";
+import { buildPorted, type PortedRouter, portedNames, readPorted } from "./ported-routers.ts";
 import { type Stack, startStack } from "./stack.ts";
 import { StopSignal } from "./stage-session.ts";
 import { isAtLeast, type Milestone, parseStage, projectRoot, stageFolder } from "./stages.ts";
@@ -29,6 +31,7 @@ const usage = `Usage: npm run gameday [-- flags]
   --minutes N   length of the run, 0.2 to 60 (1)
   --seed N      decides what goes wrong, and when; a random one unless given
   --stage mN    m4 or later (m4)
+  --port NAME   the router in another language: ${portedNames.join(", ")}
   --json        the report as one JSON object
   --help        this text`;
 
@@ -36,6 +39,7 @@ const options = {
   minutes: { type: "string" },
   seed: { type: "string" },
   stage: { type: "string" },
+  port: { type: "string" },
   json: { type: "boolean" },
   help: { type: "boolean" },
 } as const;
@@ -59,7 +63,8 @@ async function main(): Promise<number> {
   const seedText = values.seed ?? String(1 + Math.floor(Math.random() * 999_999));
   const seed = wholeNumber("--seed", seedText, 0, 2 ** 32 - 1);
   const tell = values.json === true ? () => {} : (line: string) => console.log(line);
-  const report = await runGameday(stage, seed, minutes, tell);
+  const ported = readPorted(values.port, stage);
+  const report = await runGameday(stage, ported, seed, minutes, tell);
   const paint = report.violations === 0 ? colours().green : colours().red;
   console.log(values.json === true ? JSON.stringify(report) : paint(textOf(report)));
   return report.violations === 0 ? 0 : 1;
@@ -67,18 +72,21 @@ async function main(): Promise<number> {
 
 async function runGameday(
   stage: Milestone,
+  ported: PortedRouter | undefined,
   seed: number,
   minutes: number,
   tell: (line: string) => void,
 ): Promise<GamedayReport> {
   const stopSignal = new StopSignal();
   const state = join(projectRoot, ".state", `gameday-${process.pid}`);
+  const program = ported && (await buildPorted(ported, tell));
   const stack = await startStack({
     stage,
     port: 0,
     routers: 2,
     stageFolder: stageFolder(stage),
     stateFolder: state,
+    ...(ported && program && { ported: { router: ported, program } }),
   });
   process.once("exit", () => stack.killAll());
   try {

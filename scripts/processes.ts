@@ -8,8 +8,10 @@ export { type ExitStatus, type Program, StartError } from "../shared/testkit/pro
 export interface ProcessOptions {
   /** What messages call it: `cell visa`, `router 1`. */
   readonly name: string;
-  /** Path of the TypeScript file to run. */
+  /** Path of the TypeScript file to run, or a program. A program outlives this process where that is killed. */
   readonly script: string;
+  /** @default "node" */
+  readonly runs?: "node" | "program";
   readonly args?: readonly string[];
   /** Added to this process's environment, or taken from it where the value is undefined. */
   readonly env?: Readonly<Record<string, string | undefined>>;
@@ -30,8 +32,11 @@ export class ProcessGroup {
     const program = new Program({
       name: options.name,
       // Node runs TypeScript as it stands; no loader, and no shell between this script and the process.
-      command: process.execPath,
-      args: ["--import", guard, options.script, ...(options.args ?? [])],
+      command: options.runs === "program" ? options.script : process.execPath,
+      args: [
+        ...(options.runs === "program" ? [] : ["--import", guard, options.script]),
+        ...(options.args ?? []),
+      ],
       env: { ...options.env, EXIT_WITH_PARENT: String(process.pid) },
       lifeline: true,
       onLine: (line, stream) => {

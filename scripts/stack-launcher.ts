@@ -2,6 +2,7 @@
 
 import { copyFileSync, existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { portedEnv } from "./ported-routers.ts";
 import type { ProcessGroup, Program } from "./processes.ts";
 import { CellMember, ControlPlaneMember, type Member, RouterMember } from "./stack-members.ts";
 import { type RouterPlan, routingFileFor, type StackOptions } from "./stack-plan.ts";
@@ -62,7 +63,7 @@ export class Launcher {
   ): Promise<RouterMember> {
     let { adminPort } = plan;
     const launch = (at: number) =>
-      this.#start(plan.name, "src/main.ts", {
+      this.#startRouter(plan.name, {
         PORT: String(at),
         ADMIN_PORT: String(adminPort),
         ...this.#routingEnv(plan, cellUrls, controlPlane),
@@ -77,7 +78,10 @@ export class Launcher {
     if (!isAtLeast(this.#options.stage, "m2")) {
       return { CELLS: [...cellUrls].map(([name, url]) => `${name}=${url}`).join(",") };
     }
-    if (controlPlane === undefined) return { ROUTING_FILE: join(this.#options.stateFolder, "routing.json") };
+    const { ported, stage, stateFolder } = this.#options;
+    // The control plane's store is that file: a router that only follows files hears of each push there.
+    const followsFile = controlPlane === undefined || ported?.router.followsFile.includes(stage) === true;
+    if (followsFile) return { ROUTING_FILE: join(stateFolder, "routing.json"), CONTROL_PLANE_URL: "off" };
     const routerId = plan.name.replace(" ", "-");
     return {
       CONTROL_PLANE_URL: controlPlane.url,
@@ -94,6 +98,18 @@ export class Launcher {
 
   #bootstrapFile(): string {
     return join(this.#options.stateFolder, "bootstrap.json");
+  }
+
+  #startRouter(name: string, env: Record<string, string>): Promise<Program> {
+    const { onLine, ported, stage } = this.#options;
+    if (ported === undefined) return this.#start(name, "src/main.ts", env);
+    return this.#group.start({
+      name,
+      script: ported.program,
+      runs: "program",
+      env: { ...unsetStageVariables, HOST: "127.0.0.1", ...portedEnv(ported.router, stage), ...env },
+      ...(onLine && { onLine: (line, stream) => onLine(name, line, stream) }),
+    });
   }
 
   #start(name: string, path: string, env: Record<string, string>): Promise<Program> {
@@ -120,5 +136,8 @@ const unsetStageVariables = Object.fromEntries(
     "ROUTER_ID",
     "STATE_DIR",
     "WORKERS",
+    "STAGE",
+    "FRONT",
+    "THREADS",
   ].map((name) => [name, undefined]),
 );

@@ -3,6 +3,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "./command-line.ts";
+import type { PortedRouter } from "./ported-routers.ts";
 import type { PortNeed } from "./ports.ts";
 import { isAtLeast, type Milestone } from "./stages.ts";
 
@@ -16,6 +17,8 @@ export interface StackOptions {
   readonly stageFolder: string;
   /** Folder for what the stack writes: routing file, tokens, last-known-good snapshots. Emptied at the start. */
   readonly stateFolder: string;
+  /** The router in another language, and its program. */
+  readonly ported?: { readonly router: PortedRouter; readonly program: string };
   /** Every line that a router or the control plane prints. */
   readonly onLine?: (source: string, line: string, stream: "stdout" | "stderr") => void;
 }

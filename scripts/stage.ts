@@ -4,6 +4,7 @@
 //   npm run stage m1 -- --demo           show the demo and exit
 //   npm run stage m1 -- --test           run the stage's tests
 //   npm run stage m1 -- --port 8180      router on 8180, every other port moved by the same distance; 0: all free
+//   npm run stage m4 -- --port pingora   the router in another language: pingora, go; may stand beside a number
 //   npm run stage m3 -- --routers 3      a fleet of three routers (from m3 on)
 //   npm run stage m1 -- --overlay DIR    with the files of DIR laid over the stage's src (may be repeated)
 //   npm run stage m1 -- --mine           with the files of your exercises laid over it
@@ -30,6 +31,7 @@ import {
 import { type Demo, runDemo } from "./demo.ts";
 import { jsonNarrator, type Narrator, textNarrator } from "./narrator.ts";
 import { layOver } from "./overlay.ts";
+import { buildPorted, expectStage, type PortedRouter, portedNames, readPortFlags } from "./ported-routers.ts";
 import { StartError } from "./processes.ts";
 import { type Stack, startStack } from "./stack.ts";
 import { defaultPort } from "./stack-plan.ts";
@@ -41,6 +43,7 @@ const usage = `Usage: npm run stage m1 [-- flags]
   --demo          show the demo and exit
   --test          run the stage's tests
   --port N        port of the router (${defaultPort}); the others keep their distance to it; 0 takes free ports
+  --port NAME     the router in another language: ${portedNames.join(", ")}; built first, see ports/
   --routers N     number of routers, 1 to 10 (from m3 on)
   --overlay DIR   lay the files of DIR over the stage's src; may be repeated
   --mine          lay the files of your exercises over the stage
@@ -50,7 +53,7 @@ const usage = `Usage: npm run stage m1 [-- flags]
 const options = {
   demo: { type: "boolean" },
   test: { type: "boolean" },
-  port: { type: "string" },
+  port: { type: "string", multiple: true },
   routers: { type: "string" },
   overlay: { type: "string", multiple: true },
   mine: { type: "boolean" },
@@ -66,9 +69,11 @@ async function main(): Promise<number> {
   }
   if (positionals.length > 1) throw new UsageError(`name one stage, not "${positionals.join(" ")}"`);
   const stage = parseStage(positionals[0]);
+  const { port: flag, ported } = readPortFlags(values.port);
+  if (ported !== undefined) expectPlain(ported, stage, values);
   if (values.test === true) return await runTests(stage);
-  const portSetting = values.port === undefined ? "STAGE_PORT" : "--port";
-  const portText = values.port ?? process.env["STAGE_PORT"] ?? String(defaultPort);
+  const portSetting = flag === undefined ? "STAGE_PORT" : "--port";
+  const portText = flag ?? process.env["STAGE_PORT"] ?? String(defaultPort);
   const port = wholeNumber(portSetting, portText, 0, 65_535);
   const routers = wholeNumber("--routers", values.routers ?? "1", 1, 10);
   if (routers > 1 && !isAtLeast(stage, "m3"))
@@ -80,6 +85,7 @@ async function main(): Promise<number> {
     port,
     routers,
     overlays,
+    ported,
     demoOnly: values.demo === true,
     json: values.json === true,
   };
@@ -87,11 +93,23 @@ async function main(): Promise<number> {
   return await (overlays.length === 0 ? run : run.catch(blameOverlay));
 }
 
+/** What is laid over a stage, and what tests it, is TypeScript. @throws UsageError */
+function expectPlain(
+  ported: PortedRouter,
+  stage: Milestone,
+  values: Readonly<Record<string, unknown>>,
+): void {
+  expectStage(ported, stage);
+  const flag = ["overlay", "mine", "test"].find((name) => values[name] !== undefined);
+  if (flag !== undefined) throw new UsageError(`--${flag} does not go with --port ${ported.name}`);
+}
+
 interface Session {
   readonly stage: Milestone;
   readonly port: number;
   readonly routers: number;
   readonly overlays: readonly string[];
+  readonly ported: PortedRouter | undefined;
   readonly demoOnly: boolean;
   readonly json: boolean;
 }
@@ -105,6 +123,8 @@ async function runSession(session: Session): Promise<number> {
   const suffix = session.port === defaultPort ? "" : `-${session.port || process.pid}`;
   const state = join(projectRoot, ".state", `${stage}${suffix}`);
   const folder = overlaidFolder(session, `${state}-overlay`, tell);
+  const { ported } = session;
+  const program = ported && (await buildPorted(ported, (text) => tell({ event: "action", text })));
   // Ctrl-C reaches the cells and the routers as well: one may end, or a request fail, before this process hears of it.
   const isStopped = () => stopSignal.raisedWithin(200);
   let isQuiet = true;
@@ -114,6 +134,7 @@ async function runSession(session: Session): Promise<number> {
     routers: session.routers,
     stageFolder: folder,
     stateFolder: state,
+    ...(ported && program && { ported: { router: ported, program } }),
     onLine: (source, line, stream) => {
       if (session.json) tell({ event: "log", source, line });
       else if (stream === "stderr" || (!isQuiet && !isOfDemo(line))) {

@@ -4,6 +4,7 @@ import { parsePorts } from "../../shared/contract/target.ts";
 import { readSmallFile } from "../bounded-file.ts";
 import { commandWords, UsageError, wholeNumber } from "../command-line.ts";
 import type { CellName } from "../load/tables.ts";
+import { buildPorted, portedNames, readPorted } from "../ported-routers.ts";
 import { type Milestone, parseStage, presentStages } from "../stages.ts";
 import type { Recorded } from "./lanes.ts";
 import { type ClientKind, clientKinds } from "./plan.ts";
@@ -20,6 +21,7 @@ export const usage = `Usage: npm run chaos [-- flags]
   --replay WHAT     SEED:N makes connection N again, alone; SEED:NxT does it T times at once; SEED:N,M makes several;
                     a file that an earlier run has named repeats a sequence at its times
   --start COMMAND   a router of your own: started without a shell, with the stages' environment variables, READY line
+  --port NAME       the router in another language (${portedNames.join(", ")}), at --level, m4 unless given
   --router URL      one that runs already, routing to the contract's ports; --pid lets the run see what it holds
   --pid PID         process of --router
   --level mN        what a router of your own promises: m1 to m4 (m1)
@@ -39,6 +41,7 @@ export const flags = {
   without: { type: "string" },
   replay: { type: "string" },
   start: { type: "string" },
+  port: { type: "string" },
   router: { type: "string" },
   pid: { type: "string" },
   level: { type: "string" },
@@ -69,6 +72,18 @@ export interface ChaosOptions {
   readonly lanes: number;
   readonly kinds: ReadonlySet<ClientKind>;
   readonly sequence: readonly Recorded[] | undefined;
+}
+
+/** With `--port`, the program is built first; then it is one like any other. @throws UsageError */
+export async function withPortBuilt(values: Flags, tell: (line: string) => void): Promise<Flags> {
+  const { port, level = "m4", env = [], ...others } = values;
+  const stage = parseStage(level);
+  const ported = readPorted(port, stage);
+  if (ported === undefined) return values;
+  if ([values.stage, values.start, values.router].some((each) => each !== undefined))
+    throw new UsageError("name one router: --port, --stage, --start or --router");
+  const program = await buildPorted(ported, tell);
+  return { ...others, start: JSON.stringify(program), level, env: [...env, `STAGE=${stage}`] };
 }
 
 /** What a run has recorded for `--replay`. */

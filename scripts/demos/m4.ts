@@ -19,7 +19,8 @@ export const demo: Demo = {
           "all that routing.resilience.json protects with, and waits that one can watch, version 2.0.0";
         editFile(demo, words, (file) => protect(file, settingsOf(demo)));
         await demo.factBecomes("/debug/config", ["source", "version"], {
-          source: /^control-plane$/,
+          // A port may follow the control plane's file instead.
+          source: followsFile(demo) ? /^file$/ : /^control-plane$/,
           version: /^2\.0\.0$/,
         });
         await demo.ask({ key: "acme", path: "/pay", expect: servedBy("tier1") });
@@ -105,6 +106,11 @@ export const demo: Demo = {
 function settingsOf(demo: DemoContext): RoutingFile {
   const file = join(demo.stack.options.stageFolder, "routing.resilience.json");
   return JSON.parse(readFileSync(file, "utf8")) as RoutingFile;
+}
+
+function followsFile({ stack }: DemoContext): boolean {
+  const { ported, stage } = stack.options;
+  return ported?.router.followsFile.includes(stage) === true;
 }
 
 /** Lays the settings over the stack's own table, whose URLs stay. */

@@ -85,7 +85,7 @@ export function parseEmbed(line: string): { path: string; region: string | undef
 
 /** The code that an embed stands for, or why there is none. */
 export function embeddedCode(root: string, { path, region }: Pick<Embed, "path" | "region">): EmbeddedCode {
-  if (!/^(?:stages|shared)\//.test(path)) return fault(`"${path}" is not code of a stage`);
+  if (!/^(?:ports|shared|stages)\//.test(path)) return fault(`"${path}" is not code of a stage`);
   const file = join(root, path);
   if (!existsSync(file)) return fault(`there is no file "${path}"`);
   const source = readFileSync(file, "utf8");

@@ -19,6 +19,7 @@ const milestones = [
 const practice = [
   { text: "Exercises", link: "/exercises" },
   { text: "Bench", link: "/bench" },
+  { text: "Two ports: Pingora and Go", link: "/ports" },
   { text: "In production", link: "/in-production" },
   { text: "Glossary", link: "/glossary" },
 ];

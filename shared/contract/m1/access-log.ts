@@ -3,6 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { eventually, within } from "../../testkit/eventually.ts";
 import type { LogLine } from "../../testkit/router-process.ts";
+import { form } from "../grades.ts";
 import { responseBytes } from "../messages.ts";
 import type { Contract } from "./contract.ts";
 
@@ -18,7 +19,7 @@ export function describeAccessLog(contract: Contract): void {
     if (contract.router.logs === undefined) skip("the suite cannot read this router's log");
   };
 
-  describe("the access log", () => {
+  describe("the access log", form, () => {
     test("has one line for a request: what came, where it went, how it ended", async ({ skip }) => {
       readable(skip);
       using scene = contract.scene();

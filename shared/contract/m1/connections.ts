@@ -3,6 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { eventually } from "../../testkit/eventually.ts";
 import type { UpstreamConnection } from "../../testkit/hostile-upstream.ts";
+import { form } from "../grades.ts";
 import { responseBytes } from "../messages.ts";
 import type { Script } from "../scenes.ts";
 import type { Contract } from "./contract.ts";
@@ -76,7 +77,7 @@ export function describeConnections(contract: Contract): void {
       for (const n of keys.keys()) expect((await client.readResponse()).text()).toBe(String(n));
     });
 
-    test("refuse what follows a request and is none as malformed, if they say anything", async () => {
+    test("refuse what follows a request and is none as malformed, if they say anything", form, async () => {
       // Whoever sends more of a body than its length says must not be told that a method is not served.
       using scene = contract.scene();
       await using client = await contract.connect();

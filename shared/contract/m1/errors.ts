@@ -1,12 +1,14 @@
 // What the router says in its own name, beyond what the cases of each fault assert.
 
 import { describe, expect, test } from "vitest";
+import { expectForm } from "../expect-form.ts";
+import { form } from "../grades.ts";
 import type { Contract } from "./contract.ts";
 import { expectNothingInternal, expectProblem } from "./problem.ts";
 
 export function describeErrors(contract: Contract): void {
   describe("errors", () => {
-    test("come with a code that a program can branch on: one fault, one code", async () => {
+    test("come with a code that a program can branch on: one fault, one code", form, async () => {
       using scene = contract.scene(async ({ connection }) => connection.reset());
       const codes = new Map<string, unknown>();
       codes.set("missing key", (await contract.send(scene.request({ key: null }))).json()["code"]);
@@ -21,13 +23,13 @@ export function describeErrors(contract: Contract): void {
       await using client = await contract.connect();
       const response = await client.request(scene.request({ method: "HEAD", key: null }));
       expect([response.status, response.bodyBytes]).toEqual([400, 0]);
-      expect(response.headers.one("content-type")).toMatch(/^application\/problem\+json/);
+      expectForm(() => expect(response.headers.one("content-type")).toMatch(/^application\/problem\+json/));
       if (!response.headers.all("connection").join().toLowerCase().includes("close")) {
         expect((await client.request(scene.request())).text()).toBe("ok");
       }
     });
 
-    test("keep the client's request id", async () => {
+    test("keep the client's request id", form, async () => {
       using scene = contract.scene(async ({ connection }) => connection.reset());
       const fields = ["X-Request-Id: my-own.id_1"];
       for (const parts of [{ key: null }, { key: "acme" }]) {

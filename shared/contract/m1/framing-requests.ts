@@ -22,8 +22,8 @@ export function describeRequestFraming(contract: Contract): void {
     }
   };
 
-  const refuses = ({ title, why, bytes }: Attack) =>
-    test(`refuses ${title}`, async () => {
+  const refuses = ({ title, why, bytes, grade = "core" }: Attack) =>
+    test(`refuses ${title}`, { meta: { grade } }, async () => {
       using scene = contract.scene();
       const answers = await answersTo(bytes(scene));
       await expectNothingThrough(contract, scene);

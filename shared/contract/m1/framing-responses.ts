@@ -1,6 +1,7 @@
 // Answers in every framing that HTTP/1.1 knows, what the client must make of them, and answers whose framing is unclear.
 
 import { describe, expect, test } from "vitest";
+import { policy } from "../grades.ts";
 import { chunk, responseBytes } from "../messages.ts";
 import type { Contract } from "./contract.ts";
 import { unclearAnswers } from "./unclear-answers.ts";
@@ -54,7 +55,7 @@ export function describeResponseFraming(contract: Contract): void {
       expect([response.text(), response.ending]).toEqual(["hello", "until-close"]);
     });
 
-    test("passes trailers on after the body, and never into the head", async () => {
+    test("passes trailers on after the body, and never into the head", policy, async () => {
       // A client that says it takes trailers gets them; one that does not may lose them.
       const bytes =
         "HTTP/1.1 200 OK\r\nTrailer: X-Check\r\nTransfer-Encoding: chunked\r\n\r\n" +

@@ -158,8 +158,9 @@ export function describeLeaving(contract: Contract): void {
         await client.write(rest).catch(() => {});
         await contract.settle();
         expect(scene.pathsSeen.filter((path) => path !== "/upload")).toEqual([]);
+        // A router may pass the rest on: then the cell has got all of it, as a body.
         for (const { message } of scene.seen)
-          if (message?.ending === "complete") expect(message.body.toString()).toBe(`first part${smuggled}`);
+          if (message?.ending === "complete") expect(message.bodyBytes).toBe(10 + smuggled.length);
       });
     });
   });

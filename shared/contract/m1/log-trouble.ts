@@ -6,6 +6,7 @@ import { eventually } from "../../testkit/eventually.ts";
 import { LogFile, LogPipe, type LogPlace } from "../../testkit/log-places.ts";
 import { hasTerminals, LogTerminal } from "../../testkit/log-terminal.ts";
 import { RawClient } from "../../testkit/raw-client.ts";
+import { form } from "../grades.ts";
 import type { ContractTarget, LoggingRouter, LogOutput } from "../target.ts";
 import type { Contract } from "./contract.ts";
 
@@ -14,7 +15,7 @@ const stopDeadlineMs = 11_000 + 4_000;
 /** The size of a disk that is full, in KiB. */
 const maxFileKib = 64;
 const stopped = { code: 0, signal: null };
-const patient = { timeout: 120_000 };
+const patient = { timeout: 120_000, ...form };
 
 export function describeLogTrouble(contract: Contract, target: ContractTarget): void {
   describe.skipIf(target.startLoggingTo === undefined)("a log that cannot be written", () => {
@@ -89,7 +90,7 @@ export function describeLogTrouble(contract: Contract, target: ContractTarget): 
       expect(story).toEqual([...[...Array(20).keys()].slice(first), 0]);
     });
 
-    test("writes every line, whole and in order, when a slow reader reads on", async () => {
+    test("writes every line, whole and in order, when a slow reader reads on", form, async () => {
       using pipe = LogPipe.open();
       await using router = await start(pipe);
       pipe.stall();

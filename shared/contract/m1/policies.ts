@@ -2,12 +2,13 @@
 // far an OPTIONS may go.
 
 import { describe, expect, test } from "vitest";
+import { form, policy } from "../grades.ts";
 import type { Contract } from "./contract.ts";
 import { expectNothingThrough } from "./nothing-through.ts";
 import { expectProblem } from "./problem.ts";
 
 export function describePolicies(contract: Contract): void {
-  describe("expectations", () => {
+  describe("expectations", policy, () => {
     test.each(["100-continue, fly", "fly, 100-continue", "fly", "100-continue=1"])(
       "refuses %j: nobody would meet it",
       async (value) => {
@@ -41,7 +42,7 @@ export function describePolicies(contract: Contract): void {
     });
   });
 
-  describe("look-alikes", () => {
+  describe("look-alikes", policy, () => {
     test("keeps fields from the cell that a CGI program could not tell from the router's own", async () => {
       // To CGI and WSGI, X_Routing_Key and X-Routing-Key are both HTTP_X_ROUTING_KEY, and either may win.
       const forged = [
@@ -98,7 +99,7 @@ export function describePolicies(contract: Contract): void {
       ["OPTIONS", "Max-Forwards: -1"],
       ["OPTIONS", "Max-Forwards: many"],
       ["GET", "Max-Forwards: 0"],
-    ])("passes %s with %s on as it came", async (method, field) => {
+    ])("passes %s with %s on as it came", policy, async (method, field) => {
       using scene = contract.scene();
       expect((await contract.send(scene.request({ method, fields: [field] }))).status).toBe(200);
       expect(scene.onlySeen.headers.all("max-forwards")).toEqual([field.split(": ")[1]]);
@@ -111,7 +112,7 @@ export function describePolicies(contract: Contract): void {
     test.each([
       ["that it refuses", "X-Routing-Key: other"],
       ["whose head cannot be read", "no field"],
-    ])("stands on the response to a request %s", async (_, field) => {
+    ])("stands on the response to a request %s", form, async (_, field) => {
       using scene = contract.scene();
       const response = await contract.send(scene.request({ fields: [field] }));
       expect(response.status).toBe(400);

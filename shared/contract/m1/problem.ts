@@ -2,9 +2,23 @@
 
 import { expect } from "vitest";
 import type { RawResponse } from "../../testkit/http-message.ts";
+import { expectForm } from "../expect-form.ts";
 
-/** Asserts that the router itself answered, with one of these statuses, in the one form of an error. */
+/**
+ * Asserts that the router itself answered with an error, and in form: with one of these statuses, in the one form of an
+ * error. Where the cell is at fault, the client must not be blamed.
+ */
 export function expectProblem(response: RawResponse, ...statuses: number[]): void {
+  const isOfCell = statuses.every((status) => status > 501);
+  expect(response.status, `the status of ${JSON.stringify(response.text())}`).toBeGreaterThanOrEqual(
+    isOfCell ? 500 : 400,
+  );
+  expect(response.ending).not.toBe("truncated");
+  expectNothingInternal(response);
+  expectForm(() => expectProblemForm(response, statuses));
+}
+
+function expectProblemForm(response: RawResponse, statuses: readonly number[]): void {
   expect(statuses, `the status of ${JSON.stringify(response.text())}`).toContain(response.status);
   expect(response.headers.one("content-type")).toMatch(/^application\/problem\+json\b/);
   expect(response.ending).toBe("complete");
@@ -15,7 +29,6 @@ export function expectProblem(response: RawResponse, ...statuses: number[]): voi
   }
   expect(problem["status"]).toBe(response.status);
   expect(response.headers.one("x-request-id")).toBe(problem["requestId"]);
-  expectNothingInternal(response);
 }
 
 /** Addresses, error codes of the system, file names and stacks help an attacker and nobody else. */

@@ -1,6 +1,7 @@
 // The malformed requests that a router must refuse: each with the attack that it stands for. `why` is what goes wrong when a
 // router passes it on.
 
+import type { Grade } from "../grades.ts";
 import type { Scene } from "../scenes.ts";
 
 /** What an attack takes from the scene that it is played in. */
@@ -12,6 +13,8 @@ export interface Attack {
   /** The attack in a sentence. */
   readonly why: string;
   readonly bytes: (scene: AttackScene) => string;
+  /** @default "core" */
+  readonly grade?: Grade;
 }
 
 /** A whole request that must never reach a cell: what an attacker hides behind or inside another one. */
@@ -22,6 +25,9 @@ function post(scene: AttackScene, lines: readonly string[], body = ""): string {
   const head = [`POST ${scene.path()} HTTP/1.1`, "Host: cells.test", "X-Routing-Key: acme", ...lines];
   return `${head.join("\r\n")}\r\n\r\n${body}${smuggled(scene)}`;
 }
+
+/** What a standard lets a reader do in one clear way, and what this workbook refuses all the same. */
+const byPolicy = (each: Attack): Attack => ({ ...each, grade: "policy" });
 
 function attack(title: string, why: string, lines: readonly string[], body = ""): Attack {
   return { title, why, bytes: (scene) => post(scene, lines, body) };
@@ -42,17 +48,22 @@ const length = (value: string) =>
 
 /** Faults in the head: nothing of the request may reach a cell. */
 export const headAttacks: readonly Attack[] = [
-  attack(
-    "Content-Length with Transfer-Encoding",
-    "The router frames by chunks and the cell by length, or the other way round (CL.TE).",
-    ["Content-Length: 6", "Transfer-Encoding: chunked"],
-    "0\r\n\r\nG",
+  // RFC 9112 §6.3: it ought to be refused, and may be framed by its chunks once the length is gone.
+  byPolicy(
+    attack(
+      "Content-Length with Transfer-Encoding",
+      "The router frames by chunks and the cell by length, or the other way round (CL.TE).",
+      ["Content-Length: 6", "Transfer-Encoding: chunked"],
+      "0\r\n\r\nG",
+    ),
   ),
-  attack(
-    "Transfer-Encoding with Content-Length",
-    "The same with the fields in the other order (TE.CL).",
-    ["Transfer-Encoding: chunked", "Content-Length: 4"],
-    "5c\r\n",
+  byPolicy(
+    attack(
+      "Transfer-Encoding with Content-Length",
+      "The same with the fields in the other order (TE.CL).",
+      ["Transfer-Encoding: chunked", "Content-Length: 4"],
+      "5c\r\n",
+    ),
   ),
   ...["xchunked", "chunked, identity", "identity", "gzip, chunked", "chunked, chunked", '"chunked"'].map(
     coding,
@@ -76,7 +87,8 @@ export const headAttacks: readonly Attack[] = [
   ...["+5", "-5", "5, 6", "0x5", "5.0", "5 5", "1e1", "five", "", "99999999999999999999999", "５"].map(
     length,
   ),
-  attack("a bare LF in the head", lineWhy, ["X-A: 1\nTransfer-Encoding: chunked"], nothing),
+  // RFC 9112 §2.2 lets a reader take a bare LF for the end of a line.
+  byPolicy(attack("a bare LF in the head", lineWhy, ["X-A: 1\nTransfer-Encoding: chunked"], nothing)),
   attack("a bare CR in a value", lineWhy, ["X-A: 1\rTransfer-Encoding: chunked"], nothing),
   attack("a CR before the colon", lineWhy, ["X-A\r: 1"]),
   attack("a NUL in a value", "A reader in C ends the value there and sees another one.", ["X-A: 1\x002"]),
@@ -100,6 +112,7 @@ export const headAttacks: readonly Attack[] = [
     title: "a head whose lines all end in a bare LF",
     why: "A reader that wants CRLF takes this and the next request for one head.",
     bytes: (scene) => `GET ${scene.path()} HTTP/1.1\nHost: a\nX-Routing-Key: acme\n\n${smuggled(scene)}`,
+    grade: "policy",
   },
   {
     title: "HTTP/1.0 with a transfer coding",
@@ -142,6 +155,7 @@ export const headAttacks: readonly Attack[] = [
     title: "a fragment in the target",
     why: "RFC 9112 §3.2: the router would choose by a path that the cell cuts off before it serves.",
     bytes: (scene) => `GET ${scene.path()}#x HTTP/1.1\r\nHost: a\r\nX-Routing-Key: acme\r\n\r\n`,
+    grade: "policy",
   },
   {
     title: "the preface of HTTP/2",
@@ -184,7 +198,8 @@ export const bodyAttacks: readonly Attack[] = [
     "5\r\nhello\r\n0\r\n",
     "The request would be a trailer.",
   ),
-  chunked("a NUL in a trailer", "5\r\nhello\r\n0\r\nX-T: \0\r\n\r\n"),
-  chunked("a trailer without a colon", "5\r\nhello\r\n0\r\nX-T\r\n\r\n"),
-  chunked("a trailer with a bare LF", "5\r\nhello\r\n0\r\nX-T: 1\n\r\n"),
+  // Whoever throws trailers away need not read them.
+  byPolicy(chunked("a NUL in a trailer", "5\r\nhello\r\n0\r\nX-T: \0\r\n\r\n")),
+  byPolicy(chunked("a trailer without a colon", "5\r\nhello\r\n0\r\nX-T\r\n\r\n")),
+  byPolicy(chunked("a trailer with a bare LF", "5\r\nhello\r\n0\r\nX-T: 1\n\r\n")),
 ];

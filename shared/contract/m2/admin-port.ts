@@ -1,6 +1,7 @@
 // The port for operators: what it says, and whom it does not talk to.
 
 import { describe, expect, test } from "vitest";
+import { form } from "../grades.ts";
 import type { ReloadContract } from "./contract.ts";
 
 export function describeAdminPort(contract: ReloadContract): void {
@@ -16,7 +17,7 @@ export function describeAdminPort(contract: ReloadContract): void {
       expect((await contract.admin(path)).status).toBe(200);
     });
 
-    test("says which table is in use", async () => {
+    test("says which table is in use", form, async () => {
       const table = contract.table();
       const startedAt = Date.now();
       const config = await contract.apply(table);
@@ -28,7 +29,7 @@ export function describeAdminPort(contract: ReloadContract): void {
       expect(Date.parse(config.appliedAt)).toBeLessThanOrEqual(Date.now() + 5);
     });
 
-    test("gives the same content the same checksum, and other content another one", async () => {
+    test("gives the same content the same checksum, and other content another one", form, async () => {
       const table = contract.table();
       const first = await contract.apply(table);
       const other = await contract.apply(contract.table());
@@ -42,7 +43,7 @@ export function describeAdminPort(contract: ReloadContract): void {
       expect(response.headers.one("x-cell")).toBe("tier1");
     });
 
-    test("answers 404 elsewhere, and 405 to what is not a read", async () => {
+    test("answers 404 elsewhere, and 405 to what is not a read", form, async () => {
       expect((await contract.admin("/nothing-here")).status).toBe(404);
       expect((await contract.admin("/debug/config", { method: "POST" })).status).toBe(405);
       expect((await contract.admin("/debug/config", { method: "DELETE" })).status).toBe(405);

@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import { mkdir, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { describe, expect, test } from "vitest";
+import { form } from "../grades.ts";
 import type { ReloadContract } from "./contract.ts";
 import type { Table } from "./tables.ts";
 
@@ -186,7 +187,7 @@ export function describeFaults(contract: ReloadContract): void {
       },
     );
 
-    test("has all of its faults named at once", async () => {
+    test("has all of its faults named at once", form, async () => {
       await contract.write(
         contract.table((table) => {
           table.defaultPlacement = "nowhere";

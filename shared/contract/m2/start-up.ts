@@ -1,11 +1,12 @@
 // A router without any good table must not start: it would refuse every request, and nobody would know why.
 
 import { describe, expect, test } from "vitest";
+import { policy } from "../grades.ts";
 import { tableOver } from "./tables.ts";
 import type { ReloadTarget } from "./target.ts";
 
 export function describeStartUp(target: ReloadTarget): void {
-  describe.skipIf(target.startToFail === undefined)("a start-up", () => {
+  describe.skipIf(target.startToFail === undefined)("a start-up", policy, () => {
     const table = () => tableOver(() => "http://127.0.0.1:9001", "1.0.0");
 
     test("without a file ends with code 1 and says which file is missing", async () => {

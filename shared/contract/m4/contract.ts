@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect } from "vitest";
 import { eventually } from "../../testkit/eventually.ts";
 import type { RawResponse } from "../../testkit/http-message.ts";
 import { sendRaw } from "../../testkit/raw-client.ts";
+import { expectForm } from "../expect-form.ts";
 import { expectProblem } from "../m1/problem.ts";
 import type { FollowingRouter, ReloadTarget } from "../m2/target.ts";
 import { type RequestParts, requestBytes } from "../messages.ts";
@@ -209,7 +210,7 @@ export function plainly(name: string, status = 200): Record<string, unknown> {
 /** Asserts that the router refused in its own name, said why, and when to come back. */
 export function expectRefused(answer: RawResponse, status: 429 | 503, code: string): number {
   expectProblem(answer, status);
-  expect(answer.json()["code"]).toBe(code);
+  expectForm(() => expect(answer.json()["code"]).toBe(code));
   const retryAfter = answer.headers.one("retry-after") ?? "";
   expect(retryAfter, "Retry-After in whole seconds").toMatch(/^[1-9]\d*$/);
   return Number(retryAfter);

@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import { eventually } from "../../testkit/eventually.ts";
 import { LogPipe } from "../../testkit/log-places.ts";
 import { sendRaw } from "../../testkit/raw-client.ts";
+import { form } from "../grades.ts";
 import type { ReloadTarget } from "../m2/target.ts";
 import { requestBytes } from "../messages.ts";
 import { parsePrometheusText, sumOf } from "./prometheus-text.ts";
@@ -12,7 +13,7 @@ import { parsePrometheusText, sumOf } from "./prometheus-text.ts";
 const name = "cell_router_log_lines_dropped_total";
 
 export function describeDroppedLines(target: ReloadTarget): void {
-  describe.skipIf(target.startLoggingTo === undefined)("lines that the log has lost", () => {
+  describe.skipIf(target.startLoggingTo === undefined)("lines that the log has lost", form, () => {
     test("are counted in the metrics", async () => {
       using pipe = LogPipe.open();
       await using router = await target.startLoggingTo?.({ stdout: pipe.fd });

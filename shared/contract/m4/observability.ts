@@ -3,6 +3,7 @@
 
 import { describe, expect, test } from "vitest";
 import { eventually } from "../../testkit/eventually.ts";
+import { form } from "../grades.ts";
 import type { ResilienceContract } from "./contract.ts";
 import { parsePrometheusText, sumOf } from "./prometheus-text.ts";
 
@@ -10,7 +11,7 @@ export function describeMetrics(contract: ResilienceContract): void {
   const series = (families: Awaited<ReturnType<typeof contract.metrics>>) =>
     [...families.values()].reduce((sum, { samples }) => sum + samples.length, 0);
 
-  describe("/metrics", () => {
+  describe("/metrics", form, () => {
     test("is in the text format of Prometheus, on the admin port alone", async () => {
       await contract.apply({});
       await contract.ask("anyone");
@@ -92,7 +93,7 @@ export function describeMetrics(contract: ResilienceContract): void {
 }
 
 export function describeEvents(contract: ResilienceContract): void {
-  describe("/events", () => {
+  describe("/events", form, () => {
     test("streams the table, health and breakers as they change, in order", async () => {
       await using one = await contract.cell("one");
       await using events = await contract.eventsFromNow();
@@ -240,7 +241,7 @@ export function describeEvents(contract: ResilienceContract): void {
     });
   });
 
-  describe("the access log", () => {
+  describe("the access log", form, () => {
     test("says who stood in, why, and how often it was tried", async ({ skip }) => {
       const { logs } = contract.router;
       if (logs === undefined) return skip("the suite cannot read this router's log");

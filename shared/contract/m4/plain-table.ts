@@ -1,6 +1,7 @@
 // A table of the earlier milestones protects nothing and still works; and every fault in what protects is named.
 
 import { describe, expect, test } from "vitest";
+import { form } from "../grades.ts";
 import { type Protections, path, plainly, type ResilienceContract, type TopLevel } from "./contract.ts";
 
 export function describePlainTable(contract: ResilienceContract): void {
@@ -119,7 +120,7 @@ export function describeFaultyTables(contract: ResilienceContract): void {
       expect((await contract.ask("anyone")).status).toBe(200);
     });
 
-    test("all faults are named at once, and none that is not there", async () => {
+    test("all faults are named at once, and none that is not there", form, async () => {
       await contract.apply({});
       const faulty = {
         one: { cell, concurrencyLimit: 0, health: { rise: 0 }, retries: { maxRetries: 9 } },

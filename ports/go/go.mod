@@ -1,0 +1,3 @@
+module cell-router
+
+go 1.26

@@ -1,0 +1,50 @@
+// Holds every port to every contract that it promises, with its front and without, and writes what it finds to
+// site/data/ports.json, from which the page "Two ports" makes its tables, and into the READMEs of the ports. Takes about ten
+// minutes.
+//
+//   npx tsx scripts/ported-results.ts
+//
+// Exit codes: 0 written, 1 a port cannot be built here, 2 a suite could not run.
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { runProgram } from "./command-line.ts";
+import { type PortedRun, runPortedContract } from "./ported-contract.ts";
+import { withResults } from "./ported-results-table.ts";
+import { buildPorted, portedNames, portedRouters } from "./ported-routers.ts";
+import { projectRoot } from "./stages.ts";
+
+async function main(): Promise<number> {
+  const jobs: (() => Promise<PortedRun>)[] = [];
+  for (const name of portedNames) {
+    const ported = portedRouters[name];
+    const program = await buildPorted(ported, console.log);
+    for (const front of ["on", "off"] as const)
+      for (const stage of ported.stages) jobs.push(() => runPortedContract(ported, program, stage, front));
+  }
+  const runs: PortedRun[] = new Array(jobs.length);
+  const waiting = [...jobs.entries()];
+  const runNext = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const [at, job] = next;
+      const run = await job();
+      runs[at] = run;
+      const { core, form, policy } = run.grades;
+      const broken = `${core.failed} core, ${form.failed} form, ${policy.failed} policy`;
+      console.log(`${run.port} ${run.contract}, front ${run.front}: broken ${broken}`);
+    }
+  };
+  // The cases mostly wait for time limits, and leave the processor to another run.
+  await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, runNext));
+  const date = new Date().toISOString().slice(0, 10);
+  const file = join(projectRoot, "site", "data", "ports.json");
+  writeFileSync(file, `${JSON.stringify({ date, runs }, null, 2)}\n`);
+  for (const name of portedNames) {
+    const readme = join(projectRoot, "ports", name, "README.md");
+    writeFileSync(readme, withResults(readFileSync(readme, "utf8"), name, runs));
+  }
+  return 0;
+}
+
+await runProgram("ported-results", main);

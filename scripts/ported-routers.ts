@@ -1,0 +1,186 @@
+// The router in other languages (`ports/`): which there are, what they promise, and how their programs are built. A program
+// is built once for each state of its sources, into `.cache/ports`.
+
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
+import { join } from "node:path";
+import { UsageError } from "./command-line.ts";
+import { filesUnder, type Milestone, projectRoot } from "./stages.ts";
+
+export const portedNames = ["pingora", "go"] as const;
+export type PortedName = (typeof portedNames)[number];
+
+export interface PortedRouter {
+  readonly name: PortedName;
+  /** The milestones that it can be. */
+  readonly stages: readonly Milestone[];
+  /** Those in which it takes its table from a file, where the stage takes it from a control plane. */
+  readonly followsFile: readonly Milestone[];
+  /** What builds it, and what that needs: programs, and in words. */
+  readonly tool: string;
+  readonly alsoRuns: readonly string[];
+  readonly needs: string;
+  /** Arguments of the tool; `target` is where the program goes, or where the tool may keep what it has made. */
+  readonly build: (target: string) => readonly string[];
+  /** The program below `target`. */
+  readonly program: string;
+  /** Sources, by their path below `ports/NAME`. */
+  readonly isSource: (path: string) => boolean;
+}
+
+export const portedRouters: Readonly<Record<PortedName, PortedRouter>> = {
+  pingora: {
+    name: "pingora",
+    stages: ["m1", "m2", "m3", "m4"],
+    followsFile: [],
+    tool: "cargo",
+    alsoRuns: ["cmake", "cc"],
+    needs: "Rust 1.88 or later, cmake and a C compiler",
+    build: (target) => ["build", "--release", "--locked", "--target-dir", target],
+    program: "release/router-pingora",
+    isSource: (path) => /^(src\/.*\.rs|Cargo\.(toml|lock))$/.test(path),
+  },
+  go: {
+    name: "go",
+    stages: ["m1", "m2", "m4"],
+    followsFile: ["m4"],
+    tool: "go",
+    alsoRuns: [],
+    needs: "Go 1.26 or later",
+    build: (target) => ["build", "-trimpath", "-o", join(target, "router-go"), "."],
+    program: "router-go",
+    isSource: (path) => /^[^/]+\.go$|^go\.(mod|sum)$/.test(path),
+  },
+};
+
+/** Where a build's tool keeps what it has made: the work of minutes, in Pingora's case. */
+export function buildFolder(ported: PortedRouter, root = projectRoot): string {
+  // Who sets this has a folder that other builds share.
+  const shared = ported.name === "pingora" ? process.env["CARGO_TARGET_DIR"] : undefined;
+  return shared ?? join(root, ".cache", "ports", `${ported.name}-build`);
+}
+
+/** A name for the state of the sources. */
+export function sourceHash(ported: PortedRouter, root = projectRoot): string {
+  const folder = join(root, "ports", ported.name);
+  const hash = createHash("sha256");
+  for (const path of filesUnder(folder).filter(ported.isSource))
+    hash
+      .update(`${path}\0`)
+      .update(readFileSync(join(folder, path)))
+      .update("\0");
+  return hash.digest("hex").slice(0, 16);
+}
+
+/** The built program for the sources as they are now, if there is one. */
+export function builtProgram(ported: PortedRouter, root = projectRoot): string | undefined {
+  const file = programFile(ported, root);
+  return existsSync(file) ? file : undefined;
+}
+
+function programFile(ported: PortedRouter, root: string): string {
+  return join(root, ".cache", "ports", `router-${ported.name}-${sourceHash(ported, root)}`);
+}
+
+/** The first of the tools that building it takes and that is not installed. */
+export async function missingTool({ tool, alsoRuns }: PortedRouter): Promise<string | undefined> {
+  for (const each of [tool, ...alsoRuns])
+    if ((await runTool(each, ["--version"], projectRoot)).code === undefined) return each;
+  return undefined;
+}
+
+/**
+ * The path of the program, which is built first where its sources have changed.
+ *
+ * @throws UsageError in one line when it cannot be built here
+ */
+export async function buildPorted(
+  ported: PortedRouter,
+  tell: (line: string) => void = () => {},
+  root = projectRoot,
+): Promise<string> {
+  const built = builtProgram(ported, root);
+  if (built !== undefined) return built;
+  const { name, tool, needs } = ported;
+  const missing = await missingTool(ported);
+  if (missing !== undefined)
+    throw new UsageError(`--port ${name} needs ${needs}: ${missing} is not installed, or not in PATH`);
+  const target = buildFolder(ported, root);
+  mkdirSync(target, { recursive: true });
+  const takes =
+    name === "pingora" && !existsSync(join(target, "release")) ? ": the first time, some minutes" : "";
+  tell(`building ports/${name}${takes}`);
+  const { code, output } = await runTool(tool, ported.build(target), join(root, "ports", name));
+  if (code !== 0)
+    throw new UsageError(`ports/${name} cannot be built; it needs ${needs}:\n${output.trimEnd()}`);
+  const file = programFile(ported, root);
+  mkdirSync(join(root, ".cache", "ports"), { recursive: true });
+  // Renamed into its place: half a copy must not look like the program.
+  copyFileSync(join(target, ported.program), `${file}.${process.pid}`);
+  renameSync(`${file}.${process.pid}`, file);
+  return file;
+}
+
+export interface ToolRun {
+  /** Undefined where the tool could not be started. */
+  readonly code: number | undefined;
+  readonly output: string;
+}
+
+/** Runs a tool without a shell, and keeps the end of what it says. */
+export async function runTool(tool: string, args: readonly string[], cwd: string): Promise<ToolRun> {
+  // Go would otherwise download another Go, where go.mod names a newer one.
+  const env = { ...process.env, GOTOOLCHAIN: "local", CARGO_TERM_COLOR: "never" };
+  const child = spawn(tool, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      output = (output + text).slice(-8_000);
+    });
+  try {
+    const [code] = (await once(child, "close")) as [number | null];
+    return { code: code ?? 1, output };
+  } catch {
+    return { code: undefined, output };
+  }
+}
+
+/** Environment of a ported router that is to be `stage`. */
+export function portedEnv(ported: PortedRouter, stage: Milestone): Record<string, string> {
+  expectStage(ported, stage);
+  return { STAGE: stage };
+}
+
+/** @throws UsageError where the port leaves this milestone out */
+export function expectStage({ name, stages }: PortedRouter, stage: Milestone): void {
+  if (stages.includes(stage)) return;
+  throw new UsageError(`--port ${name} can be ${stages.join(", ")}, and not ${stage}`);
+}
+
+/** `--port` takes a number, a name, or both. @throws UsageError */
+export function readPortFlags(flags: readonly string[] | undefined): {
+  readonly port: string | undefined;
+  readonly ported: PortedRouter | undefined;
+} {
+  const isName = (word: string): word is PortedName => portedNames.some((name) => name === word);
+  const names = (flags ?? []).filter(isName);
+  const [port, ...others] = (flags ?? []).filter((word) => !isName(word));
+  if (names.length > 1 || others.length > 0)
+    throw new UsageError(`--port takes one number, and one of ${portedNames.join(", ")}`);
+  if (port !== undefined && !/^\d+$/.test(port))
+    throw new UsageError(`--port takes a number, or one of ${portedNames.join(", ")}; got "${port}"`);
+  const [name] = names;
+  return { port, ported: name === undefined ? undefined : portedRouters[name] };
+}
+
+/** For commands whose `--port` takes nothing but a name. @throws UsageError */
+export function readPorted(word: string | undefined, stage: Milestone): PortedRouter | undefined {
+  if (word === undefined) return undefined;
+  const { port, ported } = readPortFlags([word]);
+  if (ported === undefined || port !== undefined)
+    throw new UsageError(`--port takes one of ${portedNames.join(", ")}; got "${word}"`);
+  expectStage(ported, stage);
+  return ported;
+}

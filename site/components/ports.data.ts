@@ -1,0 +1,146 @@
+// What the ports hold and what they cost: site/data/ports.json, which scripts/ported-results.ts writes, and the bench's runs with
+// the ports in them. One that has not been saved is left out.
+
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+export interface PortsTable {
+  readonly title: string;
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+  /** Where and how it was taken, and the command that takes it again. */
+  readonly taken: string;
+  readonly command: string;
+}
+
+export interface Misses {
+  readonly title: string;
+  readonly groups: readonly { readonly name: string; readonly cases: readonly string[] }[];
+}
+
+export interface PortsData {
+  readonly contracts: PortsTable | null;
+  readonly misses: readonly Misses[];
+  readonly figures: readonly PortsTable[];
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: JSON that this project's own commands wrote, each in a shape of its own
+type Saved = any;
+
+const folder = fileURLToPath(new URL("../data", import.meta.url));
+const names: Readonly<Record<string, string>> = { pingora: "Pingora", go: "Go" };
+const figure = (value: number): string =>
+  value >= 100 ? Math.round(value).toLocaleString("en-US") : String(Number(value.toPrecision(3)));
+
+function read(name: string): Saved {
+  const file = `${folder}/${name}.json`;
+  return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined;
+}
+
+const modeOf = ({ port, front }: Saved): string =>
+  `${names[port] ?? port}, ${front === "on" ? "with its front" : "stock"}`;
+
+function contractsOf(saved: Saved): PortsTable | null {
+  if (saved === undefined) return null;
+  const share = ({ passed, failed }: Saved): string => `${passed} of ${passed + failed}`;
+  return {
+    title: "Cases that hold, by grade",
+    columns: ["Router", "Contract", "Core", "Form", "Policy"],
+    rows: saved.runs.map((run: Saved) => [
+      modeOf(run),
+      run.contract,
+      share(run.grades.core),
+      share(run.grades.form),
+      share(run.grades.policy),
+    ]),
+    taken: `Taken ${saved.date}.`,
+    command: "npx tsx scripts/ported-results.ts",
+  };
+}
+
+/** Every case that some mode misses, by mode, contract and grade. */
+function missesOf(saved: Saved): readonly Misses[] {
+  if (saved === undefined) return [];
+  const modes = [...new Set<string>(saved.runs.map(modeOf))];
+  return modes.map((title) => {
+    const runs = saved.runs.filter((run: Saved) => modeOf(run) === title);
+    const groups = runs.flatMap(({ contract, failures }: Saved) =>
+      ["core", "form", "policy"].map((grade) => ({
+        name: `${contract}, ${grade}`,
+        cases: failures.filter((each: Saved) => each.grade === grade).map((each: Saved) => each.title),
+      })),
+    );
+    return { title, groups: groups.filter(({ cases }: { cases: string[] }) => cases.length > 0) };
+  });
+}
+
+const kinds: readonly (readonly [
+  file: string,
+  title: string,
+  command: string,
+  columns: readonly string[],
+  row: (row: Saved) => readonly string[],
+])[] = [
+  [
+    "bench-ports",
+    "CPU time and latency",
+    "npm run bench -- --only m1,m5,nginx,haproxy,pingora,go",
+    ["Contender", "CPU µs per request", "Requests per second", "p99 ms", "Peak memory, MiB"],
+    ({ name, cpuUsPerRequest, requestsPerSecond, p99Ms, peakRssMiB }) => [
+      name,
+      cpuUsPerRequest
+        ? `${figure(cpuUsPerRequest.median)} (${figure(cpuUsPerRequest.min)}–${figure(cpuUsPerRequest.max)})`
+        : "–",
+      requestsPerSecond ? figure(requestsPerSecond.median) : "–",
+      p99Ms ? figure(p99Ms.median) : "–",
+      peakRssMiB === undefined ? "–" : figure(peakRssMiB),
+    ],
+  ],
+  [
+    "bench-ports-connections",
+    "A thousand connections: peak memory in MiB",
+    "npm run bench -- connections --only m1,m5,nginx,haproxy,pingora,go",
+    ["Contender", "Fresh", "All idle", "All busy"],
+    ({ name, freshMiB, idlePeakMiB, busyPeakMiB }) => [
+      name,
+      figure(freshMiB),
+      figure(idlePeakMiB),
+      figure(busyPeakMiB),
+    ],
+  ],
+  [
+    "bench-ports-bodies",
+    "Large bodies: MiB for each second of the proxy's CPU time",
+    "npm run bench -- bodies --only m1,m5,nginx,haproxy,pingora,go",
+    ["Contender", "Down", "Up", "Peak memory, MiB"],
+    ({ name, down, up, peakRssMiB }) => [
+      name,
+      figure(down.mibPerCpuSecond.median),
+      figure(up.mibPerCpuSecond.median),
+      figure(peakRssMiB),
+    ],
+  ],
+];
+
+function figuresOf([file, title, command, columns, row]: (typeof kinds)[number]): PortsTable[] {
+  const saved = read(file);
+  if (saved === undefined) return [];
+  const { takenAt, machine, method, rows } = saved;
+  const taken =
+    `Taken ${takenAt.slice(0, 10)} on ${machine.cpu}, ${machine.cores} cores${machine.virtual ? " (virtual)" : ""}: ` +
+    `${method.rounds ?? 1} rounds of ${method.seconds} s. The machine's load before: ${machine.loadBefore}.`;
+  const shown = rows.filter(({ kind }: Saved) => kind !== "none");
+  return [{ title, columns, rows: shown.map(row), taken, command }];
+}
+
+declare const data: PortsData;
+
+export { data };
+
+export default {
+  watch: ["../data/ports.json", "../data/bench-ports*.json"],
+  load(): PortsData {
+    const saved = read("ports");
+    return { contracts: contractsOf(saved), misses: missesOf(saved), figures: kinds.flatMap(figuresOf) };
+  },
+};
