@@ -13,7 +13,7 @@ import { clampSource, type PlantedChange, plantExercise, plantTree } from "./exe
 import { loadProgress, saveProgress, updateEntry } from "./exercise/progress.ts";
 import { relocateImports } from "./exercise/relocate-imports.ts";
 import type { Context } from "./exercise/verbs.ts";
-import { isUntouched, openWorkspace, resetWorkspace } from "./exercise/workspace.ts";
+import { openWorkspace, resetWorkspace, untouchedFiles } from "./exercise/workspace.ts";
 
 const now = "2026-01-02T03:04:05.678Z";
 let tree: ReturnType<typeof plantTree>;
@@ -76,7 +76,7 @@ test("gives the learner a copy whose imports hold where it stands", () => {
   const exercise = plant("m1/01-clamp", { files: { "exercises/{id}/starter/clamp.ts": starter } });
   expect(openWorkspace(exercise)).toEqual(["clamp.ts"]);
   expect(read("workspace/m1/01-clamp/clamp.ts")).toContain('from "../../../stages/m1/src/t.ts"');
-  expect(isUntouched(exercise)).toBe(true);
+  expect(untouchedFiles(exercise)).toEqual(["clamp.ts"]);
 });
 
 test("never overwrites what the learner has when an exercise is opened again", () => {
@@ -85,7 +85,7 @@ test("never overwrites what the learner has when an exercise is opened again", (
   writeFileSync(join(exercise.workspace, "clamp.ts"), "mine");
   expect(openWorkspace(exercise)).toEqual([]);
   expect(read("workspace/m1/01-clamp/clamp.ts")).toBe("mine");
-  expect(isUntouched(exercise)).toBe(false);
+  expect(untouchedFiles(exercise)).toEqual([]);
 });
 
 test("archives before a reset, and keeps both when two resets fall into one tick", () => {
@@ -94,7 +94,7 @@ test("archives before a reset, and keeps both when two resets fall into one tick
   const archives = ["first", "second"].map((text) => {
     writeFileSync(join(exercise.workspace, "clamp.ts"), text);
     const archive = resetWorkspace(exercise, now);
-    expect(isUntouched(exercise)).toBe(true);
+    expect(untouchedFiles(exercise)).toEqual(["clamp.ts"]);
     return readFileSync(join(archive ?? "", "clamp.ts"), "utf8");
   });
   expect(archives).toEqual(["first", "second"]);

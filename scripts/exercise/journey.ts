@@ -18,7 +18,7 @@ import { packageFile, runNode, runProgramFile } from "../run-tool.ts";
 import { type Answer, answerSource, canonicalName } from "./answer-source.ts";
 import { type Exercise, listExerciseIds, loadExercise } from "./exercise-spec.ts";
 import { relocateImports } from "./relocate-imports.ts";
-import { misconceptionsOf } from "./verdict.ts";
+import { candidatesOf } from "./verdict.ts";
 
 export interface Journey {
   /** How many steps went as a learner is told. */
@@ -150,8 +150,7 @@ class Traveller {
   async #misunderstand(exercise: Exercise): Promise<void> {
     const { spec } = exercise;
     const wrong =
-      spec.wrongAnswers.find((each) => misconceptionsOf(spec, each.fails).length === 1) ??
-      spec.wrongAnswers[0];
+      spec.wrongAnswers.find((each) => candidatesOf(spec, each.fails).length === 1) ?? spec.wrongAnswers[0];
     if (wrong === undefined) throw new Astray(`${spec.id} has no wrong answers`);
     this.#write(exercise, { kind: "wrong", wrong });
     const verdict = await this.#json(["check", "--json"], 1);

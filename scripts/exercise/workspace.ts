@@ -43,12 +43,16 @@ function starterFor(exercise: Exercise, name: string): string {
   });
 }
 
-/** Whether the learner's files still are what they were given. */
-export function isUntouched(exercise: Exercise): boolean {
-  return exercise.spec.files.every((name) => {
+/** The learner's files that still say what they were given, whatever became of spaces, line ends and comments. */
+export function untouchedFiles(exercise: Exercise): string[] {
+  return exercise.spec.files.filter((name) => {
     const file = join(exercise.workspace, name);
-    return existsSync(file) && readFileSync(file, "utf8") === starterFor(exercise, name);
+    return existsSync(file) && essence(readFileSync(file, "utf8")) === essence(starterFor(exercise, name));
   });
+}
+
+function essence(source: string): string {
+  return source.replace(/\/\*[\s\S]*?\*\/|(?<!:)\/\/.*$/gm, "").replace(/\s+/g, "");
 }
 
 /**
