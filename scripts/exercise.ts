@@ -22,7 +22,7 @@
 
 import { createInterface, emitKeypressEvents } from "node:readline";
 import { colours, readArguments, runProgram, UsageError, wholeNumber } from "./command-line.ts";
-import { InteractiveView } from "./exercise/interactive.ts";
+import { InteractiveView, questionOf } from "./exercise/interactive.ts";
 import * as verbs from "./exercise/verbs.ts";
 import { defaultPort } from "./stack-plan.ts";
 import { projectRoot as root } from "./stages.ts";
@@ -36,12 +36,13 @@ const context: verbs.Context = {
   colours: colours(),
   nowIso: () => new Date().toISOString(),
   columns: () => process.stdout.columns,
+  notice: (text) => void process.stderr.write(`${text}\n`),
 };
 
 interface Flags {
   readonly json: boolean;
   readonly number: number | undefined;
-  readonly rest: readonly string[];
+  readonly sure: boolean;
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -52,12 +53,15 @@ async function main(args: readonly string[]): Promise<number> {
     const author = await import("./exercise/author-verbs.ts");
     return author[first](root, others);
   }
-  const { values, positionals } = readArguments(
-    { json: { type: "boolean" }, number: { type: "string" }, help: { type: "boolean", short: "h" } },
-    [...args],
-  );
+  const options = {
+    json: { type: "boolean" },
+    number: { type: "string" },
+    sure: { type: "boolean" },
+    help: { type: "boolean", short: "h" },
+  } as const;
+  const { values, positionals } = readArguments(options, [...args]);
   if (values.help === true) return print({ exitCode: 0, text: usage, data: { usage } }, false);
-  const flags = { json: values.json ?? false, number: numberOf(values.number), rest: [] };
+  const flags = { json: values.json ?? false, number: numberOf(values.number), sure: values.sure ?? false };
   const [name, id, extra] = positionals;
   if (extra !== undefined) throw new UsageError(`What is "${extra}"? Write: npm run exercise VERB ID`);
   const { warning } = verbs.readProgress(context);
@@ -74,8 +78,20 @@ async function main(args: readonly string[]): Promise<number> {
 
 async function runVerb(verb: VerbName, id: string | undefined, flags: Flags): Promise<verbs.Report> {
   if (verb === "list") return verbs.list(context);
-  if (verb === "next") return verbs.next(context);
-  const exercise = await verbs.open(context, id);
+  if (verb === "next") {
+    const report = await verbs.next(context);
+    const isAtEnd = report.data["exercise"] === null;
+    return isAtEnd
+      ? report
+      : { ...report, text: `${report.text}\n\nWatch it while you work: npm run exercise` };
+  }
+  const exercise = await verbs.visit(context, id);
+  const question = verb in questionOf ? questionOf[verb as keyof typeof questionOf] : undefined;
+  // The keys of the interactive view ask the same; in a pipe nobody could answer.
+  const mayAsk = isTerminal && !flags.json && !flags.sure;
+  if (question !== undefined && mayAsk && (verb === "reset" || !verbs.isSolved(context, exercise))) {
+    if (!(await confirmed(question))) return { exitCode: 0, text: "Nothing was done.", data: {} };
+  }
   switch (verb) {
     case "check":
       return verbs.check(context, exercise);
@@ -94,6 +110,16 @@ async function runVerb(verb: VerbName, id: string | undefined, flags: Flags): Pr
   }
 }
 
+async function confirmed(question: string): Promise<boolean> {
+  const lines = createInterface({ input: process.stdin, output: process.stdout });
+  const answer = await new Promise<string>((resolve) => {
+    lines.once("close", () => resolve(""));
+    lines.question(`${question} [y/N] `, resolve);
+  });
+  lines.close();
+  return /^y(es)?$/i.test(answer.trim());
+}
+
 /** Serves real traffic with the learner's files laid over their stage, until Ctrl-C. */
 async function serve(args: readonly string[]): Promise<number> {
   const options = {
@@ -102,7 +128,7 @@ async function serve(args: readonly string[]): Promise<number> {
     routers: { type: "string" },
   } as const;
   const { values, positionals } = readArguments(options, [...args]);
-  const exercise = await verbs.open(context, positionals[0]);
+  const exercise = await verbs.visit(context, positionals[0]);
   if (exercise.spec.overlay === undefined)
     throw new UsageError(`${exercise.spec.id} takes no stage file's place; its code runs in its tests only.`);
   const { serveExercise } = await import("./exercise/serve.ts");
@@ -115,7 +141,9 @@ async function serve(args: readonly string[]): Promise<number> {
 }
 
 async function watch(wanted: string | undefined): Promise<number> {
-  const view = await InteractiveView.start(context, wanted, (text) => void process.stdout.write(text));
+  const write = (text: string) => void process.stdout.write(text);
+  // The screen and what had scrolled out of it, then the upper left corner.
+  const view = await InteractiveView.start(context, wanted, write, "\u001b[2J\u001b[3J\u001b[H");
   const lines = createInterface({ input: process.stdin });
   emitKeypressEvents(process.stdin, lines);
   process.stdin.setRawMode(true);
@@ -135,6 +163,10 @@ async function watch(wanted: string | undefined): Promise<number> {
     let queue: Promise<unknown> = Promise.resolve();
     process.stdin.on("keypress", (_text: string | undefined, key: { name?: string; ctrl?: boolean }) => {
       if (key.ctrl === true && key.name === "c") return end(0);
+      if (key.ctrl === true) {
+        if (key.name === "l") queue = queue.then(() => view.redraw()).catch(end);
+        return undefined;
+      }
       queue = queue.then(() => view.key(key.name ?? "")).then((stays) => stays || end(0), end);
       return undefined;
     });
@@ -155,7 +187,7 @@ function numberOf(text: string | undefined): number | undefined {
 const usage = `Usage: npm run exercise [ID]             resume (or open ID): the task, and the first failing test at each change
        npm run exercise VERB [ID] [-- flags]
   list            all exercises and where you are
-  next            open the next one that is not done
+  next            open the next one that is not done (the other verbs leave you where you are)
   check           run the tests once
   hint            one hint more; --number N for one of them
   diff            your files against the solution
@@ -163,6 +195,7 @@ const usage = `Usage: npm run exercise [ID]             resume (or open ID): the
   reset           begin again; your files are archived first
   run             serve real traffic through your code; --demo ends after the requests; --port N, --routers N
 ID                m1/01-route-lookup, m1/01 or route-lookup; without it, the one that you are at
+  --sure          do not ask before diff, solution and reset
   --json          for programs
   --help          this text`;
 
