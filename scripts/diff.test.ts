@@ -93,8 +93,8 @@ describe("npm run diff", () => {
     return await runNode(join(tree.root, "scripts/diff.ts"), args, { cwd: tree.root });
   }
 
-  test("shows the table with reasons, then the diff, in plain text for a pipe", async () => {
-    const { code, output } = await diff("m1", "m2");
+  test("shows the table with reasons, and with --full the diff, in plain text for a pipe", async () => {
+    const { code, output } = await diff("m1", "m2", "--full");
     expect(output).toBe(
       [
         "m1 -> m2: 3 new, 1 changed, 1 removed, 1 the same",
@@ -147,7 +147,9 @@ describe("npm run diff", () => {
     expect(one.output).toContain("src/main.ts  m2: wires | more\n");
     expect(one.output).toContain("m3: wires most\n");
     expect(one.output).not.toContain("old.ts");
-    expect((await diff("m1", "m2", "--stat")).output).not.toContain("@@");
+    const table = (await diff("m1", "m2")).output;
+    expect(table).not.toContain("@@");
+    expect(table).toContain("all of them: -- --full");
     expect(JSON.parse((await diff("m1", "m2", "--json")).output)).toMatchObject({
       from: "m1",
       added: 6,

@@ -1,7 +1,7 @@
 // Shows what changed from one stage to a later one, and why.
 //
-//   npm run diff m1 m2                        file table with reasons, then the diff
-//   npm run diff m1 m2 -- --stat              the file table only
+//   npm run diff m1 m2                        file table with reasons
+//   npm run diff m1 m2 -- --full              and the diff of every file
 //   npm run diff m1 m2 -- --file proxy.ts     one file
 //   npm run diff m1 m2 -- --json              everything, for programs
 //
@@ -12,13 +12,13 @@ import { diffBudget, diffStages, type FileDiff, removedShareAllowed, type StageD
 import { milestones, parseStage } from "./stages.ts";
 
 const usage = `Usage: npm run diff m1 m2 [-- flags]
-  --stat         the file table only
+  --full         the diff of every file, after the table
   --file NAME    the diff of one file: proxy.ts, src/proxy.ts, routing.json
   --json         everything as JSON
   --help         this text`;
 
 const options = {
-  stat: { type: "boolean" },
+  full: { type: "boolean" },
   file: { type: "string" },
   json: { type: "boolean" },
   help: { type: "boolean" },
@@ -46,7 +46,8 @@ async function main(): Promise<number> {
   }
   const c = colours();
   console.log(tableLines(diff, files, c).join("\n"));
-  if (values.stat !== true) console.log(patchLines(files, c).join("\n"));
+  if (values.full === true || values.file !== undefined) console.log(patchLines(files, c).join("\n"));
+  else console.log(`\nOne file: npm run diff ${from} ${to} -- --file NAME; all of them: -- --full`);
   return 0;
 }
 

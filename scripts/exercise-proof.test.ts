@@ -2,11 +2,28 @@
 // that one run proves them; the first exercise is sound, and must stay without a finding.
 
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { loadExercise } from "./exercise/exercise-spec.ts";
 import { clampSource, type PlantedChange, plantExercise, plantTree } from "./exercise/planted-exercise.ts";
 import { type ProofResult, proveExercises } from "./exercise/proof.ts";
+import { staticFaults } from "./exercise/static-proof.ts";
 
 const right = "return Math.max(0, Math.min(limit, value));";
 const title = "a value inside the limits stays as it is";
+
+function rightAnswer(file: string) {
+  return {
+    file,
+    replaces: "clamp.ts",
+    because: "It says in two comparisons what the solution says in two calls.",
+  };
+}
+
+const goneMutant = {
+  file: "clamp.ts",
+  line: "return 7;",
+  mutant: "return 8;",
+  because: "Nobody looks at the number.",
+};
 
 /** Fault → how it is planted, and what the proof says. */
 const planted: Record<string, { readonly change: PlantedChange; readonly says: RegExp }> = {
@@ -89,6 +106,45 @@ const planted: Record<string, { readonly change: PlantedChange; readonly says: R
     },
     says: /^solutions\/[^:]*: leaves an error uncaught: left behind$/,
   },
+  "a right answer that is refused": {
+    change: {
+      spec: { rightAnswers: [rightAnswer("two-ifs.ts")] },
+      files: { "solutions/{id}/right/two-ifs.ts": clampSource("return value > limit ? limit : value;") },
+    },
+    says: /\/right\/two-ifs\.ts: is right, and is refused by: below$/,
+  },
+  "a test that exercise.json does not name": {
+    change: {
+      files: {
+        "exercises/{id}/test/more.test.ts": [
+          'import { test } from "vitest";',
+          'import "../starter/clamp.ts";',
+          'test("one test more", () => {});',
+        ].join("\n"),
+      },
+    },
+    says: /exercise\.json: does not name the test "one test more"$/,
+  },
+};
+
+/** The same for what can be said without running anything. */
+const described: typeof planted = {
+  "a right answer that nothing names": {
+    change: { files: { "solutions/{id}/right/forgotten.ts": clampSource(right) } },
+    says: /right\/ has forgotten\.ts, which rightAnswers does not name$/,
+  },
+  "a promise without a test": {
+    change: { spec: { doneWhen: [{ line: "something else", tests: ["inside", "above", "below"] }] } },
+    says: /doneWhen does not name the README's line "it stays in"$/,
+  },
+  "a test without a promise": {
+    change: { spec: { doneWhen: [{ line: "it stays in;", tests: ["inside", "above"] }] } },
+    says: /test "below" holds no line of doneWhen/,
+  },
+  "an equivalent mutant of a line that is gone": {
+    change: { spec: { equivalentMutants: [goneMutant] } },
+    says: /equivalentMutants names a line that the solution's clamp\.ts has not got: return 7;$/,
+  },
   "two hints": {
     change: {
       files: { "exercises/{id}/hints.md": "# Hints\n\n## 1. Where?\n\nThere.\n\n## 2. What?\n\nThat.\n" },
@@ -123,33 +179,37 @@ const planted: Record<string, { readonly change: PlantedChange; readonly says: R
     change: { files: { "exercises/{id}/starter/more.ts": "export const more = 1;\n" } },
     says: /starter\/ has more\.ts, which files does not name$/,
   },
-  "a test that exercise.json does not name": {
-    change: {
-      files: {
-        "exercises/{id}/test/more.test.ts": [
-          'import { test } from "vitest";',
-          'import "../starter/clamp.ts";',
-          'test("one test more", () => {});',
-        ].join("\n"),
-      },
-    },
-    says: /exercise\.json: does not name the test "one test more"$/,
-  },
   "an overlay that is not there": {
     change: { spec: { overlay: { stage: "m1", files: { "overlay/none.ts": "routing.ts" } } } },
     says: /overlay\.files names overlay\/none\.ts, which does not exist$/,
   },
+  "an overlay without requests of its own": {
+    change: { spec: { overlay: { stage: "m1", files: { "clamp.ts": "clamp.ts" } } } },
+    says: /the overlay has no run\.ts/,
+  },
 };
 
 const tree = plantTree();
+const describedId = (index: number) => `m2/${String(index + 1).padStart(2, "0")}-described`;
 const idOf = (index: number) => `m1/${String(index + 2).padStart(2, "0")}-planted`;
 let proof: ProofResult;
 
 beforeAll(async () => {
-  plantExercise(tree.root, "m1/01-sound");
+  plantExercise(tree.root, "m1/01-sound", {
+    spec: {
+      rightAnswers: [rightAnswer("two-ifs.ts")],
+      doneWhen: [{ line: "it stays in", tests: ["inside", "above", "below"] }],
+    },
+    files: {
+      "solutions/{id}/right/two-ifs.ts": clampSource(
+        "if (value < 0) return 0;\n  if (value > limit) return limit;\n  return value;",
+      ),
+    },
+  });
   for (const [index, { change }] of Object.values(planted).entries())
     plantExercise(tree.root, idOf(index), change);
-  proof = await proveExercises(tree.root);
+  const ids = Object.values(planted).map((_, index) => idOf(index));
+  proof = await proveExercises(tree.root, ["m1/01-sound", ...ids]);
 }, 120_000);
 
 afterAll(() => tree.remove());
@@ -169,6 +229,22 @@ for (const [index, [fault, { says }]] of Object.entries(planted).entries()) {
   test(`turns red for ${fault}`, () => {
     expect(findingsOf(idOf(index))).toContainEqual(expect.stringMatching(says));
   });
+}
+
+for (const [index, [fault, { change, says }]] of Object.entries(described).entries()) {
+  test(`turns red for ${fault}`, () => {
+    const id = describedId(index);
+    plantExercise(tree.root, id, change);
+    expect(faultsIn(id)).toContainEqual(expect.stringMatching(says));
+  });
+}
+
+function faultsIn(id: string): string[] {
+  try {
+    return staticFaults(loadExercise(tree.root, id), id).map(({ where, what }) => `${where}: ${what}`);
+  } catch (thrown) {
+    return [String(thrown)];
+  }
 }
 
 test("names the starter that cannot be loaded", async () => {
@@ -198,7 +274,7 @@ test("names the answer that never comes back", async () => {
         ),
       },
     });
-    const { findings } = await proveExercises(other.root, undefined, { stallMs: 5_000 });
+    const { findings } = await proveExercises(other.root, undefined, { stallMs: 3_000 });
     expect(findings).toEqual([
       {
         level: "error",

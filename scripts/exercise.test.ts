@@ -13,7 +13,7 @@ import { clampSource, type PlantedChange, plantExercise, plantTree } from "./exe
 import { loadProgress, saveProgress, updateEntry } from "./exercise/progress.ts";
 import { relocateImports } from "./exercise/relocate-imports.ts";
 import type { Context } from "./exercise/verbs.ts";
-import { isUntouched, openWorkspace, resetWorkspace } from "./exercise/workspace.ts";
+import { openWorkspace, resetWorkspace, untouchedFiles } from "./exercise/workspace.ts";
 
 const now = "2026-01-02T03:04:05.678Z";
 let tree: ReturnType<typeof plantTree>;
@@ -76,7 +76,7 @@ test("gives the learner a copy whose imports hold where it stands", () => {
   const exercise = plant("m1/01-clamp", { files: { "exercises/{id}/starter/clamp.ts": starter } });
   expect(openWorkspace(exercise)).toEqual(["clamp.ts"]);
   expect(read("workspace/m1/01-clamp/clamp.ts")).toContain('from "../../../stages/m1/src/t.ts"');
-  expect(isUntouched(exercise)).toBe(true);
+  expect(untouchedFiles(exercise)).toEqual(["clamp.ts"]);
 });
 
 test("never overwrites what the learner has when an exercise is opened again", () => {
@@ -85,7 +85,7 @@ test("never overwrites what the learner has when an exercise is opened again", (
   writeFileSync(join(exercise.workspace, "clamp.ts"), "mine");
   expect(openWorkspace(exercise)).toEqual([]);
   expect(read("workspace/m1/01-clamp/clamp.ts")).toBe("mine");
-  expect(isUntouched(exercise)).toBe(false);
+  expect(untouchedFiles(exercise)).toEqual([]);
 });
 
 test("archives before a reset, and keeps both when two resets fall into one tick", () => {
@@ -94,7 +94,7 @@ test("archives before a reset, and keeps both when two resets fall into one tick
   const archives = ["first", "second"].map((text) => {
     writeFileSync(join(exercise.workspace, "clamp.ts"), text);
     const archive = resetWorkspace(exercise, now);
-    expect(isUntouched(exercise)).toBe(true);
+    expect(untouchedFiles(exercise)).toEqual(["clamp.ts"]);
     return readFileSync(join(archive ?? "", "clamp.ts"), "utf8");
   });
   expect(archives).toEqual(["first", "second"]);
@@ -118,7 +118,7 @@ for (const [fault, text] of [
     await saveProgress(tree.root, updateEntry(loaded.progress, "m1/01-clamp", now, { hints: 2 }));
     expect(loadProgress(tree.root, now)).toMatchObject({
       kind: "loaded",
-      progress: { current: "m1/01-clamp", exercises: { "m1/01-clamp": { openedAt: now, hints: 2 } } },
+      progress: { exercises: { "m1/01-clamp": { openedAt: now, hints: 2 } } },
     });
   });
 }
@@ -181,9 +181,10 @@ test("the interactive view checks when a file changes, asks before it reveals, a
     shown = "";
     return text;
   };
-  const view = await InteractiveView.start(context, undefined, (text) => {
+  const write = (text: string) => {
     shown += text;
-  });
+  };
+  const view = await InteractiveView.start(context, undefined, write, "<clear>");
   expect(said()).toMatch(
     /The outage behind it[\s\S]*✗ a value above the limit becomes the limit[\s\S]*press h/,
   );
@@ -203,25 +204,37 @@ test("the interactive view checks when a file changes, asks before it reveals, a
   await view.key("h");
   expect(said()).toContain("Hint 1 of 3  Where?");
   await view.key("d");
-  expect(said()).toBe("\nShow the difference to the solution? [y/N] ");
-  await view.key("x");
-  expect(said()).toContain("Nothing was done.");
+  expect(said(), "it is solved: nothing is given away").toContain("clamp.ts: the same");
   await view.key("s");
-  await view.key("y");
   expect(said()).toContain("Both sides.");
   await view.key("l");
   expect(said()).toContain("1 of 2 done");
   await view.key("r");
   await view.key("y");
-  expect(said()).toMatch(/What you had is in workspace\/\.archive\/[\s\S]*✗ a value above the limit/);
+  expect(said()).toMatch(/Your files are in workspace\/\.archive\/[\s\S]*✗ a value above the limit/);
   await view.key("n");
-  expect(said()).toMatch(/m1\/02-other[\s\S]*✗ a value above the limit/);
+  expect(said()).toMatch(
+    /^<clear>\nFrom m1\/01-clamp to m1\/02-other: the next one[\s\S]*✗ a value above the limit/,
+  );
   expect(existsSync(join(tree.root, "workspace/m1/02-other/clamp.ts"))).toBe(true);
+  await view.key("d");
+  expect(said()).toBe("\nShow the difference to the solution? [y/N] ");
+  await view.key("x");
+  expect(said()).toContain("Nothing was done.");
+  await view.key("d");
+  said();
+  writeFileSync(join(tree.root, "workspace/m1/02-other/clamp.ts"), clampSource("return limit + value;"));
+  await view.poll();
+  expect(said(), "a verdict takes the screen, title first").toMatch(
+    /<clear>\nm1\/02-other {2}Keep a value[^\n]*\n\n✗/,
+  );
+  await view.key("y");
+  expect(said(), "the question ended with the save").toBe("");
+  await view.key("t");
+  expect(said()).toMatch(/^<clear>\nm1\/02-other[\s\S]*The outage behind it/);
   expect(await view.key("q")).toBe(false);
 
-  const resumed = await InteractiveView.start(context, undefined, (text) => {
-    shown += text;
-  });
+  const resumed = await InteractiveView.start(context, undefined, write);
   expect(said()).toContain("m1/02-other");
   expect(await resumed.key("q")).toBe(false);
 }, 60_000);

@@ -8,32 +8,23 @@
 // npm run exercise diff [ID]            your files against the solution
 // npm run exercise solution [ID]        the solution and why it is so
 // npm run exercise reset [ID]           begin again; your files are archived first
-// npm run exercise run [ID]             serve real traffic through your code; further flags after -- go to the stage
+// npm run exercise run [ID]             serve real traffic through your code, and send the requests that tell a right answer
+//                                       from a wrong one; --demo: and end; --port N; --routers N
 //
-// npm run exercise prove [ID ...]       for authors: what npm run verify proves, for these exercises
+// npm run exercise prove [ID ...]       for authors: proves these exercises, mutants included; --all: every one;
+//                                       --quick leaves out the stages and the mutants
+// npm run exercise refresh [ID ...]     for authors: keeps wrong and right answers as patches that fit their solution, and
+//                                       takes solutions from the stage where they are the same
+// npm run exercise mutate ID            for authors: the mutants of what the learner writes that no test notices
 //
 // ID: m1/01-route-lookup, m1/01 or route-lookup. Flags after `--`: --json, --number N.
 // Exit codes: 0 good, 1 your code or your command is at fault, 2 ours.
 
-import { spawn } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { createInterface, emitKeypressEvents } from "node:readline";
-import { isDeepStrictEqual } from "node:util";
-import {
-  BrokenPromiseError,
-  colours,
-  readArguments,
-  runProgram,
-  UsageError,
-  wholeNumber,
-} from "./command-line.ts";
-import { exerciseJsonSchema, listExerciseIds, resolveExerciseId } from "./exercise/exercise-spec.ts";
-import { InteractiveView } from "./exercise/interactive.ts";
-import { buildOverlay, overlayFiles } from "./exercise/overlay.ts";
-import { proveOverlays } from "./exercise/overlay-proof.ts";
-import { proveExercises } from "./exercise/proof.ts";
+import { colours, readArguments, runProgram, UsageError, wholeNumber } from "./command-line.ts";
+import { InteractiveView, questionOf } from "./exercise/interactive.ts";
 import * as verbs from "./exercise/verbs.ts";
+import { defaultPort } from "./stack-plan.ts";
 import { projectRoot as root } from "./stages.ts";
 
 const verbNames = ["list", "next", "check", "hint", "diff", "solution", "reset", "run"] as const;
@@ -45,24 +36,32 @@ const context: verbs.Context = {
   colours: colours(),
   nowIso: () => new Date().toISOString(),
   columns: () => process.stdout.columns,
+  notice: (text) => void process.stderr.write(`${text}\n`),
 };
 
 interface Flags {
   readonly json: boolean;
   readonly number: number | undefined;
-  readonly rest: readonly string[];
+  readonly sure: boolean;
 }
 
 async function main(args: readonly string[]): Promise<number> {
   const [first, ...others] = args;
   if (first === "run") return serve(others);
-  if (first === "prove") return prove(others);
-  const { values, positionals } = readArguments(
-    { json: { type: "boolean" }, number: { type: "string" }, help: { type: "boolean", short: "h" } },
-    [...args],
-  );
+  if (first === "prove" || first === "mutate" || first === "refresh") {
+    // Read only when it is asked for: what authors need takes its time to load.
+    const author = await import("./exercise/author-verbs.ts");
+    return author[first](root, others);
+  }
+  const options = {
+    json: { type: "boolean" },
+    number: { type: "string" },
+    sure: { type: "boolean" },
+    help: { type: "boolean", short: "h" },
+  } as const;
+  const { values, positionals } = readArguments(options, [...args]);
   if (values.help === true) return print({ exitCode: 0, text: usage, data: { usage } }, false);
-  const flags = { json: values.json ?? false, number: numberOf(values.number), rest: [] };
+  const flags = { json: values.json ?? false, number: numberOf(values.number), sure: values.sure ?? false };
   const [name, id, extra] = positionals;
   if (extra !== undefined) throw new UsageError(`What is "${extra}"? Write: npm run exercise VERB ID`);
   const { warning } = verbs.readProgress(context);
@@ -79,8 +78,20 @@ async function main(args: readonly string[]): Promise<number> {
 
 async function runVerb(verb: VerbName, id: string | undefined, flags: Flags): Promise<verbs.Report> {
   if (verb === "list") return verbs.list(context);
-  if (verb === "next") return verbs.next(context);
-  const exercise = await verbs.open(context, id);
+  if (verb === "next") {
+    const report = await verbs.next(context);
+    const isAtEnd = report.data["exercise"] === null;
+    return isAtEnd
+      ? report
+      : { ...report, text: `${report.text}\n\nWatch it while you work: npm run exercise` };
+  }
+  const exercise = await verbs.visit(context, id);
+  const question = verb in questionOf ? questionOf[verb as keyof typeof questionOf] : undefined;
+  // The keys of the interactive view ask the same; in a pipe nobody could answer.
+  const mayAsk = isTerminal && !flags.json && !flags.sure;
+  if (question !== undefined && mayAsk && (verb === "reset" || !verbs.isSolved(context, exercise))) {
+    if (!(await confirmed(question))) return { exitCode: 0, text: "Nothing was done.", data: {} };
+  }
   switch (verb) {
     case "check":
       return verbs.check(context, exercise);
@@ -99,59 +110,40 @@ async function runVerb(verb: VerbName, id: string | undefined, flags: Flags): Pr
   }
 }
 
-/** For authors: the proof of the named exercises, or of all, as `npm run verify` does it; `--quick` leaves the stages out. */
-async function prove(args: readonly string[]): Promise<number> {
-  const { values, positionals: wanted } = readArguments({ quick: { type: "boolean" } }, [...args]);
-  writeSchema();
-  const ids = listExerciseIds(root);
-  const only = wanted.length === 0 ? ids : wanted.map((each) => resolveExerciseId(ids, each));
-  const proof = await proveExercises(root, only);
-  const overlays = values.quick === true ? [] : await proveOverlays(root, proof.exercises);
-  const findings = [...proof.findings, ...overlays];
-  for (const { level, where, what } of findings) process.stdout.write(`${level} ${where}\n  ${what}\n`);
-  process.stdout.write(
-    `${proof.exercises.length} exercises, ${proof.answers} answers, ${findings.length} findings\n`,
-  );
-  return findings.some((finding) => finding.level === "error") ? 1 : 0;
-}
-
-/** Brings the JSON Schema that editors use up to date; leaves the file alone, formatting and all, when it is. */
-function writeSchema(): void {
-  const file = join(root, "exercises", "exercise.schema.json");
-  const wanted = exerciseJsonSchema();
-  const written: unknown = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined;
-  if (!isDeepStrictEqual(written, JSON.parse(wanted))) writeFileSync(file, wanted);
-}
-
-/** Starts the exercise's stage with the learner's files laid over it, and stays until it ends. */
-async function serve(args: readonly string[]): Promise<number> {
-  const id = args[0]?.startsWith("-") === false ? args[0] : undefined;
-  const stageFlags = id === undefined ? args : args.slice(1);
-  const exercise = await verbs.open(context, id);
-  const { overlay } = exercise.spec;
-  if (overlay === undefined) {
-    throw new UsageError(`${exercise.spec.id} takes no stage file's place; its code runs in its tests only.`);
-  }
-  const folder = buildOverlay(root, overlay.stage, overlayFiles(exercise, { kind: "workspace" }));
-  const stage = join(root, "scripts", "stage.ts");
-  if (!existsSync(stage))
-    throw new BrokenPromiseError("scripts/stage.ts is missing: this clone cannot start a stage");
-  process.stdout.write(`Serving ${overlay.stage} with your ${exercise.spec.files.join(", ")} in it.\n`);
-  const child = spawn(process.execPath, [stage, overlay.stage, "--overlay", folder, ...stageFlags], {
-    cwd: root,
-    stdio: "inherit",
+async function confirmed(question: string): Promise<boolean> {
+  const lines = createInterface({ input: process.stdin, output: process.stdout });
+  const answer = await new Promise<string>((resolve) => {
+    lines.once("close", () => resolve(""));
+    lines.question(`${question} [y/N] `, resolve);
   });
-  // The terminal sends Ctrl-C to both; the stage cleans up, and this waits for it.
-  process.on("SIGINT", () => {});
-  process.on("SIGTERM", () => child.kill("SIGTERM"));
-  return new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (code) => resolve(code ?? 2));
+  lines.close();
+  return /^y(es)?$/i.test(answer.trim());
+}
+
+/** Serves real traffic with the learner's files laid over their stage, until Ctrl-C. */
+async function serve(args: readonly string[]): Promise<number> {
+  const options = {
+    demo: { type: "boolean" },
+    port: { type: "string" },
+    routers: { type: "string" },
+  } as const;
+  const { values, positionals } = readArguments(options, [...args]);
+  const exercise = await verbs.visit(context, positionals[0]);
+  if (exercise.spec.overlay === undefined)
+    throw new UsageError(`${exercise.spec.id} takes no stage file's place; its code runs in its tests only.`);
+  const { serveExercise } = await import("./exercise/serve.ts");
+  return await serveExercise(context, exercise, {
+    port: wholeNumber("--port", values.port ?? String(defaultPort), 0, 65_535),
+    routers: wholeNumber("--routers", values.routers ?? "1", 1, 10),
+    demoOnly: values.demo === true,
+    write: (text) => void process.stdout.write(text),
   });
 }
 
 async function watch(wanted: string | undefined): Promise<number> {
-  const view = await InteractiveView.start(context, wanted, (text) => void process.stdout.write(text));
+  const write = (text: string) => void process.stdout.write(text);
+  // The screen and what had scrolled out of it, then the upper left corner.
+  const view = await InteractiveView.start(context, wanted, write, "\u001b[2J\u001b[3J\u001b[H");
   const lines = createInterface({ input: process.stdin });
   emitKeypressEvents(process.stdin, lines);
   process.stdin.setRawMode(true);
@@ -171,6 +163,10 @@ async function watch(wanted: string | undefined): Promise<number> {
     let queue: Promise<unknown> = Promise.resolve();
     process.stdin.on("keypress", (_text: string | undefined, key: { name?: string; ctrl?: boolean }) => {
       if (key.ctrl === true && key.name === "c") return end(0);
+      if (key.ctrl === true) {
+        if (key.name === "l") queue = queue.then(() => view.redraw()).catch(end);
+        return undefined;
+      }
       queue = queue.then(() => view.key(key.name ?? "")).then((stays) => stays || end(0), end);
       return undefined;
     });
@@ -191,14 +187,15 @@ function numberOf(text: string | undefined): number | undefined {
 const usage = `Usage: npm run exercise [ID]             resume (or open ID): the task, and the first failing test at each change
        npm run exercise VERB [ID] [-- flags]
   list            all exercises and where you are
-  next            open the next one that is not done
+  next            open the next one that is not done (the other verbs leave you where you are)
   check           run the tests once
   hint            one hint more; --number N for one of them
   diff            your files against the solution
   solution        the solution and why it is so
   reset           begin again; your files are archived first
-  run             serve real traffic through your code; further flags go to the stage
+  run             serve real traffic through your code; --demo ends after the requests; --port N, --routers N
 ID                m1/01-route-lookup, m1/01 or route-lookup; without it, the one that you are at
+  --sure          do not ask before diff, solution and reset
   --json          for programs
   --help          this text`;
 

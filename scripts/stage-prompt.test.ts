@@ -45,8 +45,19 @@ test("switches a fault on with its parameters, and off", async () => {
   expect(await statusOfAcme()).toBe(200);
 });
 
+test("says what runs and which faults are on", async () => {
+  await obey(stack, "fault tier2 slow delayMs=5");
+  await obey(stack, "stop tier1");
+  const status = await obey(stack, "status");
+  expect(status).toMatch(/^ {2}router +up at http:/);
+  expect(status).toMatch(/cell tier1 +down/);
+  expect(status).toMatch(/cell tier2 +up at http:\S+, fault: slow/);
+  await obey(stack, "start tier1");
+  await obey(stack, "fault tier2 none");
+});
+
 test.each([
-  ["dance tier1", 'unknown word "dance": stop, kill, start, fault or help'],
+  ["dance tier1", 'unknown word "dance": stop, kill, start, fault, status or help'],
   ["stop tier9", 'unknown name "tier9": one of visa, tier1, tier2, tier3'],
   ["stop control-plane", 'unknown name "control-plane": one of visa, tier1, tier2, tier3'],
   ["fault tier1", "name a fault: error, slow, hang, reset, drop-mid-body, flap or none"],

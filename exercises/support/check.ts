@@ -8,7 +8,7 @@ export interface FailureDetail {
   readonly sent: string;
   readonly expected: string;
   readonly got: string;
-  readonly likely: string;
+  readonly likely: string | undefined;
   readonly lookAt: string;
   /** Which hint speaks of this failure, counted from 1. */
   readonly hint: number | undefined;
@@ -27,11 +27,21 @@ export class CheckFailure extends Error {
   }
 }
 
-interface Words {
+/** What became of `got`. */
+export type Outcome<T> =
+  | { readonly kind: "returned"; readonly value: T }
+  | { readonly kind: "threw"; readonly error: unknown }
+  /** `within` waited in vain. */
+  | { readonly kind: "silent" };
+
+interface Words<T> {
   /** What the test did, in the learner's terms: a call, or a request. */
   readonly sent: string;
-  /** The most likely mistake behind this failure, without giving the answer away. */
-  readonly likely: string;
+  /**
+   * What this run shows to be the likely mistake, without giving the answer away. A function sees what came back, and says
+   * nothing where that could have several causes.
+   */
+  readonly likely?: string | ((outcome: Outcome<T>) => string | undefined);
   /** File and function or idea: `route.ts, the look-up of the routing key`. */
   readonly lookAt: string;
   /** Which hint speaks of this failure, counted from 1. */
@@ -39,7 +49,7 @@ interface Words {
 }
 
 /** Either a value to equal, or a condition with the words that say what it wants. */
-export type Check<T> = Words & { readonly got: () => T | Promise<T> } & (
+export type Check<T> = Words<T> & { readonly got: () => T | Promise<T> } & (
     | { readonly expected: T }
     | { readonly expected: string; readonly accept: (got: T) => boolean }
   );
@@ -55,11 +65,16 @@ export async function check<T>(wanted: Check<T>): Promise<void> {
   try {
     got = await wanted.got();
   } catch (error) {
-    throw new CheckFailure(detailOf(wanted, thrownWords(error), kindOf(error)), error);
+    const outcome = error instanceof NothingHappened ? silent : { kind: "threw" as const, error };
+    throw new CheckFailure(detailOf(wanted, outcome, thrownWords(error), kindOf(error)), error);
   }
   const good = "accept" in wanted ? wanted.accept(got) : isDeepStrictEqual(got, wanted.expected);
-  if (!good) throw new CheckFailure(detailOf(wanted, show(got), "wrong"));
+  if (good) return;
+  const shown = show(got, "accept" in wanted ? undefined : wanted.expected);
+  throw new CheckFailure(detailOf(wanted, { kind: "returned", value: got }, shown, "wrong"));
 }
+
+const silent = { kind: "silent" } as const;
 
 /** Thrown by `within`. */
 export class NothingHappened extends Error {
@@ -91,13 +106,24 @@ export function printable(bytes: string | Uint8Array): string {
   return JSON.stringify(text);
 }
 
-function detailOf<T>(wanted: Check<T>, got: string, kind: FailureDetail["kind"]): FailureDetail {
+/** An error as a learner has to know it: `ConnectTimeoutError, code "UND_ERR_CONNECT_TIMEOUT": Connect Timeout Error`. */
+export function errorWords(error: Error): string {
+  const { code } = error as { readonly code?: unknown };
+  return `${error.name}${code === undefined ? "" : `, code ${inspect(code)}`}: ${error.message}`;
+}
+
+function detailOf<T>(
+  wanted: Check<T>,
+  outcome: Outcome<T>,
+  got: string,
+  kind: FailureDetail["kind"],
+): FailureDetail {
   const expected = "accept" in wanted ? wanted.expected : show(wanted.expected);
   return {
     sent: wanted.sent,
     expected,
     got,
-    likely: wanted.likely,
+    likely: typeof wanted.likely === "function" ? wanted.likely(outcome) : wanted.likely,
     lookAt: wanted.lookAt,
     hint: wanted.hint,
     kind,
@@ -114,15 +140,37 @@ function thrownWords(error: unknown): string {
   if (!(error instanceof Error)) return `threw ${show(error)}`;
   return error.message.startsWith("TODO")
     ? `not written yet: ${error.message}`
-    : `threw ${error.name}: ${error.message}`;
+    : `threw ${errorWords(error)}`;
 }
 
-function show(value: unknown): string {
-  return inspect(value, {
-    depth: 5,
-    breakLength: 90,
-    maxStringLength: 400,
-    maxArrayLength: 30,
-    sorted: true,
-  });
+/** @param like Names its keys in the order in which `value` shows them too, so that the two can be compared by eye. */
+function show(value: unknown, like?: unknown): string {
+  const options = { depth: 6, breakLength: 90, maxStringLength: 2_000, maxArrayLength: 50 };
+  return inspect(arranged(value, like), options);
+}
+
+/** A copy with keys in the order of `like`, and errors as what is known of them instead of a stack. */
+function arranged(value: unknown, like: unknown, depth = 0): unknown {
+  // Deeper than is shown, and no way out of a cycle.
+  if (depth > 6) return value;
+  if (value instanceof Error) return { [inspect.custom]: () => `[${errorWords(value)}]` };
+  if (Array.isArray(value))
+    return value.map((each, index) =>
+      arranged(each, Array.isArray(like) ? like[index] : undefined, depth + 1),
+    );
+  if (!isPlain(value)) return value;
+  const model: Readonly<Record<string, unknown>> = isPlain(like) ? like : {};
+  const keys = [...Object.keys(model).filter((key) => Object.hasOwn(value, key)), ...Object.keys(value)];
+  const copy = Object.create(Object.getPrototypeOf(value)) as object;
+  for (const key of new Set(keys)) {
+    const each = { value: arranged(value[key], model[key], depth + 1), enumerable: true };
+    Object.defineProperty(copy, key, each);
+  }
+  return copy;
+}
+
+function isPlain(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || prototype === Object.prototype;
 }

@@ -130,7 +130,7 @@ function misconceptionLines(sentences: readonly string[], colours: Colours): str
   if (sentences.length === 0) return [];
   return [
     "",
-    colours.yellow("  A misunderstanding that fails exactly these tests:"),
+    colours.yellow("  A possible misunderstanding (it fails the same tests with the same values):"),
     ...sentences.map((sentence) => indent(wrap(sentence, textWidth), "  ")),
   ];
 }
@@ -150,8 +150,14 @@ function faultLines(faults: readonly PlacedFault[], colours: Colours, lead: stri
 
 /** One labelled entry; further lines stand below the first. */
 function field(label: string, text: string): string {
-  const lines = wrap(text, textWidth).split("\n");
+  const lines = wrap(visible(text), textWidth).split("\n");
   return lines.map((line, index) => `  ${(index === 0 ? label : "").padEnd(labelWidth)}${line}`).join("\n");
+}
+
+/** Tabs, carriage returns and other characters that a terminal does not show, as JavaScript writes them. */
+function visible(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must be shown.
+  return text.replace(/[\u0000-\u0009\u000b-\u001f\u007f]/g, (each) => JSON.stringify(each).slice(1, -1));
 }
 
 /** Breaks lines at spaces so that none is longer than `width`, where a space allows it; keeps indentation. */

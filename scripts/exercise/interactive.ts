@@ -4,7 +4,7 @@
 
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { typeScriptFiles } from "./assemble.ts";
+import { typeScriptFiles } from "./answer-source.ts";
 import type { Exercise } from "./exercise-spec.ts";
 import { verdictText, type Ways } from "./failure-view.ts";
 import {
@@ -12,6 +12,7 @@ import {
   check,
   diff,
   hint,
+  isSolved,
   list,
   next,
   open,
@@ -24,7 +25,14 @@ import {
 /** The learner's hand is on the keys already. */
 const keys: Ways = { hint: "press h", solution: "press s", next: "press n" };
 
-export const keyLine = "[n] next  [h] hint  [d] diff  [s] solution  [r] reset  [l] list  [q] quit";
+export const keyLine = "[n] next  [t] task  [h] hint  [d] diff  [s] solution  [r] reset  [l] list  [q] quit";
+
+/** What is asked before something is given away or taken away: the same words behind a key and a verb. */
+export const questionOf = {
+  diff: "Show the difference to the solution?",
+  solution: "Show the solution and why it is so?",
+  reset: "Reset to the starter? Your files are archived first.",
+} as const;
 
 interface Question {
   readonly words: string;
@@ -34,24 +42,39 @@ interface Question {
 export class InteractiveView {
   readonly #context: Context;
   readonly #write: (text: string) => void;
+  /** What clears a terminal; empty where everything should stay. */
+  readonly #clear: string;
   #exercise: Exercise;
   #signature = "";
   #question: Question | undefined;
   /** The check that is under way; further changes wait for it. */
   #checking: Promise<void> | undefined;
 
-  private constructor(context: Context, exercise: Exercise, write: (text: string) => void) {
+  private constructor(context: Context, exercise: Exercise, write: (text: string) => void, clear: string) {
+    this.#clear = clear;
     this.#context = context;
     this.#exercise = exercise;
     this.#write = write;
   }
 
   /** Opens the wanted exercise, or resumes, and checks it once. */
-  static async start(context: Context, wanted: string | undefined, write: (text: string) => void) {
-    const view = new InteractiveView(context, await open(context, wanted), write);
-    view.#show(taskText(view.#exercise, context));
+  static async start(
+    context: Context,
+    wanted: string | undefined,
+    write: (text: string) => void,
+    clear = "",
+  ): Promise<InteractiveView> {
+    const view = new InteractiveView(context, await open(context, wanted), write, clear);
+    view.#showTask();
     await view.poll();
     return view;
+  }
+
+  /** Clears the screen and checks again. */
+  async redraw(): Promise<void> {
+    this.#write(this.#clear);
+    this.#signature = "";
+    await this.poll();
   }
 
   /** Checks again if a file of the learner's has changed since the last time. Resolves when that is shown. */
@@ -59,8 +82,14 @@ export class InteractiveView {
     if (this.#checking !== undefined) return this.#checking;
     const signature = signatureOf(this.#exercise);
     if (signature === this.#signature) return;
+    const isFirst = this.#signature === "";
     this.#signature = signature;
-    this.#checking = this.#check().finally(() => {
+    if (this.#question !== undefined) {
+      // It was about files that are no longer the same; a key that comes now was not meant for it.
+      this.#question = undefined;
+      this.#write("\n");
+    }
+    this.#checking = this.#check(isFirst).finally(() => {
       this.#checking = undefined;
     });
     return this.#checking;
@@ -88,16 +117,17 @@ export class InteractiveView {
       case "l":
         this.#show(list(this.#context).text);
         return true;
+      case "t":
+        this.#showTask();
+        return true;
       case "d":
-        this.#ask("Show the difference to the solution?", () => diff(this.#context, this.#exercise));
+        await this.#reveal(questionOf.diff, () => diff(this.#context, this.#exercise));
         return true;
       case "s":
-        this.#ask("Show the solution and why it is so?", () => solution(this.#context, this.#exercise));
+        await this.#reveal(questionOf.solution, () => solution(this.#context, this.#exercise));
         return true;
       case "r":
-        this.#ask("Begin again from the starter? Your files are archived first.", async () =>
-          reset(this.#context, this.#exercise),
-        );
+        this.#ask(questionOf.reset, async () => reset(this.#context, this.#exercise));
         return true;
       default:
         return true;
@@ -107,17 +137,33 @@ export class InteractiveView {
   async #goOn(): Promise<void> {
     await this.#checking;
     const report = await next(this.#context);
+    if (report.data["exercise"] === null) return this.#show(report.text);
     this.#exercise = await open(this.#context, undefined);
     this.#signature = "";
+    this.#write(this.#clear);
     this.#show(report.text);
     await this.poll();
   }
 
-  async #check(): Promise<void> {
+  /** The first verdict stands below the task; each later one takes the screen, under the exercise's title. */
+  async #check(isFirst: boolean): Promise<void> {
     const exercise = this.#exercise;
     this.#write(`\n${this.#context.colours.dim("checking …")}\n`);
     const { verdict } = await check(this.#context, exercise);
-    if (exercise === this.#exercise) this.#show(verdictText(exercise, verdict, this.#context.colours, keys));
+    if (exercise !== this.#exercise) return;
+    if (!isFirst) this.#write(this.#clear);
+    this.#show(verdictText(exercise, verdict, this.#context.colours, keys));
+  }
+
+  #showTask(): void {
+    this.#write(this.#clear);
+    this.#show(taskText(this.#exercise, this.#context));
+  }
+
+  /** Asks first, unless there is nothing left to give away. */
+  async #reveal(words: string, act: () => Promise<Report>): Promise<void> {
+    if (isSolved(this.#context, this.#exercise)) this.#show((await act()).text);
+    else this.#ask(words, act);
   }
 
   #ask(words: string, act: () => Promise<Report>): void {
@@ -131,7 +177,7 @@ export class InteractiveView {
 }
 
 /** Changes whenever a file of the learner's does. Time and size are enough, and work on every file system. */
-function signatureOf(exercise: Exercise): string {
+export function signatureOf(exercise: Exercise): string {
   return typeScriptFiles(exercise.workspace)
     .map((name) => join(exercise.workspace, name))
     .filter((file) => existsSync(file))

@@ -15,10 +15,10 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { packageFile, runNode, runProgramFile } from "../run-tool.ts";
-import { type Answer, answerFile, canonicalName } from "./assemble.ts";
+import { type Answer, answerSource, canonicalName } from "./answer-source.ts";
 import { type Exercise, listExerciseIds, loadExercise } from "./exercise-spec.ts";
 import { relocateImports } from "./relocate-imports.ts";
-import { misconceptionsOf } from "./verdict.ts";
+import { candidatesOf } from "./verdict.ts";
 
 export interface Journey {
   /** How many steps went as a learner is told. */
@@ -150,8 +150,7 @@ class Traveller {
   async #misunderstand(exercise: Exercise): Promise<void> {
     const { spec } = exercise;
     const wrong =
-      spec.wrongAnswers.find((each) => misconceptionsOf(spec, each.fails).length === 1) ??
-      spec.wrongAnswers[0];
+      spec.wrongAnswers.find((each) => candidatesOf(spec, each.fails).length === 1) ?? spec.wrongAnswers[0];
     if (wrong === undefined) throw new Astray(`${spec.id} has no wrong answers`);
     this.#write(exercise, { kind: "wrong", wrong });
     const verdict = await this.#json(["check", "--json"], 1);
@@ -184,8 +183,8 @@ class Traveller {
       "serve real traffic",
       ["run", "--demo", "--port", "0"],
       0,
-      `laid over ${stage}`,
-      "as promised",
+      `Serving ${stage} with your files laid over it`,
+      "went as promised",
     );
   }
 
@@ -236,13 +235,13 @@ class Traveller {
 
   #write(exercise: Exercise, answer: Answer): void {
     for (const name of exercise.spec.files) {
-      const from = answerFile(exercise, answer, name);
+      const { text, path: from } = answerSource(exercise, answer, name);
       const to = join(exercise.workspace, name);
       const sibling = (path: string) => {
         const file = canonicalName(exercise, path);
         return file === undefined ? path : join(exercise.workspace, file);
       };
-      writeFileSync(to, relocateImports(readFileSync(from, "utf8"), from, to, sibling));
+      writeFileSync(to, relocateImports(text, from, to, sibling));
     }
   }
 

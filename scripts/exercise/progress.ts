@@ -63,7 +63,7 @@ export async function saveProgress(root: string, progress: Progress): Promise<vo
   await writeFileAtomic(file, `${JSON.stringify(progress, null, 2)}\n`);
 }
 
-/** The entry of an exercise, changed by `change`; begun at `nowIso` when it is new. */
+/** The entry of an exercise, changed by `change`; begun at `nowIso` when it is new. Where the learner is stays as it was. */
 export function updateEntry(
   progress: Progress,
   id: string,
@@ -71,7 +71,7 @@ export function updateEntry(
   change: Partial<ProgressEntry> = {},
 ): Progress {
   const entry = progress.exercises[id] ?? { openedAt: nowIso, hints: 0, sawSolution: false };
-  return { ...progress, current: id, exercises: { ...progress.exercises, [id]: { ...entry, ...change } } };
+  return { ...progress, exercises: { ...progress.exercises, [id]: { ...entry, ...change } } };
 }
 
 /** An ISO time as part of a file name: no colons, which some file systems refuse. */

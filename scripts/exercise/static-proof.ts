@@ -3,16 +3,27 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { error, type Finding } from "../check.ts";
-import { starterFolder, typeScriptFiles } from "./assemble.ts";
+import {
+  answerSource,
+  filesEnding,
+  runFile,
+  starterFolder,
+  typeScriptFiles,
+  variantsOf,
+} from "./answer-source.ts";
 import type { Exercise } from "./exercise-spec.ts";
-import { hintsOf, readmeOf, readmeSections, whyOf } from "./lesson-text.ts";
+import { bulletText, doneWhenOf, hintsOf, readmeOf, readmeSections, whyOf } from "./lesson-text.ts";
 
 /** Faults of the description, the prose and the files of one exercise. */
 export function staticFaults(exercise: Exercise, id: string): Finding[] {
+  const missing = fileFaults(exercise);
   const faults = [
     ...describedFaults(exercise, id),
-    ...fileFaults(exercise),
+    ...missing,
     ...wrongAnswerFaults(exercise),
+    ...rightAnswerFaults(exercise),
+    ...doneWhenFaults(exercise),
+    ...(missing.length > 0 ? [] : [...patchFaults(exercise), ...mutantFaults(exercise)]),
     ...overlayFaults(exercise),
   ];
   return [
@@ -38,9 +49,15 @@ function describedFaults(exercise: Exercise, id: string): string[] {
 function fileFaults(exercise: Exercise): string[] {
   const { spec } = exercise;
   const faults = sameFiles("starter/", typeScriptFiles(starterFolder(exercise)), spec.files, "files");
-  const solved = typeScriptFiles(exercise.solution).filter((name) => !name.startsWith("wrong/"));
-  faults.push(...sameFiles("the solution", solved, spec.files, "files"));
-  const wrong = typeScriptFiles(join(exercise.solution, "wrong"));
+  const solved = typeScriptFiles(exercise.solution).filter((name) => !/^(wrong|right)\//.test(name));
+  const taken = Object.entries(spec.from ?? {});
+  faults.push(...sameFiles("the solution", [...solved, ...taken.map(([name]) => name)], spec.files, "files"));
+  for (const [name, stageFile] of taken) {
+    if (solved.includes(name)) faults.push(`from names ${name}, which the solution has itself`);
+    if (!existsSync(join(exercise.root, stageFile)))
+      faults.push(`from names ${stageFile}, which does not exist`);
+  }
+  const wrong = variantFiles(exercise, "wrong");
   faults.push(
     ...sameFiles(
       "wrong/",
@@ -49,10 +66,32 @@ function fileFaults(exercise: Exercise): string[] {
       "wrongAnswers",
     ),
   );
+  const right = variantFiles(exercise, "right");
+  const rightNamed = (spec.rightAnswers ?? []).map((each) => each.file);
+  faults.push(...sameFiles("right/", right, rightNamed, "rightAnswers"));
   if (!typeScriptFiles(join(exercise.folder, "test")).some((name) => name.endsWith(".test.ts"))) {
     faults.push("test/ has no *.test.ts");
   }
   return faults;
+}
+
+/** Whole files and patches, by the name that `exercise.json` uses for both. */
+function variantFiles(exercise: Exercise, kind: "wrong" | "right"): string[] {
+  const folder = join(exercise.solution, kind);
+  const patches = filesEnding(folder, ".patch").map((name) => name.replace(/\.patch$/, ".ts"));
+  return [...typeScriptFiles(folder), ...patches];
+}
+
+/** Patches that the solution has moved away from. */
+function patchFaults(exercise: Exercise): string[] {
+  return variantsOf(exercise).flatMap((answer) => {
+    try {
+      for (const name of exercise.spec.files) answerSource(exercise, answer, name);
+      return [];
+    } catch (thrown) {
+      return [thrown instanceof Error ? thrown.message : String(thrown)];
+    }
+  });
 }
 
 function sameFiles(
@@ -85,6 +124,50 @@ function wrongAnswerFaults(exercise: Exercise): string[] {
   ]);
 }
 
+function rightAnswerFaults({ spec }: Exercise): string[] {
+  return (spec.rightAnswers ?? [])
+    .filter((right) => !spec.files.includes(right.replaces))
+    .map((right) => `${right.file} replaces ${right.replaces}, which is not editable`);
+}
+
+/** Both ways: each bullet of "Done when" has its tests, and each test holds a bullet. */
+function doneWhenFaults(exercise: Exercise): string[] {
+  const { doneWhen, tests } = exercise.spec;
+  if (doneWhen === undefined) return [];
+  const promised = doneWhenOf(exercise);
+  const named = doneWhen.map(({ line }) => bulletText(line));
+  const ids = tests.map((test) => test.id);
+  const held = doneWhen.flatMap((each) => each.tests);
+  return [
+    ...promised
+      .filter((line) => !named.includes(line))
+      .map((line) => `doneWhen does not name the README's line "${line}"`),
+    ...named
+      .filter((line) => !promised.includes(line))
+      .map((line) => `doneWhen names "${line}", which the README's "Done when" has not got`),
+    ...held.filter((id) => !ids.includes(id)).map((id) => `doneWhen names "${id}", which is no test`),
+    ...ids
+      .filter((id) => !held.includes(id))
+      .map((id) => `test "${id}" holds no line of doneWhen: the README does not ask for it`),
+  ];
+}
+
+/** Whether the lines that the description speaks of are there; whether the mutants survive is `mutation.ts`. */
+function mutantFaults(exercise: Exercise): string[] {
+  const { equivalentMutants = [], mutateAlso = [], files } = exercise.spec;
+  const wanted = [
+    ...equivalentMutants.map(({ file, line }) => ({ file, line, field: "equivalentMutants" })),
+    ...mutateAlso.flatMap(({ file, lines }) => lines.map((line) => ({ file, line, field: "mutateAlso" }))),
+  ];
+  return wanted
+    .filter(({ file, line }) => {
+      if (!files.includes(file)) return true;
+      const { text } = answerSource(exercise, { kind: "solution" }, file);
+      return !text.split("\n").some((each) => each.trim() === line);
+    })
+    .map(({ file, line, field }) => `${field} names a line that the solution's ${file} has not got: ${line}`);
+}
+
 function overlayFaults(exercise: Exercise): string[] {
   const { overlay, files } = exercise.spec;
   const adapters = typeScriptFiles(join(exercise.folder, "overlay")).map((name) => `overlay/${name}`);
@@ -97,6 +180,9 @@ function overlayFaults(exercise: Exercise): string[] {
     ...adapters
       .filter((name) => !named.includes(name))
       .map((name) => `${name} is not named in overlay.files`),
+    ...(existsSync(runFile(exercise))
+      ? []
+      : ["the overlay has no run.ts: `exercise run` would send nothing"]),
     ...(named.some((name) => files.includes(name))
       ? []
       : ["the overlay lays none of the learner's files over the stage"]),

@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createTwoFilesPatch, FILE_HEADERS_ONLY } from "diff";
 import { UsageError } from "../command-line.ts";
-import { answerFile } from "./assemble.ts";
+import { answerSource } from "./answer-source.ts";
 import { checkAnswer } from "./check-answer.ts";
 import { type Exercise, listExerciseIds, loadExercise, resolveExerciseId } from "./exercise-spec.ts";
 import { type Colours, exitCodeOf, verdictText } from "./failure-view.ts";
@@ -22,6 +22,8 @@ export interface Context {
   readonly nowIso: () => string;
   /** Width of the terminal, to which prose is fitted; absent for a pipe. */
   readonly columns?: () => number | undefined;
+  /** Says what the learner did not ask for and has to know. */
+  readonly notice?: (text: string) => void;
 }
 
 export interface Report {
@@ -41,6 +43,15 @@ export function readProgress(context: Context): { progress: Progress; warning: s
 
 /** Opens an exercise (the named one, else the current one, else the first) and makes it the current one. */
 export async function open(context: Context, wanted: string | undefined): Promise<Exercise> {
+  const exercise = await visit(context, wanted);
+  const { progress } = readProgress(context);
+  const { id } = exercise.spec;
+  if (progress.current !== id) await saveProgress(context.root, { ...progress, current: id });
+  return exercise;
+}
+
+/** As `open`, but the learner stays where they are: to look at another exercise is not to go there. */
+export async function visit(context: Context, wanted: string | undefined): Promise<Exercise> {
   const ids = listExerciseIds(context.root);
   const { progress } = readProgress(context);
   const resumed =
@@ -49,9 +60,12 @@ export async function open(context: Context, wanted: string | undefined): Promis
   if (id === undefined) throw new UsageError("There are no exercises in this clone.");
   const exercise = loadExercise(context.root, id);
   const isNew = progress.exercises[id] === undefined;
-  openWorkspace(exercise);
-  if (isNew || progress.current !== id) {
-    await saveProgress(context.root, updateEntry(progress, id, context.nowIso()));
+  const written = openWorkspace(exercise);
+  if (isNew) {
+    const entered = updateEntry(progress, id, context.nowIso());
+    await saveProgress(context.root, { ...entered, current: progress.current ?? id });
+  } else if (written.length > 0) {
+    context.notice?.(`${written.join(", ")} was gone from workspace/${id}: it is the starter's again.`);
   }
   return exercise;
 }
@@ -61,9 +75,9 @@ export function taskText(exercise: Exercise, { colours, columns }: Context): str
   const parts = readmeOf(exercise).map(({ heading, body }) => {
     return `${colours.bold(heading)}\n${reflow(body, columns?.())}`;
   });
-  const edit = spec.files.map((name) => `workspace/${spec.id}/${name}`).join(", ");
+  const edit = spec.files.map((name) => `  workspace/${spec.id}/${name}`).join("\n");
   const title = `${colours.bold(spec.id)}  ${spec.title}  (about ${spec.minutes} minutes)`;
-  return [title, ...parts, `${colours.bold("Edit")} ${edit}`].join("\n\n");
+  return [title, ...parts, `${colours.bold("Edit")}\n${edit}`].join("\n\n");
 }
 
 export function list(context: Context): Report {
@@ -98,14 +112,31 @@ export async function next(context: Context): Promise<Report> {
   // Forward first, then from the beginning: what was skipped is still offered.
   const order = [...ids.slice(from + 1), ...ids.slice(0, from + 1)];
   const id = order.find((each) => progress.exercises[each]?.passedAt === undefined);
-  if (id === undefined) return { exitCode: 0, text: "All exercises are done.", data: { exercise: null } };
+  if (id === undefined) return { exitCode: 0, text: whatIsNext, data: { exercise: null } };
   const exercise = await open(context, id);
+  const why =
+    ids.indexOf(id) > from
+      ? "the next one that is not done"
+      : "none after it is open: back to the first one that is not done";
+  const way = progress.current === undefined ? "" : `From ${progress.current} to ${id}: ${why}.\n\n`;
   return {
     exitCode: 0,
-    text: taskText(exercise, context),
+    text: `${way}${taskText(exercise, context)}`,
     data: { exercise: id, title: exercise.spec.title },
   };
 }
+
+/** The end of the last exercise leads somewhere. */
+const whatIsNext = [
+  "All exercises are done.",
+  "",
+  "Now write a router of your own, in any language, and hold it to what the stages are held to:",
+  "  npm run contract -- --help   the promises of m1 to m4, against any program that speaks HTTP",
+  "  npm run fuzz -- --help       malformed messages, from a seed",
+  "  npm run gameday -- --help    minutes of traffic while cells, routers and the control plane are disturbed",
+  "  npm run bench -- --help      side by side with the stages and other proxies",
+  "And read how the same router looks elsewhere: ports/.",
+].join("\n");
 
 export async function check(
   context: Context,
@@ -144,9 +175,9 @@ export async function hint(context: Context, exercise: Exercise, number?: number
 /** The learner's copy against the solution. */
 export async function diff(context: Context, exercise: Exercise): Promise<Report> {
   const patches = exercise.spec.files.map((name) => {
-    const mine = answerFile(exercise, { kind: "workspace" }, name);
+    const mine = join(exercise.workspace, name);
     const text = existsSync(mine) ? readFileSync(mine, "utf8") : "";
-    const solution = readFileSync(answerFile(exercise, { kind: "solution" }, name), "utf8");
+    const solution = answerSource(exercise, { kind: "solution" }, name).text;
     if (text === solution) return `${name}: the same`;
     const headers = { headerOptions: FILE_HEADERS_ONLY };
     return createTwoFilesPatch(name, name, text, solution, "yours", "solution", headers);
@@ -163,7 +194,7 @@ export async function diff(context: Context, exercise: Exercise): Promise<Report
 export async function solution(context: Context, exercise: Exercise): Promise<Report> {
   const files = exercise.spec.files.map((name) => ({
     name,
-    text: readFileSync(answerFile(exercise, { kind: "solution" }, name), "utf8"),
+    text: answerSource(exercise, { kind: "solution" }, name).text,
   }));
   const why = whyOf(exercise);
   await markSolutionSeen(context, exercise);
@@ -175,9 +206,13 @@ export async function solution(context: Context, exercise: Exercise): Promise<Re
 export function reset(context: Context, exercise: Exercise): Report {
   const archive = resetWorkspace(exercise, context.nowIso());
   const kept = archive === undefined ? null : archive.slice(join(context.root, "/").length);
-  const text =
-    kept === null ? "Begun from the starter." : `Begun again from the starter. What you had is in ${kept}`;
+  const text = kept === null ? "Reset to the starter." : `Reset to the starter. Your files are in ${kept}`;
   return { exitCode: 0, text, data: { exercise: exercise.spec.id, archive: kept } };
+}
+
+/** Whether it has passed once: its solution gives nothing away then. */
+export function isSolved(context: Context, exercise: Exercise): boolean {
+  return readProgress(context).progress.exercises[exercise.spec.id]?.passedAt !== undefined;
 }
 
 async function markSolutionSeen(context: Context, exercise: Exercise): Promise<void> {

@@ -3,8 +3,9 @@
 
 import { relative, sep } from "node:path";
 import type { ErrorResult, ModuleResult, TestResult } from "../../exercises/support/result-reporter.ts";
-import { type Assembly, starterFolder } from "./assemble.ts";
-import type { ExerciseSpec } from "./exercise-spec.ts";
+import { starterFolder } from "./answer-source.ts";
+import type { Assembly } from "./assemble.ts";
+import type { ExerciseSpec, WrongAnswer } from "./exercise-spec.ts";
 import { modulesBelow, type RunOutcome } from "./test-run.ts";
 import type { TypeFault } from "./type-check.ts";
 
@@ -38,7 +39,7 @@ export type Verdict =
       readonly first: FirstFailure;
       /** Ids of every failing test, in order; only the first is shown. */
       readonly failing: readonly string[];
-      /** Sentences of the wrong answers that fail exactly these tests. */
+      /** Sentences of the wrong answers that fail exactly these tests, with the same values. */
       readonly misconceptions: readonly string[];
       readonly typeFaults: readonly PlacedFault[];
     }
@@ -60,12 +61,16 @@ export interface PlacedFault extends Place {
   readonly message: string;
 }
 
-/** @param untouched Whether the learner's files still equal the starter: nobody has held a misconception yet. */
+/**
+ * @param untouched Files that still equal the starter's: nobody has held a misconception in them yet.
+ * `misconceptions` are those whose wrong answers fail exactly these tests; whether they also show the same values is for the
+ * caller to find out.
+ */
 export function judge(
   assembly: Assembly,
   outcome: RunOutcome,
   faults: readonly TypeFault[],
-  untouched: boolean,
+  untouched: readonly string[],
 ): Verdict {
   const { spec } = assembly.exercise;
   const typeFaults = faults.map((fault) => ({
@@ -108,17 +113,35 @@ export function judge(
     total,
     first: detail,
     failing: ids,
-    misconceptions: isTodo || untouched ? [] : misconceptionsOf(spec, ids),
+    misconceptions: isTodo ? [] : candidatesOf(spec, ids, untouched).map((wrong) => wrong.because),
     typeFaults,
   };
 }
 
-/** The sentences of the wrong answers that fail exactly the tests in `failing`. */
-export function misconceptionsOf(spec: ExerciseSpec, failing: readonly string[]): string[] {
+/** The wrong answers that fail exactly the tests in `failing`, and not by a file that is `untouched`. */
+export function candidatesOf(
+  spec: ExerciseSpec,
+  failing: readonly string[],
+  untouched: readonly string[] = [],
+): WrongAnswer[] {
   const key = [...failing].sort().join(" ");
-  return spec.wrongAnswers
-    .filter((wrong) => [...wrong.fails].sort().join(" ") === key)
-    .map((wrong) => wrong.because);
+  return spec.wrongAnswers.filter(
+    (wrong) => !untouched.includes(wrong.replaces) && [...wrong.fails].sort().join(" ") === key,
+  );
+}
+
+/** What each failing test got, as it is shown; numbers that differ from run to run (ports, times, ids) do not count. */
+export function visibleValues(modules: readonly ModuleResult[]): ReadonlyMap<string, string> {
+  const failed = modules.flatMap((module) => module.tests).filter((test) => test.state === "failed");
+  return new Map(
+    failed.map((test) => {
+      const [first] = test.errors;
+      return [
+        test.title,
+        (first?.detail?.got ?? first?.message ?? "").replace(/\d{4,}|[0-9a-f-]{16,}/g, "#"),
+      ];
+    }),
+  );
 }
 
 function missingTest(outcome: RunOutcome, title: string): Verdict {

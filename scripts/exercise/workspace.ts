@@ -3,7 +3,7 @@
 
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { answerFile, canonicalName, typeScriptFiles } from "./assemble.ts";
+import { canonicalName, starterFolder, typeScriptFiles } from "./answer-source.ts";
 import type { Exercise } from "./exercise-spec.ts";
 import { fileStamp } from "./progress.ts";
 import { relocateImports } from "./relocate-imports.ts";
@@ -35,20 +35,24 @@ const editorConfig = `{
 
 /** The starter's text as it reads in the learner's folder. */
 function starterFor(exercise: Exercise, name: string): string {
-  const from = answerFile(exercise, { kind: "starter" }, name);
-  const to = answerFile(exercise, { kind: "workspace" }, name);
+  const from = join(starterFolder(exercise), name);
+  const to = join(exercise.workspace, name);
   return relocateImports(readFileSync(from, "utf8"), from, to, (path) => {
     const sibling = canonicalName(exercise, path);
     return sibling === undefined ? path : join(exercise.workspace, sibling);
   });
 }
 
-/** Whether the learner's files still are what they were given. */
-export function isUntouched(exercise: Exercise): boolean {
-  return exercise.spec.files.every((name) => {
+/** The learner's files that still say what they were given, whatever became of spaces, line ends and comments. */
+export function untouchedFiles(exercise: Exercise): string[] {
+  return exercise.spec.files.filter((name) => {
     const file = join(exercise.workspace, name);
-    return existsSync(file) && readFileSync(file, "utf8") === starterFor(exercise, name);
+    return existsSync(file) && essence(readFileSync(file, "utf8")) === essence(starterFor(exercise, name));
   });
+}
+
+function essence(source: string): string {
+  return source.replace(/\/\*[\s\S]*?\*\/|(?<!:)\/\/.*$/gm, "").replace(/\s+/g, "");
 }
 
 /**
