@@ -29,8 +29,7 @@ const reaching = (
 const membersOf = (fields: readonly string[], name: string, over = {}): string[] => {
   const [list = "", ...others] = reaching(fields, [name], over)[name] ?? [];
   if (others.length > 0) return [`${others.length + 1} fields: ${[list, ...others].join(" | ")}`];
-  const members = list.split(",").map((member) => member.trim());
-  return members.filter((member) => member !== "");
+  return list.split(",").map((member) => member.trim() || "(empty)");
 };
 
 test("a request that came straight from its client gets every field", async () => {
@@ -95,6 +94,7 @@ test("X-Forwarded-For is one list, and this hop is its last member", async () =>
       fields: ["X-Forwarded-For: 198.51.100.1,198.51.100.2", "X-Forwarded-For: 198.51.100.1, 192.0.2.7"],
       members: ["198.51.100.1", "198.51.100.2", "198.51.100.1", "192.0.2.7", "192.0.2.7"],
     },
+    { fields: ["X-Forwarded-For: "], members: ["192.0.2.7"] },
     {
       fields: ["Connection: x-forwarded-for", "X-Forwarded-For: 198.51.100.1"],
       members: ["198.51.100.1", "192.0.2.7"],
