@@ -2,7 +2,7 @@ import { test } from "vitest";
 import { check } from "../../../support/check.ts";
 import { type Decision, type RoutingDocument, route } from "../starter/route.ts";
 
-const lookAt = "route.ts, the look-up of the routing key";
+const lookAt = "route.ts, the lookup of the routing key";
 
 // From text, as in production: JSON.parse makes `__proto__` an own property, a literal would set the prototype.
 function documentWith(routingTable: string): RoutingDocument {
@@ -14,37 +14,66 @@ function documentWith(routingTable: string): RoutingDocument {
 }
 
 const plain = documentWith('{ "visa": "visa", "acme": "tier1" }');
+/** Every decision by its key. A null prototype, so that `__proto__` is a key like the others. */
+function routed(document: RoutingDocument, keys: readonly string[]): Record<string, Decision> {
+  const decisions = Object.create(null) as Record<string, Decision>;
+  for (const key of keys) decisions[key] = route(document, key);
+  return { ...decisions };
+}
+
 const toDefault: Decision = { placement: "tier3", reason: "default" };
 
 test("a listed key goes to its placement, for that placement's kind", async () => {
+  // A placement may have any name: here a tier is named like a tenant, and a tenant lives in the default placement.
+  const document = documentWith(
+    '{ "visa": "visa", "acme": "tier1", "globex": "visa", "tier1": "tier1", "last": "tier3" }',
+  );
   await check({
-    sent: 'route(document, "visa"), then route(document, "acme")',
-    expected: [
-      { placement: "visa", reason: "dedicated" },
-      { placement: "tier1", reason: "tier" },
-    ],
-    got: () => [route(plain, "visa"), route(plain, "acme")],
-    likely: "The reason is the kind of the placement, not its name.",
+    sent: "a table that lists visa → visa, acme → tier1, globex → visa, tier1 → tier1 and last → tier3; route(document, …) for each",
+    expected: {
+      visa: { placement: "visa", reason: "dedicated" },
+      acme: { placement: "tier1", reason: "tier" },
+      globex: { placement: "visa", reason: "dedicated" },
+      tier1: { placement: "tier1", reason: "tier" },
+      last: { placement: "tier3", reason: "tier" },
+    },
+    got: () => routed(document, ["visa", "acme", "globex", "tier1", "last"]),
+    likely:
+      "The reason is the placement's kind. The placement's name says nothing about it, and a listed key is never `default`.",
     lookAt,
   });
 });
 
 test("an unlisted key goes to the default placement", async () => {
   await check({
-    sent: 'route(document, "umbrella")',
-    expected: toDefault,
-    got: () => route(plain, "umbrella"),
+    sent: 'route(document, "umbrella"), then route(document, "")',
+    expected: { umbrella: toDefault, "": toDefault },
+    got: () => routed(plain, ["umbrella", ""]),
     likely: "A key that the table does not list is not an error: the default placement serves it.",
     lookAt,
   });
 });
 
 test("keys are compared exactly: VISA is not visa", async () => {
+  const composed = "caf\u00e9";
+  const decomposed = "cafe\u0301";
+  const long = "x".repeat(300);
+  const table = { visa: "visa", [composed]: "tier1", "\ufffd": "tier1", [`${long}a`]: "tier1", "": "visa" };
+  const unlisted = ["VISA", " visa", "visa ", "visa\n", "vis", "visa2", decomposed, "\ud800", `${long}b`];
   await check({
-    sent: 'route(document, "VISA"), then route(document, " visa")',
-    expected: [toDefault, toDefault],
-    got: () => [route(plain, "VISA"), route(plain, " visa")],
-    likely: "The key is trimmed or its case is folded: two tenants then share one entry.",
+    sent: [
+      'a table that lists "visa", "caf\\u00e9", "\\ufffd", "" and 300 x followed by "a"; then route(document, …) for',
+      '"VISA", " visa", "visa ", "visa\\n", "vis", "visa2", "cafe\\u0301", "\\ud800" and 300 x followed by "b";',
+      "then for each listed key",
+    ].join("\n"),
+    expected: { unlisted: unlisted.map(() => "tier3"), listed: ["visa", "tier1", "tier1", "tier1", "visa"] },
+    got: () => {
+      const document = documentWith(JSON.stringify(table));
+      const placements = (keys: readonly string[]) => keys.map((key) => route(document, key).placement);
+      return { unlisted: placements(unlisted), listed: placements(Object.keys(table)) };
+    },
+    likely:
+      "The key is changed before it is compared, or only a part of it is compared: two tenants then share one entry.",
     lookAt,
   });
 });
@@ -55,7 +84,7 @@ for (const routingKey of ["constructor", "__proto__", "toString"]) {
       sent: `route(document, "${routingKey}")`,
       expected: toDefault,
       got: () => route(plain, routingKey),
-      likely: `Nobody listed "${routingKey}", and yet the look-up found something. Ask where it came from.`,
+      likely: `Nobody listed "${routingKey}", and yet the lookup found something. Where did it come from?`,
       lookAt,
       hint: 1,
     });
@@ -75,22 +104,37 @@ test("a name that a library put on Object.prototype is not a tenant", async () =
         delete prototype["umbrella"];
       }
     },
-    likely: "The look-up filters what it inherited by its type. What is inherited may have any type.",
+    likely: "The lookup still takes an inherited property for an entry of the table.",
     lookAt,
     hint: 2,
   });
 });
 
-test("tenants that are listed as constructor and __proto__ get their own placement", async () => {
-  const document = documentWith('{ "constructor": "visa", "__proto__": "tier1" }');
+const inheritedNames = Object.getOwnPropertyNames(Object.prototype);
+
+test("no name on Object.prototype is a tenant unless it is listed", async () => {
   await check({
-    sent: 'a document that lists both, then route(document, "constructor") and route(document, "__proto__")',
-    expected: [
-      { placement: "visa", reason: "dedicated" },
-      { placement: "tier1", reason: "tier" },
-    ],
-    got: () => [route(document, "constructor"), route(document, "__proto__")],
-    likely: "Some names are treated as special. To a tenant they are ordinary names, and they may be listed.",
+    sent: `route(document, …) for ${inheritedNames.join(", ")}; the table lists none of them`,
+    expected: [],
+    got: () => inheritedNames.filter((name) => route(plain, name).reason !== "default"),
+    likely:
+      "Some inherited names are treated as listed. There are a dozen of them, and any library can add another.",
+    lookAt,
+    hint: 1,
+  });
+});
+
+test("tenants that are listed as constructor and __proto__ get their own placement", async () => {
+  const listed = [...inheritedNames.filter((name) => name !== "hasOwnProperty"), "prototype"];
+  const document = documentWith(`{ ${listed.map((name) => `"${name}": "tier1"`).join(", ")} }`);
+  await check({
+    sent: `a table that lists ${listed.join(", ")}; then route(document, …) for each`,
+    expected: "every one of them on tier1",
+    got: () => {
+      const elsewhere = listed.filter((name) => route(document, name).placement !== "tier1");
+      return elsewhere.length === 0 ? "every one of them on tier1" : `not on tier1: ${elsewhere.join(", ")}`;
+    },
+    likely: "Some names are treated as special. They are ordinary names, and the table may list them.",
     lookAt,
     hint: 3,
   });
@@ -99,23 +143,35 @@ test("tenants that are listed as constructor and __proto__ get their own placeme
 test("a tenant that is listed as hasOwnProperty breaks no look-up", async () => {
   const document = documentWith('{ "hasOwnProperty": "tier1", "visa": "visa" }');
   await check({
-    sent: 'a document that lists "hasOwnProperty", then route(document, "visa")',
-    expected: { placement: "visa", reason: "dedicated" },
-    got: () => route(document, "visa"),
-    likely: "A method is called on the table itself, and the table's data has replaced that method.",
+    sent: 'a table that lists "hasOwnProperty" and "visa"; then route(document, …) for "visa" and "umbrella"',
+    expected: { visa: { placement: "visa", reason: "dedicated" }, umbrella: toDefault },
+    got: () => routed(document, ["visa", "umbrella"]),
+    likely: "If the lookup calls a method of the table, the table's data can replace that method.",
     lookAt,
     hint: 3,
   });
 });
 
 test("the document is left as it was", async () => {
-  const document = documentWith('{ "visa": "visa" }');
-  route(document, "visa");
+  const text = '{ "visa": "visa", "__proto__": "tier1" }';
   await check({
-    sent: 'route(document, "visa"), then Object.keys(document.routingTable)',
-    expected: ["visa"],
-    got: () => Object.keys(document.routingTable),
-    likely: "The look-up writes to the table that it reads.",
+    sent: 'route(document, …) for "visa" and "umbrella"; then what the document is',
+    expected: { entries: ["visa", "__proto__"], placements: 3, prototype: "Object.prototype", mayGrow: true },
+    got: () => {
+      const document = documentWith(text);
+      for (const key of ["visa", "umbrella"]) route(document, key);
+      const { routingTable, placements } = document;
+      const prototypes = [document, routingTable, placements].map(
+        (each) => Object.getPrototypeOf(each) as unknown,
+      );
+      return {
+        entries: Object.keys(routingTable),
+        placements: Object.keys(placements).length,
+        prototype: prototypes.every((each) => each === Object.prototype) ? "Object.prototype" : "another one",
+        mayGrow: Object.isExtensible(routingTable),
+      };
+    },
+    likely: "The lookup changes the document that it reads. Other requests read the same one.",
     lookAt,
   });
 });

@@ -4,7 +4,7 @@ import { test } from "vitest";
 import { check, within } from "../../../support/check.ts";
 import { AnswerBody } from "../starter/answer-body.ts";
 import { RequestBody } from "../starter/request-body.ts";
-import { comparedTo, distinctBytes, Exchange } from "./upload.ts";
+import { comparedTo, distinctBytes, Exchange, restOf } from "./upload.ts";
 
 const MiB = 1024 * 1024;
 const lookAtPush = "request-body.ts, #onData and _read";
@@ -35,7 +35,7 @@ test("an upload passes whole, and its bytes are counted", async () => {
       const read = await within(1_000, "the end of the body", readAll(body, 5));
       return { body: read.toString(), bytesIn: counts.bytesIn };
     },
-    likely: "Pieces do not reach the stream, or its end does not.",
+    likely: "A piece does not reach the stream, its end does not, or a piece is counted more than once.",
     lookAt: "request-body.ts, #onData and #onEnd",
   });
 });
@@ -43,22 +43,19 @@ test("an upload passes whole, and its bytes are counted", async () => {
 test("a cell that does not read stops the client, after a little", async () => {
   await check({
     sent: "POST with 2 MiB, to a cell that accepts the request and does not read its body",
-    expected: "at most 512 KiB taken from the client, then a pause",
+    expected: "at most 512 KiB taken from the client",
     got: async () => {
       await using exchange = await posting(2 * MiB);
-      const counts = { bytesIn: 0 };
-      const body = new RequestBody(exchange.req, counts);
+      const body = new RequestBody(exchange.req, { bytesIn: 0 });
       body.on("error", () => {});
-      const stopped = Promise.race([once(exchange.req, "pause"), once(exchange.req, "end")]);
       exchange.client.write(Buffer.alloc(2 * MiB));
       // The HTTP client looks whether there is something to send, and no more than that.
       body.read(0);
-      await within(3_000, "the client to be stopped", stopped);
-      return `${Math.round(counts.bytesIn / 1024)} KiB taken`;
+      const taken = await restOf(() => exchange.taken(), 512 * 1024);
+      return `${Math.round(taken / 1024)} KiB taken`;
     },
     accept: (got) => Number.parseInt(got, 10) <= 512,
-    likely:
-      "All of the upload waits in the router's memory. Somebody said that it was enough, and nobody listened.",
+    likely: "The upload piles up in the router's memory: `push()` returned false, and nothing reacted.",
     lookAt: lookAtPush,
     hint: 1,
   });
@@ -72,15 +69,35 @@ test("once the cell reads again, the client is let go on and the upload arrives 
     got: async () => {
       await using exchange = await posting(content.length);
       const body = new RequestBody(exchange.req, { bytesIn: 0 });
-      const stopped = Promise.race([once(exchange.req, "pause"), once(exchange.req, "end")]);
       exchange.client.write(content);
       body.read(0);
-      await within(3_000, "the client to be stopped", stopped);
+      await restOf(() => exchange.taken(), content.length);
       return comparedTo(content, await within(3_000, "the rest of the body", readAll(body, content.length)));
     },
-    likely: "The client was stopped, and then never let go on; or a piece was taken twice.",
+    likely: "The client was stopped and never started again, or a piece was handed over twice.",
     lookAt: lookAtPush,
     hint: 2,
+  });
+});
+
+test("half an upload does not look like a whole one", async () => {
+  await check({
+    sent: "POST with half of its body; then the client closes its connection",
+    expected: "an error",
+    got: async () => {
+      await using exchange = await posting(10);
+      const body = new RequestBody(exchange.req, { bytesIn: 0 });
+      const end = readAll(body, 10).then(
+        (read) => `an end after ${read.length} bytes`,
+        () => "an error",
+      );
+      exchange.client.write("hello");
+      exchange.client.end();
+      return await within(1_000, "the stream to fail", end);
+    },
+    likely:
+      "The stream to the cell ends, or waits for ever, although the client has not sent all of its body.",
+    lookAt: "request-body.ts, #onClose",
   });
 });
 
@@ -96,7 +113,8 @@ test("the first piece of an upload reaches the cell before the last has been sen
       const [first] = await within(1_000, "the first piece", once(body, "data"));
       return String(first);
     },
-    likely: "The body is collected. An upload that lasts an hour would reach the cell after an hour.",
+    likely:
+      "Nothing arrives before the whole body has: an upload that lasts an hour would reach the cell after an hour.",
     lookAt: "request-body.ts, #onData",
   });
 });
@@ -115,16 +133,16 @@ test("an attempt that gives up its body leaves the client's connection open for 
       body.destroy(new Error("The cell refused."));
       await within(1_000, "the stream to close", closed);
       exchange.res.writeHead(502).end();
-      const [answer] = await within(1_000, "the answer", once(exchange.client, "data"));
-      return String(answer).split("\r\n")[0] ?? "";
+      const [response] = await within(1_000, "the response", once(exchange.client, "data"));
+      return String(response).split("\r\n")[0] ?? "";
     },
-    likely: "The stream took the client's connection down with it.",
+    likely: "Closing the stream closed the client's connection as well.",
     lookAt: "request-body.ts, _destroy",
   });
 });
 
-const total = 16 * MiB;
-const answerContent = distinctBytes(total);
+const total = 24 * MiB;
+const content = distinctBytes(total);
 const lookAtAnswer = "answer-body.ts, onData";
 
 /** Sends pieces as fast as it is allowed to, like a cell on the same machine. */
@@ -143,7 +161,7 @@ class Cell {
   }
 
   send(body: AnswerBody): void {
-    const piece = answerContent.subarray(this.sent, this.sent + 128 * 1024);
+    const piece = content.subarray(this.sent, this.sent + 128 * 1024);
     this.sent += piece.length;
     body.onData(piece);
   }
@@ -156,85 +174,120 @@ class Cell {
       turnsPaused = this.paused ? turnsPaused + 1 : 0;
       if (!this.paused) this.send(body);
       most = Math.max(most, waiting());
+      // Enough is known, and the rest would only take time.
+      if (most > 4 * MiB) break;
     }
     return most;
   }
 
+  async mayGoOn(): Promise<void> {
+    while (this.paused) await new Promise<void>((resolve) => (this.#resumed = resolve));
+  }
+
   async sendRest(body: AnswerBody): Promise<void> {
     while (this.sent < total) {
-      if (this.paused) await new Promise<void>((resolve) => (this.#resumed = resolve));
-      else this.send(body);
+      await this.mayGoOn();
+      this.send(body);
       await setImmediate();
     }
   }
 }
 
-/** An answer of 16 MiB to a client that has read nothing of it yet. */
-async function answering() {
+/** A response of 24 MiB to a client that has read nothing of it yet, up to where the cell is stopped. */
+async function responding() {
   const exchange = await Exchange.begin("GET /download HTTP/1.1\r\nConnection: close");
   const cell = new Cell();
   const body = new AnswerBody(exchange.res, cell);
   exchange.res.writeHead(200, { "Content-Length": total });
-  const most = await cell.sendUntilStopped(body, () => exchange.res.writableLength);
-  const readAnswer = async () => {
+  const sendUntilStopped = () => cell.sendUntilStopped(body, () => exchange.res.writableLength);
+  const most = await sendUntilStopped();
+  const readAllOfIt = async () => {
     const bytes = await readAll(exchange.client, 2 * total);
-    return comparedTo(answerContent, bytes.subarray(bytes.indexOf("\r\n\r\n") + 4));
+    return comparedTo(content, bytes.subarray(bytes.indexOf("\r\n\r\n") + 4));
   };
   return {
     cell,
     body,
     most,
+    sendUntilStopped,
+    readAllOfIt,
     res: exchange.res,
-    readAnswer,
+    client: exchange.client,
     [Symbol.asyncDispose]: () => exchange[Symbol.asyncDispose](),
   };
 }
 
+/** Sends the rest to a client that reads all of it, and says what the client got. */
+async function restArrives({ cell, body, res, readAllOfIt }: Awaited<ReturnType<typeof responding>>) {
+  const read = readAllOfIt();
+  await within(3_000, "the cell to be let go on", cell.sendRest(body));
+  res.end();
+  return await within(3_000, "the end of the response", read);
+}
+
+const inKiB = (most: number): string => `${Math.round(most / 1024)} KiB waiting`;
+const atMostOneMiB = {
+  expected: "at most 1024 KiB waiting in the router",
+  accept: (got: string) => Number.parseInt(got, 10) <= 1024,
+};
+
 test("a client that does not read stops the cell", async () => {
   await check({
-    sent: "an answer of 16 MiB, to a client that does not read it",
-    expected: "at most 1024 KiB waiting in the router",
+    sent: "a response of 24 MiB, to a client that does not read it",
+    ...atMostOneMiB,
     got: async () => {
-      await using answer = await answering();
-      return `${Math.round(answer.most / 1024)} KiB waiting`;
+      await using response = await responding();
+      return inKiB(response.most);
     },
-    accept: (got) => Number.parseInt(got, 10) <= 1024,
-    likely: "What the client does not read waits in the router's memory, up to the end of the answer.",
+    likely:
+      "What the client does not read waits in the router's memory: `write()` returned false, and nothing reacted.",
     lookAt: lookAtAnswer,
     hint: 1,
   });
 });
 
-test("once the client has caught up, the cell is let go on and the answer arrives whole", async () => {
+test("a client that has caught up and falls behind again stops the cell again", async () => {
   await check({
-    sent: "an answer of 16 MiB, to a client that reads nothing at first, and then all of it",
-    expected: "every byte, in order",
+    sent: "a response of 24 MiB, to a client that reads nothing, then until the cell goes on, and then nothing again",
+    ...atMostOneMiB,
     got: async () => {
-      await using answer = await answering();
-      const read = answer.readAnswer();
-      await within(3_000, "the cell to be let go on", answer.cell.sendRest(answer.body));
-      answer.res.end();
-      return await within(3_000, "the end of the answer", read);
+      await using response = await responding();
+      const { cell, client } = response;
+      client.resume();
+      await within(3_000, "the cell to be let go on", cell.mayGoOn());
+      client.pause();
+      return inKiB(await response.sendUntilStopped());
     },
-    likely: "The cell was paused, and nothing that happens later lets it go on.",
+    likely: "The cell was stopped once, and not again: a slow client is slow more than once.",
     lookAt: lookAtAnswer,
     hint: 2,
   });
 });
 
-test("a piece that was under way when the cell was paused still belongs to the answer", async () => {
+test("once the client has caught up, the cell is let go on and the response arrives whole", async () => {
+  await check({
+    sent: "a response of 24 MiB, to a client that reads nothing at first, and then all of it",
+    expected: "every byte, in order",
+    got: async () => {
+      await using response = await responding();
+      return await restArrives(response);
+    },
+    likely: "The cell was paused and nothing resumes it, or a piece was lost or written twice.",
+    lookAt: lookAtAnswer,
+    hint: 2,
+  });
+});
+
+test("a piece that was under way when the cell was paused still belongs to the response", async () => {
   await check({
     sent: "three more pieces right after the pause, then the rest",
     expected: "every byte, in order",
     got: async () => {
-      await using answer = await answering();
-      for (let late = 0; late < 3; late++) answer.cell.send(answer.body);
-      const read = answer.readAnswer();
-      await within(3_000, "the cell to be let go on", answer.cell.sendRest(answer.body));
-      answer.res.end();
-      return await within(3_000, "the end of the answer", read);
+      await using response = await responding();
+      for (let late = 0; late < 3; late++) response.cell.send(response.body);
+      return await restArrives(response);
     },
-    likely: "What came after the pause was dropped.",
+    likely: "A piece that came after the pause was dropped, or the cell was never let go on.",
     lookAt: lookAtAnswer,
     hint: 3,
   });
@@ -245,12 +298,12 @@ test("however many pieces come late, the client is waited for once", async () =>
     sent: "20 more pieces right after the pause; then the listeners that wait for the client",
     expected: "at most 1 drain listener",
     got: async () => {
-      await using answer = await answering();
-      for (let late = 0; late < 20; late++) answer.cell.send(answer.body);
-      return `${answer.res.listenerCount("drain")} drain listeners`;
+      await using response = await responding();
+      for (let late = 0; late < 20; late++) response.cell.send(response.body);
+      return `${response.res.listenerCount("drain")} drain listeners`;
     },
     accept: (got) => Number.parseInt(got, 10) <= 1,
-    likely: "Each late piece waits for the same client anew; each will let the cell go on.",
+    likely: "Each late piece adds a listener of its own, and each of them will resume the cell.",
     lookAt: lookAtAnswer,
     hint: 3,
   });

@@ -3,6 +3,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
+import { setImmediate } from "node:timers/promises";
 
 export class Exchange implements AsyncDisposable {
   readonly req: IncomingMessage;
@@ -38,12 +39,32 @@ export class Exchange implements AsyncDisposable {
     return new Exchange(server, client, req, res);
   }
 
+  /** Bytes that the router has taken from the client's socket, wherever it keeps them. */
+  taken(): number {
+    return this.req.socket.bytesRead;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.client.destroy();
     this.#server.closeAllConnections();
     this.#server.close();
     await once(this.#server, "close");
   }
+}
+
+/**
+ * Resolves when `taken` rests: it has not grown for 200 turns of the event loop, in each of which a reader at full
+ * speed would have read. Resolves at once when it grows beyond `limit`.
+ */
+export async function restOf(taken: () => number, limit: number): Promise<number> {
+  let seen = taken();
+  for (let turnsAtRest = 0; turnsAtRest < 200 && seen <= limit; turnsAtRest++) {
+    await setImmediate();
+    if (taken() === seen) continue;
+    seen = taken();
+    turnsAtRest = 0;
+  }
+  return seen;
 }
 
 /** `bytes` of which no two neighbouring pieces are alike, so that a lost, doubled or swapped one shows. */

@@ -2,25 +2,26 @@ import { test } from "vitest";
 import { eventually } from "../../../../shared/testkit/eventually.ts";
 import type { ConnectionScript } from "../../../../shared/testkit/hostile-upstream.ts";
 import { check, within } from "../../../support/check.ts";
-import { get, Setup } from "./exchange.ts";
+import { get, type Served, Setup } from "./exchange.ts";
 
 const lookAtClose = "attempt.ts, what happens when the client's side of the exchange closes";
 const lookAtCut = "attempt.ts, onResponseError";
-const halfAnAnswer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n";
-const wholeAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+const chunkedHead = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+const halfAResponse = `${chunkedHead}5\r\nhello\r\n`;
+const wholeResponse = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
-/** A cell that answers each request with `answer` and then keeps its connection open. */
-const answering =
-  (answer: string): ConnectionScript =>
+/** A cell that answers each request with `response` and then keeps its connection open. */
+const sending =
+  (response: string): ConnectionScript =>
   async (connection) => {
     for (;;) {
-      await connection.readRequest();
-      if (answer !== "") await connection.write(answer);
+      await connection.readHead();
+      if (response !== "") await connection.write(response);
     }
   };
 
-/** Resolves when the cell has felt that its connection is gone. */
-async function feltByCell(setup: Setup): Promise<string> {
+/** Resolves when the cell sees that its connection is gone. */
+async function closedAtCell(setup: Setup): Promise<string> {
   const closed = () =>
     setup.cell.connections.length > 0 && setup.cell.connections.every((each) => each.closed);
   await within(
@@ -33,17 +34,30 @@ async function feltByCell(setup: Setup): Promise<string> {
 
 const reached = (setup: Setup) => setup.cell.connections.map((each) => each.received().toString()).join("");
 
-test("a whole answer arrives whole and counts as complete", async () => {
+async function untilReached(setup: Setup, text: string): Promise<void> {
+  const there = eventually(() => reached(setup).includes(text), { what: "it is there", deadlineMs: 2_000 });
+  await within(1_500, "the cell to get the request", there);
+}
+
+const kindOf = async ({ result }: Pick<Served, "result">): Promise<string> =>
+  (await within(1_200, "the attempt to end", result)).kind;
+
+test("a whole response arrives whole and counts as complete", async () => {
   await check({
-    sent: "GET /, answered with 200 and `hello`",
-    expected: { body: "hello", kind: "complete" },
+    sent: "GET /, answered with 200 and `hello`; then the same again",
+    expected: { bodies: ["hello", "hello"], kinds: ["complete", "complete"], connectionsToTheCell: 1 },
     got: async () => {
-      await using setup = await Setup.with(answering(wholeAnswer));
-      const { client, result } = await setup.send(get("/"));
-      const body = (await client.readResponse()).text();
-      return { body, kind: (await within(1_000, "the attempt to end", result)).kind };
+      await using setup = await Setup.with(sending(wholeResponse));
+      const bodies: string[] = [];
+      const kinds: string[] = [];
+      for (let i = 0; i < 2; i++) {
+        const served = await setup.send(get("/"));
+        bodies.push((await served.client.readResponse()).text());
+        kinds.push(await kindOf(served));
+      }
+      return { bodies, kinds, connectionsToTheCell: setup.cell.connections.length };
     },
-    likely: "The attempt does not notice its own good end.",
+    likely: "A response that went well is not noticed, or costs the connection to the cell.",
     lookAt: "attempt.ts, the listeners on the client's response",
   });
 });
@@ -51,7 +65,7 @@ test("a whole answer arrives whole and counts as complete", async () => {
 test("a client whose upload is over has not left", async () => {
   await check({
     sent: "POST / with a whole body; the cell answers after the request object has closed",
-    expected: 200,
+    expected: { status: 200, kind: "complete" },
     got: async () => {
       let answer = () => {};
       const maySend = new Promise<void>((resolve) => {
@@ -60,14 +74,15 @@ test("a client whose upload is over has not left", async () => {
       await using setup = await Setup.with(async (connection) => {
         await connection.readRequest();
         await maySend;
-        await connection.write(wholeAnswer);
+        await connection.write(wholeResponse);
       });
       const request = "POST / HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 5\r\n\r\nhello";
-      const { client, req } = await setup.send(request);
-      const over = eventually(() => req.closed, { what: "the request is closed", deadlineMs: 2_000 });
+      const served = await setup.send(request);
+      const over = eventually(() => served.req.closed, { what: "the request is closed", deadlineMs: 2_000 });
       await within(1_500, "the request to be over", over);
       answer();
-      return (await client.readResponse()).status;
+      const { status } = await served.client.readResponse();
+      return { status, kind: await kindOf(served) };
     },
     likely: "The end of the upload was taken for the end of the client.",
     lookAt: lookAtClose,
@@ -75,146 +90,187 @@ test("a client whose upload is over has not left", async () => {
   });
 });
 
-test("a client that leaves in the middle of its answer is felt by the cell", async () => {
-  await check({
-    sent: "GET /; the cell sends half of its answer; the client resets its connection",
-    expected: "the cell's connection closed",
-    got: async () => {
-      await using setup = await Setup.with(answering(halfAnAnswer));
-      const { client } = await setup.send(get("/"));
-      await client.readHead();
-      client.reset();
-      return await feltByCell(setup);
-    },
-    likely: "The cell goes on working for nobody: nothing tells it that the client has gone.",
-    lookAt: lookAtClose,
-    hint: 1,
-  });
+test("a client that leaves in the middle of its response is felt by the cell", async () => {
+  for (const version of ["1.1", "1.0"]) {
+    await check({
+      sent: `GET / over HTTP/${version}; the cell sends half of its response; the client resets its connection`,
+      expected: "the cell's connection closed",
+      got: async () => {
+        await using setup = await Setup.with(sending(halfAResponse));
+        const { client } = await setup.send(get("/", version));
+        await client.readHead();
+        client.reset();
+        return await closedAtCell(setup);
+      },
+      likely: "The cell goes on working for nobody: nothing tells it that the client has gone.",
+      lookAt: lookAtClose,
+      hint: 1,
+    });
+  }
 });
 
-test("a client that leaves before the head of its answer is felt by the cell", async () => {
+test("a client that leaves before the head of its response is felt by the cell", async () => {
   await check({
     sent: "GET /; the cell has read it and works on it; the client resets its connection",
     expected: "the cell's connection closed",
     got: async () => {
-      await using setup = await Setup.with(answering(""));
+      await using setup = await Setup.with(sending(""));
       const { client } = await setup.send(get("/"));
-      const there = eventually(() => reached(setup).includes("GET /"), {
-        what: "it is there",
-        deadlineMs: 2_000,
-      });
-      await within(1_500, "the cell to get the request", there);
+      await untilReached(setup, "GET /");
       client.reset();
-      return await feltByCell(setup);
+      return await closedAtCell(setup);
     },
     likely:
-      "Only an answer under way is looked after. The longest part of a slow request comes before its head.",
+      "The cell goes on working for nobody. In a slow request, most of the time passes before the head of the response.",
     lookAt: lookAtClose,
     hint: 1,
   });
 });
 
+test("a client that leaves in the middle of its upload is felt by the cell", async () => {
+  await check({
+    sent: "POST / with 5 bytes of 10; the client resets its connection",
+    expected: "the cell's connection closed",
+    got: async () => {
+      await using setup = await Setup.with(sending(""));
+      const { client } = await setup.send(
+        "POST / HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 10\r\n\r\nhello",
+      );
+      await untilReached(setup, "hello");
+      client.reset();
+      return await closedAtCell(setup);
+    },
+    likely: "The cell waits for the rest of a body that nobody will send.",
+    lookAt: lookAtClose,
+  });
+});
+
+/** A request that waits for the one connection, and whose client leaves meanwhile. */
+async function leavesInTheQueue(): Promise<{ targets: readonly string[]; kind: string }> {
+  let answerFirst = () => {};
+  const mayAnswer = new Promise<void>((resolve) => {
+    answerFirst = resolve;
+  });
+  await using setup = await Setup.with(async (connection) => {
+    for (;;) {
+      const { target } = await connection.readRequest();
+      if (target === "/first") await mayAnswer;
+      await connection.write(wholeResponse);
+    }
+  });
+  const first = await setup.send(get("/first"));
+  const second = await setup.send(get("/second"));
+  second.client.reset();
+  const gone = eventually(() => second.res.closed, { what: "the second is gone", deadlineMs: 2_000 });
+  await within(1_500, "the second client to be gone", gone);
+  answerFirst();
+  await first.client.readResponse();
+  await (await setup.send(get("/third"))).client.readResponse();
+  const kind = await kindOf(second);
+  return { targets: reached(setup).match(/GET \/\w+/g) ?? [], kind };
+}
+
 test("a request whose client left while it waited for a connection never reaches the cell", async () => {
   await check({
     sent: "GET /first, and GET /second behind it, whose client leaves; then the first is answered, and GET /third comes",
-    expected: ["GET /first", "GET /third"],
-    got: async () => {
-      let answerFirst = () => {};
-      const mayAnswer = new Promise<void>((resolve) => {
-        answerFirst = resolve;
-      });
-      await using setup = await Setup.with(async (connection) => {
-        for (;;) {
-          const { target } = await connection.readRequest();
-          if (target === "/first") await mayAnswer;
-          await connection.write(wholeAnswer);
-        }
-      });
-      const first = await setup.send(get("/first"));
-      const second = await setup.send(get("/second"));
-      second.client.reset();
-      const gone = eventually(() => second.res.closed, { what: "the second is gone", deadlineMs: 2_000 });
-      await within(1_500, "the second client to be gone", gone);
-      answerFirst();
-      await first.client.readResponse();
-      await (await setup.send(get("/third"))).client.readResponse();
-      return reached(setup).match(/GET \/\w+/g) ?? [];
-    },
-    likely: "The client left before the request had a connection that could have been closed.",
+    expected: { targets: ["GET /first", "GET /third"], kind: "client-aborted" },
+    got: leavesInTheQueue,
+    likely:
+      "When this client left, its request had no connection yet that could have been closed; and its attempt has to end all the same.",
     lookAt: "attempt.ts, onRequestStart",
     hint: 2,
   });
 });
 
 test("a client that left is told apart from a cell that broke", async () => {
-  await check({
-    sent: "GET /; the client leaves in the middle of the answer",
-    expected: "client-aborted",
-    got: async () => {
-      await using setup = await Setup.with(answering(halfAnAnswer));
-      const { client, result } = await setup.send(get("/"));
-      await client.readHead();
-      client.reset();
-      return (await within(1_200, "the attempt to end", result)).kind;
-    },
-    likely: "What is logged here counts against the cell, in alerts and later in its circuit breaker.",
-    lookAt: lookAtClose,
-    hint: 2,
-  });
+  const phases = [
+    { when: "in the middle of the response", response: halfAResponse, request: get("/") },
+    { when: "before the head of the response", response: "", request: get("/") },
+  ];
+  for (const { when, response, request } of phases) {
+    await check({
+      sent: `GET /; the client leaves ${when}`,
+      expected: "client-aborted",
+      got: async () => {
+        await using setup = await Setup.with(sending(response));
+        const served = await setup.send(request);
+        if (response === "") await untilReached(setup, "GET /");
+        else await served.client.readHead();
+        served.client.reset();
+        return await kindOf(served);
+      },
+      likely: "What is logged here counts against the cell: in alerts, and later in its circuit breaker.",
+      lookAt: lookAtClose,
+      hint: 2,
+    });
+  }
 });
 
-/** How an answer that the cell cut looks to its client. */
-async function cutAnswer(version: string): Promise<string> {
+/** How a response that the cell cut looks to its client, and what it counts as. */
+async function cutResponse(version: string, half: string, cut: "close" | "reset"): Promise<string> {
   await using setup = await Setup.with(async (connection) => {
     await connection.readRequest();
-    await connection.write(halfAnAnswer);
-    connection.halfClose();
+    await connection.write(half);
+    if (cut === "close") connection.halfClose();
+    else connection.reset();
   });
-  const { client, result } = await setup.send(get("/", version));
-  const answer = await client.readResponse();
-  await within(1_000, "the attempt to end", result);
-  const { end } = client.reader;
-  if (answer.ending === "truncated") return "cut: the body has no end";
-  return end === "reset" ? "cut: the connection was reset" : "whole";
+  const served = await setup.send(get("/", version));
+  const response = await served.client.readResponse();
+  const kind = await kindOf(served);
+  const wasReset = served.client.reader.end === "reset";
+  return `${response.ending === "truncated" || wasReset ? "cut" : "whole"}, counts as ${kind}`;
 }
 
-test("an answer that the cell cut does not look whole to the client", async () => {
-  await check({
-    sent: "GET / over HTTP/1.1; the cell sends one chunk, and then closes its connection",
-    expected: "cut: the body has no end",
-    got: () => cutAnswer("1.1"),
-    likely: "The router wrote the end that the cell never sent.",
-    lookAt: lookAtCut,
-    hint: 3,
-  });
-});
+const halves = [
+  { what: "one chunk", half: halfAResponse },
+  { what: "5 of 10 bytes", half: "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello" },
+  { what: "the head of a chunked response", half: chunkedHead },
+  { what: "one chunk and bytes that are no chunk", half: `${halfAResponse}?\r\n` },
+];
 
-test("an answer that the cell cut does not look whole to a client of HTTP/1.0 either", async () => {
-  await check({
-    sent: "GET / over HTTP/1.0; the cell sends one chunk, and then closes its connection",
-    expected: "something that says cut",
-    got: () => cutAnswer("1.0"),
-    accept: (got) => got.startsWith("cut"),
-    likely:
-      "Without a length and without chunks, a close is how a body ends. How does this client learn that it did not?",
-    lookAt: lookAtCut,
-    hint: 3,
-  });
-});
-
-test("a cell that breaks before its head leaves the client's connection for an error answer", async () => {
-  await check({
-    sent: "GET /; the cell resets its connection without an answer",
-    expected: 502,
-    got: async () => {
-      await using setup = await Setup.with(async (connection) => {
-        await connection.readRequest();
-        connection.reset();
+for (const version of ["1.1", "1.0"]) {
+  const title =
+    version === "1.1"
+      ? "a response that the cell cut does not look whole to the client"
+      : "a response that the cell cut does not look whole to a client of HTTP/1.0 either";
+  test(title, async () => {
+    for (const { what, half } of halves) {
+      await check({
+        sent: `GET / over HTTP/${version}; the cell sends ${what}, and then closes its connection`,
+        expected: "cut, counts as failed",
+        got: () => cutResponse(version, half, "close"),
+        likely:
+          version === "1.1"
+            ? "Either the router wrote an end that the cell never sent, or the cut was not counted as the cell's failure."
+            : "Without a length and without chunks, a close is how a body ends. How does this client learn that it did not?",
+        lookAt: lookAtCut,
+        hint: 3,
       });
-      const { client } = await setup.send(get("/"));
-      return (await client.readResponse()).status;
-    },
-    likely: "Nothing had been sent to this client yet: it can still be told.",
-    lookAt: lookAtCut,
+    }
   });
+}
+
+test("a cell that breaks before its head leaves the client's connection for an error response", async () => {
+  for (const [what, words] of [
+    ["closes its connection without a response", ""],
+    ["answers with bytes that are not HTTP", "?!\r\n\r\n"],
+    ["sends half a head and closes its connection", "HTTP/1.1 200 OK\r\nConte"],
+  ] as const) {
+    await check({
+      sent: `GET /; the cell ${what}`,
+      expected: { status: 502, kind: "failed" },
+      got: async () => {
+        await using setup = await Setup.with(async (connection) => {
+          await connection.readRequest();
+          if (words !== "") await connection.write(words);
+          connection.halfClose();
+        });
+        const served = await setup.send(get("/"));
+        const { status } = await served.client.readResponse();
+        return { status, kind: await kindOf(served) };
+      },
+      likely: "Nothing had been sent to this client yet: it can still be told.",
+      lookAt: lookAtCut,
+    });
+  }
 });

@@ -73,8 +73,20 @@ export class ClientError extends Error {
 }
 
 // #region upstream-errors
+const codeByCause: ReadonlyMap<string, ErrorCode> = new Map([
+  // What this machine has run out of: descriptors, memory, local ports. No cell is to blame.
+  ["EMFILE", "router-exhausted"],
+  ["ENFILE", "router-exhausted"],
+  ["ENOBUFS", "router-exhausted"],
+  ["ENOMEM", "router-exhausted"],
+  ["EAGAIN", "router-exhausted"],
+  ["EADDRNOTAVAIL", "router-exhausted"],
+]);
+
 /** Names what went wrong between the router and a cell. An error that nobody foresaw is a broken upstream. */
 export function upstreamErrorCode(error: Error): ErrorCode {
+  const exhausted = codeByCause.get(causeOf(error));
+  if (exhausted !== undefined) return exhausted;
   if (/timed? ?out/i.test(error.message)) return "head-timeout";
   if (/refused/i.test(error.message)) return "upstream-unreachable";
   if (/closed|reset/i.test(error.message)) return "upstream-broken";

@@ -1,27 +1,37 @@
 import { errors } from "undici";
 import { test } from "vitest";
 import { check, within } from "../../../support/check.ts";
-import { problemBody, problemOf, upstreamErrorCode } from "../starter/errors.ts";
+import { causeOf, problemBody, problemOf, upstreamErrorCode } from "../starter/errors.ts";
 import { errorOf, errorOfNobody } from "./failing-cells.ts";
 
 const lookAt = "errors.ts, upstreamErrorCode";
 
 /** What becomes of an error: the status that the client gets, and the code that says why. */
-const answerTo = (error: Error): string => {
+const responseTo = (error: Error): string => {
   const code = upstreamErrorCode(error);
   return `${problemOf(code).status} ${code}`;
 };
 
-/** An error as the system or undici makes it. */
-const systemError = (code: string, message: string): Error => Object.assign(new Error(message), { code });
+/** An error as the system makes it. */
+const systemError = (code: unknown, message: string, syscall = "connect"): Error =>
+  Object.assign(new Error(message), { code, syscall });
+
+const shown = (error: Error): string => {
+  const code = "code" in error ? String(error.code) : "none";
+  return `${error.name} with the code ${code}: "${error.message}"`;
+};
+
+/** Every error with what becomes of it, so that a failure names the one that went wrong. */
+const becomes = (each: readonly Error[]) =>
+  Object.fromEntries(each.map((error) => [shown(error), responseTo(error)]));
 
 test("a cell that nobody listens for is a bad gateway: 502, upstream-unreachable", async () => {
   await check({
     sent: "a request to a port on which nobody listens",
     expected: "502 upstream-unreachable",
-    got: async () => answerTo(await within(2_000, "the request to fail", errorOfNobody())),
-    likely: "The status speaks of the router. It is the cell that is not there.",
-    lookAt: "errors.ts, the table of problems",
+    got: async () => responseTo(await within(2_000, "the request to fail", errorOfNobody())),
+    likely: "The cell cannot be reached. Another status would speak of somebody else, or of another failure.",
+    lookAt,
   });
 });
 
@@ -31,7 +41,7 @@ test("a cell that breaks the connection is a bad gateway: 502, upstream-broken",
     expected: "502 upstream-broken",
     got: async () => {
       const failing = errorOf((socket) => socket.once("data", () => socket.end()));
-      return answerTo(await within(2_000, "the request to fail", failing));
+      return responseTo(await within(2_000, "the request to fail", failing));
     },
     likely: "The cell was reached, and then it broke the exchange.",
     lookAt,
@@ -42,16 +52,12 @@ test("a cell that does not answer in time is a gateway timeout: 504, head-timeou
   await check({
     sent: "a request to a cell that reads it and stays silent",
     expected: "504 head-timeout",
-    got: async () =>
-      answerTo(
-        await within(
-          2_000,
-          "the request to fail",
-          errorOf((socket) => socket.resume()),
-        ),
-      ),
-    likely: "Nothing came back in time. There is a status for just that.",
-    lookAt: "errors.ts, the table of problems",
+    got: async () => {
+      const failing = errorOf((socket) => socket.resume());
+      return responseTo(await within(2_000, "the request to fail", failing));
+    },
+    likely: "Nothing came back in time. There is a status for exactly that.",
+    lookAt: "errors.ts, upstreamErrorCode and the table of problems",
   });
 });
 
@@ -63,32 +69,33 @@ test("the code says which of the three limits was reached", async () => {
     new errors.BodyTimeoutError(),
     // The same limits, from a version that words them differently.
     new errors.ConnectTimeoutError("No connection within 5000 ms"),
+    new errors.HeadersTimeoutError("Slow"),
     new errors.BodyTimeoutError("Stalled"),
   ];
+  const codes = ["connect", "connect", "head", "body", "connect", "head", "body"];
   await check({
-    sent: reached.map((error) => `${error.name}: ${error.message}`).join("\n"),
-    expected: [
-      "504 connect-timeout",
-      "504 connect-timeout",
-      "504 head-timeout",
-      "504 body-timeout",
-      "504 connect-timeout",
-      "504 body-timeout",
-    ],
-    got: () => reached.map(answerTo),
-    likely: "Three limits, one code. Whoever reads it has to guess what to change.",
+    sent: reached.map(shown).join("\n"),
+    expected: Object.fromEntries(reached.map((error, i) => [shown(error), `504 ${codes[i]}-timeout`])),
+    got: () => becomes(reached),
+    likely:
+      "With one code for several limits, or the wrong one, whoever reads it has to guess which limit to change.",
     lookAt,
     hint: 1,
   });
 });
 
 test("every way of not reaching a cell is named as that", async () => {
-  const codes = ["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "ENOTFOUND", "EAI_AGAIN"];
+  const ways = [
+    ...["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH"].map((code) => systemError(code, "no connection")),
+    ...["ENOTFOUND", "EAI_AGAIN"].map((code) => systemError(code, "no address", "getaddrinfo")),
+    // What Node throws when a name has two addresses, and none of them accepts.
+    Object.assign(new AggregateError([], "two addresses tried"), { code: "ECONNREFUSED" }),
+  ];
   await check({
-    sent: `errors with the codes ${codes.join(", ")}, and messages in other words`,
-    expected: codes.map(() => "502 upstream-unreachable"),
-    got: () => codes.map((code) => answerTo(systemError(code, "no connection"))),
-    likely: "A host that cannot be reached, or a name that cannot be resolved, is taken for something else.",
+    sent: ways.map(shown).join("\n"),
+    expected: Object.fromEntries(ways.map((error) => [shown(error), "502 upstream-unreachable"])),
+    got: () => becomes(ways),
+    likely: "A cell that cannot be reached, or whose name cannot be resolved, is taken for something else.",
     lookAt,
     hint: 1,
   });
@@ -96,15 +103,26 @@ test("every way of not reaching a cell is named as that", async () => {
 
 test("the words of an error's message decide nothing", async () => {
   const misleading = [
-    systemError("UND_ERR_SOCKET", "other side closed: refused by policy after connect timeout"),
-    systemError("ENOTFOUND", "getaddrinfo ENOTFOUND timed-out.example"),
-    systemError("UND_ERR_CONNECT_TIMEOUT", "refused"),
+    new errors.SocketError("other side closed: refused by policy after connect timeout"),
+    systemError("ENOTFOUND", "getaddrinfo ENOTFOUND timed-out.example", "getaddrinfo"),
+    new errors.ConnectTimeoutError("refused"),
+    new errors.BodyTimeoutError("Headers Timeout Error"),
+    systemError("ECONNRESET", "ECONNREFUSED ETIMEDOUT UND_ERR_HEADERS_TIMEOUT", "read"),
+    systemError("ECONNREFUSED", "", "connect"),
+  ];
+  const becoming = [
+    "502 upstream-broken",
+    "502 upstream-unreachable",
+    "504 connect-timeout",
+    "504 body-timeout",
+    "502 upstream-broken",
+    "502 upstream-unreachable",
   ];
   await check({
-    sent: misleading.map((error) => error.message).join("\n"),
-    expected: ["502 upstream-broken", "502 upstream-unreachable", "504 connect-timeout"],
-    got: () => misleading.map(answerTo),
-    likely: "A host's name or somebody's choice of words decided about the status.",
+    sent: misleading.map(shown).join("\n"),
+    expected: Object.fromEntries(misleading.map((error, i) => [shown(error), becoming[i]])),
+    got: () => becomes(misleading),
+    likely: "A host's name, or somebody's choice of words, decided about the status.",
     lookAt,
     hint: 1,
   });
@@ -112,59 +130,99 @@ test("the words of an error's message decide nothing", async () => {
 
 test("an error that nobody foresaw is blamed on the cell, not on the router", async () => {
   const unforeseen = [
-    systemError("HPE_INVALID_CONSTANT", "Parse Error: Expected HTTP/"),
+    systemError("HPE_INVALID_CONSTANT", "Parse Error: Expected HTTP/", "read"),
     systemError("UND_ERR_RES_CONTENT_LENGTH_MISMATCH", "Response body length does not match"),
+    systemError("EPIPE", "write EPIPE", "write"),
+    systemError(undefined, "no code"),
+    systemError(111, "a number for a code"),
+    systemError("", "an empty code"),
     new Error("?"),
+    new TypeError("terminated"),
   ];
   await check({
-    sent: unforeseen.map((error) => error.message).join("\n"),
-    expected: unforeseen.map(() => "502 upstream-broken"),
-    got: () => unforeseen.map(answerTo),
-    likely: "Everything that goes through this function happened between the router and a cell.",
+    sent: unforeseen.map(shown).join("\n"),
+    expected: Object.fromEntries(unforeseen.map((error) => [shown(error), "502 upstream-broken"])),
+    got: () => becomes(unforeseen),
+    likely: "Whatever goes through this function happened between the router and a cell.",
     lookAt,
     hint: 2,
   });
 });
 
 test("an error may have any code, also one that is called constructor", async () => {
+  const strange = ["constructor", "__proto__", "toString", "econnrefused", "ECONNREFUSED "];
   await check({
-    sent: 'errors with the codes "constructor" and "__proto__"',
-    expected: ["502 upstream-broken", "502 upstream-broken"],
-    got: () => ["constructor", "__proto__"].map((code) => answerTo(systemError(code, "?"))),
-    likely: "The look-up found something that nobody had put in.",
+    sent: `errors with the codes ${strange.map((code) => JSON.stringify(code)).join(", ")}`,
+    expected: Object.fromEntries(
+      strange.map((code) => [shown(systemError(code, "?")), "502 upstream-broken"]),
+    ),
+    got: () => becomes(strange.map((code) => systemError(code, "?"))),
+    likely: "The lookup found something that nobody had put in, or changed the code before comparing it.",
     lookAt,
     hint: 2,
   });
 });
 
-test("the answer's body has every member of a problem, and nothing else", async () => {
-  await check({
-    sent: 'problemBody("head-timeout", "id-1"), read as JSON',
-    expected: {
-      type: "urn:cell-routing:problem:head-timeout",
-      title: "Gateway Timeout",
-      status: 504,
-      detail: "The cell did not answer in time.",
-      code: "head-timeout",
-      requestId: "id-1",
-    },
-    got: () => JSON.parse(problemBody("head-timeout", "id-1")) as unknown,
-    likely: "A program cannot branch on a sentence, and RFC 9457 names the members that tools look for.",
-    lookAt: "errors.ts, problemBody",
-    hint: 3,
-  });
+const goodType = "about:blank, or a URI that ends with the code";
+
+/** The members of the body; a type that the task allows is replaced by the words that say so. */
+function membersOf(code: "head-timeout" | "missing-routing-key"): Record<string, unknown> {
+  const body = JSON.parse(problemBody(code, "id-1")) as Record<string, unknown>;
+  const type = body["type"];
+  const isOurs = typeof type === "string" && URL.canParse(type) && type.endsWith(code);
+  return type === "about:blank" || isOurs ? { ...body, type: goodType } : body;
+}
+
+test("the body of a response has every member of a problem, and nothing else", async () => {
+  for (const [code, title, status, detail] of [
+    ["head-timeout", "Gateway Timeout", 504, "The cell did not answer in time."],
+    ["missing-routing-key", "Bad Request", 400, "Send an X-Routing-Key field that names the tenant."],
+  ] as const) {
+    await check<Record<string, unknown>>({
+      sent: `problemBody("${code}", "id-1"), read as JSON`,
+      expected: { type: goodType, title, status, detail, code, requestId: "id-1" },
+      got: () => membersOf(code),
+      likely:
+        "Tools look for the members that RFC 9457 names, and a program branches on the code. Compare the members.",
+      lookAt: "errors.ts, problemBody",
+      hint: 3,
+    });
+  }
 });
 
 test("the router's own states keep their own statuses", async () => {
+  const statuses = {
+    "no-routing-table": 503,
+    "router-fault": 500,
+    "request-timeout": 408,
+    "malformed-request": 400,
+    "upstream-unreachable": 502,
+    "upstream-broken": 502,
+    "connect-timeout": 504,
+    "head-timeout": 504,
+    "body-timeout": 504,
+  } as const;
+  const codes = Object.keys(statuses) as (keyof typeof statuses)[];
   await check({
-    sent: 'problemOf of "no-routing-table", "router-fault", "request-timeout" and "malformed-request"',
-    expected: [503, 500, 408, 400],
-    got: () =>
-      (["no-routing-table", "router-fault", "request-timeout", "malformed-request"] as const).map(
-        (code) => problemOf(code).status,
-      ),
-    likely:
-      "A status that speaks of the router or of the client was changed together with those of the cells.",
+    sent: `problemOf(…).status of ${codes.join(", ")}`,
+    expected: statuses,
+    got: () => Object.fromEntries(codes.map((code) => [code, problemOf(code).status])),
+    likely: "The table of problems was changed. It is right: the faults are in the functions.",
     lookAt: "errors.ts, the table of problems",
+  });
+});
+
+test("the log still gets the error's code as its cause", async () => {
+  const given = [
+    systemError("ECONNRESET", "read ECONNRESET"),
+    new Error("no code"),
+    systemError(111, "a number"),
+  ];
+  await check({
+    sent: `causeOf of:\n${given.map(shown).join("\n")}`,
+    expected: ["ECONNRESET", "", ""],
+    got: () => given.map(causeOf),
+    likely: "The log would lose the cause, or get words that no program can compare.",
+    lookAt: "errors.ts, causeOf",
   });
 });

@@ -1,6 +1,6 @@
 import { test } from "vitest";
 import { check } from "../../../support/check.ts";
-import { parseRoutingTable } from "../starter/routing-table.ts";
+import { parseRoutingTable, routingTableJsonSchema } from "../starter/routing-table.ts";
 
 const lookAt = "routing-table.ts, documentSchema";
 
@@ -23,20 +23,49 @@ function pathsOf(document: unknown): string[] {
 }
 
 test("a valid document is a table", async () => {
+  const document = documentWith({
+    $schema: "./routing.schema.json",
+    placements: { visa, tier1: { kind: "tier", url: "http://CELL.example:80" }, tier3: tier(9003) },
+  });
   await check({
-    sent: JSON.stringify(documentWith({})),
-    expected: { default: "tier3", visa: "visa", acme: "http://127.0.0.1:9001" },
-    got: () => {
-      const result = parseRoutingTable(documentWith({}));
+    sent: JSON.stringify(document),
+    expected: {
+      version: "1.0.0",
+      default: "tier3",
+      keys: { visa: "visa, dedicated at http://127.0.0.1:9004", acme: "tier1, tier at http://cell.example" },
+      placements: ["visa", "tier1", "tier3"],
+    },
+    got: (): object => {
+      const result = parseRoutingTable(document);
       if (!result.ok) return result.faults;
-      const { defaultPlacement, placementByKey } = result.table;
+      const { version, defaultPlacement, placementByKey, placements } = result.table;
+      const keys = [...placementByKey].map(([key, { name, kind, url }]) => [
+        key,
+        `${name}, ${kind} at ${url}`,
+      ]);
       return {
+        version,
         default: defaultPlacement.name,
-        visa: placementByKey.get("visa")?.name,
-        acme: placementByKey.get("acme")?.url,
+        keys: Object.fromEntries(keys),
+        placements: [...placements.keys()],
       };
     },
-    likely: "A rule became too strict.",
+    likely: "A rule became too strict, or a part of the table is not what the document says.",
+    lookAt,
+  });
+});
+
+test("the document is left as it was", async () => {
+  const text = JSON.stringify(documentWith({ routingTable: { visa: "vsia" } }));
+  await check({
+    sent: `${text}\nthen the document that parseRoutingTable was given`,
+    expected: text,
+    got: () => {
+      const document: unknown = JSON.parse(text);
+      parseRoutingTable(document);
+      return JSON.stringify(document);
+    },
+    likely: "The validator changes the document that it reads.",
     lookAt,
   });
 });
@@ -58,7 +87,7 @@ test("every fault of form is named with its path", async () => {
       "version",
     ],
     got: () => pathsOf(document),
-    likely: "Some of the faults are kept back, or one is told twice.",
+    likely: "A fault is missing from the list, or stands in it twice.",
     lookAt,
   });
 });
@@ -72,23 +101,84 @@ test("every name that does not exist is named where it is used", async () => {
     sent: JSON.stringify(document),
     expected: ["defaultPlacement", "routingTable.globex", "routingTable.visa"],
     got: () => pathsOf(document),
-    likely: "Some of the faults are kept back.",
+    likely: "A fault is missing from the list, or stands in it twice.",
     lookAt,
   });
 });
 
+test("a fault about a name quotes the name", async () => {
+  const cases = [
+    { parts: { routingTable: { acme: "vsia" } }, path: "routingTable.acme", name: "vsia" },
+    { parts: { defaultPlacement: "tier9" }, path: "defaultPlacement", name: "tier9" },
+    { parts: { defaultPlacement: "visa" }, path: "defaultPlacement", name: "visa" },
+  ];
+  for (const { parts, path, name } of cases) {
+    await check({
+      sent: `a valid document with ${JSON.stringify(parts)}`,
+      expected: `one fault, at ${path}, with "${name}" in its words`,
+      got: (): string => {
+        const result = parseRoutingTable(documentWith(parts));
+        return result.ok ? "a table" : result.faults.join("\n");
+      },
+      accept: (got) => {
+        const words = got.startsWith(`${path}: `) ? got.slice(path.length) : "";
+        return !got.includes("\n") && words.includes(`"${name}"`);
+      },
+      likely: "Without the name, the reader has to open the file to see what was written there.",
+      lookAt,
+    });
+  }
+});
+
 test("faults of form and of reference are named in one go", async () => {
+  const cases = [
+    {
+      parts: {
+        routingTable: { visa: "vsia", acme: "tier1" },
+        placements: { visa, tier1: { kind: "tier", url: "tier1:9001" }, tier3: tier(9003) },
+      },
+      paths: ["placements.tier1.url", "routingTable.visa"],
+    },
+    { parts: { version: 1, defaultPlacement: "tier9" }, paths: ["defaultPlacement", "version"] },
+    {
+      parts: { routingTable: { visa: 4, acme: "tier9" } },
+      paths: ["routingTable.acme", "routingTable.visa"],
+    },
+    { parts: { routingTable: [], defaultPlacement: "tier9" }, paths: ["defaultPlacement", "routingTable"] },
+    {
+      parts: { defaultPlacement: null, routingTable: { visa: "vsia" } },
+      paths: ["defaultPlacement", "routingTable.visa"],
+    },
+  ];
+  for (const { parts, paths } of cases) {
+    await check({
+      sent: `a valid document with ${JSON.stringify(parts)}`,
+      expected: paths,
+      got: () => pathsOf(documentWith(parts)),
+      likely: "A check of the whole runs only once every part is right.",
+      lookAt,
+      hint: 1,
+    });
+  }
+});
+
+test("sixty faults are sixty lines", async () => {
+  const keys = Array.from({ length: 58 }, (_, i) => `key-${i}`);
   const document = documentWith({
-    routingTable: { visa: "vsia", acme: "tier1" },
-    placements: { visa, tier1: { kind: "tier", url: "tier1:9001" }, tier3: tier(9003) },
+    version: "",
+    routingTable: Object.fromEntries(keys.map((key) => [key, "nowhere"])),
+    placements: { visa, tier1: { kind: "teir", url: "http://127.0.0.1:9001" }, tier3: tier(9003) },
   });
   await check({
-    sent: JSON.stringify(document),
-    expected: ["placements.tier1.url", "routingTable.visa"],
-    got: () => pathsOf(document),
-    likely: "A check of the whole only runs once every part is right.",
+    sent: `a document with a faulty version, a faulty kind, and ${keys.length} keys in a placement that does not exist`,
+    expected: "60 paths, all of them different",
+    got: () => {
+      const paths = pathsOf(document);
+      const different = new Set(paths).size === paths.length ? "all of them different" : "some of them equal";
+      return `${paths.length} paths, ${different}`;
+    },
+    likely: "The list of faults is cut short, or has a fault more than once.",
     lookAt,
-    hint: 1,
   });
 });
 
@@ -118,27 +208,52 @@ test("one look at the faults is enough to repair the document", async () => {
 });
 
 test("a placement with a fault of its own is there: who names it is not at fault", async () => {
+  const faulty: readonly (readonly [path: string, placement: unknown])[] = [
+    ["placements.tier1.url", { kind: "tier", url: "http://127.0.0.1:9001/path" }],
+    ["placements.tier1.kind", { kind: "teir", url: "http://127.0.0.1:9001" }],
+    ["placements.tier1.weight", { ...tier(9001), weight: 2 }],
+    ["placements.tier1", null],
+    ["placements.tier1", "http://127.0.0.1:9001"],
+  ];
+  for (const [path, placement] of faulty) {
+    const document = documentWith({ defaultPlacement: "tier1", placements: { visa, tier1: placement } });
+    await check({
+      sent: JSON.stringify(document),
+      expected: [path],
+      got: () => pathsOf(document),
+      likely: "One fault became several: the name is written, and only what stands beside it is wrong.",
+      lookAt,
+      hint: 3,
+    });
+  }
+});
+
+test("a faulty dedicated placement is still no default", async () => {
   const document = documentWith({
-    defaultPlacement: "tier1",
-    placements: { visa, tier1: { kind: "tier", url: "http://127.0.0.1:9001/path" } },
+    defaultPlacement: "visa",
+    placements: { visa: { kind: "dedicated", url: "visa:9004" }, tier1: tier(9001) },
   });
   await check({
     sent: JSON.stringify(document),
-    expected: ["placements.tier1.url"],
+    expected: ["defaultPlacement", "placements.visa.url"],
     got: () => pathsOf(document),
-    likely: "One fault became several: the name is written, and only its URL is wrong.",
+    likely:
+      "With the URL fixed, the next round would name the default: its kind was there to be read all the time.",
     lookAt,
-    hint: 3,
+    hint: 2,
   });
 });
 
 test("a placement that nobody wrote does not exist, whatever its name", async () => {
-  const document = documentWith({ routingTable: { visa: "constructor", acme: "toString" } });
+  const names = ["constructor", "toString", "__proto__", "hasOwnProperty", "size", ""];
+  const document = documentWith({
+    routingTable: Object.fromEntries(names.map((name, i) => [`key-${i}`, name])),
+  });
   await check({
     sent: JSON.stringify(document),
-    expected: ["routingTable.acme", "routingTable.visa"],
+    expected: names.map((_, i) => `routingTable.key-${i}`),
     got: () => pathsOf(document),
-    likely: "The name was found in an object that inherits it.",
+    likely: "A name was found in an object that inherits it.",
     lookAt,
   });
 });
@@ -149,7 +264,7 @@ test("a routing key named __proto__ is held to the rules like any other", async 
     sent: `a document with "routingTable": ${text}`,
     expected: ["routingTable.__proto__"],
     got: () => pathsOf(documentWith({ routingTable: JSON.parse(text) as unknown })),
-    likely: "The key was lost on the way, and with it the tenant.",
+    likely: "The key is not in the result: it was lost on the way, and with it the tenant.",
     lookAt,
   });
 });
@@ -163,7 +278,7 @@ test("an unknown property is named, wherever it stands", async () => {
     sent: JSON.stringify(document),
     expected: ["placements.tier1.weight", "placments"],
     got: () => pathsOf(document),
-    likely: "What is not known is overlooked. It is most often a misspelt name.",
+    likely: "A property that nobody knows is ignored. It is most often a misspelt name.",
     lookAt,
   });
 });
@@ -193,7 +308,8 @@ test("the default is a tier, and a dedicated endpoint is shared with nobody, in 
       sent: `a valid document with ${JSON.stringify(parts)}`,
       expected: paths,
       got: () => pathsOf(documentWith(parts)),
-      likely: "Strangers reach a cell that belongs to one tenant.",
+      likely:
+        "With this table, strangers would reach a cell that belongs to one tenant; or a rule names the wrong place.",
       lookAt: "routing-table.ts, documentSchema, origin and dedicatedEndpoints",
     });
   }
@@ -221,6 +337,9 @@ test("anything that JSON can hold is answered with faults", async () => {
     '{"placements":[null,1]}',
     '{"placements":{"tier1":null,"tier2":1}}',
     '{"placements":"text"}',
+    '{"placements":{"tier1":[]},"routingTable":7,"defaultPlacement":{}}',
+    '{"placements":{"tier1":{"kind":{}}},"defaultPlacement":"tier1"}',
+    '{"__proto__":{"placements":{}},"placements":{"__proto__":{"kind":"tier"}}}',
   ];
   await check({
     sent: documents.join(" and "),
@@ -230,8 +349,28 @@ test("anything that JSON can hold is answered with faults", async () => {
         const result = parseRoutingTable(JSON.parse(text));
         return result.ok ? "a table" : result.faults.length > 0 ? "faults" : "not a word";
       }),
-    likely: "Something was read from the document before anybody had looked what it is.",
+    likely: "A part of the document was used before anything had checked what it is.",
     lookAt: "routing-table.ts, what is read before the validation",
     hint: 3,
+  });
+});
+
+test("the JSON Schema for editors describes every property", async () => {
+  await check<Record<string, unknown>>({
+    sent: "routingTableJsonSchema()",
+    expected: {
+      required: ["version", "defaultPlacement", "routingTable", "placements"],
+      described: ["$schema", "version", "defaultPlacement", "routingTable", "placements"],
+    },
+    got: () => {
+      const { required, properties } = routingTableJsonSchema() as {
+        required: unknown;
+        properties: Readonly<Record<string, { readonly description?: string }>>;
+      };
+      const described = Object.entries(properties).filter(([, { description = "" }]) => description !== "");
+      return { required, described: described.map(([name]) => name) };
+    },
+    likely: "The schema from which editors complete the file lost a property, or the words that explain it.",
+    lookAt,
   });
 });

@@ -1,5 +1,5 @@
 import { test } from "vitest";
-import type { RoutingTable } from "../../../../stages/m2/src/routing-table.ts";
+import type { Placement, RoutingTable } from "../../../../stages/m2/src/routing-table.ts";
 import { check, within } from "../../../support/check.ts";
 import { type Served, serveRequest } from "../starter/serve-request.ts";
 import { type Snapshot, TableStore } from "../starter/table-store.ts";
@@ -7,41 +7,54 @@ import { type Snapshot, TableStore } from "../starter/table-store.ts";
 const lookAt = "table-store.ts, swap";
 const lookAtRequest = "serve-request.ts, serveRequest";
 
-/** A table that sends `acme`, and everybody else, to the named placement. */
-function tableWith(version: string, placementOfAcme: string): RoutingTable {
-  const placement = {
-    name: placementOfAcme,
-    kind: "tier" as const,
-    url: `http://${placementOfAcme}.example`,
-  };
+/** A table that sends `acme` to one placement, and everybody else to another. */
+function tableWith(
+  version: string,
+  kind: Placement["kind"],
+  acmesName: string,
+  othersName: string,
+): RoutingTable {
+  const placementOf = (name: string): Placement => ({ name, kind, url: `http://${name}.example` });
+  const [acmes, others] = [placementOf(acmesName), placementOf(othersName)];
   return {
     version,
-    defaultPlacement: placement,
-    placements: new Map([[placement.name, placement]]),
-    placementByKey: new Map([["acme", placement]]),
+    defaultPlacement: others,
+    placements: new Map([acmes, others].map((placement) => [placement.name, placement])),
+    placementByKey: new Map([["acme", acmes]]),
   };
 }
 
-const monday = tableWith("monday", "tier1");
-const tuesday = tableWith("tuesday", "tier2");
+const monday = () => tableWith("monday", "tier", "tier1", "tier3");
+const tuesday = () => tableWith("tuesday", "dedicated", "tier2", "tier4");
 
-const words = (snapshot: Snapshot | undefined): string =>
-  snapshot === undefined ? "none" : `${snapshot.sequence}: ${snapshot.table.version}`;
+const words = (snapshot: Snapshot | undefined): string => {
+  if (snapshot === undefined) return "none";
+  const { version, placementByKey, defaultPlacement } = snapshot.table;
+  return `${snapshot.sequence}: ${version}, acme on ${placementByKey.get("acme")?.name}, others on ${defaultPlacement.name}`;
+};
+const first = "1: monday, acme on tier1, others on tier3";
+const second = "2: tuesday, acme on tier2, others on tier4";
+
+function storeWith(table: RoutingTable): TableStore {
+  const store = new TableStore();
+  store.swap(table);
+  return store;
+}
 
 test("before the first table there is no snapshot, and the first one has the number 1", async () => {
   await check({
-    sent: "current(), swap(monday), current(), swap(tuesday), current()",
-    expected: ["none", "1: monday", "1: monday", "2: tuesday", "2: tuesday"],
+    sent: "current(), swap(monday), current(), swap(tuesday), current(), and swap(tuesday) again",
+    expected: ["none", first, first, second, second, second.replace("2:", "3:")],
     got: () => {
       const store = new TableStore();
       const before = words(store.current());
-      const swapped = [monday, tuesday].flatMap((table) => [
+      const swapped = [monday(), tuesday()].flatMap((table) => [
         words(store.swap(table)),
         words(store.current()),
       ]);
-      return [before, ...swapped];
+      return [before, ...swapped, words(store.swap(tuesday()))];
     },
-    likely: "The store does not count its tables.",
+    likely: "The store does not count its swaps, or returns something other than what it made current.",
     lookAt,
   });
 });
@@ -49,15 +62,14 @@ test("before the first table there is no snapshot, and the first one has the num
 test("a snapshot that somebody holds stays what it was when the table is swapped", async () => {
   await check({
     sent: "swap(monday); held = current(); swap(tuesday); then what is held, and what is current",
-    expected: { held: "1: monday", current: "2: tuesday" },
+    expected: { held: first, current: second },
     got: () => {
-      const store = new TableStore();
-      store.swap(monday);
+      const store = storeWith(monday());
       const held = store.current();
-      store.swap(tuesday);
+      store.swap(tuesday());
       return { held: words(held), current: words(store.current()) };
     },
-    likely: "Somebody else's table was changed while it was in use.",
+    likely: "A table was changed while somebody was using it.",
     lookAt,
     hint: 1,
   });
@@ -66,17 +78,17 @@ test("a snapshot that somebody holds stays what it was when the table is swapped
 test("a subscriber is given the new snapshot and the old one, and can compare them", async () => {
   await check({
     sent: "subscribe(…), swap(monday), swap(tuesday)",
-    expected: ["1: monday after none", "2: tuesday after 1: monday"],
+    expected: [`${first} after none`, `${second} after ${first}`],
     got: () => {
       const store = new TableStore();
       const told: string[] = [];
       store.subscribe((next, previous) => void told.push(`${words(next)} after ${words(previous)}`));
-      store.swap(monday);
-      store.swap(tuesday);
+      store.swap(monday());
+      store.swap(tuesday());
       return told;
     },
     likely:
-      "The old and the new one are one object. Whoever closes what has been removed finds no difference.",
+      "If the old and the new one are the same object, whoever closes what was removed finds no difference.",
     lookAt,
     hint: 1,
   });
@@ -84,82 +96,98 @@ test("a subscriber is given the new snapshot and the old one, and can compare th
 
 test("a subscriber that reads the store finds the snapshot that it was told of", async () => {
   await check({
-    sent: "subscribe(() => current()), swap(monday), swap(tuesday)",
-    expected: ["1: monday", "2: tuesday"],
+    sent: "subscribe((next) => next === current()), swap(monday), swap(tuesday)",
+    expected: [true, true],
     got: () => {
       const store = new TableStore();
-      const found: string[] = [];
-      store.subscribe(() => void found.push(words(store.current())));
-      store.swap(monday);
-      store.swap(tuesday);
+      const found: boolean[] = [];
+      store.subscribe((next) => void found.push(next === store.current()));
+      store.swap(monday());
+      store.swap(tuesday());
       return found;
     },
-    likely: "A subscriber hears of a table that is not in use yet.",
+    likely: "A subscriber hears of a table before it is in use, or of another snapshot than the one in use.",
     lookAt,
   });
 });
 
 test("between two swaps every reader has the same snapshot", async () => {
   await check({
-    sent: "swap(monday), then current() === current()",
-    expected: true,
+    sent: "snapshot = swap(monday), then current() twice; and the table in it",
+    expected: { sameSnapshot: true, sameTable: true },
     got: () => {
       const store = new TableStore();
-      store.swap(monday);
-      const [one, other] = [store.current(), store.current()];
-      return one === other;
+      const table = monday();
+      const snapshot = store.swap(table);
+      const read = [store.current(), store.current()];
+      return { sameSnapshot: read.every((each) => each === snapshot), sameTable: snapshot.table === table };
     },
-    likely: "Each request gets a table of its own, which may have 100,000 keys.",
-    lookAt: "table-store.ts, current",
+    likely: "A snapshot or its table is copied. A table may have 100,000 keys.",
+    lookAt: "table-store.ts, swap and current",
   });
 });
 
 test("who has ended the subscription is told no more", async () => {
   await check({
-    sent: "end = subscribe(…), swap(monday), end(), swap(tuesday)",
-    expected: ["1: monday"],
+    sent: "end = subscribe(…), and a second subscriber; swap(monday), end(), swap(tuesday)",
+    expected: { ended: [first], other: [first, second] },
     got: () => {
       const store = new TableStore();
-      const told: string[] = [];
-      const end = store.subscribe((next) => void told.push(words(next)));
-      store.swap(monday);
+      const told: { ended: string[]; other: string[] } = { ended: [], other: [] };
+      const end = store.subscribe((next) => void told.ended.push(words(next)));
+      store.subscribe((next) => void told.other.push(words(next)));
+      store.swap(monday());
       end();
-      store.swap(tuesday);
+      store.swap(tuesday());
       return told;
     },
-    likely: "The subscription cannot be ended.",
+    likely: "Ending a subscription ends exactly that one.",
     lookAt: "table-store.ts, subscribe",
+  });
+});
+
+test("a subscriber hears of later swaps only", async () => {
+  await check({
+    sent: "swap(monday), subscribe(…), swap(tuesday)",
+    expected: [second],
+    got: () => {
+      const store = storeWith(monday());
+      const told: string[] = [];
+      store.subscribe((next) => void told.push(words(next)));
+      store.swap(tuesday());
+      return told;
+    },
+    likely: "A subscriber is told of a table that was there before it, or misses one that came after.",
+    lookAt: "table-store.ts, subscribe and swap",
   });
 });
 
 interface UnderWay {
   readonly served: Served | undefined;
-  /** Names of the placements whose cells got the request. */
+  /** The endpoints that got the request. */
   readonly asked: readonly string[];
 }
 
-/** Serves a request for acme whose cell takes its time: the table is swapped before the cell answers. */
-async function swappedUnderWay(store: TableStore): Promise<UnderWay> {
+/** A cell that takes its time: it answers when `release` is called. */
+function slowCell() {
   const asked: string[] = [];
-  let release = () => {};
-  const free = new Promise<void>((resolve) => {
-    release = resolve;
-  });
-  const serving = serveRequest(store, "acme", async ({ name }) => {
+  const { promise: free, resolve: release } = Promise.withResolvers<void>();
+  const ask = async ({ name, url }: Placement): Promise<string> => {
     // A router that asks again and again must not hold the test up.
-    if (asked.push(name) > 3) throw new Error("the cell was asked more than 3 times");
+    if (asked.push(url) > 3) throw new Error("the cell was asked more than 3 times");
     await free;
     return `from ${name}`;
-  });
-  store.swap(tuesday);
-  release();
-  return { served: await within(1_000, "the request to end", serving), asked };
+  };
+  return { asked, ask, release };
 }
 
-function storeWith(table: RoutingTable): TableStore {
-  const store = new TableStore();
-  store.swap(table);
-  return store;
+/** Serves a request whose cell takes its time: the table is swapped before the cell answers. */
+async function swappedUnderWay(store: TableStore, routingKey = "acme"): Promise<UnderWay> {
+  const { asked, ask, release } = slowCell();
+  const serving = serveRequest(store, routingKey, ask);
+  store.swap(tuesday());
+  release();
+  return { served: await within(1_000, "the request to end", serving), asked };
 }
 
 test("without a table nobody is asked", async () => {
@@ -173,49 +201,122 @@ test("without a table nobody is asked", async () => {
 });
 
 test("a request under way ends with the table with which it began", async () => {
-  await check({
-    sent: 'a request for "acme" under monday; swap(tuesday) while its cell works; then the cell answers',
-    expected: { answer: "from tier1", routedTo: "tier1", version: "monday" },
-    got: async () => {
-      const { served } = await swappedUnderWay(storeWith(monday));
-      return { answer: served?.answer, routedTo: served?.routedTo, version: served?.version };
-    },
-    likely: "The answer is from one table, and what is said about it from another.",
-    lookAt: lookAtRequest,
-    hint: 2,
-  });
+  for (const [routingKey, name, reason] of [
+    ["acme", "tier1", "tier"],
+    ["umbrella", "tier3", "default"],
+  ] as const) {
+    await check({
+      sent: `a request for "${routingKey}" under monday; swap(tuesday) while its cell works; then the cell answers`,
+      expected: { answer: `from ${name}`, routedTo: name, reason, version: "monday" },
+      got: async () => {
+        const { served } = await swappedUnderWay(storeWith(monday()), routingKey);
+        return {
+          answer: served?.answer,
+          routedTo: served?.routedTo,
+          reason: served?.reason,
+          version: served?.version,
+        };
+      },
+      likely: "The answer is from one table, and what is said about it from another; or the swap came first.",
+      lookAt: lookAtRequest,
+      hint: 2,
+    });
+  }
 });
 
 test("the number that is logged is that of the table that was used", async () => {
   await check({
     sent: 'a request for "acme" under the first table; the second is swapped in before its cell answers',
     expected: 1,
-    got: async () => (await swappedUnderWay(storeWith(monday))).served?.sequence,
+    got: async () => (await swappedUnderWay(storeWith(monday()))).served?.sequence,
     likely: "The number was read, or changed, after the request had begun.",
     lookAt: "serve-request.ts, serveRequest; table-store.ts, swap",
     hint: 3,
   });
 });
 
+test("two requests under way keep a table each", async () => {
+  await check({
+    sent: 'a request for "acme" under monday; swap(tuesday); another one, which ends first; then the first ends',
+    expected: { first: "monday, 1, tier1", second: "tuesday, 2, tier2" },
+    got: async () => {
+      const store = storeWith(monday());
+      const cells = [slowCell(), slowCell()] as const;
+      const firstServing = serveRequest(store, "acme", cells[0].ask);
+      store.swap(tuesday());
+      const secondServing = serveRequest(store, "acme", cells[1].ask);
+      const said = async (serving: Promise<Served | undefined>) => {
+        const served = await within(1_000, "the request to end", serving);
+        return `${served?.version}, ${served?.sequence}, ${served?.routedTo}`;
+      };
+      cells[1].release();
+      const later = await said(secondServing);
+      cells[0].release();
+      return { first: await said(firstServing), second: later };
+    },
+    likely: "What one request has read is kept in a place that the next request uses too.",
+    lookAt: lookAtRequest,
+    hint: 2,
+  });
+});
+
 test("a swap does not send a request a second time", async () => {
   await check({
     sent: 'a request for "acme" under monday; swap(tuesday) while its cell works',
-    expected: ["tier1"],
-    got: async () => (await swappedUnderWay(storeWith(monday))).asked,
+    expected: ["http://tier1.example"],
+    got: async () => (await swappedUnderWay(storeWith(monday()))).asked,
     likely: "One order became two.",
     lookAt: lookAtRequest,
   });
 });
 
+test("a request whose cell fails is not sent again", async () => {
+  for (const swaps of [false, true]) {
+    await check({
+      sent: `a request for "acme" under monday; ${swaps ? "swap(tuesday); then" : "then"} its cell fails with "reset"`,
+      expected: { outcome: "failed: reset", asked: ["http://tier1.example"] },
+      got: async () => {
+        const store = storeWith(monday());
+        const { asked, ask, release } = slowCell();
+        const serving = serveRequest(store, "acme", async (placement) => {
+          await ask(placement);
+          throw new Error("reset");
+        });
+        const outcome = serving.then(
+          () => "served",
+          (error: Error) => `failed: ${error.message}`,
+        );
+        if (swaps) store.swap(tuesday());
+        release();
+        return { outcome: await within(1_000, "the request to end", outcome), asked };
+      },
+      likely: "Nobody knows what the cell did before it failed: a second attempt may make two orders of one.",
+      lookAt: lookAtRequest,
+    });
+  }
+});
+
 test("a request that begins after the swap uses the new table", async () => {
   await check({
-    sent: 'swap(monday), swap(tuesday), then a request for "acme"',
-    expected: { answer: "from tier2", routedTo: "tier2", reason: "tier", version: "tuesday", sequence: 2 },
+    sent: 'swap(monday), a request for "acme", swap(tuesday), then another request for "acme"',
+    expected: {
+      answer: "from tier2",
+      routedTo: "tier2",
+      reason: "dedicated",
+      version: "tuesday",
+      sequence: 2,
+    },
     got: async () => {
-      const store = storeWith(monday);
-      store.swap(tuesday);
-      const serving = serveRequest(store, "acme", async ({ name }) => `from ${name}`);
-      return await within(1_000, "the request to end", serving);
+      const store = storeWith(monday());
+      const serve = () =>
+        within(
+          1_000,
+          "the request to end",
+          serveRequest(store, "acme", async ({ name }) => `from ${name}`),
+        );
+      await serve();
+      store.swap(tuesday());
+      return await serve();
     },
     likely: "A table is remembered beyond the request that read it.",
     lookAt: lookAtRequest,

@@ -1,10 +1,12 @@
 import { rename, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "vitest";
 import { FakeClock } from "../../../../shared/testkit/fake-clock.ts";
 import { check } from "../../../support/check.ts";
+import { watchEntry } from "../starter/entry-watch.ts";
 import { SettlingReads } from "../starter/settling-reads.ts";
-import { WatchedFolder } from "./watched-folder.ts";
+import { WatchedFolder, watchersOf } from "./watched-folder.ts";
 
 const lookAtWatch = "entry-watch.ts, watchEntry";
 
@@ -16,7 +18,7 @@ test("a write into the file is noticed", async () => {
       await using watched = await WatchedFolder.open();
       return await watched.notices("the write", () => writeFile(watched.file, "new"));
     },
-    likely: "Not every program renames.",
+    likely: "A program that writes into the file itself is not noticed. Not every program renames.",
     lookAt: lookAtWatch,
   });
 });
@@ -36,7 +38,8 @@ test("a file that is renamed over it is noticed, each time", async () => {
       }
       return noticed;
     },
-    likely: "The watch stayed with the file that had the name before, which nobody will ever change again.",
+    likely:
+      "The watch stayed with the file that had the name before. Nobody will ever change that one again.",
     lookAt: lookAtWatch,
     hint: 1,
   });
@@ -53,7 +56,7 @@ test("a file that is removed and comes back is noticed both times", async () => 
         await watched.notices("the return", () => writeFile(watched.file, "back")),
       ];
     },
-    likely: "Once the file was gone, nothing was left that could have told of its return.",
+    likely: "Once the file is gone, a watch on the file has nothing left to watch.",
     lookAt: lookAtWatch,
     hint: 1,
   });
@@ -73,21 +76,31 @@ test("a link that is made to lead elsewhere is noticed", async () => {
       await symlink("release-2", link);
       return await watched.notices("the swap", () => rename(link, watched.file));
     },
-    likely: "No file was changed: the name leads to another one.",
+    likely: "No file changed here: the name leads to another one.",
     lookAt: lookAtWatch,
     hint: 1,
   });
 });
 
+const otherNames = [
+  "routing.json.swp",
+  "old-routing.json",
+  "routing.jso",
+  "ROUTING.JSON",
+  "routing",
+  "4913",
+  "access.log",
+];
+
 test("other files in the folder are not noticed", async () => {
   await check({
-    sent: "writeFile and rm of routing.json.swp, 4913 and access.log, in the same folder",
+    sent: `writeFile and rm of other names in the same folder: ${otherNames.join(", ")}`,
     expected: 0,
     got: async () => {
       await using watched = await WatchedFolder.open();
       await watched.allHeard();
       const before = watched.changes;
-      for (const name of ["routing.json.swp", "4913", "access.log"]) {
+      for (const name of otherNames) {
         await writeFile(join(watched.folder, name), "noise");
         await rm(join(watched.folder, name));
       }
@@ -113,7 +126,68 @@ test("after its end the watch is silent", async () => {
       await watched.allHeard();
       return watched.changes - before;
     },
-    likely: "A watch was left open.",
+    likely: "A watch was left open, or its events still count.",
+    lookAt: lookAtWatch,
+  });
+});
+
+test("a file that is not there yet is noticed when it comes", async () => {
+  await check({
+    sent: 'watchEntry("routing.json", …) in an empty folder; then writeFile("routing.json", …)',
+    expected: "noticed: its coming",
+    got: async () => {
+      await using watched = await WatchedFolder.open(async () => {});
+      return await watched.notices("its coming", () => writeFile(watched.file, "new"));
+    },
+    likely: "There is no file to watch yet. There is something else that will change when it comes.",
+    lookAt: lookAtWatch,
+    hint: 1,
+  });
+});
+
+test("a folder that cannot be watched throws at once", async () => {
+  await check({
+    sent: 'watchEntry("/…/missing/routing.json", …)',
+    expected: "ENOENT",
+    got: () => {
+      const heard: string[] = [];
+      try {
+        const missing = join(tmpdir(), "cell-routing-no-such-folder", "routing.json");
+        watchEntry(
+          missing,
+          () => {},
+          (error) => heard.push(error.message),
+        )();
+      } catch (error) {
+        return (error as NodeJS.ErrnoException).code;
+      }
+      return heard.length > 0 ? `no error, but onFault heard ${heard[0]}` : "no error";
+    },
+    likely: "Whoever starts the watch must learn that there is none: the docstring says that it throws.",
+    lookAt: lookAtWatch,
+  });
+});
+
+test("a watch that breaks is reported", async () => {
+  await check({
+    sent: "the watch emits an error: too many open files",
+    expected: ["too many open files"],
+    got: async () => {
+      await using watched = await WatchedFolder.open();
+      const heard: string[] = [];
+      const watch = () =>
+        watchEntry(
+          watched.file,
+          () => {},
+          (error) => heard.push(error.message),
+        );
+      const { watchers, result: end } = watchersOf(watch);
+      for (const watcher of watchers) watcher.emit("error", new Error("too many open files"));
+      end();
+      // A watch of another make cannot be broken from here.
+      return watchers.length === 0 ? ["too many open files"] : heard;
+    },
+    likely: "The error goes nowhere, or ends the process: the router is deaf, and nobody knows.",
     lookAt: lookAtWatch,
   });
 });
@@ -150,86 +224,137 @@ class Reads {
   }
 }
 
+/** Lets time pass in steps of 5 ms. */
+async function pass(clock: FakeClock, ms: number): Promise<void> {
+  for (let passed = 0; passed < ms; passed += 5) await clock.advance(Math.min(5, ms - passed));
+}
+
+/** Calls notice() at each of these times, and lets half a second pass after the last. */
+async function readsAfter(...noticedAtMs: readonly number[]): Promise<number[]> {
+  const { reads, clock, beganAtMs } = new Reads();
+  for (const atMs of noticedAtMs) {
+    await pass(clock, atMs - clock.now());
+    reads.notice();
+  }
+  await pass(clock, 500);
+  reads.close();
+  return beganAtMs;
+}
+
+const between = (
+  got: readonly number[],
+  ...spans: readonly (readonly [from: number, to: number])[]
+): boolean =>
+  got.length === spans.length &&
+  got.every((ms, i) => ms >= (spans[i]?.[0] ?? 0) && ms <= (spans[i]?.[1] ?? 0));
+
 test("a change is read once, after 20 ms of quiet", async () => {
   await check({
-    sent: "notice(); then a second passes",
-    expected: [20],
-    got: async () => {
-      const { reads, clock, beganAtMs } = new Reads();
-      reads.notice();
-      for (let ms = 0; ms < 1_000; ms += 10) await clock.advance(10);
-      reads.close();
-      return beganAtMs;
-    },
-    likely: "The file was read while it was being written, or more than once.",
+    sent: "no call of notice() for half a second; then in another run notice(), and half a second passes",
+    expected: { withoutASign: [], afterASign: [20] },
+    got: async () => ({ withoutASign: await readsAfter(), afterASign: await readsAfter(0) }),
+    likely: "The file was read while it was being written, or not exactly once.",
+    lookAt: lookAtReads,
+  });
+});
+
+test("a later change is read like the first one", async () => {
+  await check({
+    sent: "notice() at 0, 200 and 1000 ms",
+    expected: [20, 220, 1_020],
+    got: () => readsAfter(0, 200, 1_000),
+    likely: "After the first read something is left over, from which the next change suffers.",
     lookAt: lookAtReads,
   });
 });
 
 test("a write in several steps is read once, after the last one", async () => {
-  await check({
-    sent: "notice() at 0, 15 and 30 ms",
-    expected: "one read, between 50 and 80 ms",
-    got: async () => {
-      const { reads, clock, beganAtMs } = new Reads();
-      for (const step of [15, 15, 0]) {
-        reads.notice();
-        await clock.advance(step);
-      }
-      for (let ms = 0; ms < 200; ms += 10) await clock.advance(10);
-      reads.close();
-      return beganAtMs.map((ms) => `read at ${ms} ms`);
-    },
-    accept: (got) => got.length === 1 && /read at [5-7]\d ms/.test(got[0] ?? ""),
-    likely: "Half of the file was read: the last step was not 20 ms ago.",
-    lookAt: lookAtReads,
-  });
+  for (const [noticed, from, to] of [
+    [[0, 15, 30], 50, 70],
+    [[0, 15], 35, 55],
+    [[0, 15, 30, 45, 60, 75], 80, 120],
+  ] as const) {
+    await check({
+      sent: `notice() at ${noticed.join(", ")} ms`,
+      expected: `one read, between ${from} and ${to} ms`,
+      got: () => readsAfter(...noticed),
+      accept: (got) => between(got, [from, to]),
+      likely: "The file was read between two steps of the write, or more than once.",
+      lookAt: lookAtReads,
+    });
+  }
 });
 
 test("a file that is never quiet is read within 100 ms all the same", async () => {
+  const noticed = Array.from({ length: 41 }, (_, i) => i * 10);
   await check({
-    sent: "notice() every 10 ms, for 300 ms",
-    expected: "the first read within 100 ms, and at most one for each 20 ms",
-    got: async () => {
-      const { reads, clock, beganAtMs } = new Reads();
-      for (let ms = 0; ms < 300; ms += 10) {
-        reads.notice();
-        await clock.advance(10);
-      }
-      reads.close();
-      const [first] = beganAtMs;
-      return first === undefined ? "no read" : `${beganAtMs.length} reads, the first at ${first} ms`;
-    },
+    sent: "notice() every 10 ms, for 400 ms",
+    expected: "the first read between 80 and 110 ms, and further ones 80 to 130 ms apart, until all is read",
+    got: () => readsAfter(...noticed),
     accept: (got) => {
-      const [count = 0, first = 0] = (got.match(/\d+/g) ?? []).map(Number);
-      return first >= 20 && first <= 100 && count <= 15;
+      const [first = 0] = got;
+      const apart = got.slice(1).map((ms, i) => ms - (got[i] ?? 0));
+      const last = got.at(-1) ?? 0;
+      return (
+        first >= 80 &&
+        first <= 110 &&
+        // The last one comes when all is quiet, which may be soon after the one before.
+        apart.slice(0, -1).every((ms) => ms >= 80 && ms <= 130) &&
+        last >= 420 &&
+        last <= 530
+      );
     },
-    likely: "Each change begins the wait anew, and the changes do not end.",
+    likely: "The wait has no upper bound, or one that is reached too early, or only the first time.",
     lookAt: lookAtReads,
     hint: 3,
   });
 });
 
-/** A change that comes while the file is being read. */
+/** Three changes that come while the file is being read. */
 async function changeMeanwhile(): Promise<{ total: number; most: number }> {
   const subject = new Reads();
   subject.slow = true;
   subject.reads.notice();
-  await subject.clock.advance(40);
-  subject.reads.notice();
-  await subject.clock.advance(200);
+  await pass(subject.clock, 40);
+  for (let change = 0; change < 3; change++) {
+    subject.reads.notice();
+    await pass(subject.clock, 60);
+  }
   await subject.finish();
-  await subject.clock.advance(200);
+  await pass(subject.clock, 200);
   subject.reads.close();
   return { total: subject.beganAtMs.length, most: subject.most };
 }
 
 test("a change that comes during a read is read after it", async () => {
   await check({
-    sent: "notice(); a read begins; notice() while it lasts; the read ends",
+    sent: "notice(); a read begins; notice() three times while it lasts; the read ends",
     expected: "2 reads",
     got: async () => `${(await changeMeanwhile()).total} reads`,
-    likely: "The second change was forgotten when the read of the first one ended.",
+    likely: "What came during the read was forgotten, or read more than once.",
+    lookAt: lookAtReads,
+    hint: 3,
+  });
+});
+
+test("a change at the end of a read is given its 20 ms of quiet", async () => {
+  await check({
+    sent: "notice() at 0 ms; a read from 20 to 50 ms; notice() at 45 ms",
+    expected: "a second read between 65 and 90 ms",
+    got: async () => {
+      const subject = new Reads();
+      subject.slow = true;
+      subject.reads.notice();
+      await pass(subject.clock, 45);
+      subject.reads.notice();
+      await pass(subject.clock, 5);
+      await subject.finish();
+      await pass(subject.clock, 200);
+      subject.reads.close();
+      return subject.beganAtMs;
+    },
+    accept: (got) => between(got, [20, 20], [65, 90]),
+    likely: "The second read began while the file was being written, or did not begin at all.",
     lookAt: lookAtReads,
     hint: 3,
   });
@@ -237,7 +362,7 @@ test("a change that comes during a read is read after it", async () => {
 
 test("two reads never run at the same time", async () => {
   await check({
-    sent: "notice(); a read begins; notice() while it lasts; the read ends 200 ms later",
+    sent: "notice(); a read begins; notice() three times while it lasts; the read ends much later",
     expected: { total: 2, most: 1 },
     got: changeMeanwhile,
     likely: "A slow read of the old content can end after the read of the new one, and be applied last.",
@@ -248,16 +373,30 @@ test("two reads never run at the same time", async () => {
 
 test("after close no read begins", async () => {
   await check({
-    sent: "notice(), close(), and a second passes",
-    expected: 0,
+    sent: "close() after notice(); close() during a read, with a change that came meanwhile; notice() after close()",
+    expected: { whileWaiting: 0, whileReading: 1, afterwards: 0 },
     got: async () => {
-      const { reads, clock, beganAtMs } = new Reads();
-      reads.notice();
-      reads.close();
-      await clock.advance(1_000);
-      return beganAtMs.length;
+      const waiting = new Reads();
+      waiting.reads.notice();
+      waiting.reads.close();
+      const reading = new Reads();
+      reading.slow = true;
+      reading.reads.notice();
+      await pass(reading.clock, 20);
+      reading.reads.notice();
+      reading.reads.close();
+      await reading.finish();
+      const afterwards = new Reads();
+      afterwards.reads.close();
+      afterwards.reads.notice();
+      for (const { clock } of [waiting, reading, afterwards]) await pass(clock, 500);
+      return {
+        whileWaiting: waiting.beganAtMs.length,
+        whileReading: reading.beganAtMs.length,
+        afterwards: afterwards.beganAtMs.length,
+      };
     },
-    likely: "The wait goes on after the end.",
+    likely: "A read begins although nobody is there any more to use what it finds.",
     lookAt: "settling-reads.ts, close",
   });
 });

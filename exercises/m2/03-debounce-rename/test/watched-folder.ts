@@ -69,3 +69,28 @@ export class WatchedFolder implements AsyncDisposable {
     await rm(this.folder, { recursive: true, force: true });
   }
 }
+
+/** Calls `act`, and tells which of Node's watchers it has given listeners to. */
+export function watchersOf<T>(act: () => T): { readonly watchers: readonly FSWatcher[]; readonly result: T } {
+  const sample = watch(tmpdir());
+  const prototype = Object.getPrototypeOf(sample) as FSWatcher;
+  sample.close();
+  const watchers = new Set<FSWatcher>();
+  const names = ["on", "addListener", "once"] as const;
+  for (const name of names) {
+    const original = prototype[name];
+    // An own property of the class shadows what it inherits from EventEmitter.
+    Object.defineProperty(prototype, name, {
+      configurable: true,
+      value(this: FSWatcher, ...args: Parameters<typeof original>) {
+        watchers.add(this);
+        return original.apply(this, args);
+      },
+    });
+  }
+  try {
+    return { result: act(), watchers: [...watchers] };
+  } finally {
+    for (const name of names) Reflect.deleteProperty(prototype, name);
+  }
+}

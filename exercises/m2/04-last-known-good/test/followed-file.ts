@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pino from "pino";
 import { eventually } from "../../../../shared/testkit/eventually.ts";
+import type { FakeClock } from "../../../../shared/testkit/fake-clock.ts";
 import { type Clock, systemClock } from "../../../../stages/m2/src/clock.ts";
 import { TableStore } from "../../../../stages/m2/src/table-store.ts";
 import { within } from "../../../support/check.ts";
@@ -22,15 +23,23 @@ export const tableText = (version: string): string =>
     },
   });
 
+/** The same table in other bytes: laid out for people, and its members in another order. */
+export const rearrangedText = (version: string): string => {
+  const members = Object.entries(JSON.parse(tableText(version)) as object);
+  return JSON.stringify(Object.fromEntries(members.reverse()), null, 2);
+};
+
 /** The table of that version with a tenant in a placement that does not exist. */
-export const faultyText = (version: string): string => tableText(version).replace('"tier1"}', '"tier9"}');
+export const faultyText = (version: string, placement = "tier9"): string =>
+  tableText(version).replace('"tier1"}', `"${placement}"}`);
 
 export class FollowedFile implements AsyncDisposable {
   readonly file: string;
   readonly store = new TableStore();
   readonly source: FileSource;
   readonly #folder: string;
-  readonly #events: string[] = [];
+  readonly #lines: string[] = [];
+  #days = 0;
   /** Rejects when the source breaks down where nobody catches it: a router's process ends there. */
   readonly #end: Promise<never>;
   readonly #onEnd: (reason: unknown) => void;
@@ -43,16 +52,14 @@ export class FollowedFile implements AsyncDisposable {
     this.#onEnd = (reason) => reject(new Error(`the router's process ended here: ${reason}`));
     process.on("unhandledRejection", this.#onEnd);
     this.file = join(folder, "routing.json");
-    const logger = pino(
-      { base: null },
-      { write: (line: string) => void this.#events.push(JSON.parse(line).event) },
-    );
+    const logger = pino({ base: null }, { write: (line: string) => void this.#lines.push(line) });
     this.source = new FileSource({
       path: this.file,
       store: this.store,
       logger,
       clock,
-      today: () => new Date(0),
+      // A day later each time, so that a date says when it was taken.
+      today: () => new Date(86_400_000 * this.#days++),
     });
   }
 
@@ -86,18 +93,26 @@ export class FollowedFile implements AsyncDisposable {
     return snapshot === undefined ? "nothing" : `${snapshot.table.version}, table ${snapshot.sequence}`;
   }
 
-  count(event: string): number {
-    return this.#events.filter((each) => each === event).length;
+  /** How many lines of the log hold those words. A watch that found nothing to watch is another matter. */
+  count(words: string): number {
+    const lines = this.#lines.filter((line) => !line.includes("routing-not-watched"));
+    return lines.filter((line) => line.includes(words)).length;
   }
 
-  /** How many times the source has had something to say. */
-  get said(): number {
-    return this.#events.length;
+  /** Lets the source look at the file five times, a second apart. For a source on a fake clock. */
+  async fiveLooks(clock: FakeClock): Promise<void> {
+    // Between two looks, a second at most; the deadline of a look is further away.
+    const isWaiting = () => clock.sleeping === 1 && (clock.nextWakeInMs ?? 0) <= 1_000;
+    for (let look = 0; look < 5; look++) {
+      await this.until("the next look", isWaiting);
+      await clock.advance(1_000);
+    }
+    await this.until("the look to be over", isWaiting);
   }
 
   until(what: string, condition: () => boolean): Promise<unknown> {
-    const holds = eventually(condition, { what, deadlineMs: 2_000, everyMs: 2 });
-    return within(1_000, what, Promise.race([holds, this.#end]));
+    const holds = eventually(condition, { what, deadlineMs: 4_000, everyMs: 2 });
+    return within(2_000, what, Promise.race([holds, this.#end]));
   }
 
   untilFault(): Promise<unknown> {

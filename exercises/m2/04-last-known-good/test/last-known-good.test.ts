@@ -1,7 +1,7 @@
 import { test } from "vitest";
 import { FakeClock } from "../../../../shared/testkit/fake-clock.ts";
-import { check } from "../../../support/check.ts";
-import { FollowedFile, faultyText, tableText } from "./followed-file.ts";
+import { check, within } from "../../../support/check.ts";
+import { FollowedFile, faultyText, rearrangedText, tableText } from "./followed-file.ts";
 
 const lookAtRead = "file-source.ts, #read";
 const lookAtAccept = "file-source.ts, #accept";
@@ -25,22 +25,32 @@ test("the file is in use after the start", async () => {
 });
 
 test("a router without any table does not start, and says why", async () => {
+  const twoFaults = faultyText("first").replace('"tier3",', '"tier8",');
   for (const [what, content, words] of [
-    ["no file", undefined, /ENOENT/],
-    ["a faulty file", faultyText("first"), /routingTable\.acme: /],
+    ["no file", undefined, ["ENOENT"]],
+    ["an empty file", "", ["(document)"]],
+    ["a file with two faults", twoFaults, ["defaultPlacement: ", "routingTable.acme: "]],
   ] as const) {
     await check({
       sent: `start() with ${what}`,
-      expected: "a RoutingFileError that names the fault",
+      expected: `RoutingFileError, and ${words.length} line(s) with: ${words.join(" and ")}`,
       got: async () => {
         await using followed = await FollowedFile.with(content);
-        return await followed.source.start().then(
+        const outcome = followed.source.start().then(
           () => "it started",
           (error: Error) => `${error.name}: ${error.message}`,
         );
+        return await within(2_000, "start() to give up", outcome);
       },
-      accept: (got) => got.startsWith("RoutingFileError") && words.test(got),
-      likely: "With nothing to go on with, going on is no help: nobody would learn of it.",
+      accept: (got) => {
+        const lines = got.split("\n");
+        const found = words.map((word) => lines.findIndex((line) => line.includes(word)));
+        return (
+          got.startsWith("RoutingFileError") && !found.includes(-1) && new Set(found).size === words.length
+        );
+      },
+      likely:
+        "There is no table to go on with: whoever starts the router has to see what is wrong, all of it.",
       lookAt: "file-source.ts, start",
     });
   }
@@ -48,47 +58,65 @@ test("a router without any table does not start, and says why", async () => {
 
 test("another good file takes the place of the table in use", async () => {
   await check({
-    sent: "start(), then a good file of version second",
-    expected: "second, table 2",
+    sent: "start(), then a good file of version second, then the first one again",
+    expected: ["second, table 2", "first, table 3"],
     got: async () => {
       await using followed = await FollowedFile.started();
-      await followed.replace(tableText("second"));
-      await followed.until("the second table to be in use", () => followed.inUse().startsWith("second"));
-      return followed.inUse();
+      const inUse: string[] = [];
+      for (const version of ["second", "first"]) {
+        await followed.replace(tableText(version));
+        await followed.until(`the table ${version} to be in use`, () => followed.inUse().startsWith(version));
+        inUse.push(followed.inUse());
+      }
+      return inUse;
     },
-    likely: "The file is not followed any more.",
+    likely: "The file is not followed any more, or a table is taken for the one in use because it was once.",
     lookAt: lookAtRead,
   });
 });
 
 test("a faulty file leaves the table in use", async () => {
-  await check({
-    sent: "start(), then a file with a fault",
-    expected: "first, table 1",
-    got: async () => {
-      await using followed = await FollowedFile.started();
-      await followed.replace(faultyText("second"));
-      await followed.untilFault();
-      return followed.inUse();
-    },
-    likely: "What is right at the start, to give up, is wrong for a router that has a good table.",
-    lookAt: lookAtFault,
-    hint: 1,
-  });
+  for (const [what, content] of [
+    ["a file with a fault", faultyText("second")],
+    ["a comma missing", tableText("second").replace(",", " ")],
+    ["an empty file", ""],
+    ["null", "null"],
+  ] as const) {
+    await check({
+      sent: `start(), then ${what}`,
+      expected: "first, table 1",
+      got: async () => {
+        await using followed = await FollowedFile.started();
+        await followed.replace(content);
+        await followed.untilFault();
+        return followed.inUse();
+      },
+      likely: "Giving up is right at the start. A router that has a good table can go on.",
+      lookAt: lookAtFault,
+      hint: 1,
+    });
+  }
 });
 
 test("the status says what is in use, and why the file is not", async () => {
   await check({
-    sent: "start(), then a file with a fault; then status()",
-    expected: { version: "first", hasChecksum: true, fault: "routingTable.acme" },
+    sent: "start(), then a file with a fault; then status() before and after",
+    expected: { version: "first", sameChecksum: true, sameAppliedAt: true, fault: "routingTable.acme" },
     got: async () => {
       await using followed = await FollowedFile.started();
+      const before = followed.source.status();
       await followed.replace(faultyText("second"));
       await followed.untilFault();
-      const { version, checksum, lastError } = followed.source.status();
-      return { version, hasChecksum: checksum !== null, fault: pathOf(lastError?.faults[0]) };
+      const { version, checksum, appliedAt, lastError } = followed.source.status();
+      return {
+        version,
+        sameChecksum: checksum !== null && checksum === before.checksum,
+        sameAppliedAt: appliedAt !== null && appliedAt === before.appliedAt,
+        fault: pathOf(lastError?.faults[0]),
+      };
     },
-    likely: "There are two truths to tell, about the table and about the file, and one is missing.",
+    likely:
+      "The status has two things to say, one about the table and one about the file, and one of them is missing.",
     lookAt: lookAtFault,
     hint: 2,
   });
@@ -111,27 +139,72 @@ test("a file that is gone leaves the table in use, and is told", async () => {
   });
 });
 
-test("a file that stays away is told once, however often somebody looks", async () => {
+test("the status names the present fault, not an earlier one", async () => {
   await check({
-    sent: "start(), then the file is removed; five looks, a second apart; then the log",
-    expected: "1 line routing-rejected",
+    sent: "start(), a file with tier9, then one with tier8 in its place, then no file; lastError each time",
+    expected: ["tier9", "tier8", "ENOENT"],
     got: async () => {
-      const clock = new FakeClock();
-      await using followed = await FollowedFile.started(clock);
-      // Between two looks, a second at most; the deadline of a look is further away.
-      const isWaiting = () => clock.sleeping === 1 && (clock.nextWakeInMs ?? 0) <= 1_000;
-      const waits = () => followed.until("the next look to be over", isWaiting);
-      await waits();
-      await followed.remove();
-      for (let look = 0; look < 5; look++) {
-        await waits();
-        await clock.advance(1_000);
+      await using followed = await FollowedFile.started();
+      const told: string[] = [];
+      const faults = () => followed.source.status().lastError?.faults.join("\n") ?? "none";
+      for (const word of ["tier9", "tier8", "ENOENT"]) {
+        if (word === "ENOENT") await followed.remove();
+        else await followed.replace(faultyText("second", word));
+        await followed.until(`status().lastError to speak of ${word}`, () => faults().includes(word));
+        told.push(word);
       }
-      await followed.untilFault();
-      await waits();
-      return `${followed.count("routing-rejected")} line routing-rejected`;
+      return told;
     },
-    likely: "The log fills with what it has said already.",
+    likely:
+      "The first fault is kept for as long as there is any. Somebody is fixing the file, and looks at the status.",
+    lookAt: lookAtFault,
+    hint: 2,
+  });
+});
+
+test("a file that stays away is told once, however often somebody looks", async () => {
+  for (const [what, words] of [
+    ["the file is removed", "ENOENT"],
+    ["a file with a fault", "routingTable.acme"],
+  ] as const) {
+    await check({
+      sent: `start(), then ${what}; ten looks, a second apart; then the log and lastError.at`,
+      expected: { linesThatNameTheFault: 1, firstFoundAt: "stays" },
+      got: async () => {
+        const clock = new FakeClock();
+        await using followed = await FollowedFile.started(clock);
+        if (words === "ENOENT") await followed.remove();
+        else await followed.replace(faultyText("second"));
+        await followed.fiveLooks(clock);
+        await followed.untilFault();
+        const at = followed.source.status().lastError?.at;
+        await followed.fiveLooks(clock);
+        const stays = at === followed.source.status().lastError?.at;
+        return { linesThatNameTheFault: followed.count(words), firstFoundAt: stays ? "stays" : "moves" };
+      },
+      likely: "Each look at the same fault is treated as a new one.",
+      lookAt: lookAtFault,
+      hint: 2,
+    });
+  }
+});
+
+test("a fault that comes back after a repair is told again", async () => {
+  await check({
+    sent: "start(), a file with a fault, a good file, the file with the fault again; then the log",
+    expected: "2 lines that name the fault",
+    got: async () => {
+      await using followed = await FollowedFile.started();
+      for (const round of [1, 2]) {
+        await followed.replace(faultyText("second"));
+        await followed.untilFault();
+        if (round === 2) break;
+        await followed.replace(tableText("third"));
+        await followed.untilNoFault();
+      }
+      return `${followed.count("routingTable.acme")} lines that name the fault`;
+    },
+    likely: "What was said once is never said again, although it was repaired in between.",
     lookAt: lookAtFault,
     hint: 2,
   });
@@ -139,17 +212,23 @@ test("a file that stays away is told once, however often somebody looks", async 
 
 test("the next good file is taken, and the fault is history", async () => {
   await check({
-    sent: "start(), a file with a fault, then a good file of version third",
-    expected: { inUse: "third, table 2", lastError: null },
+    sent: "start(), a file with a fault, no file, then a good file of version third",
+    expected: { inUse: "third, table 2", version: "third", lastError: null },
     got: async () => {
       await using followed = await FollowedFile.started();
       await followed.replace(faultyText("second"));
       await followed.untilFault();
+      await followed.remove();
+      const faults = () => followed.source.status().lastError?.faults.join("\n") ?? "";
+      await followed.until("status().lastError to say that the file is gone", () =>
+        faults().includes("ENOENT"),
+      );
       await followed.replace(tableText("third"));
       await followed.until("the third table to be in use", () => followed.inUse().startsWith("third"));
-      return { inUse: followed.inUse(), lastError: followed.source.status().lastError };
+      const { version, lastError } = followed.source.status();
+      return { inUse: followed.inUse(), version, lastError };
     },
-    likely: "After the fault nobody reads the file any more.",
+    likely: "After the fault nobody reads the file any more, or the status still speaks of it.",
     lookAt: lookAtFault,
     hint: 1,
   });
@@ -163,11 +242,11 @@ test("the table in use, written again after a fault, ends the fault without a sw
       await using followed = await FollowedFile.started();
       await followed.replace(faultyText("second"));
       await followed.untilFault();
-      await followed.replace(JSON.stringify(JSON.parse(tableText("first")), null, 2));
+      await followed.replace(rearrangedText("first"));
       await followed.untilNoFault();
       return followed.inUse();
     },
-    likely: "Nothing new is applied, and so nothing is said, or a swap is made for nothing.",
+    likely: "The fault stays although the file is good again, or a swap is made for nothing.",
     lookAt: lookAtAccept,
     hint: 3,
   });
@@ -185,7 +264,7 @@ test("the same file, back after it was gone, ends the fault without a swap", asy
       await followed.untilNoFault();
       return followed.inUse();
     },
-    likely: "The bytes were known already, and what had happened in between was not.",
+    likely: "These bytes were known already. That they had been gone in between was forgotten.",
     lookAt: lookAtRead,
     hint: 3,
   });
@@ -193,14 +272,20 @@ test("the same file, back after it was gone, ends the fault without a swap", asy
 
 test("other bytes with the same meaning are no new table", async () => {
   await check({
-    sent: "start(), then the same table, written another way",
-    expected: "first, table 1",
+    sent: "start(), then the same table, laid out and ordered another way; then five looks, and status() before and after",
+    expected: { inUse: "first, table 1", lastError: null, sameAppliedAt: true },
     got: async () => {
-      await using followed = await FollowedFile.started();
-      const before = followed.said;
-      await followed.replace(JSON.stringify(JSON.parse(tableText("first")), null, 2));
-      await followed.until("the source to have looked", () => followed.said > before);
-      return followed.inUse();
+      const clock = new FakeClock();
+      await using followed = await FollowedFile.started(clock);
+      const { appliedAt } = followed.source.status();
+      await followed.replace(rearrangedText("first"));
+      await followed.fiveLooks(clock);
+      const status = followed.source.status();
+      return {
+        inUse: followed.inUse(),
+        lastError: status.lastError,
+        sameAppliedAt: status.appliedAt === appliedAt,
+      };
     },
     likely: "The bytes were compared. The table has a checksum of what it says.",
     lookAt: lookAtAccept,

@@ -1,7 +1,8 @@
 // Which fields of a message may go on to the next hop, and which are about one connection only. Works on raw lists
 // (name, value, name, value, …) in the order in which they came.
 
-import { type RawHeaders, valuesOf } from "../../../../stages/m1/src/headers.ts";
+/** A header section as it came: name, value, name, value, … */
+export type RawHeaders = readonly string[];
 
 /**
  * Fields about one connection, not about the message. `Transfer-Encoding` is among them because each hop frames
@@ -22,8 +23,8 @@ const hopByHop: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Framing and routing fields that `Connection` cannot name away: without its length a body would run into the
- * next message, and a client must not be able to take a field from the cell that the router vouches for.
+ * Framing and routing fields that `Connection` must not remove: without its length, a body would run into the next
+ * message; and a client must not be able to keep from the cell what the router vouches for.
  */
 const notNominable: ReadonlySet<string> = new Set(["content-length", "host", "x-routing-key", "set-cookie"]);
 
@@ -35,7 +36,8 @@ export function connectionOptions(raw: RawHeaders): ReadonlySet<string> {
 }
 
 /**
- * Removes hop-by-hop fields, those that `Connection` names, and those in `owned`, which the router writes itself.
+ * Removes hop-by-hop fields, those that `Connection` names, and those in `owned`, which the router writes itself
+ * (its names are in lower case).
  * Returns a new list; the input is not modified.
  * @see https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
  */
@@ -50,4 +52,12 @@ export function endToEnd(raw: RawHeaders, owned: ReadonlySet<string>): string[] 
     kept.set(name, earlier === undefined ? (raw[i + 1] as string) : `${earlier}, ${raw[i + 1]}`);
   }
   return [...kept].flat();
+}
+
+/** Every value of a field, in order. */
+function valuesOf(raw: RawHeaders, lowerName: string): string[] {
+  const values: string[] = [];
+  for (let i = 0; i + 1 < raw.length; i += 2)
+    if ((raw[i] as string).toLowerCase() === lowerName) values.push(raw[i + 1] as string);
+  return values;
 }

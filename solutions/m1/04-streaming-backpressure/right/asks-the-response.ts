@@ -1,0 +1,38 @@
+// The cell's body on its way to the client: each piece is written as it comes, and the cell is read no faster than
+// the client reads. Heads, ends and failures are the attempt's business.
+
+import type { ServerResponse } from "node:http";
+
+/** The part of undici's controller that stops and starts the reading from the cell. */
+export interface CellFlow {
+  pause(): void;
+  resume(): void;
+}
+
+export class AnswerBody {
+  readonly #res: ServerResponse;
+  readonly #cell: CellFlow;
+  #waitingForDrain = false;
+
+  constructor(res: ServerResponse, cell: CellFlow) {
+    this.#res = res;
+    this.#cell = cell;
+  }
+
+  readonly #goOn = (): void => {
+    this.#waitingForDrain = false;
+    this.#cell.resume();
+  };
+
+  /**
+   * Takes one piece of the answer. A piece can still come after `pause`: it was under way already, and it belongs to
+   * the answer like every other one.
+   */
+  onData(chunk: Buffer): void {
+    this.#res.write(chunk);
+    if (!this.#res.writableNeedDrain) return;
+    this.#cell.pause();
+    if (!this.#waitingForDrain) this.#res.once("drain", this.#goOn);
+    this.#waitingForDrain = true;
+  }
+}

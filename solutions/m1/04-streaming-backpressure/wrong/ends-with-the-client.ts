@@ -1,0 +1,56 @@
+// The client's body on its way to a cell, as a stream of its own. An HTTP client destroys the body that it was given
+// when an attempt fails, and destroying Node's request object would cut the connection on which the error answer
+// has yet to be sent.
+
+import type { IncomingMessage } from "node:http";
+import { Readable } from "node:stream";
+
+// #region request-body
+export class RequestBody extends Readable {
+  readonly #req: IncomingMessage;
+  readonly #counts: { bytesIn: number };
+
+  constructor(req: IncomingMessage, counts: { bytesIn: number }) {
+    super({ highWaterMark: 64 * 1024 });
+    this.#req = req;
+    this.#counts = counts;
+    // Nobody else listens while the request waits for a connection, and the client can leave then, too.
+    this.on("error", () => {});
+    req.on("data", this.#onData).on("end", this.#onEnd).on("error", this.#onError).on("close", this.#onClose);
+    req.pause();
+  }
+
+  override _read(): void {
+    this.#req.resume();
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    const req = this.#req;
+    req
+      .off("data", this.#onData)
+      .off("end", this.#onEnd)
+      .off("error", this.#onError)
+      .off("close", this.#onClose);
+    callback(error);
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    this.#counts.bytesIn += chunk.length;
+    // A cell that reads slowly slows the client down: what is not asked for stays in the client's socket.
+    if (!this.push(chunk)) this.#req.pause();
+  };
+
+  readonly #onEnd = (): void => {
+    this.push(null);
+  };
+
+  readonly #onError = (): void => {
+    this.push(null);
+  };
+
+  readonly #onClose = (): void => {
+    // Nothing more can come.
+    this.push(null);
+  };
+}
+// #endregion request-body

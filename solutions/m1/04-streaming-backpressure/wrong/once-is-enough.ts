@@ -1,0 +1,33 @@
+// The cell's body on its way to the client: each piece is written as it comes, and the cell is read no faster than
+// the client reads. Heads, ends and failures are the attempt's business.
+
+import type { ServerResponse } from "node:http";
+
+/** The part of undici's controller that stops and starts the reading from the cell. */
+export interface CellFlow {
+  pause(): void;
+  resume(): void;
+}
+
+export class AnswerBody {
+  readonly #res: ServerResponse;
+  readonly #cell: CellFlow;
+  #waitingForDrain = false;
+
+  constructor(res: ServerResponse, cell: CellFlow) {
+    this.#res = res;
+    this.#cell = cell;
+  }
+
+  /**
+   * Takes one piece of the answer. A piece can still come after `pause`: it was under way already, and it belongs to
+   * the answer like every other one.
+   */
+  onData(chunk: Buffer): void {
+    if (this.#res.write(chunk) || this.#waitingForDrain) return;
+    // The client reads more slowly than the cell writes: stop reading from the cell until the client has caught up.
+    this.#waitingForDrain = true;
+    this.#cell.pause();
+    this.#res.once("drain", () => this.#cell.resume());
+  }
+}

@@ -1,0 +1,191 @@
+// The routing table: which placement serves which routing key, and where each placement lives.
+// Owns the types and what makes a document a valid table. It leaves the decision to `routing.ts`, and where a
+// document comes from to its source. No Node API: the same validator runs in a browser.
+
+import { z } from "zod";
+import { dialledAt } from "../../../../stages/m2/src/endpoint.ts";
+import {
+  type EntriesCheck,
+  explain,
+  faultAt,
+  faultsOf,
+  isObject,
+  mapOf,
+  quoted,
+} from "../../../../stages/m2/src/validation.ts";
+
+/** Upper bound of a routing key, in bytes. */
+export const maxRoutingKeyBytes = 256;
+
+/** Upper bounds of what else a document may hold: each placement costs a router a pool of connections and more. */
+const maxPlacements = 10_000;
+const maxUrlLength = 1_024;
+const maxVersionLength = 256;
+
+/** `dedicated`: one tenant's own cell. `tier`: a cell that several tenants share. */
+export type PlacementKind = "dedicated" | "tier";
+
+/** A failure domain that can serve tenants. */
+export interface Placement {
+  readonly name: string;
+  readonly kind: PlacementKind;
+  /** Origin of the cell's endpoint, such as `http://127.0.0.1:9001`. */
+  readonly url: string;
+}
+
+/** One immutable routing table. Replaced whole, never edited in place. */
+export interface RoutingTable {
+  readonly version: string;
+  /** Serves every routing key that the table does not list. */
+  readonly defaultPlacement: Placement;
+  readonly placements: ReadonlyMap<string, Placement>;
+  readonly placementByKey: ReadonlyMap<string, Placement>;
+}
+
+// #region document
+/** The table as people write it, and as it travels: JSON. */
+export interface RoutingDocument {
+  /** Where editors find the JSON Schema; means nothing to the router. */
+  readonly $schema?: string;
+  readonly version: string;
+  readonly defaultPlacement: string;
+  readonly routingTable: Readonly<Record<string, string>>;
+  readonly placements: Readonly<Record<string, { readonly kind: PlacementKind; readonly url: string }>>;
+}
+
+export type ParseResult =
+  | { readonly ok: true; readonly table: RoutingTable }
+  /** Every fault, each with its path: `placements.acme.url: …`. */
+  | { readonly ok: false; readonly faults: readonly string[] };
+// #endregion document
+
+// #region parse
+/**
+ * Reads a document as a routing table, whole or not at all: a table with one good half would route the other half's
+ * tenants wrongly. Changes nothing in `document`.
+ */
+export function parseRoutingTable(document: unknown): ParseResult {
+  const result = documentSchema().safeParse(document, { error: explain });
+  const faults = [...faultsOf(result.error?.issues ?? []), ...referenceFaults(document)];
+  if (!result.success || faults.length > 0) return { ok: false, faults };
+  const { version, defaultPlacement, routingTable, placements } = result.data;
+  const byName = new Map([...placements].map(([name, each]) => [name, { name, ...each }]));
+  // The validator has seen every name that is looked up here.
+  const named = (name: string): Placement => byName.get(name) as Placement;
+  const placementByKey = new Map<string, Placement>();
+  for (const [key, name] of routingTable) placementByKey.set(key, named(name));
+  return {
+    ok: true,
+    table: { version, defaultPlacement: named(defaultPlacement), placements: byName, placementByKey },
+  };
+}
+
+/** The JSON Schema of a document, for editors. It cannot say that a name must exist; the validator can. */
+export function routingTableJsonSchema(): unknown {
+  return z.toJSONSchema(documentSchema(), { io: "input" });
+}
+// #endregion parse
+
+// #region schema
+/** What the parts say of each other, read from the raw document; a part of another form is passed over here. */
+function referenceFaults(document: unknown): string[] {
+  if (!isObject(document) || !isObject(document["placements"])) return [];
+  const { defaultPlacement, routingTable, placements } = document as Record<string, unknown>;
+  const faults: string[] = [];
+  const kindOf = (name: string): unknown => {
+    const placement = isObject(placements) && Object.hasOwn(placements, name) ? placements[name] : undefined;
+    return isObject(placement) ? placement["kind"] : placement;
+  };
+  const checkName = (path: string[], name: unknown): void => {
+    if (typeof name !== "string" || (isObject(placements) && Object.hasOwn(placements, name))) return;
+    faults.push(faultAt(path, `unknown placement ${quoted(name)}`));
+  };
+  checkName(["defaultPlacement"], defaultPlacement);
+  if (typeof defaultPlacement === "string" && kindOf(defaultPlacement) === "dedicated")
+    faults.push(
+      faultAt(["defaultPlacement"], `${quoted(defaultPlacement)} is one tenant's own; name a tier`),
+    );
+  if (isObject(routingTable))
+    for (const key of Object.keys(routingTable)) checkName(["routingTable", key], routingTable[key]);
+  return faults;
+}
+
+/** The validator of every part's form. */
+function documentSchema() {
+  return z.strictObject({
+    $schema: z.string().optional().describe("The JSON Schema of this file, for editors."),
+    version: z
+      .string()
+      .min(1)
+      .max(maxVersionLength)
+      .describe("A name for this version of the table, for people."),
+    defaultPlacement: z
+      .string()
+      .describe("The tier that serves every routing key that the table does not list."),
+    routingTable: mapOf(routingKey, z.string()).describe("Routing key to the name of its placement."),
+    placements: mapOf(nameOfPlacement, placement, dedicatedEndpoints, maxPlacements).describe(
+      "Failure domains by name.",
+    ),
+  });
+}
+
+/** A key that a request can carry: see `request-head.ts`; and HTTP trims spaces, so with some it would never match. */
+const routingKey = z
+  .string()
+  .min(1)
+  .refine(isShortEnough, { error: `a routing key has at most ${maxRoutingKeyBytes} bytes`, abort: true })
+  .regex(
+    /^(?!\s)[^\p{Cc}\p{Cs}]*(?<!\s)$/u,
+    "no request can carry this key: outer space, or a control character",
+  )
+  // For editors, which count no bytes.
+  .meta({ maxLength: maxRoutingKeyBytes });
+
+const utf8 = new TextEncoder();
+
+function isShortEnough(key: string): boolean {
+  // A code unit takes one to three bytes, so most keys need no counting.
+  if (key.length * 3 <= maxRoutingKeyBytes) return true;
+  return key.length <= maxRoutingKeyBytes && utf8.encode(key).length <= maxRoutingKeyBytes;
+}
+
+/** Sent as `X-Routed-To`: it must be safe in a header field, and in a log line and a metric's label too. */
+const nameOfPlacement = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+    "a placement's name has up to 64 letters, digits, dots, dashes and underscores, a letter or digit first",
+  );
+
+const notAnOrigin: z.core.$ZodErrorMap = ({ input }) =>
+  `expected http://host:port without path, query or credentials, got ${quoted(input)}`;
+
+const origin = z
+  .string()
+  .max(maxUrlLength, { abort: true })
+  .regex(/^http:\/\/[^/?#@\\\s]+$/, { error: notAnOrigin, abort: true })
+  .refine((url) => URL.canParse(url) && new URL(url).port !== "0", { error: notAnOrigin, abort: true })
+  // One spelling for one endpoint: connection pools are kept by it.
+  .transform((url) => new URL(url).origin);
+
+const placement = z.strictObject({
+  kind: z
+    .enum(["dedicated", "tier"])
+    .describe("dedicated: one tenant's own cell. tier: a cell that several share."),
+  url: origin.describe("Origin of the cell's endpoint, such as http://127.0.0.1:9001."),
+});
+
+/** Isolation: what shares an endpoint shares its cell, and a dedicated cell is one tenant's own. */
+const dedicatedEndpoints: EntriesCheck<z.infer<typeof placement>> = (placements, report) => {
+  const owners = new Map<string, { readonly name: string; readonly url: string }>();
+  for (const [name, { kind, url }] of placements)
+    if (kind === "dedicated") owners.set(dialledAt(url), { name, url });
+  for (const [name, { url }] of placements) {
+    const owner = owners.get(dialledAt(url));
+    if (owner === undefined || owner.name === name) continue;
+    const leads = url === owner.url ? "is" : `leads to ${quoted(owner.url)},`;
+    const why = `${quoted(name)} would share its dedicated cell`;
+    report([name, "url"], `${quoted(url)} ${leads} the endpoint of ${quoted(owner.name)}: ${why}`);
+  }
+};
+// #endregion schema
