@@ -12,6 +12,8 @@
 //
 // npm run exercise prove [ID ...]       for authors: proves these exercises, mutants included; --all: every one;
 //                                       --quick leaves out the stages and the mutants
+// npm run exercise refresh [ID ...]     for authors: keeps wrong and right answers as patches that fit their solution, and
+//                                       takes solutions from the stage where they are the same
 // npm run exercise mutate ID            for authors: the mutants of what the learner writes that no test notices
 //
 // ID: m1/01-route-lookup, m1/01 or route-lookup. Flags after `--`: --json, --number N.
@@ -42,6 +44,7 @@ import { mutateExercises } from "./exercise/mutation.ts";
 import { buildOverlay, overlayFiles } from "./exercise/overlay.ts";
 import { proveOverlays } from "./exercise/overlay-proof.ts";
 import { proveExercises } from "./exercise/proof.ts";
+import { refreshExercise } from "./exercise/refresh.ts";
 import * as verbs from "./exercise/verbs.ts";
 import { projectRoot as root } from "./stages.ts";
 
@@ -67,6 +70,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (first === "run") return serve(others);
   if (first === "prove") return prove(others);
   if (first === "mutate") return mutate(others);
+  if (first === "refresh") return refresh(others);
   const { values, positionals } = readArguments(
     { json: { type: "boolean" }, number: { type: "string" }, help: { type: "boolean", short: "h" } },
     [...args],
@@ -150,6 +154,20 @@ async function mutate(args: readonly string[]): Promise<number> {
     );
   }
   return results.some((result) => result.findings.length > 0) ? 1 : 0;
+}
+
+/** For authors: rewrites how answers are kept; what they say stays the same. */
+async function refresh(args: readonly string[]): Promise<number> {
+  const { positionals: wanted } = readArguments({}, [...args]);
+  const ids = listExerciseIds(root);
+  let faulty = false;
+  for (const id of wanted.length === 0 ? ids : wanted.map((each) => resolveExerciseId(ids, each))) {
+    const { done, faults } = await refreshExercise(root, id);
+    for (const line of done) process.stdout.write(`${id}  ${line}\n`);
+    for (const line of faults) process.stdout.write(`error ${id}  ${line}\n`);
+    faulty ||= faults.length > 0;
+  }
+  return faulty ? 1 : 0;
 }
 
 function printFindings(findings: readonly Finding[]): void {

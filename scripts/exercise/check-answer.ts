@@ -3,7 +3,8 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type Answer, answerFile, assemble } from "./assemble.ts";
+import type { Answer } from "./answer-source.ts";
+import { assemble } from "./assemble.ts";
 import type { Exercise } from "./exercise-spec.ts";
 import { makeRunFolder, type RunLimits, removeRunFolder, runTests } from "./test-run.ts";
 import { typeCheck } from "./type-check.ts";
@@ -15,8 +16,8 @@ export async function checkAnswer(
   answer: Answer,
   limits: RunLimits = {},
 ): Promise<Verdict> {
-  const gone = exercise.spec.files.find((name) => !existsSync(answerFile(exercise, answer, name)));
-  if (gone !== undefined) {
+  const gone = exercise.spec.files.find((name) => !existsSync(join(exercise.workspace, name)));
+  if (answer.kind === "workspace" && gone !== undefined) {
     return {
       kind: "unloadable",
       message: `${gone} is missing. To begin again: npm run exercise reset`,

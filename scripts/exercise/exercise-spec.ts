@@ -96,6 +96,15 @@ export const exerciseSchema = z.strictObject({
     .array(mutateAlsoSchema)
     .optional()
     .describe("Lines to mutate beside those by which solution and starter differ."),
+  from: z
+    .record(
+      sourceFile,
+      z.string().regex(/^stages\/m[1-5]\/src\/([a-z0-9-]+\/)*[a-z0-9-]+\.ts$/, "stages/mN/src/NAME.ts"),
+    )
+    .optional()
+    .describe(
+      "Editable file → the stage's file that is its solution; the solution's folder then has no copy of it.",
+    ),
   overlay: overlaySchema.optional(),
 });
 

@@ -4,7 +4,7 @@
 
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { typeScriptFiles } from "./assemble.ts";
+import { typeScriptFiles } from "./answer-source.ts";
 import type { Exercise } from "./exercise-spec.ts";
 import { verdictText, type Ways } from "./failure-view.ts";
 import {

@@ -15,7 +15,7 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { packageFile, runNode, runProgramFile } from "../run-tool.ts";
-import { type Answer, answerFile, canonicalName } from "./assemble.ts";
+import { type Answer, answerSource, canonicalName } from "./answer-source.ts";
 import { type Exercise, listExerciseIds, loadExercise } from "./exercise-spec.ts";
 import { relocateImports } from "./relocate-imports.ts";
 import { misconceptionsOf } from "./verdict.ts";
@@ -236,13 +236,13 @@ class Traveller {
 
   #write(exercise: Exercise, answer: Answer): void {
     for (const name of exercise.spec.files) {
-      const from = answerFile(exercise, answer, name);
+      const { text, path: from } = answerSource(exercise, answer, name);
       const to = join(exercise.workspace, name);
       const sibling = (path: string) => {
         const file = canonicalName(exercise, path);
         return file === undefined ? path : join(exercise.workspace, file);
       };
-      writeFileSync(to, relocateImports(readFileSync(from, "utf8"), from, to, sibling));
+      writeFileSync(to, relocateImports(text, from, to, sibling));
     }
   }
 

@@ -3,11 +3,12 @@
 // `exercise.json` names beside them. Every change must turn a test red, or stand in `equivalentMutants` with its reason.
 
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative, sep } from "node:path";
 import { diffLines } from "diff";
 import { z } from "zod";
 import { error, type Finding } from "../check.ts";
 import { lastLines, packageFile, runNode } from "../run-tool.ts";
+import { answerSource } from "./answer-source.ts";
 import { assemble } from "./assemble.ts";
 import type { Exercise } from "./exercise-spec.ts";
 import { makeRunFolder, removeRunFolder } from "./test-run.ts";
@@ -190,7 +191,7 @@ function judgeMutants(exercise: Exercise, mutants: readonly Mutant[]): MutationR
   );
   const stale = equivalentMutants.filter((each) => !possible.some((mutant) => isMeant(each, mutant)));
   const findings = [
-    ...survivors.map((mutant) => error(`solutions/${id}/${mutant.file}:${mutant.line}`, mutantWords(mutant))),
+    ...survivors.map((mutant) => error(placeOf(exercise, mutant), mutantWords(mutant))),
     ...stale.map((each) =>
       error(
         `exercises/${id}/exercise.json`,
@@ -199,6 +200,12 @@ function judgeMutants(exercise: Exercise, mutants: readonly Mutant[]): MutationR
     ),
   ];
   return { exercise, mutants, survivors, equivalent: alive.length - survivors.length, findings };
+}
+
+/** In the file that a person edits, which may be the stage's. */
+function placeOf(exercise: Exercise, { file, line }: Mutant): string {
+  const { origin } = answerSource(exercise, { kind: "solution" }, file);
+  return `${relative(exercise.root, origin).split(sep).join("/")}:${line}`;
 }
 
 function isMeant(

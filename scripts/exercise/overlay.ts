@@ -4,7 +4,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { BrokenPromiseError } from "../command-line.ts";
-import { type Answer, answerFile, canonicalName } from "./assemble.ts";
+import { type Answer, answerSource, canonicalName } from "./answer-source.ts";
 import { type Exercise, listExerciseIds, loadExercise } from "./exercise-spec.ts";
 import { relativeImportsOf, relocateImports } from "./relocate-imports.ts";
 
@@ -24,10 +24,10 @@ export function overlayFiles(exercise: Exercise, answer: Answer): OverlayFiles {
   const stageSource = join(exercise.root, "stages", overlay.stage, "src");
   const laidOver = new Map<string, string>();
   for (const [name, stageFile] of Object.entries(overlay.files)) {
-    const from = exercise.spec.files.includes(name)
-      ? answerFile(exercise, answer, name)
-      : join(exercise.folder, name);
-    const source = readFileSync(from, "utf8");
+    const adapter = join(exercise.folder, name);
+    const { text: source, path: from } = exercise.spec.files.includes(name)
+      ? answerSource(exercise, answer, name)
+      : { text: readFileSync(adapter, "utf8"), path: adapter };
     for (const path of relativeImportsOf(source, from)) stageTarget(exercise, stageSource, name, path);
     const to = join(stageSource, stageFile);
     laidOver.set(

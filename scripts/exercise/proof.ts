@@ -5,7 +5,8 @@
 import { join } from "node:path";
 import type { ModuleResult, TestResult } from "../../exercises/support/result-reporter.ts";
 import { error, type Finding, warning } from "../check.ts";
-import { type Answer, type Assembly, answerName, assemble } from "./assemble.ts";
+import { type Answer, answerName, variantsOf } from "./answer-source.ts";
+import { type Assembly, assemble } from "./assemble.ts";
 import { type Exercise, listExerciseIds, loadExercise } from "./exercise-spec.ts";
 import { staticFaults } from "./static-proof.ts";
 import {
@@ -68,12 +69,7 @@ export async function proveExercises(
 }
 
 function assembleAll(exercise: Exercise, folder: string): Assembly[] {
-  const answers: Answer[] = [
-    { kind: "starter" },
-    { kind: "solution" },
-    ...(exercise.spec.rightAnswers ?? []).map((right): Answer => ({ kind: "right", right })),
-    ...exercise.spec.wrongAnswers.map((wrong): Answer => ({ kind: "wrong", wrong })),
-  ];
+  const answers: Answer[] = [{ kind: "starter" }, { kind: "solution" }, ...variantsOf(exercise)];
   return answers.map((answer) => {
     const project = answer.kind === "solution" ? "repeated" : "once";
     const name = answerName(answer).replace(/\.ts$/, "");

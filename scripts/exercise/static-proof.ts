@@ -1,21 +1,22 @@
 // What can be said about an exercise without running it: every part is there, and the parts agree.
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { error, type Finding } from "../check.ts";
-import { starterFolder, typeScriptFiles } from "./assemble.ts";
+import { answerSource, filesEnding, starterFolder, typeScriptFiles, variantsOf } from "./answer-source.ts";
 import type { Exercise } from "./exercise-spec.ts";
 import { bulletText, doneWhenOf, hintsOf, readmeOf, readmeSections, whyOf } from "./lesson-text.ts";
 
 /** Faults of the description, the prose and the files of one exercise. */
 export function staticFaults(exercise: Exercise, id: string): Finding[] {
+  const missing = fileFaults(exercise);
   const faults = [
     ...describedFaults(exercise, id),
-    ...fileFaults(exercise),
+    ...missing,
     ...wrongAnswerFaults(exercise),
     ...rightAnswerFaults(exercise),
     ...doneWhenFaults(exercise),
-    ...mutantFaults(exercise),
+    ...(missing.length > 0 ? [] : [...patchFaults(exercise), ...mutantFaults(exercise)]),
     ...overlayFaults(exercise),
   ];
   return [
@@ -42,8 +43,14 @@ function fileFaults(exercise: Exercise): string[] {
   const { spec } = exercise;
   const faults = sameFiles("starter/", typeScriptFiles(starterFolder(exercise)), spec.files, "files");
   const solved = typeScriptFiles(exercise.solution).filter((name) => !/^(wrong|right)\//.test(name));
-  faults.push(...sameFiles("the solution", solved, spec.files, "files"));
-  const wrong = typeScriptFiles(join(exercise.solution, "wrong"));
+  const taken = Object.entries(spec.from ?? {});
+  faults.push(...sameFiles("the solution", [...solved, ...taken.map(([name]) => name)], spec.files, "files"));
+  for (const [name, stageFile] of taken) {
+    if (solved.includes(name)) faults.push(`from names ${name}, which the solution has itself`);
+    if (!existsSync(join(exercise.root, stageFile)))
+      faults.push(`from names ${stageFile}, which does not exist`);
+  }
+  const wrong = variantFiles(exercise, "wrong");
   faults.push(
     ...sameFiles(
       "wrong/",
@@ -52,13 +59,32 @@ function fileFaults(exercise: Exercise): string[] {
       "wrongAnswers",
     ),
   );
-  const right = typeScriptFiles(join(exercise.solution, "right"));
+  const right = variantFiles(exercise, "right");
   const rightNamed = (spec.rightAnswers ?? []).map((each) => each.file);
   faults.push(...sameFiles("right/", right, rightNamed, "rightAnswers"));
   if (!typeScriptFiles(join(exercise.folder, "test")).some((name) => name.endsWith(".test.ts"))) {
     faults.push("test/ has no *.test.ts");
   }
   return faults;
+}
+
+/** Whole files and patches, by the name that `exercise.json` uses for both. */
+function variantFiles(exercise: Exercise, kind: "wrong" | "right"): string[] {
+  const folder = join(exercise.solution, kind);
+  const patches = filesEnding(folder, ".patch").map((name) => name.replace(/\.patch$/, ".ts"));
+  return [...typeScriptFiles(folder), ...patches];
+}
+
+/** Patches that the solution has moved away from. */
+function patchFaults(exercise: Exercise): string[] {
+  return variantsOf(exercise).flatMap((answer) => {
+    try {
+      for (const name of exercise.spec.files) answerSource(exercise, answer, name);
+      return [];
+    } catch (thrown) {
+      return [thrown instanceof Error ? thrown.message : String(thrown)];
+    }
+  });
 }
 
 function sameFiles(
@@ -120,21 +146,17 @@ function doneWhenFaults(exercise: Exercise): string[] {
 }
 
 /** Whether the lines that the description speaks of are there; whether the mutants survive is `mutation.ts`. */
-function mutantFaults({ solution, spec }: Exercise): string[] {
-  const { equivalentMutants = [], mutateAlso = [] } = spec;
+function mutantFaults(exercise: Exercise): string[] {
+  const { equivalentMutants = [], mutateAlso = [], files } = exercise.spec;
   const wanted = [
     ...equivalentMutants.map(({ file, line }) => ({ file, line, field: "equivalentMutants" })),
     ...mutateAlso.flatMap(({ file, lines }) => lines.map((line) => ({ file, line, field: "mutateAlso" }))),
   ];
   return wanted
     .filter(({ file, line }) => {
-      const path = join(solution, file);
-      return (
-        !existsSync(path) ||
-        !readFileSync(path, "utf8")
-          .split("\n")
-          .some((each) => each.trim() === line)
-      );
+      if (!files.includes(file)) return true;
+      const { text } = answerSource(exercise, { kind: "solution" }, file);
+      return !text.split("\n").some((each) => each.trim() === line);
     })
     .map(({ file, line, field }) => `${field} names a line that the solution's ${file} has not got: ${line}`);
 }

@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createTwoFilesPatch, FILE_HEADERS_ONLY } from "diff";
 import { UsageError } from "../command-line.ts";
-import { answerFile } from "./assemble.ts";
+import { answerSource } from "./answer-source.ts";
 import { checkAnswer } from "./check-answer.ts";
 import { type Exercise, listExerciseIds, loadExercise, resolveExerciseId } from "./exercise-spec.ts";
 import { type Colours, exitCodeOf, verdictText } from "./failure-view.ts";
@@ -144,9 +144,9 @@ export async function hint(context: Context, exercise: Exercise, number?: number
 /** The learner's copy against the solution. */
 export async function diff(context: Context, exercise: Exercise): Promise<Report> {
   const patches = exercise.spec.files.map((name) => {
-    const mine = answerFile(exercise, { kind: "workspace" }, name);
+    const mine = join(exercise.workspace, name);
     const text = existsSync(mine) ? readFileSync(mine, "utf8") : "";
-    const solution = readFileSync(answerFile(exercise, { kind: "solution" }, name), "utf8");
+    const solution = answerSource(exercise, { kind: "solution" }, name).text;
     if (text === solution) return `${name}: the same`;
     const headers = { headerOptions: FILE_HEADERS_ONLY };
     return createTwoFilesPatch(name, name, text, solution, "yours", "solution", headers);
@@ -163,7 +163,7 @@ export async function diff(context: Context, exercise: Exercise): Promise<Report
 export async function solution(context: Context, exercise: Exercise): Promise<Report> {
   const files = exercise.spec.files.map((name) => ({
     name,
-    text: readFileSync(answerFile(exercise, { kind: "solution" }, name), "utf8"),
+    text: answerSource(exercise, { kind: "solution" }, name).text,
   }));
   const why = whyOf(exercise);
   await markSolutionSeen(context, exercise);

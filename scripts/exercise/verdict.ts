@@ -3,7 +3,8 @@
 
 import { relative, sep } from "node:path";
 import type { ErrorResult, ModuleResult, TestResult } from "../../exercises/support/result-reporter.ts";
-import { type Assembly, starterFolder } from "./assemble.ts";
+import { starterFolder } from "./answer-source.ts";
+import type { Assembly } from "./assemble.ts";
 import type { ExerciseSpec } from "./exercise-spec.ts";
 import { modulesBelow, type RunOutcome } from "./test-run.ts";
 import type { TypeFault } from "./type-check.ts";

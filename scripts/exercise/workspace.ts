@@ -3,7 +3,7 @@
 
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { answerFile, canonicalName, typeScriptFiles } from "./assemble.ts";
+import { canonicalName, starterFolder, typeScriptFiles } from "./answer-source.ts";
 import type { Exercise } from "./exercise-spec.ts";
 import { fileStamp } from "./progress.ts";
 import { relocateImports } from "./relocate-imports.ts";
@@ -35,8 +35,8 @@ const editorConfig = `{
 
 /** The starter's text as it reads in the learner's folder. */
 function starterFor(exercise: Exercise, name: string): string {
-  const from = answerFile(exercise, { kind: "starter" }, name);
-  const to = answerFile(exercise, { kind: "workspace" }, name);
+  const from = join(starterFolder(exercise), name);
+  const to = join(exercise.workspace, name);
   return relocateImports(readFileSync(from, "utf8"), from, to, (path) => {
     const sibling = canonicalName(exercise, path);
     return sibling === undefined ? path : join(exercise.workspace, sibling);
