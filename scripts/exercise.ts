@@ -8,7 +8,8 @@
 // npm run exercise diff [ID]            your files against the solution
 // npm run exercise solution [ID]        the solution and why it is so
 // npm run exercise reset [ID]           begin again; your files are archived first
-// npm run exercise run [ID]             serve real traffic through your code; further flags after -- go to the stage
+// npm run exercise run [ID]             serve real traffic through your code, and send the requests that tell a right answer
+//                                       from a wrong one; --demo: and end; --port N; --routers N
 //
 // npm run exercise prove [ID ...]       for authors: proves these exercises, mutants included; --all: every one;
 //                                       --quick leaves out the stages and the mutants
@@ -19,33 +20,11 @@
 // ID: m1/01-route-lookup, m1/01 or route-lookup. Flags after `--`: --json, --number N.
 // Exit codes: 0 good, 1 your code or your command is at fault, 2 ours.
 
-import { spawn } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { createInterface, emitKeypressEvents } from "node:readline";
-import { isDeepStrictEqual } from "node:util";
-import type { Finding } from "./check.ts";
-import {
-  BrokenPromiseError,
-  colours,
-  readArguments,
-  runProgram,
-  UsageError,
-  wholeNumber,
-} from "./command-line.ts";
-import {
-  exerciseJsonSchema,
-  listExerciseIds,
-  loadExercise,
-  resolveExerciseId,
-} from "./exercise/exercise-spec.ts";
+import { colours, readArguments, runProgram, UsageError, wholeNumber } from "./command-line.ts";
 import { InteractiveView } from "./exercise/interactive.ts";
-import { mutateExercises } from "./exercise/mutation.ts";
-import { buildOverlay, overlayFiles } from "./exercise/overlay.ts";
-import { proveOverlays } from "./exercise/overlay-proof.ts";
-import { proveExercises } from "./exercise/proof.ts";
-import { refreshExercise } from "./exercise/refresh.ts";
 import * as verbs from "./exercise/verbs.ts";
+import { defaultPort } from "./stack-plan.ts";
 import { projectRoot as root } from "./stages.ts";
 
 const verbNames = ["list", "next", "check", "hint", "diff", "solution", "reset", "run"] as const;
@@ -68,9 +47,11 @@ interface Flags {
 async function main(args: readonly string[]): Promise<number> {
   const [first, ...others] = args;
   if (first === "run") return serve(others);
-  if (first === "prove") return prove(others);
-  if (first === "mutate") return mutate(others);
-  if (first === "refresh") return refresh(others);
+  if (first === "prove" || first === "mutate" || first === "refresh") {
+    // Read only when it is asked for: what authors need takes its time to load.
+    const author = await import("./exercise/author-verbs.ts");
+    return author[first](root, others);
+  }
   const { values, positionals } = readArguments(
     { json: { type: "boolean" }, number: { type: "string" }, help: { type: "boolean", short: "h" } },
     [...args],
@@ -113,100 +94,23 @@ async function runVerb(verb: VerbName, id: string | undefined, flags: Flags): Pr
   }
 }
 
-/** For authors: everything that must hold of the named exercises, or of all of them. */
-async function prove(args: readonly string[]): Promise<number> {
-  const options = { quick: { type: "boolean" }, all: { type: "boolean" } } as const;
-  const { values, positionals: wanted } = readArguments(options, [...args]);
-  if (values.all === true && wanted.length > 0)
-    throw new UsageError("Name exercises, or write --all: not both.");
-  writeSchema();
-  const ids = listExerciseIds(root);
-  const only = wanted.length === 0 ? ids : wanted.map((each) => resolveExerciseId(ids, each));
-  const proof = await proveExercises(root, only);
-  const findings = [...proof.findings];
-  let mutants = 0;
-  if (values.quick !== true) {
-    findings.push(...(await proveOverlays(root, proof.exercises)));
-    for (const result of await mutateExercises(proof.exercises)) {
-      findings.push(...result.findings);
-      mutants += result.mutants.length;
-    }
-  }
-  printFindings(findings);
-  process.stdout.write(
-    `${proof.exercises.length} exercises, ${proof.answers} answers, ${mutants} mutants, ${findings.length} findings\n`,
-  );
-  return findings.some((finding) => finding.level === "error") ? 1 : 0;
-}
-
-/** For authors: each mutant that no test notices, and the score of each exercise. */
-async function mutate(args: readonly string[]): Promise<number> {
-  const { positionals: wanted } = readArguments({}, [...args]);
-  if (wanted.length === 0) throw new UsageError("Which exercise? Write: npm run exercise mutate ID");
-  const ids = listExerciseIds(root);
-  const exercises = wanted.map((each) => loadExercise(root, resolveExerciseId(ids, each)));
-  const results = await mutateExercises(exercises);
-  for (const { exercise, mutants, survivors, equivalent, findings } of results) {
-    printFindings(findings);
-    const killed = mutants.length - survivors.length - equivalent;
-    process.stdout.write(
-      `${exercise.spec.id}: ${mutants.length} mutants, ${killed} killed, ${equivalent} equivalent, ${survivors.length} survive\n`,
-    );
-  }
-  return results.some((result) => result.findings.length > 0) ? 1 : 0;
-}
-
-/** For authors: rewrites how answers are kept; what they say stays the same. */
-async function refresh(args: readonly string[]): Promise<number> {
-  const { positionals: wanted } = readArguments({}, [...args]);
-  const ids = listExerciseIds(root);
-  let faulty = false;
-  for (const id of wanted.length === 0 ? ids : wanted.map((each) => resolveExerciseId(ids, each))) {
-    const { done, faults } = await refreshExercise(root, id);
-    for (const line of done) process.stdout.write(`${id}  ${line}\n`);
-    for (const line of faults) process.stdout.write(`error ${id}  ${line}\n`);
-    faulty ||= faults.length > 0;
-  }
-  return faulty ? 1 : 0;
-}
-
-function printFindings(findings: readonly Finding[]): void {
-  for (const { level, where, what } of findings)
-    process.stdout.write(`${level} ${where}\n  ${what.replaceAll("\n", "\n  ")}\n`);
-}
-
-/** Brings the JSON Schema that editors use up to date; leaves the file alone, formatting and all, when it is. */
-function writeSchema(): void {
-  const file = join(root, "exercises", "exercise.schema.json");
-  const wanted = exerciseJsonSchema();
-  const written: unknown = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined;
-  if (!isDeepStrictEqual(written, JSON.parse(wanted))) writeFileSync(file, wanted);
-}
-
-/** Starts the exercise's stage with the learner's files laid over it, and stays until it ends. */
+/** Serves real traffic with the learner's files laid over their stage, until Ctrl-C. */
 async function serve(args: readonly string[]): Promise<number> {
-  const id = args[0]?.startsWith("-") === false ? args[0] : undefined;
-  const stageFlags = id === undefined ? args : args.slice(1);
-  const exercise = await verbs.open(context, id);
-  const { overlay } = exercise.spec;
-  if (overlay === undefined) {
+  const options = {
+    demo: { type: "boolean" },
+    port: { type: "string" },
+    routers: { type: "string" },
+  } as const;
+  const { values, positionals } = readArguments(options, [...args]);
+  const exercise = await verbs.open(context, positionals[0]);
+  if (exercise.spec.overlay === undefined)
     throw new UsageError(`${exercise.spec.id} takes no stage file's place; its code runs in its tests only.`);
-  }
-  const folder = buildOverlay(root, overlay.stage, overlayFiles(exercise, { kind: "workspace" }));
-  const stage = join(root, "scripts", "stage.ts");
-  if (!existsSync(stage))
-    throw new BrokenPromiseError("scripts/stage.ts is missing: this clone cannot start a stage");
-  process.stdout.write(`Serving ${overlay.stage} with your ${exercise.spec.files.join(", ")} in it.\n`);
-  const child = spawn(process.execPath, [stage, overlay.stage, "--overlay", folder, ...stageFlags], {
-    cwd: root,
-    stdio: "inherit",
-  });
-  // The terminal sends Ctrl-C to both; the stage cleans up, and this waits for it.
-  process.on("SIGINT", () => {});
-  process.on("SIGTERM", () => child.kill("SIGTERM"));
-  return new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (code) => resolve(code ?? 2));
+  const { serveExercise } = await import("./exercise/serve.ts");
+  return await serveExercise(context, exercise, {
+    port: wholeNumber("--port", values.port ?? String(defaultPort), 0, 65_535),
+    routers: wholeNumber("--routers", values.routers ?? "1", 1, 10),
+    demoOnly: values.demo === true,
+    write: (text) => void process.stdout.write(text),
   });
 }
 
@@ -257,7 +161,7 @@ const usage = `Usage: npm run exercise [ID]             resume (or open ID): the
   diff            your files against the solution
   solution        the solution and why it is so
   reset           begin again; your files are archived first
-  run             serve real traffic through your code; further flags go to the stage
+  run             serve real traffic through your code; --demo ends after the requests; --port N, --routers N
 ID                m1/01-route-lookup, m1/01 or route-lookup; without it, the one that you are at
   --json          for programs
   --help          this text`;

@@ -25,6 +25,8 @@ export type StageEvent =
       readonly fields: Fields;
     }
   | { readonly event: "why"; readonly text: string }
+  /** A step that went otherwise than promised. */
+  | { readonly event: "fault"; readonly text: string }
   | { readonly event: "demo"; readonly stage: string; readonly steps: number; readonly ok: boolean }
   | ({ readonly event: "staying"; readonly tryThis: readonly string[] } & Addresses)
   | { readonly event: "log"; readonly source: string; readonly line: string }
@@ -77,6 +79,8 @@ function linesOf(event: StageEvent, c: ReturnType<typeof colours>): string[] {
       ];
     case "why":
       return event.text.split("\n").map((line) => c.dim(`    ${line}`));
+    case "fault":
+      return [c.red(`  ✗ ${event.text}`)];
     case "demo":
       return [
         "",
@@ -114,7 +118,7 @@ function stayingLines(
       const pid = event.pids[name];
       return `  ${name.padEnd(14)} ${pid === undefined ? place : `${place.padEnd(23)} pid ${pid}`}`;
     }),
-    "Try, in another terminal:",
+    ...(event.tryThis.length === 0 ? [] : ["Try, in another terminal:"]),
     ...event.tryThis.map((line) => c.bold(`  ${line}`)),
     "",
   ];

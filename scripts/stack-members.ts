@@ -68,6 +68,12 @@ export class CellMember extends Member {
     if (!answer.ok) throw new Error(`${this.name} refuses: ${faultOf(await answer.text())}`);
   }
 
+  /** Name of the fault that is on, or `none`. */
+  async currentFault(): Promise<string> {
+    const answer = await fetch(`${this.url}/__control/fault`);
+    return ((await answer.json()) as { readonly fault: string }).fault;
+  }
+
   /** Requests that it has got and not answered yet. */
   async inFlight(): Promise<number> {
     return (await this.#stats()).inFlight;

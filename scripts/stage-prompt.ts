@@ -1,13 +1,32 @@
 // What a learner can type while the stack stays up: stop, start and disturb its cells and its control plane.
 
+import { createInterface } from "node:readline";
 import type { Stack } from "./stack.ts";
 import { CellMember, type Member } from "./stack-members.ts";
+
+/**
+ * Obeys what a person types: a program has the cells' control path and the process ids.
+ * Returns how to stop listening.
+ */
+export function listenToTyping(stack: Stack): () => void {
+  console.log(promptHelp(stack));
+  const lines = createInterface({ input: process.stdin, output: process.stdout, prompt: "stack> " });
+  lines.on("line", async (line) => {
+    if (line.trim() !== "") console.log(await obey(stack, line));
+    lines.prompt();
+  });
+  // With a terminal of its own, readline takes Ctrl-C for itself.
+  lines.on("SIGINT", () => process.kill(process.pid, "SIGINT"));
+  lines.prompt();
+  return () => lines.close();
+}
 
 /** What can be typed, with the names that this stack has. */
 export function promptHelp(stack: Stack): string {
   return [
     `Type here to break things (names: ${[...membersByName(stack).keys()].join(", ")}):`,
     "  stop NAME            ends it gently; kill NAME ends it without a word; start NAME brings it back",
+    "  status               what runs, and which faults are on",
     "  fault CELL KIND      error, slow, hang, reset, drop-mid-body, flap, or none; as in: fault tier1 slow delayMs=500",
   ].join("\n");
 }
@@ -16,8 +35,9 @@ export function promptHelp(stack: Stack): string {
 export async function obey(stack: Stack, line: string): Promise<string> {
   const [verb = "", name = "", ...rest] = line.trim().split(/\s+/);
   if (verb === "help") return promptHelp(stack);
+  if (verb === "status") return await statusOf(stack);
   if (!["stop", "kill", "start", "fault"].includes(verb))
-    return `unknown word "${verb}": stop, kill, start, fault or help`;
+    return `unknown word "${verb}": stop, kill, start, fault, status or help`;
   const members = membersByName(stack);
   const member = members.get(name);
   if (member === undefined) return `unknown name "${name}": one of ${[...members.keys()].join(", ")}`;
@@ -27,6 +47,15 @@ export async function obey(stack: Stack, line: string): Promise<string> {
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
+}
+
+async function statusOf(stack: Stack): Promise<string> {
+  const rows = [...stack.routers, ...membersByName(stack).values()].map(async (member) => {
+    if (!member.isRunning) return `  ${member.name.padEnd(14)} down`;
+    const fault = member instanceof CellMember ? await member.currentFault().catch(() => "none") : "none";
+    return `  ${member.name.padEnd(14)} up at ${member.url}${fault === "none" ? "" : `, fault: ${fault}`}`;
+  });
+  return (await Promise.all(rows)).join("\n");
 }
 
 function membersByName(stack: Stack): Map<string, Member> {

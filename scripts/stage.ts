@@ -17,7 +17,6 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 import {
   BrokenPromiseError,
@@ -33,7 +32,7 @@ import { layOver } from "./overlay.ts";
 import { StartError } from "./processes.ts";
 import { type Stack, startStack } from "./stack.ts";
 import { defaultPort } from "./stack-plan.ts";
-import { obey, promptHelp } from "./stage-prompt.ts";
+import { listenToTyping } from "./stage-prompt.ts";
 import { addressesOf, describeLogLine, isOfDemo, StopSignal } from "./stage-session.ts";
 import { isAtLeast, type Milestone, parseStage, projectRoot, stageFolder } from "./stages.ts";
 
@@ -146,15 +145,6 @@ async function runSession(session: Session): Promise<number> {
     if (session.port === 0) rmSync(state, { recursive: true, force: true });
     rmSync(`${state}-overlay`, { recursive: true, force: true });
   }
-}
-
-/** A person can break things by typing; a program has the cells' control path and the process ids. */
-function listenToTyping(stack: Stack): void {
-  console.log(promptHelp(stack));
-  const lines = createInterface({ input: process.stdin });
-  lines.on("line", async (line) => {
-    if (line.trim() !== "") console.log(`  * ${await obey(stack, line)}`);
-  });
 }
 
 /** Waits for a signal, or for a router that ends by itself, which is a fault of ours. */

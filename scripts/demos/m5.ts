@@ -5,10 +5,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { eventually } from "../../shared/testkit/eventually.ts";
 import { withDescendants } from "../../shared/testkit/process-by-port.ts";
-import { RawClient } from "../../shared/testkit/raw-client.ts";
 import { type RouterProcess, startRouter } from "../../shared/testkit/router-process.ts";
 import type { Demo, DemoContext } from "../demo.ts";
 import { demo as m4 } from "./m4.ts";
+import { sendPieces } from "./raw-pieces.ts";
 
 /** Room for a busy machine: a replaced worker gives idle clients three seconds. */
 const patientMs = 60_000;
@@ -22,7 +22,7 @@ export const demo: Demo = {
       why: "Content-Length or chunked? Whoever guesses can be made to see a request that the next one does not.",
       run: async (demo) => {
         const before = await demo.cell("tier1").requests();
-        await send(
+        await sendPieces(
           demo,
           "a POST with both Content-Length and Transfer-Encoding",
           [`POST /pay HTTP/1.1\r\n${head}Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nG`],
@@ -37,7 +37,7 @@ export const demo: Demo = {
       why: "The parser keeps its place between two bytes, so that a network's cuts mean nothing.",
       run: async (demo) => {
         const request = `GET /pay HTTP/1.1\r\n${head}\r\n`;
-        await send(demo, `a GET in ${request.length} pieces of one byte`, [...request], [200]);
+        await sendPieces(demo, `a GET in ${request.length} pieces of one byte`, [...request], [200]);
       },
     },
     {
@@ -45,7 +45,7 @@ export const demo: Demo = {
       why: "Both are found in the same bytes, and answered in their order.",
       run: async (demo) => {
         const request = `GET /pay HTTP/1.1\r\n${head}\r\n`;
-        await send(demo, "two GETs in one write", [request + request], [200, 200]);
+        await sendPieces(demo, "two GETs in one write", [request + request], [200, 200]);
       },
     },
     {
@@ -62,24 +62,6 @@ export const demo: Demo = {
   ],
   tryThis: m4.tryThis,
 };
-
-/** Sends these very bytes on one connection and holds the answers to `statuses`. */
-async function send(
-  demo: DemoContext,
-  words: string,
-  pieces: readonly string[],
-  statuses: readonly number[],
-): Promise<void> {
-  demo.act(`send ${words}`);
-  await using client = await RawClient.connect(demo.router.url);
-  for (const piece of pieces) await client.write(piece);
-  for (const status of statuses) {
-    const answer = await client.readResponse({ method: "GET" });
-    const placement = answer.headers.one("x-routed-to");
-    demo.showAnswer(answer.status, placement === undefined ? {} : { "X-Routed-To": placement });
-    demo.check(answer.status === status ? undefined : `expected status ${status}, got ${answer.status}`);
-  }
-}
 
 /** Runs `step` with a second router: one of two workers, over the same cells. */
 async function withWorkers(

@@ -28,6 +28,11 @@ export function starterFolder(exercise: Exercise): string {
   return join(exercise.folder, "starter");
 }
 
+/** The steps that `npm run exercise run` takes. */
+export function runFile(exercise: Exercise): string {
+  return join(exercise.folder, "run.ts");
+}
+
 /** The right and wrong answers of an exercise. */
 export function variantsOf({ spec }: Exercise): Extract<Answer, { kind: "right" | "wrong" }>[] {
   return [

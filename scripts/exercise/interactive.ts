@@ -131,7 +131,7 @@ export class InteractiveView {
 }
 
 /** Changes whenever a file of the learner's does. Time and size are enough, and work on every file system. */
-function signatureOf(exercise: Exercise): string {
+export function signatureOf(exercise: Exercise): string {
   return typeScriptFiles(exercise.workspace)
     .map((name) => join(exercise.workspace, name))
     .filter((file) => existsSync(file))

@@ -184,8 +184,8 @@ class Traveller {
       "serve real traffic",
       ["run", "--demo", "--port", "0"],
       0,
-      `laid over ${stage}`,
-      "as promised",
+      `Serving ${stage} with your files laid over it`,
+      "went as promised",
     );
   }
 

@@ -3,7 +3,14 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { error, type Finding } from "../check.ts";
-import { answerSource, filesEnding, starterFolder, typeScriptFiles, variantsOf } from "./answer-source.ts";
+import {
+  answerSource,
+  filesEnding,
+  runFile,
+  starterFolder,
+  typeScriptFiles,
+  variantsOf,
+} from "./answer-source.ts";
 import type { Exercise } from "./exercise-spec.ts";
 import { bulletText, doneWhenOf, hintsOf, readmeOf, readmeSections, whyOf } from "./lesson-text.ts";
 
@@ -173,6 +180,9 @@ function overlayFaults(exercise: Exercise): string[] {
     ...adapters
       .filter((name) => !named.includes(name))
       .map((name) => `${name} is not named in overlay.files`),
+    ...(existsSync(runFile(exercise))
+      ? []
+      : ["the overlay has no run.ts: `exercise run` would send nothing"]),
     ...(named.some((name) => files.includes(name))
       ? []
       : ["the overlay lays none of the learner's files over the stage"]),
