@@ -134,27 +134,6 @@ test("a snapshot is not acknowledged before it is applied", async () => {
   });
 });
 
-test("a snapshot is not held before it is applied", async () => {
-  await check({
-    sent: "k/1; then k/2, whose apply takes its time; a hello meanwhile, and one afterwards",
-    expected: { meanwhile: "k/1", afterwards: "k/2" },
-    got: async () => {
-      const gate = Promise.withResolvers<void>();
-      const { send, helloHas } = router({ apply: (name) => (name === "k/2" ? gate.promise : undefined) });
-      await send("k/1");
-      const reply = send("k/2");
-      await settled();
-      const meanwhile = helloHas();
-      gate.resolve();
-      await reply;
-      return { meanwhile, afterwards: helloHas() };
-    },
-    likely: "A hello that goes out while apply is running has to name the table that is in use until then.",
-    lookAt: lookAtApply,
-    hint: 1,
-  });
-});
-
 test("a table that could not be applied is not held", async () => {
   await check({
     sent: "k/1; then k/2, whose apply fails; then hello; then k/2 again, whose apply succeeds",
