@@ -170,10 +170,10 @@ test("an epoch that only an earlier link has left is taken", async () => {
 
 test("a table that is invalid, or not the announced one, is refused", async () => {
   await check({
-    sent: "k/2 to a router at k/1, and to one with nothing: with an invalid table, then with a table that has another checksum",
-    expected: Array.from({ length: 4 }, () => "examine, then nack"),
+    sent: "k/2 to a router at k/1, to one with nothing, and to one at b/1: with an invalid table, then with a table that has another checksum",
+    expected: Array.from({ length: 6 }, () => "examine, then nack"),
     got: () =>
-      [at("k", 1), undefined].flatMap((held) => [
+      [at("k", 1), undefined, at("b", 1)].flatMap((held) => [
         ask({
           held,
           offered: at("k", 2, "b"),
@@ -202,8 +202,8 @@ test("the refusal of an invalid table names its faults", async () => {
 
 test("a snapshot that was overtaken while its table was examined is not applied", async () => {
   await check({
-    sent: "decide for k/2 at k/1, without its table; then, with it, after k/3, after k/2, and after m/1 was applied meanwhile",
-    expected: ["examine", "ignore: older", "ignore: same", "ignore: left"],
+    sent: "decide for k/2 at k/1, without its table; then, with it, after k/3, after k/2, and after m/1 was applied meanwhile; decide for k/2 at m/1, after k/3 was applied meanwhile",
+    expected: ["examine", "ignore: older", "ignore: same", "ignore: left", "ignore: older"],
     got: () => {
       const offered = at("k", 2, "b");
       return [
@@ -211,6 +211,7 @@ test("a snapshot that was overtaken while its table was examined is not applied"
         words(decide(at("k", 3, "c"), offered, new Set(), tableWith("b"))),
         words(decide(at("k", 2, "b"), offered, new Set(), tableWith("b"))),
         words(decide(at("m", 1, "c"), offered, new Set(["k"]), tableWith("b"))),
+        words(decide(at("k", 3, "c"), offered, new Set(["m"]), tableWith("b"))),
       ];
     },
     likely: "The second call has to check the position again: the router has moved on since the first one.",

@@ -232,6 +232,23 @@ test("an abandoned probe gives its slot to the next request", async () => {
   });
 });
 
+test("a success and an abandoned probe free one slot together", async () => {
+  await check({
+    sent: "half-open: 50 requests, one probe succeeds, the client of another one leaves; then 50 requests more",
+    expected: { first: 3, "after both": 1 },
+    got: () => {
+      const { breaker } = opened();
+      const probes = permits(breaker, 50, 1000);
+      recordAll(probes.slice(0, 1), "success", 1100);
+      recordAll(probes.slice(1, 2), "abandoned", 1100);
+      return { first: probes.length, "after both": permits(breaker, 50, 1200).length };
+    },
+    likely: "One probe is still out and one has succeeded: that is two of three slots.",
+    lookAt: lookAtRecord,
+    hint: 2,
+  });
+});
+
 test("a success from before the opening is no probe", async () => {
   await check({
     sent: "three slow requests from before the opening succeed at 1,100 ms, in half-open; the state, and how many more probes are let through beside the first",
@@ -299,6 +316,26 @@ test("results of probes from an earlier phase change nothing", async () => {
       return { success: nextPhase("success"), failure: nextPhase("failure") };
     },
     likely: "They were probes, but of a phase that is over. Only the probes of this phase count.",
+    lookAt: lookAtResults,
+    hint: 3,
+  });
+});
+
+test("a second failed probe changes nothing any more", async () => {
+  await check({
+    sent: "half-open: three probes; one fails at 1,000 ms and opens the circuit; how long the wait still is at 1,500 ms, without and with another probe that fails then",
+    expected: "the same twice",
+    got: () =>
+      [false, true].map((failsToo) => {
+        const { breaker } = opened();
+        const [first, second] = permits(breaker, 3, 1000);
+        first?.record("failure", 1000);
+        if (failsToo) second?.record("failure", 1500);
+        return wait(breaker, 1500);
+      }),
+    accept: ([without, withSecond]) => without === withSecond,
+    likely:
+      "The phase was over at 1,000 ms: what comes later neither doubles the wait again nor starts it anew.",
     lookAt: lookAtResults,
     hint: 3,
   });
