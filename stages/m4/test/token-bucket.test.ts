@@ -58,6 +58,14 @@ describe("TokenBucket", () => {
     expect(takeAll(bucket, 1200)).toBe(2);
   });
 
+  test("after a step of the clock back the wait it names is still true", () => {
+    const bucket = new TokenBucket(rateLimit(10, 10), 1000);
+    expect(takeAll(bucket, 1000)).toBe(10);
+    expect(bucket.tryTake(400)).toEqual({ ok: false, retryAfterMs: 700 });
+    expect(bucket.tryTake(1099).ok).toBe(false);
+    expect(bucket.tryTake(1100).ok).toBe(true);
+  });
+
   test.each([
     ["full stays full", 0, 200],
     ["half full stays half full", 50, 100],

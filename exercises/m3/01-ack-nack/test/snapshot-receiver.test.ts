@@ -11,9 +11,22 @@ import { check, within } from "../../../support/check.ts";
 import { type Received, SnapshotReceiver } from "../starter/snapshot-receiver.ts";
 
 const lookAt = "snapshot-receiver.ts, #onSnapshot";
+const lookAtApply = 'snapshot-receiver.ts, the verdict "apply" in #onSnapshot';
+const lookAtNack = 'snapshot-receiver.ts, the verdict "nack" in #onSnapshot';
+const lookAtIgnore = 'snapshot-receiver.ts, the verdict "ignore" in #onSnapshot';
 const checksum = "a".repeat(64);
-const at = (revision: number): Position => ({ epoch: "k", revision, checksum });
-const snapshot = (revision: number) => encodeSnapshot(at(revision), "{}");
+
+/** `k/2`: an epoch and a revision. All tables here have the same content. */
+type Name = `${"k" | "m"}/${number}`;
+
+function positionOf(name: Name): Position {
+  const [epoch = "", revision] = name.split("/");
+  return { epoch, revision: Number(revision), checksum };
+}
+
+function nameOf(position: Pick<Position, "epoch" | "revision"> | null | undefined): string {
+  return position === null || position === undefined ? "nothing" : `${position.epoch}/${position.revision}`;
+}
 
 const tier1 = { name: "tier1", kind: "tier", url: "http://127.0.0.1:9001" } as const;
 const table: RoutingTable = {
@@ -28,40 +41,41 @@ const invalid: Examined = { ok: false, faults: ["defaultPlacement: missing"] };
 interface Setting {
   /** What the look into each table finds, in this order; the last one stays. @default good */
   readonly finds?: readonly (Examined | Promise<Examined>)[];
-  readonly apply?: (revision: number) => void | Promise<void>;
+  readonly apply?: (name: string) => void | Promise<void>;
 }
 
 /** A router, and the link over which its messages come. */
 function router({ finds = [good], apply = () => {} }: Setting = {}) {
   const left = [...finds];
-  const applied: number[] = [];
+  const applied: string[] = [];
   const receiver = new SnapshotReceiver({
     examine: () => (left.length > 1 ? left.shift() : left[0]) ?? good,
-    apply: async (_table, { revision }) => {
-      await apply(revision);
-      applied.push(revision);
+    apply: async (_table, position) => {
+      await apply(nameOf(position));
+      applied.push(nameOf(position));
     },
   });
   const link = receiver.openLink();
+  const receive = (bytes: Uint8Array, over = link) =>
+    within(1_000, "receive to resolve", receiver.receive(bytes, over));
   return {
     link,
+    newLink: () => receiver.openLink(),
     applied,
-    send: async (revision: number) =>
-      within(1_000, "receive to resolve", receiver.receive(snapshot(revision), link)),
-    receive: (bytes: Uint8Array) => within(1_000, "receive to resolve", receiver.receive(bytes, link)),
-    runs: () => receiver.held()?.revision,
-    helloHas: () => receiver.hello("r-1").have?.revision,
+    receive,
+    send: (name: Name, over = link) => receive(encodeSnapshot(positionOf(name), "{}"), over),
+    helloHas: () => nameOf(receiver.hello("r-1").have),
   };
 }
 
-/** `ack 2, applied` or `nack 3 (reasons), refused`. */
+/** `ack k/2, applied` or `nack k/3 (reasons), refused`. */
 function words(received: Received): string {
   if (received.kind === "fault") return `the link ends: ${received.fault}`;
   if (received.kind === "void") return "void";
   const { reply, outcome, upToDate } = received;
   if (reply.type === "hello") return "hello";
   const reasons = reply.type === "nack" ? ` (${reply.reasons.join("; ")})` : "";
-  return `${reply.type} ${reply.revision}${reasons}, ${outcome}${upToDate ? ", up to date" : ""}`;
+  return `${reply.type} ${nameOf(reply)}${reasons}, ${outcome}${upToDate ? ", up to date" : ""}`;
 }
 
 /** Lets every promise that is ready run. */
@@ -69,19 +83,19 @@ const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 test("an applied snapshot is acknowledged, and the next hello names it", async () => {
   await check({
-    sent: "revision 1, then revision 2",
+    sent: "k/1, then k/2 (epoch/revision)",
     expected: {
-      replies: ["ack 1, applied, up to date", "ack 2, applied, up to date"],
-      applied: [1, 2],
-      helloHas: 2,
+      replies: ["ack k/1, applied, up to date", "ack k/2, applied, up to date"],
+      applied: ["k/1", "k/2"],
+      helloHas: "k/2",
     },
     got: async () => {
       const { send, applied, helloHas } = router();
-      const replies = [words(await send(1)), words(await send(2))];
+      const replies = [words(await send("k/1")), words(await send("k/2"))];
       return { replies, applied, helloHas: helloHas() };
     },
-    likely: "What is applied is what the router runs, and it says so.",
-    lookAt,
+    likely: "After a table was applied, the router runs it, and both its ack and its next hello say so.",
+    lookAt: lookAtApply,
   });
 });
 
@@ -90,22 +104,22 @@ test("what is not a message of the protocol ends the link", async () => {
     sent: '"{" instead of a message',
     expected: "the link ends: Not JSON",
     got: async () => words(await router().receive(new TextEncoder().encode("{"))),
-    likely: "There is nothing to acknowledge or to refuse in it.",
+    likely: "It is not a message, so there is nothing to acknowledge or to refuse.",
     lookAt: "snapshot-receiver.ts, receive",
   });
 });
 
 test("a snapshot is not acknowledged before it is applied", async () => {
   await check({
-    sent: "revision 1; then revision 2, whose apply takes its time",
-    expected: { meanwhile: "no reply", afterwards: "ack 2, applied, up to date" },
+    sent: "k/1; then k/2, whose apply takes its time",
+    expected: { meanwhile: "no reply", afterwards: "ack k/2, applied, up to date" },
     got: async () => {
       const gate = Promise.withResolvers<void>();
-      const { send } = router({ apply: (revision) => (revision === 2 ? gate.promise : undefined) });
-      await send(1);
+      const { send } = router({ apply: (name) => (name === "k/2" ? gate.promise : undefined) });
+      await send("k/1");
       let meanwhile = "no reply";
       let open = false;
-      const reply = send(2).then((received) => {
+      const reply = send("k/2").then((received) => {
         if (!open) meanwhile = words(received);
         return words(received);
       });
@@ -114,128 +128,220 @@ test("a snapshot is not acknowledged before it is applied", async () => {
       gate.resolve();
       return { meanwhile, afterwards: await reply };
     },
-    likely: "The router claims a table that it does not run yet.",
-    lookAt: 'snapshot-receiver.ts, the verdict "apply" in #onSnapshot',
+    likely: "While apply is running, the router still runs the table before it.",
+    lookAt: lookAtApply,
     hint: 1,
   });
 });
 
 test("a table that could not be applied is not held", async () => {
   await check({
-    sent: "revision 1; then revision 2, whose apply fails; then hello",
-    expected: { said: "no reply", helloHas: 1 },
+    sent: "k/1; then k/2, whose apply fails; then hello; then k/2 again, whose apply succeeds",
+    expected: "no ack of k/2 at first, then hello with k/1, then ack k/2, applied, up to date",
     got: async () => {
+      let attempts = 0;
       const { send, helloHas } = router({
-        apply: (revision) => {
-          if (revision === 2) throw new Error("no memory");
+        apply: (name) => {
+          if (name !== "k/2") return;
+          attempts += 1;
+          if (attempts === 1) throw new Error("no memory");
         },
       });
-      await send(1);
-      const said = await send(2).then(words, () => "no reply");
-      return { said, helloHas: helloHas() };
+      await send("k/1");
+      const first = await send("k/2").then(words, () => "no reply");
+      const hello = helloHas();
+      return { first, helloHas: hello, again: words(await send("k/2")) };
     },
-    likely: "The next hello claims a table that was never in use, so nobody sends it again.",
-    lookAt: 'snapshot-receiver.ts, the verdict "apply" in #onSnapshot',
+    // Whether a failure is answered with a nack, or not at all, is left to the answer.
+    accept: ({ first, helloHas, again }) =>
+      !first.startsWith("ack k/2") && helloHas === "k/1" && again === "ack k/2, applied, up to date",
+    likely: "The router runs k/1 after the failure. If it claims k/2, nobody sends k/2 again.",
+    lookAt: lookAtApply,
     hint: 1,
   });
 });
 
 test("a refused table is answered with a nack and its reasons", async () => {
   await check({
-    sent: "revision 1; then revision 2 with an invalid table",
-    expected: "nack 2 (defaultPlacement: missing), refused",
+    sent: "k/1; then k/2 with an invalid table; then k/3 with two faults",
+    expected: [
+      "nack k/2 (defaultPlacement: missing), refused",
+      "nack k/3 (routingTable.acme: no such placement; version: missing), refused",
+    ],
     got: async () => {
-      const { send } = router({ finds: [good, invalid] });
-      await send(1);
-      return words(await send(2));
+      const two: Examined = {
+        ok: false,
+        faults: ["routingTable.acme: no such placement", "version: missing"],
+      };
+      const { send } = router({ finds: [good, invalid, two] });
+      await send("k/1");
+      return [words(await send("k/2")), words(await send("k/3"))];
     },
-    likely: "The control plane does not learn what is wrong with its table, or loses the link over it.",
-    lookAt: 'snapshot-receiver.ts, the verdict "nack" in #onSnapshot',
+    likely: "The link goes on, and the reply says which position was refused, and why.",
+    lookAt: lookAtNack,
     hint: 2,
   });
 });
 
 test("a refused table changes nothing, and the next one is taken", async () => {
   await check({
-    sent: "revision 1; revision 2 with an invalid table; revision 3",
-    expected: { helloAfter2: 1, reply3: "ack 3, applied, up to date", applied: [1, 3] },
+    sent: "k/1; k/2 with an invalid table; k/3",
+    expected: { helloAfter2: "k/1", reply3: "ack k/3, applied, up to date", applied: ["k/1", "k/3"] },
     got: async () => {
       const { send, applied, helloHas } = router({ finds: [good, invalid, good] });
-      await send(1);
-      await send(2);
+      await send("k/1");
+      await send("k/2");
       const helloAfter2 = helloHas();
-      return { helloAfter2, reply3: words(await send(3)), applied };
+      return { helloAfter2, reply3: words(await send("k/3")), applied };
     },
-    likely: "What was refused is treated as if it were in use.",
-    lookAt: 'snapshot-receiver.ts, the verdict "nack" in #onSnapshot',
+    likely: "After a refusal the router runs what it ran before, and takes what comes next.",
+    lookAt: lookAtNack,
+    hint: 2,
+  });
+});
+
+test("a refused first table leaves the router with nothing", async () => {
+  await check({
+    sent: "k/1 with an invalid table, to a router that has nothing; then hello",
+    expected: { reply: "nack k/1 (defaultPlacement: missing), refused", helloHas: "nothing" },
+    got: async () => {
+      const { send, helloHas } = router({ finds: [invalid] });
+      return { reply: words(await send("k/1")), helloHas: helloHas() };
+    },
+    likely: "The router runs no table yet, and a refused one does not change that.",
+    lookAt: lookAtNack,
     hint: 2,
   });
 });
 
 test("a nack with five thousand faults can be read by the control plane", async () => {
   await check({
-    sent: "revision 1 with 5,000 faults in its table; the reply, as the control plane decodes it",
-    expected: "nack 1",
+    sent: "k/1 with 5,000 faults in its table; the reply, as the control plane decodes it",
+    expected: "nack k/1",
     got: async () => {
       const faults = Array.from(
         { length: 5_000 },
         (_, line) => `routingTable.tenant-${line}: no such placement`,
       );
-      const received = await router({ finds: [{ ok: false, faults }] }).send(1);
+      const received = await router({ finds: [{ ok: false, faults }] }).send("k/1");
       if (received.kind !== "reply") return words(received);
       const decoded = decodeFromRouter(new TextEncoder().encode(encode(received.reply)));
       if (!decoded.ok) return `the control plane does not understand: ${decoded.fault}`;
-      return decoded.message.type === "nack" ? `nack ${decoded.message.revision}` : decoded.message.type;
+      return decoded.message.type === "nack" ? `nack ${nameOf(decoded.message)}` : decoded.message.type;
     },
-    likely: "A message has bounds, and a bad table has as many faults as it likes.",
-    lookAt: 'snapshot-receiver.ts, the verdict "nack" in #onSnapshot',
+    likely: "The number of faults has no limit, but a message of the protocol has.",
+    lookAt: lookAtNack,
     hint: 2,
   });
 });
 
 test("a late snapshot is answered with what the router runs", async () => {
   await check({
-    sent: "revision 5, then the late revision 3",
-    expected: { reply: "ack 5, ignored", applied: [5] },
+    sent: "k/5, then the late k/3",
+    expected: { reply: "ack k/5, ignored", applied: ["k/5"] },
     got: async () => {
       const { send, applied } = router();
-      await send(5);
-      return { reply: words(await send(3)), applied };
+      await send("k/5");
+      return { reply: words(await send("k/3")), applied };
     },
-    likely: "The control plane reads from this reply what the router runs.",
-    lookAt: 'snapshot-receiver.ts, the verdict "ignore" in #onSnapshot',
+    likely: "The control plane reads from this reply what the router runs, and that is k/5.",
+    lookAt: lookAtIgnore,
+    hint: 3,
+  });
+});
+
+test("a late snapshot of an epoch that the link has left is not applied", async () => {
+  await check({
+    sent: "k/5, then m/1, then the late k/6, all on one link; what was applied",
+    expected: ["k/5", "m/1"],
+    got: async () => {
+      const { send, applied } = router();
+      for (const name of ["k/5", "m/1", "k/6"] as const) await send(name);
+      return applied;
+    },
+    likely: "The link moved on from the epoch k when m/1 was applied, so k/6 was overtaken on its way.",
+    lookAt: lookAtApply,
+  });
+});
+
+test("a late snapshot of an epoch that the link has left is answered with what the router runs", async () => {
+  await check({
+    sent: "k/5, then m/1, then the late k/6, all on one link",
+    expected: { reply: "ack m/1, ignored", applied: ["k/5", "m/1"] },
+    got: async () => {
+      const { send, applied } = router();
+      await send("k/5");
+      await send("m/1");
+      return { reply: words(await send("k/6")), applied };
+    },
+    likely: "The link moved on from the epoch k when m/1 was applied. The router runs m/1.",
+    lookAt: lookAtIgnore,
+    hint: 3,
+  });
+});
+
+test("a snapshot that was overtaken while it was examined is answered with what the router runs", async () => {
+  await check({
+    sent: "k/1; then k/2, and while its table is examined, k/3 is applied over another link",
+    expected: { reply: "ack k/3, ignored", applied: ["k/1", "k/3"] },
+    got: async () => {
+      const gate = Promise.withResolvers<Examined>();
+      const { send, newLink, applied } = router({ finds: [good, gate.promise, good] });
+      await send("k/1");
+      const late = send("k/2");
+      await send("k/3", newLink());
+      gate.resolve(good);
+      return { reply: words(await late), applied };
+    },
+    likely: "k/2 was newer when its examination began, but the router has moved on since.",
+    lookAt: "snapshot-receiver.ts, after the examination in #onSnapshot",
     hint: 3,
   });
 });
 
 test("a repeated snapshot is acknowledged again, and not applied again", async () => {
   await check({
-    sent: "revision 5 twice",
-    expected: { reply: "ack 5, ignored, up to date", applied: [5] },
+    sent: "k/5 twice",
+    expected: { reply: "ack k/5, ignored, up to date", applied: ["k/5"] },
     got: async () => {
       const { send, applied } = router();
-      await send(5);
-      return { reply: words(await send(5)), applied };
+      await send("k/5");
+      return { reply: words(await send("k/5")), applied };
     },
-    likely: "The first acknowledgement may have been lost: the second one is as good.",
-    lookAt: 'snapshot-receiver.ts, the verdict "ignore" in #onSnapshot',
+    likely: "The first acknowledgement may have been lost. The router still runs k/5, and says so again.",
+    lookAt: lookAtIgnore,
   });
 });
 
 test("a snapshot whose link closed while it was examined is void", async () => {
   await check({
-    sent: "revision 1; revision 2, and the link closes while its table is examined",
-    expected: { reply: "void", applied: [1], helloHas: 1 },
+    sent: "k/1; k/2, and the link closes while its table is examined; k/1 again on the closed link",
+    expected: { replies: ["void", "void"], applied: ["k/1"], helloHas: "k/1" },
     got: async () => {
       const gate = Promise.withResolvers<Examined>();
-      const { send, link, applied, helloHas } = router({ finds: [good, gate.promise] });
-      await send(1);
-      const reply = send(2);
+      const { send, link, applied, helloHas } = router({ finds: [good, gate.promise, good] });
+      await send("k/1");
+      const reply = send("k/2");
       link.open = false;
       gate.resolve(good);
-      return { reply: words(await reply), applied, helloHas: helloHas() };
+      return { replies: [words(await reply), words(await send("k/1"))], applied, helloHas: helloHas() };
     },
-    likely: "Another link may be open by now, and it says what is in force.",
+    likely: "A new link may be open by now, and only that one says what is in force.",
     lookAt: "snapshot-receiver.ts, after the examination in #onSnapshot",
+  });
+});
+
+test("each reply has words for the log", async () => {
+  await check({
+    sent: "k/2; k/1, which is late; k/3 with an invalid table; the length of `words` in each result",
+    expected: "three numbers above 0",
+    got: async () => {
+      const { send } = router({ finds: [good, invalid] });
+      const results = [await send("k/2"), await send("k/1"), await send("k/3")];
+      return results.map((received) => (received.kind === "reply" ? received.words.length : received.kind));
+    },
+    accept: (lengths) => lengths.every((length) => typeof length === "number" && length > 0),
+    likely: "`words` tells whoever reads the log what happened. Which words they are is up to you.",
+    lookAt,
   });
 });

@@ -34,11 +34,20 @@ function ask({ held, offered, left = [], examined }: Asked): string {
   const first = decide(held, offered, epochs);
   if (first.kind !== "examine") return words(first);
   const table = examined ?? tableWith(offered.checksum.slice(0, 1));
-  return `examine, then ${words(decide(held, offered, epochs, table))}`;
+  return `examine, then ${words(decide(held, offered, epochs, table), table)}`;
 }
 
-function words(verdict: ReturnType<typeof decide>): string {
-  return verdict.kind === "ignore" ? `ignore: ${verdict.why}` : verdict.kind;
+function words(verdict: ReturnType<typeof decide>, examined?: Examined): string {
+  switch (verdict.kind) {
+    case "ignore":
+      return `ignore: ${verdict.why}`;
+    case "nack":
+      return verdict.reasons.some((reason) => reason !== "") ? "nack" : "nack without a reason";
+    case "apply":
+      return examined?.ok && verdict.table === examined.table ? "apply" : "apply, but not the examined table";
+    default:
+      return verdict.kind;
+  }
 }
 
 test("the first snapshot, and every higher revision, is examined and applied", async () => {
@@ -50,7 +59,7 @@ test("the first snapshot, and every higher revision, is examined and applied", a
       ask({ held: at("k", 1), offered: at("k", 2, "b") }),
       ask({ held: at("k", 1), offered: at("k", 900, "b") }),
     ],
-    likely: "Revisions in between need not come: a snapshot is whole.",
+    likely: "A snapshot is whole, so the revisions in between need not come.",
     lookAt,
   });
 });
@@ -63,7 +72,7 @@ test("a lower revision of the same epoch is ignored unread", async () => {
       ask({ held: at("k", 2), offered: at("k", 1) }),
       ask({ held: at("k", 2), offered: at("k", 1, "b") }),
     ],
-    likely: "A late message takes the table back to where it was before.",
+    likely: "A late message would take the table back to what it was before.",
     lookAt,
     hint: 2,
   });
@@ -74,7 +83,7 @@ test("the same position again is ignored unread", async () => {
     sent: "k/2 to a router at k/2, with the same content",
     expected: "ignore: same",
     got: () => ask({ held: at("k", 2), offered: at("k", 2) }),
-    likely: "A repeated message is no news and no fault.",
+    likely: "A repeated message is neither new nor wrong.",
     lookAt,
     hint: 2,
   });
@@ -85,45 +94,47 @@ test("the same revision with other content is refused", async () => {
     sent: "k/57 with checksum bbb… to a router at k/57 with checksum aaa…",
     expected: "nack",
     got: () => ask({ held: at("k", 57, "a"), offered: at("k", 57, "b") }),
-    likely: "One revision of one epoch stands for two tables, and nobody is told.",
+    accept: (verdict) => verdict === "nack" || verdict === "examine, then nack",
+    likely: "One revision of one epoch has two different tables here, and the control plane has to be told.",
     lookAt,
     hint: 3,
   });
 });
 
-test("a higher revision is taken also when its content is the same", async () => {
+test("a higher revision is taken even when its content is the same", async () => {
   await check({
-    sent: "k/3 to a router at k/2, then m/3 to a router at k/2: the same content all the time",
-    expected: ["examine, then apply", "examine, then apply"],
-    got: () => [
-      ask({ held: at("k", 2), offered: at("k", 3) }),
-      ask({ held: at("k", 2), offered: at("m", 3) }),
-    ],
-    likely: "Content stands in for the position, and the router stays at a revision that is over.",
+    sent: "k/3 to a router at k/2, with the same content",
+    expected: "examine, then apply",
+    got: () => ask({ held: at("k", 2), offered: at("k", 3) }),
+    likely: "The router has to move to the new position, although its table stays the same.",
     lookAt,
   });
 });
 
 test("a new epoch is taken, however low its revision is", async () => {
   await check({
-    sent: "m/41 and then b/41 to a router at k/900",
-    expected: ["examine, then apply", "examine, then apply"],
+    sent: "m/41 and then b/41 to a router at k/900; m/1 to a router at k/2",
+    expected: ["examine, then apply", "examine, then apply", "examine, then apply"],
     got: () => [
       ask({ held: at("k", 900), offered: at("m", 41, "b") }),
       ask({ held: at("k", 900), offered: at("b", 41, "b") }),
+      ask({ held: at("k", 2), offered: at("m", 1, "b") }),
     ],
-    likely: "Two numbers from two different counts, or two names without an order, are compared.",
+    likely: "The revisions of two epochs are two different counts, and the names of epochs have no order.",
     lookAt,
     hint: 1,
   });
 });
 
-test("a new epoch with the same revision and other content is taken", async () => {
+test("a new epoch with the same revision is taken, whatever its content is", async () => {
   await check({
-    sent: "m/57 with checksum bbb… to a router at k/57 with checksum aaa…",
-    expected: "examine, then apply",
-    got: () => ask({ held: at("k", 57, "a"), offered: at("m", 57, "b") }),
-    likely: "The revisions are equal, but they count different things.",
+    sent: "m/57 to a router at k/57 with checksum aaa…: once with checksum bbb…, once with aaa…",
+    expected: ["examine, then apply", "examine, then apply"],
+    got: () => [
+      ask({ held: at("k", 57, "a"), offered: at("m", 57, "b") }),
+      ask({ held: at("k", 57, "a"), offered: at("m", 57, "a") }),
+    ],
+    likely: "The revisions are equal, but they count different things: m/57 is not k/57.",
     lookAt,
     hint: 1,
   });
@@ -131,10 +142,13 @@ test("a new epoch with the same revision and other content is taken", async () =
 
 test("a snapshot of an epoch that this link has left is ignored unread", async () => {
   await check({
-    sent: "k/901 to a router at m/1 whose link has left the epoch k",
-    expected: "ignore: left",
-    got: () => ask({ held: at("m", 1), offered: at("k", 901, "b"), left: ["k"] }),
-    likely: "This message was overtaken on the way, and it brings back a history that is over.",
+    sent: "k/901, and then k/1, to a router at m/2 whose link has left the epoch k",
+    expected: ["ignore: left", "ignore: left"],
+    got: () => [
+      ask({ held: at("m", 2), offered: at("k", 901, "b"), left: ["k"] }),
+      ask({ held: at("m", 2), offered: at("k", 1, "b"), left: ["k"] }),
+    ],
+    likely: "The message was overtaken on its way: its history is over on this link.",
     lookAt,
     hint: 2,
   });
@@ -142,40 +156,65 @@ test("a snapshot of an epoch that this link has left is ignored unread", async (
 
 test("an epoch that only an earlier link has left is taken", async () => {
   await check({
-    sent: "k/901 to a router at m/1 whose new link has left nothing",
-    expected: "examine, then apply",
-    got: () => ask({ held: at("m", 1), offered: at("k", 901, "b") }),
-    likely: "On a new link the control plane may go back to an earlier epoch: it says which one is in force.",
+    sent: "k/901 to a router at m/1 whose new link has left nothing; k/901 to a router at m/1 whose link has left b",
+    expected: ["examine, then apply", "examine, then apply"],
+    got: () => [
+      ask({ held: at("m", 1), offered: at("k", 901, "b") }),
+      ask({ held: at("m", 1), offered: at("k", 901, "b"), left: ["b"] }),
+    ],
+    likely:
+      "On a new link, the control plane may go back to an earlier epoch: it says which one is in force.",
     lookAt,
   });
 });
 
 test("a table that is invalid, or not the announced one, is refused", async () => {
   await check({
-    sent: "k/2 to a router at k/1: with an invalid table, then with a table that has another checksum",
-    expected: ["examine, then nack", "examine, then nack"],
-    got: () => [
-      ask({
-        held: at("k", 1),
-        offered: at("k", 2, "b"),
-        examined: { ok: false, faults: ["defaultPlacement: missing"] },
-      }),
-      ask({ held: at("k", 1), offered: at("k", 2, "b"), examined: tableWith("c") }),
-    ],
-    likely: "A position may be acceptable and its table may not.",
+    sent: "k/2 to a router at k/1, to one with nothing, and to one at b/1: with an invalid table, then with a table that has another checksum",
+    expected: Array.from({ length: 6 }, () => "examine, then nack"),
+    got: () =>
+      [at("k", 1), undefined, at("b", 1)].flatMap((held) => [
+        ask({
+          held,
+          offered: at("k", 2, "b"),
+          examined: { ok: false, faults: ["defaultPlacement: missing"] },
+        }),
+        ask({ held, offered: at("k", 2, "b"), examined: tableWith("c") }),
+      ]),
+    likely: "The position is acceptable, but its table is not.",
+    lookAt,
+  });
+});
+
+test("the refusal of an invalid table names its faults", async () => {
+  await check({
+    sent: "k/2 to a router at k/1, with a table that has two faults; the reasons",
+    expected: ["defaultPlacement: missing", "version: missing"],
+    got: () => {
+      const examined: Examined = { ok: false, faults: ["defaultPlacement: missing", "version: missing"] };
+      const verdict = decide(at("k", 1), at("k", 2, "b"), new Set(), examined);
+      return verdict.kind === "nack" ? [...verdict.reasons] : words(verdict);
+    },
+    likely: "Whoever wrote the table needs to know what is wrong with it.",
     lookAt,
   });
 });
 
 test("a snapshot that was overtaken while its table was examined is not applied", async () => {
   await check({
-    sent: "decide without a table for k/2 at k/1; meanwhile k/3 is applied; decide with the table for k/2 at k/3",
-    expected: ["examine", "ignore: older"],
-    got: () => [
-      words(decide(at("k", 1), at("k", 2, "b"), new Set())),
-      words(decide(at("k", 3, "c"), at("k", 2, "b"), new Set(), tableWith("b"))),
-    ],
-    likely: "The second call relies on what the first one found, and the router has moved on since.",
+    sent: "decide for k/2 at k/1, without its table; then, with it, after k/3, after k/2, and after m/1 was applied meanwhile; decide for k/2 at m/1, after k/3 was applied meanwhile",
+    expected: ["examine", "ignore: older", "ignore: same", "ignore: left", "ignore: older"],
+    got: () => {
+      const offered = at("k", 2, "b");
+      return [
+        words(decide(at("k", 1), offered, new Set())),
+        words(decide(at("k", 3, "c"), offered, new Set(), tableWith("b"))),
+        words(decide(at("k", 2, "b"), offered, new Set(), tableWith("b"))),
+        words(decide(at("m", 1, "c"), offered, new Set(["k"]), tableWith("b"))),
+        words(decide(at("k", 3, "c"), offered, new Set(["m"]), tableWith("b"))),
+      ];
+    },
+    likely: "The second call has to check the position again: the router has moved on since the first one.",
     lookAt,
   });
 });

@@ -8,18 +8,25 @@ import { untilDead } from "../starter/link-liveness.ts";
 const limits = { pingEveryMs: 3_000, deadAfterMs: 6_000 };
 const lookAt = "link-liveness.ts, untilDead";
 
+interface Watch {
+  readonly pingEveryMs: number;
+  readonly deadAfterMs: number;
+  /** What `graceMs` says at first. */
+  readonly grace?: number;
+}
+
 /** A link that the test moves by hand, watched on a clock that the test moves by hand. */
-function watched() {
+function watched({ pingEveryMs, deadAfterMs, grace = 0 }: Watch = limits, stop = new AbortController()) {
   const clock = new FakeClock();
-  const stop = new AbortController();
   const pingedAtMs: number[] = [];
   const link = {
     moved: 0,
+    grace,
     bytesReceived: () => link.moved,
-    graceMs: () => 0,
+    graceMs: () => link.grace,
     ping: () => void pingedAtMs.push(clock.now()),
   };
-  const verdict = untilDead(link, clock, limits, stop.signal);
+  const verdict = untilDead(link, clock, { pingEveryMs, deadAfterMs }, stop.signal);
   let result = "still watching";
   verdict.then(
     (dead) => {
@@ -30,6 +37,31 @@ function watched() {
     },
   );
   return { clock, stop, link, pingedAtMs, result: () => result };
+}
+
+/** Watches a link that is silent, while each sleep takes as long as `tookMs` says. What came of it, and when. */
+async function silentWhile(...tookMs: readonly number[]): Promise<string> {
+  let nowMs = 0;
+  let sleeps = 0;
+  const stop = new AbortController();
+  const slept = Promise.withResolvers<string>();
+  const clock = {
+    now: () => nowMs,
+    sleep: async () => {
+      const took = tookMs[sleeps];
+      if (took === undefined) {
+        slept.resolve("still watching");
+        return new Promise<never>(() => {});
+      }
+      sleeps += 1;
+      nowMs += took;
+    },
+  };
+  const link = { bytesReceived: () => 0, graceMs: () => 0, ping: () => {} };
+  const verdict = untilDead(link, clock, limits, stop.signal).then((dead) =>
+    dead ? `dead after sleep ${sleeps}` : `stopped after sleep ${sleeps}`,
+  );
+  return within(1_000, "untilDead to sleep or to resolve", Promise.race([verdict, slept.promise]));
 }
 
 /** A real connection to a process of its own kind: `onPeer` is the other end. */
@@ -93,14 +125,14 @@ test("a link whose other end answers each ping stays", async () => {
       }
       return link.result();
     },
-    likely: "A living link is thrown away, or it is not pinged each time.",
+    likely: "The other end answered every ping, so the link is alive.",
     lookAt,
   });
 });
 
-test("the first ping goes out at once, and then one each pingEveryMs", async () => {
+test("the first ping goes out at once, and then one every pingEveryMs", async () => {
   await check({
-    sent: "a watch of 9 s; the times of the pings, in ms",
+    sent: "a watch of 9 s on a living link; the times of the pings, in ms",
     expected: [0, 3_000, 6_000, 9_000],
     got: async () => {
       const { clock, link, stop, pingedAtMs } = watched();
@@ -111,22 +143,22 @@ test("the first ping goes out at once, and then one each pingEveryMs", async () 
       stop.abort();
       return pingedAtMs;
     },
-    likely: "Without a ping a quiet link has nothing to answer.",
+    likely: "Without a ping, a quiet link has nothing to answer.",
     lookAt,
   });
 });
 
-test("a link whose other end is there no more is dead, though every ping can be written", async () => {
+test("a link whose other end is gone is dead, even if every ping can be written", async () => {
   await check({
-    sent: "a watch of 12 s over a real connection, whose other end took the connection and then did nothing any more",
+    sent: "a watch of 9 s over a real connection, whose other end accepted the connection and then did nothing",
     expected: "dead",
     got: async () => {
       await using link = await connected((peer) => void peer.pause());
       link.watch();
-      await link.clock.advance(12_000);
+      await link.clock.advance(9_000);
       return link.result();
     },
-    likely: "Something that this end did by itself counts as a sign of life.",
+    likely: "Only bytes from the other end show that it is there. A ping that was written does not.",
     lookAt,
     hint: 1,
   });
@@ -134,7 +166,7 @@ test("a link whose other end is there no more is dead, though every ping can be 
 
 test("a silent link is dead when deadAfterMs have passed, and not earlier", async () => {
   await check({
-    sent: "bytes until just after the look at 3,000 ms, which the look at 6,000 ms sees; then silence",
+    sent: "bytes just after the look at 3,000 ms, which the look at 6,000 ms sees; then silence",
     expected: { at11900: "still watching", at12000: "dead at 12000 ms" },
     got: async () => {
       const { clock, link, result } = watched();
@@ -145,8 +177,27 @@ test("a silent link is dead when deadAfterMs have passed, and not earlier", asyn
       await clock.advance(100);
       return { at11900, at12000: result() };
     },
-    likely: "The time runs from the look that last saw something move.",
+    likely: "The look at 6,000 ms is the last one that saw bytes move, and deadAfterMs is 6,000 ms.",
     lookAt: "link-liveness.ts, aliveAtMs in untilDead",
+    hint: 2,
+  });
+});
+
+test("deadAfterMs need not be a number of whole rounds", async () => {
+  await check({
+    sent: "pingEveryMs 2,000 and deadAfterMs 5,000: a link that is silent from the start; the result at 4,900 ms and at 7,000 ms",
+    expected: "still watching, then dead between 5,000 ms and 7,000 ms",
+    got: async () => {
+      const { clock, result, stop } = watched({ pingEveryMs: 2_000, deadAfterMs: 5_000 });
+      await clock.advance(4_900);
+      const early = result();
+      await clock.advance(2_100);
+      stop.abort();
+      return [early, result()];
+    },
+    accept: ([early, late = ""]) => early === "still watching" && /^dead at (5|6|7)\d{3} ms$/.test(late),
+    likely: "The other end has all of deadAfterMs, and one more round at most.",
+    lookAt,
     hint: 2,
   });
 });
@@ -154,7 +205,7 @@ test("a silent link is dead when deadAfterMs have passed, and not earlier", asyn
 test("a link that lived for an hour and then fell silent is dead", async () => {
   await check({
     sent: "an hour with bytes in each round, then 9 s of silence",
-    expected: "dead at 3606000 ms",
+    expected: "dead between 3606000 ms and 3609000 ms",
     got: async () => {
       const { clock, link, result } = watched();
       for (let round = 0; round < 1_200; round++) {
@@ -164,7 +215,8 @@ test("a link that lived for an hour and then fell silent is dead", async () => {
       await clock.advance(9_000);
       return result();
     },
-    likely: "What moved long ago still counts as life.",
+    accept: (result) => /^dead at 360[6-9]000 ms$/.test(result),
+    likely: "What matters is when the bytes last moved, not how many came before.",
     lookAt: "link-liveness.ts, the comparison of bytesReceived in untilDead",
     hint: 2,
   });
@@ -190,48 +242,114 @@ test("one silent look between two answers is not death", async () => {
   });
 });
 
+test("an end that has much to read gets graceMs on top", async () => {
+  await check({
+    sent: "a silent link with a graceMs of 4,000 ms; the result at 9,900 ms and at 15,000 ms",
+    expected: "still watching, then dead between 10,000 ms and 13,000 ms",
+    got: async () => {
+      const { clock, result, stop } = watched({ ...limits, grace: 4_000 });
+      await clock.advance(9_900);
+      const early = result();
+      await clock.advance(5_100);
+      stop.abort();
+      return [early, result()];
+    },
+    accept: ([early, late = ""]) => early === "still watching" && /^dead at 1[0123]\d{3} ms$/.test(late),
+    likely: "deadAfterMs and graceMs together are 10,000 ms.",
+    lookAt: "link-liveness.ts, the time limit in untilDead",
+    hint: 2,
+  });
+});
+
+test("graceMs is asked at each look", async () => {
+  await check({
+    sent: "a silent link whose graceMs is Infinity for 60 s, and 0 from then on; the result at 60 s and at 69 s",
+    expected: "still watching, then dead",
+    got: async () => {
+      const { clock, link, result, stop } = watched({ ...limits, grace: Number.POSITIVE_INFINITY });
+      await clock.advance(60_000);
+      const early = result();
+      link.grace = 0;
+      await clock.advance(9_000);
+      stop.abort();
+      return [early, result()];
+    },
+    accept: ([early, late = ""]) => early === "still watching" && late.startsWith("dead at "),
+    likely: "How much the other end still has to read changes while the watch goes on.",
+    lookAt: "link-liveness.ts, the time limit in untilDead",
+    hint: 2,
+  });
+});
+
 test("a process that stood still does not blame the other end", async () => {
   await check({
-    sent: "three sleeps of 3 s that take a minute each, without bytes in between; then the watch is stopped",
-    expected: "stopped",
-    got: async () => {
-      let nowMs = 0;
-      let sleeps = 0;
-      const stop = new AbortController();
-      const clock = {
-        now: () => nowMs,
-        sleep: async () => {
-          sleeps += 1;
-          if (sleeps > 3) {
-            stop.abort();
-            throw stop.signal.reason;
-          }
-          nowMs += 60_000;
-        },
-      };
-      const link = { bytesReceived: () => 0, graceMs: () => 0, ping: () => {} };
-      const dead = await within(1_000, "untilDead to resolve", untilDead(link, clock, limits, stop.signal));
-      return dead ? `dead after sleep ${sleeps}` : "stopped";
-    },
-    likely: "A minute passed, but nobody was listening for a minute.",
+    sent: "three sleeps of 3 s without bytes, of which each takes 10 s, or each takes 60 s",
+    expected: ["still watching", "still watching"],
+    got: async () => [await silentWhile(10_000, 10_000, 10_000), await silentWhile(60_000, 60_000, 60_000)],
+    likely: "The time passed, but this process did not look at its sockets during it.",
     lookAt: "link-liveness.ts, after the sleep in untilDead",
     hint: 3,
   });
 });
 
-test("who stops watching hears false at once, and nothing sleeps on", async () => {
+test("a process that stood still once still finds a dead link", async () => {
   await check({
-    sent: "a watch of 4 s on a living link, then abort",
-    expected: { result: "stopped at 4000 ms", sleeping: 0 },
+    sent: "sleeps of 3 s without bytes: the first takes 10 s, the others 3 s each",
+    expected: "dead after sleep 2, 3 or 4",
+    got: () => silentWhile(10_000, 3_000, 3_000, 3_000, 3_000),
+    accept: (result) => /^dead after sleep [234]$/.test(result),
+    likely:
+      "The late look is excused, and not those that follow it: the other end has one round more, or deadAfterMs.",
+    lookAt: "link-liveness.ts, after the sleep in untilDead",
+    hint: 3,
+  });
+});
+
+test("a sleep that takes a moment longer is no excuse", async () => {
+  await check({
+    sent: "sleeps of 3 s without bytes, which take 3,050 ms each",
+    expected: "dead after sleep 2",
+    got: () => silentWhile(3_050, 3_050, 3_050, 3_050, 3_050),
+    likely: "A timer is always a little late. If that counts as standing still, no link is ever dead.",
+    lookAt: "link-liveness.ts, after the sleep in untilDead",
+    hint: 3,
+  });
+});
+
+test("whoever stops watching hears false", async () => {
+  await check({
+    sent: "a watch of 4 s on a living link, then abort; the result 60 s later",
+    expected: "stopped",
+    got: async () => {
+      const { clock, link, stop, result } = watched();
+      link.moved += 2;
+      await clock.advance(4_000);
+      stop.abort();
+      await clock.advance(60_000);
+      return result().split(" at ")[0] ?? "";
+    },
+    likely: "A watch that is stopped has not found a dead link.",
+    lookAt: "link-liveness.ts, the sleep in untilDead",
+  });
+});
+
+test("whoever stops watching hears it at once, and nothing sleeps on", async () => {
+  await check({
+    sent: "a watch of 4 s on a living link, then abort; and a watch whose signal was aborted before",
+    expected: { result: "stopped at 4000 ms", sleeping: 0, before: "stopped at 0 ms" },
     got: async () => {
       const { clock, link, stop, result } = watched();
       link.moved += 2;
       await clock.advance(4_000);
       stop.abort();
       await clock.advance(0);
-      return { result: result(), sleeping: clock.sleeping };
+      const aborted = new AbortController();
+      aborted.abort();
+      const before = watched(limits, aborted);
+      await before.clock.advance(0);
+      return { result: result(), sleeping: clock.sleeping, before: before.result() };
     },
-    likely: "A link that ended in order is reported as dead, or its watch outlives it.",
+    likely: "The abort ends the sleep. Nothing waits for the end of the round.",
     lookAt: "link-liveness.ts, the sleep in untilDead",
   });
 });

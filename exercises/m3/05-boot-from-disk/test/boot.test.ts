@@ -31,8 +31,11 @@ interface Machine {
   readonly controlPlane?: "there" | "away";
 }
 
+const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
 /** Boots a router in a folder of its own, with the stage's own receiver and store, and says what came of it. */
 async function bootOn({ file, savedHoursAgo = 1, bootstrap = "good", controlPlane = "there" }: Machine) {
+  let [resolved, ended] = [false, false];
   const folder = await mkdtemp(join(tmpdir(), "cell-routing-boot-"));
   try {
     const path = join(folder, "state", "last-known-good");
@@ -42,32 +45,48 @@ async function bootOn({ file, savedHoursAgo = 1, bootstrap = "good", controlPlan
       const savedAt = new Date(today.getTime() - savedHoursAgo * hourMs);
       await utimes(path, savedAt, savedAt);
     }
-    let serves = "no table";
-    const hellos: { have: number | undefined; staleHours: number }[] = [];
+    /** Every table that was in use, in order. */
+    const served: string[] = [];
+    const hellos: { have: number | undefined; staleHours: number; serves: string }[] = [];
     const told: string[] = [];
+    const waited = Promise.withResolvers<boolean>();
     const receiver = new SnapshotReceiver({
       examine: decodeTable,
       apply: (table) => {
-        serves = table.version;
+        served.push(table.version);
       },
     });
     const booting = boot({
       lastKnownGood: new LastKnownGood(path, (error) => told.push(error.message)),
       receiver,
       bootstrap: async () => {
+        // As a file is read: in a later turn, and not at once.
+        await nextTurn();
         if (bootstrap === "missing") throw new Error("routing.json: no such file");
-        serves = "bootstrap";
+        served.push("bootstrap");
       },
       connect: async (staleForMs) => {
-        hellos.push({ have: receiver.held()?.revision, staleHours: staleForMs / hourMs });
-        if (controlPlane === "away") await new Promise(() => {});
+        const serves = served.at(-1) ?? "no table";
+        hellos.push({ have: receiver.held()?.revision, staleHours: staleForMs / hourMs, serves });
+        if (controlPlane === "there") return;
+        while (served.length === 0 && !resolved && !ended) await nextTurn();
+        // By then, everything that needs no timer, disk or network has run.
+        for (let turn = 0; turn < 20; turn++) await nextTurn();
+        waited.resolve(!resolved);
+        await new Promise(() => {});
       },
       today: () => today,
       tell: (cause) => told.push(cause),
     });
     const from = await within(1_000, "boot to resolve", booting);
-    return { from, serves, hellos, told, files: await readdir(join(folder, "state")) };
+    resolved = true;
+    const waitedForLink =
+      controlPlane === "away" && (await within(1_000, "the link to begin", waited.promise));
+    const files = await readdir(join(folder, "state"));
+    const causes = told.filter((cause) => typeof cause === "string" && cause !== "").length;
+    return { from, serves: served.at(-1) ?? "no table", served, hellos, causes, files, waitedForLink };
   } finally {
+    ended = true;
     await rm(folder, { recursive: true, force: true });
   }
 }
@@ -77,8 +96,17 @@ async function served(machine: Machine) {
   return { from, serves };
 }
 
+const damaged = ["", saved.slice(0, -40), saved.replace("9001", "9002")];
+
+async function bootOnEach(files: readonly string[]) {
+  const booted = [];
+  for (const file of files) booted.push(await bootOn({ file }));
+  return booted;
+}
+
 const fromDisk = { from: "last-known-good", serves: "saved" } as const;
 const fromBootstrap = { from: "bootstrap", serves: "bootstrap" } as const;
+const lookAtReceived = "boot.ts, what becomes of the received message";
 
 test("a router starts from its last-known-good snapshot, and not from the bootstrap file", async () => {
   await check({
@@ -90,12 +118,32 @@ test("a router starts from its last-known-good snapshot, and not from the bootst
   });
 });
 
+test("the bootstrap file is not applied, not even for a moment, if the snapshot is good", async () => {
+  await check({
+    sent: "a start with a good last-known-good and a good bootstrap file; every table that was in use, in order",
+    expected: ["saved"],
+    got: async () => (await bootOn({ file: saved })).served,
+    likely: "The routes of the day of the installation would be in use until the snapshot replaces them.",
+    lookAt,
+  });
+});
+
 test("a snapshot from last month is better than none", async () => {
   await check({
     sent: "a start with a last-known-good that was saved 720 hours ago, and no bootstrap file",
     expected: fromDisk,
     got: () => served({ file: saved, savedHoursAgo: 720, bootstrap: "missing" }),
-    likely: "An old table routes most tenants rightly. No table routes nobody.",
+    likely: "An old table routes most tenants correctly. No table routes nobody.",
+    lookAt,
+  });
+});
+
+test("a snapshot from last month is better than the bootstrap file", async () => {
+  await check({
+    sent: "a start with a last-known-good that was saved 720 hours ago, and a good bootstrap file",
+    expected: fromDisk,
+    got: () => served({ file: saved, savedHoursAgo: 720 }),
+    likely: "The bootstrap file is older than any snapshot: no control plane has ever updated it.",
     lookAt,
   });
 });
@@ -105,7 +153,7 @@ test("without a saved snapshot a router starts from the bootstrap file", async (
     sent: "a first start: no last-known-good, a good bootstrap file",
     expected: fromBootstrap,
     got: () => served({}),
-    likely: "On its first day a router has saved nothing yet, and that is no fault.",
+    likely: "On its first day a router has not saved anything yet, and that is not a fault.",
     lookAt,
   });
 });
@@ -115,7 +163,33 @@ test("a router starts while its control plane is away", async () => {
     sent: "a start with a good last-known-good and a control plane that does not answer",
     expected: fromDisk,
     got: () => served({ file: saved, controlPlane: "away" }),
-    likely: "The start waits for something that this machine does not have.",
+    likely: "The start waits for something that is not on this machine.",
+    lookAt,
+    hint: 1,
+  });
+});
+
+test("a first start succeeds while the control plane is away", async () => {
+  await check({
+    sent: "starts without a last-known-good and with a control plane that does not answer: with a good bootstrap file, and without one",
+    expected: [fromBootstrap, { from: "nothing", serves: "no table" }],
+    got: async () => [
+      await served({ controlPlane: "away" }),
+      await served({ controlPlane: "away", bootstrap: "missing" }),
+    ],
+    likely:
+      "The start waits for something that is not on this machine, or ends when there is no table on it.",
+    lookAt,
+    hint: 1,
+  });
+});
+
+test("a start does not wait for the control plane, not even for a moment", async () => {
+  await check({
+    sent: "a start with a good last-known-good and a control plane that does not answer; whether boot still waits when nothing but the link is left to wait for",
+    expected: false,
+    got: async () => (await bootOn({ file: saved, controlPlane: "away" })).waitedForLink,
+    likely: "Even a short wait is paid by each router at each start, just when nobody can answer.",
     lookAt,
     hint: 1,
   });
@@ -132,16 +206,38 @@ test("the link begins once, and its hello names the restored revision", async ()
   });
 });
 
-test("staleness counts from the save, and is never negative", async () => {
+test("the link begins after the bootstrap file was applied", async () => {
   await check({
-    sent: "starts with a file that was saved 2 hours ago, and with one from 2 hours ahead (the clock was set back)",
-    expected: [2, 0],
+    sent: "a first start with a good bootstrap file; what the router serves when its link begins",
+    expected: ["bootstrap"],
+    got: async () => (await bootOn({})).hellos.map(({ serves }) => serves),
+    likely: "A snapshot that comes over the link must not be replaced by the bootstrap file.",
+    lookAt,
+    hint: 1,
+  });
+});
+
+test("staleness counts from the save", async () => {
+  await check({
+    sent: "starts with a file that was saved 2 hours ago, and with one from 720 hours ago; the staleness in hours",
+    expected: [2, 720],
     got: async () => {
-      const past = await bootOn({ file: saved, savedHoursAgo: 2 });
-      const future = await bootOn({ file: saved, savedHoursAgo: -2 });
-      return [...past.hellos, ...future.hellos].map(({ staleHours }) => staleHours);
+      const recent = await bootOn({ file: saved, savedHoursAgo: 2 });
+      const old = await bootOn({ file: saved, savedHoursAgo: 720 });
+      return [...recent.hellos, ...old.hellos].map(({ staleHours }) => staleHours);
     },
-    likely: "A restart makes an old table look fresh.",
+    likely: "The table is as old as its save. A restart does not make it newer.",
+    lookAt: "boot.ts, staleForMs",
+  });
+});
+
+test("staleness is never negative", async () => {
+  await check({
+    sent: "a start with a file that was saved 2 hours in the future, because the clock was set back; the staleness in hours",
+    expected: [0],
+    got: async () =>
+      (await bootOn({ file: saved, savedHoursAgo: -2 })).hellos.map(({ staleHours }) => staleHours),
+    likely: "No table is newer than now.",
     lookAt: "boot.ts, staleForMs",
   });
 });
@@ -151,45 +247,84 @@ test("an empty file is no snapshot", async () => {
     sent: "a start with a last-known-good of 0 bytes, as a crash leaves it, and a good bootstrap file",
     expected: fromBootstrap,
     got: () => served({ file: "" }),
-    likely: "The process ends over a file that it could do without.",
-    lookAt: "boot.ts, what becomes of the received message",
+    likely: "An empty file is not a message of the protocol. The router can start without it.",
+    lookAt: lookAtReceived,
     hint: 3,
   });
 });
 
 test("a torn file is no snapshot", async () => {
   await check({
-    sent: "a start with the first half of a last-known-good, and a good bootstrap file",
+    sent: "a start with a last-known-good without its last 40 bytes, and a good bootstrap file",
     expected: fromBootstrap,
     got: () => served({ file: saved.slice(0, -40) }),
-    likely: "The head of the file is whole, so it was believed; its table is not.",
-    lookAt: "boot.ts, what becomes of the received message",
+    likely: "The head of the file is whole, but its table is not.",
+    lookAt: lookAtReceived,
     hint: 2,
   });
 });
 
 test("an edited file is no snapshot", async () => {
   await check({
-    sent: "a start with a last-known-good in which somebody changed port 9001 to 9002",
+    sent: "a start with a last-known-good in which somebody changed port 9001 to 9002, and a good bootstrap file",
     expected: fromBootstrap,
     got: () => served({ file: saved.replace("9001", "9002") }),
     likely:
-      "The table is valid, but it is not the one of revision 7, and no control plane would ever correct it.",
-    lookAt: "boot.ts, what becomes of the received message",
+      "The table is valid, but it is not that of revision 7, and no control plane would ever correct it.",
+    lookAt: lookAtReceived,
     hint: 2,
   });
 });
 
-test("a damaged file is told of and set aside", async () => {
+test("a damaged file is set aside", async () => {
   await check({
-    sent: "a start with a torn last-known-good; the files afterwards, and how many causes were told",
-    expected: { files: ["last-known-good.damaged"], told: 1 },
+    sent: "starts with an empty, a torn and an edited last-known-good; the files afterwards",
+    expected: damaged.map(() => ["last-known-good.damaged"]),
+    got: async () => (await bootOnEach(damaged)).map(({ files }) => files),
+    likely: "The next start must not find the same file again, and somebody may want to look at it.",
+    lookAt: lookAtReceived,
+    hint: 3,
+  });
+});
+
+test("a damaged file is logged", async () => {
+  await check({
+    sent: "starts with an empty, a torn and an edited last-known-good; whether a cause was told each time",
+    expected: damaged.map(() => true),
+    got: async () => (await bootOnEach(damaged)).map(({ causes }) => causes > 0),
+    likely: "`tell` gets a text for the log: somebody has to learn that the file was there.",
+    lookAt: lookAtReceived,
+    hint: 3,
+  });
+});
+
+test("a good file stays where it is, and nothing is told", async () => {
+  await check({
+    sent: "a start with a good last-known-good; the files afterwards, and whether a cause was told",
+    expected: { files: ["last-known-good"], told: false },
     got: async () => {
-      const { files, told } = await bootOn({ file: saved.slice(0, -40) });
-      return { files, told: told.filter((cause) => cause !== "").length };
+      const { files, causes } = await bootOn({ file: saved });
+      return { files, told: causes > 0 };
     },
-    likely: "The next start trips over the same file, or nobody learns that it was there.",
-    lookAt: "boot.ts, what becomes of the received message",
+    likely: "The next start needs the file as well.",
+    lookAt: lookAtReceived,
+  });
+});
+
+test("a damaged file has no age and no revision", async () => {
+  await check({
+    sent: "a start with a torn last-known-good from 5 hours ago, with a good bootstrap file and without one; the link",
+    expected: [
+      { from: "bootstrap", hellos: [{ have: undefined, staleHours: 0, serves: "bootstrap" }] },
+      { from: "nothing", hellos: [{ have: undefined, staleHours: 0, serves: "no table" }] },
+    ],
+    got: async () => {
+      const torn = { file: saved.slice(0, -40), savedHoursAgo: 5 };
+      const both = [await bootOn(torn), await bootOn({ ...torn, bootstrap: "missing" })];
+      return both.map(({ from, hellos }) => ({ from, hellos }));
+    },
+    likely: "Its table is not in use, so the date of its save says nothing about the one that is.",
+    lookAt: lookAtReceived,
     hint: 3,
   });
 });
@@ -197,12 +332,16 @@ test("a damaged file is told of and set aside", async () => {
 test("without any table a router starts, and its link begins", async () => {
   await check({
     sent: "a start with neither a last-known-good nor a bootstrap file",
-    expected: { from: "nothing", serves: "no table", hellos: [{ have: undefined, staleHours: 0 }] },
-    got: async () => {
-      const { from, serves, hellos } = await bootOn({ bootstrap: "missing" });
-      return { from, serves, hellos };
+    expected: {
+      from: "nothing",
+      hellos: [{ have: undefined, staleHours: 0, serves: "no table" }],
+      told: true,
     },
-    likely: "The process ends, and with it the link over which a table would have come.",
+    got: async () => {
+      const { from, hellos, causes } = await bootOn({ bootstrap: "missing" });
+      return { from, hellos, told: causes > 0 };
+    },
+    likely: "The link will bring a table. Until then the router can answer 503, and say in its log why.",
     lookAt: "boot.ts, the bootstrap file",
     hint: 3,
   });

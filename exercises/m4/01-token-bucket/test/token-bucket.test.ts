@@ -2,8 +2,10 @@ import { test } from "vitest";
 import { check } from "../../../support/check.ts";
 import { TokenBucket } from "../starter/token-bucket.ts";
 
-const settings = { ratePerSecond: 10, burst: 10 };
+/** The burst is smaller than what the rate brings in a second, so that neither can stand in for the other. */
+const settings = { ratePerSecond: 10, burst: 5 };
 const lookAt = "token-bucket.ts, TokenBucket, how the bucket fills";
+const lookAtTake = "token-bucket.ts, TokenBucket.tryTake";
 
 /** How many of `count` requests at `atMs` come through. */
 function taken(bucket: TokenBucket, count: number, atMs: number): number {
@@ -18,45 +20,62 @@ function wait(bucket: TokenBucket, atMs: number): number {
   return result.ok ? 0 : result.retryAfterMs;
 }
 
+function emptied(ratePerSecond: number, burst: number): TokenBucket {
+  const bucket = new TokenBucket({ ratePerSecond, burst }, 0);
+  taken(bucket, burst, 0);
+  return bucket;
+}
+
 test("a new bucket lets exactly one burst through at once", async () => {
   await check({
-    sent: "10 a second, burst 10: 25 requests at 0 ms",
-    expected: 10,
-    got: () => taken(new TokenBucket(settings, 0), 25, 0),
-    likely: "A new bucket is full, and each request takes one token.",
-    lookAt: "token-bucket.ts, TokenBucket.tryTake",
+    sent: "25 requests at 0 ms: to a bucket with 10 a second and burst 5, and to one with 2 a second and burst 7",
+    expected: [5, 7],
+    got: () => [
+      taken(new TokenBucket(settings, 0), 25, 0),
+      taken(new TokenBucket({ ratePerSecond: 2, burst: 7 }, 0), 25, 0),
+    ],
+    likely: "A new bucket holds `burst` tokens, and each request that comes through takes one.",
+    lookAt: lookAtTake,
   });
 });
 
 test("it never lets more through than a burst and what the rate brought", async () => {
   await check({
-    sent: "10 a second, burst 10: one request at 0 ms, then 20 at 999 ms and 20 at 1,000 ms",
-    expected: { "at 0 ms": 1, "at 999 ms": 10, "at 1,000 ms": 0 },
+    sent: "10 a second, burst 5: one request at 0 ms, then 20 at 499 ms and 20 at 500 ms",
+    expected: { "at 0 ms": 1, "at 499 ms": 5, "at 500 ms": 0 },
     got: () => {
       const bucket = new TokenBucket(settings, 0);
       const first = taken(bucket, 1, 0);
-      const before = taken(bucket, 20, 999);
-      return { "at 0 ms": first, "at 999 ms": before, "at 1,000 ms": taken(bucket, 20, 1000) };
+      const before = taken(bucket, 20, 499);
+      return { "at 0 ms": first, "at 499 ms": before, "at 500 ms": taken(bucket, 20, 500) };
     },
     likely:
-      "Time is cut into windows: the end of one and the start of the next bring two bursts in one millisecond.",
+      "More than 5 at once: the bucket holds more than a burst. More than 0 at 500 ms: something fills it at once.",
     lookAt,
     hint: 1,
   });
 });
 
-test("half the time brings half the tokens", async () => {
+test("part of the time brings that part of the tokens", async () => {
   await check({
-    sent: "10 a second, burst 10: emptied at 0 ms, then 20 requests at 500 ms",
-    expected: 5,
-    got: () => {
-      const bucket = new TokenBucket(settings, 0);
-      taken(bucket, 10, 0);
-      return taken(bucket, 20, 500);
-    },
-    likely: "Nothing flows in until a whole window is over.",
+    sent: "10 a second, burst 5: emptied at 0 ms, then 20 requests at 300 ms",
+    expected: 3,
+    got: () => taken(emptied(10, 5), 20, 300),
+    likely:
+      "300 ms bring three tokens. Fewer: tokens come in steps, not evenly. More: a look fills the bucket.",
     lookAt,
     hint: 2,
+  });
+});
+
+test("the wait counts the part of a token that is there already", async () => {
+  await check({
+    sent: "the wait from buckets emptied at 0 ms: 4 a second asked at 0 ms and at 125 ms, one every two seconds asked at 500 ms",
+    expected: [250, 125, 1500],
+    got: () => [wait(emptied(4, 3), 0), wait(emptied(4, 3), 125), wait(emptied(0.5, 3), 500)],
+    likely: "The wait is the time in which the rate brings the missing part of one token, in milliseconds.",
+    lookAt: "token-bucket.ts, TokenBucket.tryTake, retryAfterMs",
+    hint: 3,
   });
 });
 
@@ -65,18 +84,13 @@ test("the wait that it names is the shortest after which a token is there", asyn
     sent: "3 a second, burst 10: emptied at 0 ms, asked at 100 ms, then at the named time and 1 ms before it",
     expected: { wait: 234, "1 ms before": "refused", "at the time": "a token" },
     got: () => {
-      const emptied = () => {
-        const bucket = new TokenBucket({ ratePerSecond: 3, burst: 10 }, 0);
-        taken(bucket, 10, 0);
-        return bucket;
-      };
-      const bucket = emptied();
+      const bucket = emptied(3, 10);
       const named = wait(bucket, 100);
-      const early = emptied().tryTake(100 + named - 1).ok ? "a token" : "refused";
+      const early = emptied(3, 10).tryTake(100 + named - 1).ok ? "a token" : "refused";
       const onTime = bucket.tryTake(100 + named).ok ? "a token" : "refused";
       return { wait: named, "1 ms before": early, "at the time": onTime };
     },
-    likely: "The wait is that for a whole window, or forgets the part of a token that is there already.",
+    likely: "The missing 0.7 tokens take 233.33 ms, and a wait is a whole number of milliseconds.",
     lookAt: "token-bucket.ts, TokenBucket.tryTake, retryAfterMs",
     hint: 3,
   });
@@ -84,31 +98,31 @@ test("the wait that it names is the shortest after which a token is there", asyn
 
 test("a refused request costs nothing", async () => {
   await check({
-    sent: "10 a second, burst 10: emptied at 0 ms, 50 more at 0 ms that are refused, then 3 at 100 ms",
+    sent: "10 a second, burst 5: emptied at 0 ms, 50 more at 0 ms that are refused, then 3 at 100 ms",
     expected: 1,
     got: () => {
-      const bucket = new TokenBucket(settings, 0);
-      taken(bucket, 60, 0);
+      const bucket = emptied(10, 5);
+      taken(bucket, 50, 0);
       return taken(bucket, 3, 100);
     },
-    likely: "100 ms bring one token; nobody who was refused has a share in it.",
-    lookAt: "token-bucket.ts, TokenBucket.tryTake",
+    likely: "100 ms bring one token, however many requests were refused before.",
+    lookAt: lookAtTake,
     hint: 2,
   });
 });
 
 test("asking often loses no fraction of a token", async () => {
   await check({
-    sent: "10 a second, burst 10: emptied at 0 ms, then a request every 10 ms until 1,000 ms",
+    sent: "10 a second, burst 5: emptied at 0 ms, then a request every 10 ms until 1,000 ms",
     expected: 10,
     got: () => {
-      const bucket = new TokenBucket(settings, 0);
-      taken(bucket, 10, 0);
+      const bucket = emptied(10, 5);
       let through = 0;
       for (let atMs = 10; atMs <= 1000; atMs += 10) through += taken(bucket, 1, atMs);
       return through;
     },
-    likely: "Each look brings a tenth of a token, and it is rounded away, or comes only once a window.",
+    likely:
+      "Each 10 ms bring a tenth of a token. Either the tenth is dropped, or ten of them add up to slightly less than 1 in floating point.",
     lookAt,
     hint: 3,
   });
@@ -116,8 +130,8 @@ test("asking often loses no fraction of a token", async () => {
 
 test("in the long run exactly the rate comes through", async () => {
   await check({
-    sent: "10 a second, burst 10: 10 requests at once at 0 ms, 250 ms, 500 ms … for 60 s",
-    expected: 610,
+    sent: "10 a second, burst 5: 10 requests at once at 0 ms, 250 ms, 500 ms … for 60 s",
+    expected: 605,
     got: () => {
       const bucket = new TokenBucket(settings, 0);
       let through = 0;
@@ -125,22 +139,47 @@ test("in the long run exactly the rate comes through", async () => {
       return through;
     },
     likely:
-      "The first burst and ten a second for sixty seconds: something is lost on the way, or counted twice.",
+      "The first burst of 5, then 10 a second for 60 seconds. Fewer: fractions are lost. More: time counts twice.",
     lookAt,
     hint: 2,
   });
 });
 
+test("requests at irregular times get the tokens that the rate brought", async () => {
+  // Counted in eighths of a token, which one token a second brings every 125 ms: exact, whatever adds them up.
+  await check({
+    sent: "1 a second, burst 3: 300 requests, each 0 to 2,250 ms after the last one; the first outcome that is wrong",
+    expected: "none",
+    got: () => {
+      const bucket = new TokenBucket({ ratePerSecond: 1, burst: 3 }, 0);
+      let [seed, atMs, eighths] = [7, 0, 24];
+      for (let request = 1; request <= 300; request++) {
+        seed = (seed * 48_271) % 2_147_483_647;
+        const step = seed % 3 === 0 ? seed % 19 : seed % 5;
+        atMs += step * 125;
+        eighths = Math.min(24, eighths + step);
+        const there = `request ${request}, at ${atMs} ms with ${eighths / 8} tokens in the bucket`;
+        const { ok } = bucket.tryTake(atMs);
+        if (ok !== eighths >= 8) return `${there}: ${ok ? "let through" : "refused"}`;
+        if (ok) eighths -= 8;
+      }
+      return "none";
+    },
+    likely: "The bucket's content at that moment is wrong: compare it with the one in the outcome shown.",
+    lookAt,
+    hint: 3,
+  });
+});
+
 test("a quiet night saves up one burst and not more", async () => {
   await check({
-    sent: "10 a second, burst 10: emptied at 0 ms, then 500 requests eight hours later",
-    expected: 10,
+    sent: "10 a second, burst 5: emptied at 0 ms, then 500 requests eight hours later, and 3 more 100 ms after those",
+    expected: [5, 1],
     got: () => {
-      const bucket = new TokenBucket(settings, 0);
-      taken(bucket, 10, 0);
-      return taken(bucket, 500, 8 * 3_600_000);
+      const bucket = emptied(10, 5);
+      return [taken(bucket, 500, 8 * 3_600_000), taken(bucket, 3, 8 * 3_600_000 + 100)];
     },
-    likely: "What flows into a full bucket is lost.",
+    likely: "A full bucket takes no more: what the rate brings then is gone, the fractions included.",
     lookAt,
     hint: 2,
   });
@@ -148,15 +187,34 @@ test("a quiet night saves up one burst and not more", async () => {
 
 test("a clock that goes back brings no token", async () => {
   await check({
-    sent: "10 a second, burst 10: emptied at 1,000 ms, then asked at 0 ms, and 20 requests at 1,100 ms",
-    expected: { "at 0 ms": 0, "at 1,100 ms": 1 },
+    sent: "10 a second, burst 5: emptied at 1,000 ms, then asked at 0 ms, and 20 requests at 1,100 ms",
+    expected: "{ 'at 0 ms': 0, 'at 1,100 ms': 1 } and not more",
     got: () => {
       const bucket = new TokenBucket(settings, 1000);
-      taken(bucket, 10, 1000);
+      taken(bucket, 5, 1000);
       return { "at 0 ms": taken(bucket, 1, 0), "at 1,100 ms": taken(bucket, 20, 1100) };
     },
+    accept: (got) => got["at 0 ms"] === 0 && got["at 1,100 ms"] <= 1,
     likely:
-      "The second from 0 ms to 1,000 ms has been paid out already; from 1,000 to 1,100 ms comes one token.",
+      "The second from 0 ms to 1,000 ms is over: only the 100 ms after it bring something new, one token.",
+    lookAt,
+    hint: 3,
+  });
+});
+
+test("a clock that goes back takes no token away", async () => {
+  await check({
+    sent: "10 a second, burst 5: 2 requests at 1,000 ms, 2 at 0 ms, and 2 at 1,100 ms",
+    expected: "{ 'at 1,000 ms': 2, 'at 0 ms': 2, 'at 1,100 ms': 2 }",
+    got: () => {
+      const bucket = new TokenBucket(settings, 1000);
+      const first = taken(bucket, 2, 1000);
+      const back = taken(bucket, 2, 0);
+      return { "at 1,000 ms": first, "at 0 ms": back, "at 1,100 ms": taken(bucket, 2, 1100) };
+    },
+    accept: (got) => Object.values(got).every((through) => through === 2),
+    likely:
+      "Five tokens were there at 1,000 ms, and 100 ms bring the sixth: going back in between costs nothing.",
     lookAt,
     hint: 3,
   });
@@ -164,15 +222,68 @@ test("a clock that goes back brings no token", async () => {
 
 test("a new limit keeps the share that is in the bucket", async () => {
   await check({
-    sent: "10 a second, burst 10: 5 requests at 0 ms, then the limit becomes 20 a second, burst 40",
-    expected: 20,
+    sent: "10 a second, burst 10: 5 requests at 0 ms; the limit becomes 20 a second, burst 40; 100 requests at 0 ms and 100 at 100 ms",
+    expected: [20, 2],
     got: () => {
-      const bucket = new TokenBucket(settings, 0);
+      const bucket = new TokenBucket({ ratePerSecond: 10, burst: 10 }, 0);
       taken(bucket, 5, 0);
       bucket.reconfigure({ ratePerSecond: 20, burst: 40 }, 0);
-      return taken(bucket, 100, 0);
+      return [taken(bucket, 100, 0), taken(bucket, 100, 100)];
     },
-    likely: "A bucket that was half full is half full afterwards.",
+    likely: "A bucket that was half full is half full afterwards, and the new rate fills it from then on.",
     lookAt: "token-bucket.ts, TokenBucket.reconfigure",
+  });
+});
+
+test("a new limit counts the time before it at the old rate", async () => {
+  await check({
+    sent: "10 a second, burst 10: emptied at 0 ms; at 500 ms the limit becomes 1 a second, burst 10; 100 requests at 500 ms",
+    expected: 5,
+    got: () => {
+      const bucket = emptied(10, 10);
+      bucket.reconfigure({ ratePerSecond: 1, burst: 10 }, 500);
+      return taken(bucket, 100, 500);
+    },
+    likely: "Until 500 ms the old rate was in force, and it brought five tokens.",
+    lookAt: "token-bucket.ts, TokenBucket.reconfigure",
+    hint: 2,
+  });
+});
+
+test("the level shows fractions, and looking at it changes nothing", async () => {
+  await check({
+    sent: "4 a second, burst 3: emptied at 0 ms; the level at 125 ms and at one hour; then a request at 0 ms and one at 250 ms",
+    expected: { levels: [0.5, 3], "at 0 ms": "refused", "at 250 ms": "a token" },
+    got: () => {
+      const bucket = emptied(4, 3);
+      const levels = [bucket.level(125), bucket.level(3_600_000)];
+      const at0 = bucket.tryTake(0).ok ? "a token" : "refused";
+      return { levels, "at 0 ms": at0, "at 250 ms": bucket.tryTake(250).ok ? "a token" : "refused" };
+    },
+    likely: "`level` works out what is there at `nowMs`, and stores nothing.",
+    lookAt: "token-bucket.ts, TokenBucket.level",
+  });
+});
+
+test("a rate of 0 and a burst below 1 are refused with a RangeError", async () => {
+  const outcome = (make: () => void) => {
+    try {
+      make();
+      return "taken";
+    } catch (error) {
+      return error instanceof Error ? error.name : String(error);
+    }
+  };
+  await check({
+    sent: "new TokenBucket with 0 a second, with burst 0.5, and with 1 a second and burst 1; then reconfigure with 0 a second",
+    expected: ["RangeError", "RangeError", "taken", "RangeError"],
+    got: () => [
+      outcome(() => new TokenBucket({ ratePerSecond: 0, burst: 5 }, 0)),
+      outcome(() => new TokenBucket({ ratePerSecond: 1, burst: 0.5 }, 0)),
+      outcome(() => new TokenBucket({ ratePerSecond: 1, burst: 1 }, 0)),
+      outcome(() => new TokenBucket(settings, 0).reconfigure({ ratePerSecond: 0, burst: 5 }, 0)),
+    ],
+    likely: "`checked` is not called any more.",
+    lookAt: "token-bucket.ts, the constructor and TokenBucket.reconfigure",
   });
 });

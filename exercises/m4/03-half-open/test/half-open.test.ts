@@ -8,11 +8,13 @@ const settings = {
   windowMs: 10_000,
   minimumRequests: 100,
   waitMs: 1000,
-  maxWaitMs: 4000,
+  maxWaitMs: 5000,
   halfOpenProbes: 3,
 };
 const lookAtAllow = "circuit-breaker.ts, CircuitBreaker.allow, half-open";
 const lookAtRecord = "circuit-breaker.ts, CircuitBreaker, what a probe's result does";
+
+const lookAtResults = "circuit-breaker.ts, CircuitBreaker, whose results count";
 
 /** Up to `count` permits at `atMs`. */
 function permits(breaker: CircuitBreaker, count: number, atMs: number): BreakerPermit[] {
@@ -28,9 +30,9 @@ function recordAll(given: readonly BreakerPermit[], outcome: AttemptOutcome, atM
   for (const permit of given) permit.record(outcome, atMs);
 }
 
-/** A breaker that two failures opened at 0 ms: half-open from 1,000 ms on. `old`: permits of before, still out. */
-function opened(old = 0): { breaker: CircuitBreaker; old: BreakerPermit[] } {
-  const breaker = new CircuitBreaker(settings);
+/** A breaker that two failures opened at 0 ms: half-open from 1,000 ms on. `old`: permits from before, still out. */
+function opened(old = 0, halfOpenProbes = 3): { breaker: CircuitBreaker; old: BreakerPermit[] } {
+  const breaker = new CircuitBreaker({ ...settings, halfOpenProbes });
   const before = permits(breaker, old, 0);
   recordAll(permits(breaker, 2, 0), "failure", 0);
   return { breaker, old: before };
@@ -41,6 +43,21 @@ function wait(breaker: CircuitBreaker, atMs: number): number {
   const answer = breaker.allow(atMs);
   return answer.allowed ? 0 : answer.retryAfterMs;
 }
+
+/** The waits after this many half-open phases, which all fail at their beginning. */
+function waitsAfter(phases: number): number[] {
+  const { breaker } = opened();
+  const waits: number[] = [];
+  let nowMs = 1000;
+  for (let phase = 0; phase < phases; phase++) {
+    recordAll(permits(breaker, 1, nowMs), "failure", nowMs);
+    waits.push(wait(breaker, nowMs));
+    nowMs += waits.at(-1) ?? 0;
+  }
+  return waits;
+}
+
+const kind = (breaker: CircuitBreaker, atMs: number): string => breaker.state(atMs).kind;
 
 test("an open circuit refuses until its wait is over, and says how long that is", async () => {
   await check({
@@ -57,12 +74,33 @@ test("an open circuit refuses until its wait is over, and says how long that is"
   });
 });
 
-test("half-open lets exactly three probes through at once", async () => {
+test("half-open lets exactly halfOpenProbes requests through at once", async () => {
   await check({
-    sent: "a circuit that opened at 0 ms for 1,000 ms: 50 requests at 1,000 ms",
-    expected: 3,
-    got: () => permits(opened().breaker, 50, 1000).length,
-    likely: "Everybody who waited is let through together; the cell meets its whole load at once.",
+    sent: "a circuit that opened at 0 ms for 1,000 ms: 50 requests at 1,000 ms; with halfOpenProbes 3, 1 and 7",
+    expected: [3, 1, 7],
+    got: () => [3, 1, 7].map((probes) => permits(opened(0, probes).breaker, 50, 1000).length),
+    likely:
+      "Only probes are let through before the cell has shown that it is back, `halfOpenProbes` of them.",
+    lookAt: lookAtAllow,
+    hint: 1,
+  });
+});
+
+test("a request that half-open turns away is told when to ask again", async () => {
+  await check({
+    sent: "half-open: 4 requests at 1,000 ms; what the fourth gets",
+    expected: "{ allowed: false, retryAfterMs: … } with a number above 0",
+    got: () => {
+      const { breaker } = opened();
+      permits(breaker, 3, 1000);
+      const answer = breaker.allow(1000);
+      return answer.allowed
+        ? { allowed: true }
+        : { allowed: answer.allowed, retryAfterMs: answer.retryAfterMs };
+    },
+    accept: (got) =>
+      got.allowed === false && Number.isFinite(got.retryAfterMs) && (got.retryAfterMs ?? 0) > 0,
+    likely: "A refusal needs both fields. Nobody knows when the probes will be back: an estimate is enough.",
     lookAt: lookAtAllow,
     hint: 1,
   });
@@ -77,13 +115,9 @@ test("a probe that succeeded keeps its slot until the phase is over", async () =
       const probes = permits(breaker, 50, 1000);
       recordAll(probes.slice(0, 2), "success", 1100);
       const more = permits(breaker, 50, 1200).length;
-      return {
-        first: probes.length,
-        "while the third is slow": more,
-        state: breaker.state(1200).kind as string,
-      };
+      return { first: probes.length, "while the third is slow": more, state: kind(breaker, 1200) };
     },
-    likely: "The slots of the successful probes are given out again.",
+    likely: "Three probes were sent, and one of them is still out: nobody else may pass until it comes back.",
     lookAt: lookAtAllow,
     hint: 2,
   });
@@ -97,11 +131,53 @@ test("the circuit closes when all three probes have succeeded, and not before", 
       const { breaker } = opened();
       return permits(breaker, 3, 1000).map((probe) => {
         probe.record("success", 1100);
-        return breaker.state(1100).kind as string;
+        return kind(breaker, 1100);
       });
     },
-    likely: "As many successes as there are probes close the circuit.",
+    likely: "All `halfOpenProbes` probes have to succeed before the circuit closes.",
     lookAt: lookAtRecord,
+  });
+});
+
+test("one failed probe opens the circuit again, at once", async () => {
+  await check({
+    sent: "half-open: three probes; two succeed, then the third fails at 1,700 ms; the state, and how many of 50 requests pass then",
+    expected: { state: "open", through: 0 },
+    got: () => {
+      const { breaker } = opened();
+      const probes = permits(breaker, 3, 1000);
+      recordAll(probes.slice(0, 2), "success", 1100);
+      recordAll(probes.slice(2), "failure", 1700);
+      return { state: kind(breaker, 1700), through: permits(breaker, 50, 1700).length };
+    },
+    likely: "One of three probes failed, and that ends the phase, whatever the others said.",
+    lookAt: lookAtRecord,
+    hint: 3,
+  });
+});
+
+test("the new wait begins at the failure, and the next phase with no success", async () => {
+  await check({
+    sent: "half-open: three probes; two succeed, then the third fails at 1,700 ms; 50 requests just before and at the end of 2,000 ms; then two probes succeed",
+    expected: { "at 3,699 ms": 0, "at 3,700 ms": 3, "after two successes": "half-open" },
+    got: () => {
+      const { breaker } = opened();
+      const probes = permits(breaker, 3, 1000);
+      recordAll(probes.slice(0, 2), "success", 1100);
+      recordAll(probes.slice(2), "failure", 1700);
+      const before = permits(breaker, 50, 3699).length;
+      const next = permits(breaker, 50, 3700);
+      recordAll(next.slice(0, 2), "success", 3700);
+      return {
+        "at 3,699 ms": before,
+        "at 3,700 ms": next.length,
+        "after two successes": kind(breaker, 3700),
+      };
+    },
+    likely:
+      "The probe failed at 1,700 ms, so the wait of 2,000 ms ends at 3,700 ms. Then all three probes count anew.",
+    lookAt: lookAtRecord,
+    hint: 3,
   });
 });
 
@@ -112,10 +188,29 @@ test("an abandoned probe is no failure", async () => {
     got: () => {
       const { breaker } = opened();
       recordAll(permits(breaker, 2, 1000), "abandoned", 1100);
-      return breaker.state(1100).kind as string;
+      return kind(breaker, 1100);
+    },
+    likely: "The client left. The cell has not failed.",
+    lookAt: lookAtRecord,
+    hint: 2,
+  });
+});
+
+test("an abandoned probe is no success", async () => {
+  await check({
+    sent: "half-open: the clients of three probes leave; and in another half-open phase, two leave and one probe succeeds; the states",
+    expected: ["half-open", "half-open"],
+    got: () => {
+      const all = opened().breaker;
+      recordAll(permits(all, 3, 1000), "abandoned", 1100);
+      const two = opened().breaker;
+      const probes = permits(two, 3, 1000);
+      recordAll(probes.slice(0, 2), "abandoned", 1100);
+      recordAll(probes.slice(2), "success", 1100);
+      return [kind(all, 1100), kind(two, 1100)];
     },
     likely:
-      "Whatever is no success was taken for a failure; but it was the client that left, and not the cell that failed.",
+      "Nobody saw a response to an abandoned probe, so it proves nothing: three others have to succeed.",
     lookAt: lookAtRecord,
     hint: 2,
   });
@@ -131,8 +226,24 @@ test("an abandoned probe gives its slot to the next request", async () => {
       recordAll(probes.slice(0, 2), "abandoned", 1100);
       return { first: probes.length, "after two left": permits(breaker, 50, 1200).length };
     },
-    likely:
-      "A slot whose probe was abandoned is lost, or was never counted: somebody else may try in its place, and nobody more.",
+    likely: "Two slots are free again: exactly two requests may try in place of those that left.",
+    lookAt: lookAtRecord,
+    hint: 2,
+  });
+});
+
+test("a success and an abandoned probe free one slot together", async () => {
+  await check({
+    sent: "half-open: 50 requests, one probe succeeds, the client of another one leaves; then 50 requests more",
+    expected: { first: 3, "after both": 1 },
+    got: () => {
+      const { breaker } = opened();
+      const probes = permits(breaker, 50, 1000);
+      recordAll(probes.slice(0, 1), "success", 1100);
+      recordAll(probes.slice(1, 2), "abandoned", 1100);
+      return { first: probes.length, "after both": permits(breaker, 50, 1200).length };
+    },
+    likely: "One probe is still out and one has succeeded: that is two of three slots.",
     lookAt: lookAtRecord,
     hint: 2,
   });
@@ -140,17 +251,17 @@ test("an abandoned probe gives its slot to the next request", async () => {
 
 test("a success from before the opening is no probe", async () => {
   await check({
-    sent: "three slow requests from before the opening succeed at 1,100 ms, in half-open; the state, and how many probes are let through",
+    sent: "three slow requests from before the opening succeed at 1,100 ms, in half-open; the state, and how many more probes are let through beside the first",
     expected: { state: "half-open", probes: 2 },
     got: () => {
       const { breaker, old } = opened(3);
       permits(breaker, 1, 1000);
       recordAll(old, "success", 1100);
-      const state = breaker.state(1100).kind as string;
-      return { state, probes: permits(breaker, 2, 1100).length };
+      const state = kind(breaker, 1100);
+      return { state, probes: permits(breaker, 50, 1100).length };
     },
-    likely: "They were sent when the circuit was closed: what they say is about that time.",
-    lookAt: "circuit-breaker.ts, CircuitBreaker, whose results count",
+    likely: "They were sent while the circuit was closed: their results say nothing about the cell now.",
+    lookAt: lookAtResults,
     hint: 3,
   });
 });
@@ -163,13 +274,104 @@ test("a failure from before the opening does not fail the probes", async () => {
       const { breaker, old } = opened(1);
       const probes = permits(breaker, 3, 1000);
       recordAll(old, "failure", 1100);
-      const after = breaker.state(1100).kind as string;
+      const after = kind(breaker, 1100);
       recordAll(probes, "success", 1200);
-      return { "after the old failure": after, "after the probes": breaker.state(1200).kind as string };
+      return { "after the old failure": after, "after the probes": kind(breaker, 1200) };
     },
-    likely: "A time-out of half a minute ago opens the circuit again, although the cell has recovered.",
-    lookAt: "circuit-breaker.ts, CircuitBreaker, whose results count",
+    likely: "A timeout of a request from before the opening is counted, although it is no probe.",
+    lookAt: lookAtResults,
     hint: 3,
+  });
+});
+
+test("a client that leaves from before the opening gives no slot", async () => {
+  await check({
+    sent: "half-open: 50 requests, then the clients of three slow requests from before the opening leave; then 50 requests more",
+    expected: { first: 3, "after three old ones left": 0 },
+    got: () => {
+      const { breaker, old } = opened(3);
+      const first = permits(breaker, 50, 1000).length;
+      recordAll(old, "abandoned", 1100);
+      return { first, "after three old ones left": permits(breaker, 50, 1200).length };
+    },
+    likely: "They never had a slot of this phase, so they cannot free one.",
+    lookAt: lookAtResults,
+    hint: 3,
+  });
+});
+
+test("results of probes from an earlier phase change nothing", async () => {
+  await check({
+    sent: "half-open: three probes, of which one fails; in the next phase one probe is out, and the other two of the first phase succeed, or fail; the state, and how many more probes are let through",
+    expected: { success: ["half-open", 2], failure: ["half-open", 2] },
+    got: () => {
+      const nextPhase = (outcome: AttemptOutcome): [string, number] => {
+        const { breaker } = opened();
+        const [first, ...others] = permits(breaker, 3, 1000);
+        first?.record("failure", 1000);
+        permits(breaker, 1, 10_000);
+        recordAll(others, outcome, 10_000);
+        return [kind(breaker, 10_000), permits(breaker, 50, 10_000).length];
+      };
+      return { success: nextPhase("success"), failure: nextPhase("failure") };
+    },
+    likely: "They were probes, but of a phase that is over. Only the probes of this phase count.",
+    lookAt: lookAtResults,
+    hint: 3,
+  });
+});
+
+test("a second failed probe changes nothing any more", async () => {
+  await check({
+    sent: "half-open: three probes; one fails at 1,000 ms and opens the circuit; how long the wait still is at 1,500 ms, without and with another probe that fails then",
+    expected: "the same twice",
+    got: () =>
+      [false, true].map((failsToo) => {
+        const { breaker } = opened();
+        const [first, second] = permits(breaker, 3, 1000);
+        first?.record("failure", 1000);
+        if (failsToo) second?.record("failure", 1500);
+        return wait(breaker, 1500);
+      }),
+    accept: ([without, withSecond]) => without === withSecond,
+    likely:
+      "The phase was over at 1,000 ms: what comes later neither doubles the wait again nor starts it anew.",
+    lookAt: lookAtResults,
+    hint: 3,
+  });
+});
+
+test("failures from before the opening do not count in a circuit that has closed again", async () => {
+  await check({
+    sent: "three probes succeed, and the circuit closes; then three slow requests from before the opening fail (two failures in a row open it)",
+    expected: ["closed", "closed"],
+    got: () => {
+      const { breaker, old } = opened(3);
+      recordAll(permits(breaker, 3, 1000), "success", 1100);
+      const closed = kind(breaker, 1100);
+      recordAll(old, "failure", 1200);
+      return [closed, kind(breaker, 1200)];
+    },
+    likely:
+      "The circuit is closed again, but not the same one: these requests were sent before the cell recovered.",
+    lookAt: lookAtResults,
+    hint: 3,
+  });
+});
+
+test("only the first result of a permit counts", async () => {
+  await check({
+    sent: "half-open: one probe records success three times; the state",
+    expected: "half-open",
+    got: () => {
+      const { breaker } = opened();
+      for (const probe of permits(breaker, 1, 1000)) {
+        for (let i = 0; i < 3; i++) probe.record("success", 1100);
+      }
+      return kind(breaker, 1100);
+    },
+    likely: "The same probe was counted more than once.",
+    lookAt: "circuit-breaker.ts, NumberedPermit",
   });
 });
 
@@ -182,30 +384,47 @@ test("each failed half-open phase doubles the wait", async () => {
       recordAll(permits(breaker, 1, 1000), "failure", 1000);
       return wait(breaker, 1000);
     },
-    likely: "The cell has just shown that it needs longer.",
+    likely: "The wait after a failed phase is twice the wait before it.",
     lookAt: lookAtRecord,
     hint: 3,
   });
 });
 
-test("the wait grows up to its most, and begins anew after the circuit has closed", async () => {
+test("the wait does not grow without end", async () => {
   await check({
-    sent: "waits from 1,000 ms to at most 4,000 ms: four failed phases, then one that succeeds, then two failures",
-    expected: { "after each failed phase": [2000, 4000, 4000, 4000], "after it had closed": 1000 },
+    sent: "waits from 1,000 ms to at most 5,000 ms: the waits after the 11th and the 12th failed phase in a row",
+    expected: "two equal numbers",
+    got: () => waitsAfter(12).slice(-2),
+    accept: ([last, latest]) => last === latest,
+    likely: "The wait still doubles, long after it should have reached its maximum.",
+    lookAt: lookAtRecord,
+    hint: 3,
+  });
+});
+
+test("the wait grows up to maxWaitMs, and no further", async () => {
+  await check({
+    sent: "waits from 1,000 ms to at most 5,000 ms: the wait after each of four failed phases in a row",
+    expected: [2000, 4000, 5000, 5000],
+    got: () => waitsAfter(4),
+    likely: "Each wait doubles the last one. Where that is more than `maxWaitMs`, it is `maxWaitMs`.",
+    lookAt: lookAtRecord,
+    hint: 3,
+  });
+});
+
+test("after the circuit has closed, the wait begins anew", async () => {
+  await check({
+    sent: "a first wait of 1,000 ms: a failed phase, then one that succeeds, then two failures in a row; the wait that follows",
+    expected: 1000,
     got: () => {
       const { breaker } = opened();
-      const waits: number[] = [];
-      let nowMs = 1000;
-      for (let phase = 0; phase < 4; phase++) {
-        recordAll(permits(breaker, 1, nowMs), "failure", nowMs);
-        waits.push(wait(breaker, nowMs));
-        nowMs += waits.at(-1) ?? 0;
-      }
-      recordAll(permits(breaker, 3, nowMs), "success", nowMs);
-      recordAll(permits(breaker, 2, nowMs), "failure", nowMs);
-      return { "after each failed phase": waits, "after it had closed": wait(breaker, nowMs) };
+      recordAll(permits(breaker, 1, 1000), "failure", 1000);
+      recordAll(permits(breaker, 3, 3000), "success", 3000);
+      recordAll(permits(breaker, 2, 3000), "failure", 3000);
+      return wait(breaker, 3000);
     },
-    likely: "The wait does not double, doubles without end, or remembers an outage that is over.",
+    likely: "The long wait belonged to an outage that is over.",
     lookAt: lookAtRecord,
     hint: 3,
   });

@@ -38,7 +38,9 @@ export class TokenBucket {
       return TAKEN;
     }
     const missing = 1 - ROUNDING - this.#tokens;
-    return { ok: false, retryAfterMs: Math.ceil((missing / this.#settings.ratePerSecond) * 1000) };
+    // Nothing flows in before the time of the last filling, which is ahead of a clock that went back.
+    const behindMs = this.#filledAtMs - nowMs;
+    return { ok: false, retryAfterMs: Math.ceil(behindMs + (missing / this.#settings.ratePerSecond) * 1000) };
   }
 
   /** Tokens in the bucket at `nowMs`, fractions included. Changes nothing. */

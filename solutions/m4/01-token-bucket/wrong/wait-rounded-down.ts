@@ -37,8 +37,12 @@ export class TokenBucket {
       this.#tokens -= 1;
       return TAKEN;
     }
-    const missing = 1 - ROUNDING - this.#tokens;
-    return { ok: false, retryAfterMs: Math.floor((missing / this.#settings.ratePerSecond) * 1000) };
+    const missing = 1 - this.#tokens;
+    const behindMs = this.#filledAtMs - nowMs;
+    return {
+      ok: false,
+      retryAfterMs: Math.floor(behindMs + (missing / this.#settings.ratePerSecond) * 1000),
+    };
   }
 
   /** Tokens in the bucket at `nowMs`, fractions included. Changes nothing. */

@@ -63,12 +63,7 @@ export class CircuitBreaker {
       this.#moveTo(halfOpen(waitMs), nowMs);
     }
     if (this.#state.kind === "half-open") {
-      const { probesInFlight, successes } = this.#state;
-      // Successes keep their slots: the phase ends after exactly this many results, it does not let more in.
-      if (probesInFlight + successes >= this.#settings.halfOpenProbes) {
-        return { allowed: false, retryAfterMs: this.#settings.waitMs };
-      }
-      this.#state = { ...this.#state, probesInFlight: probesInFlight + 1 };
+      this.#state = { ...this.#state, probesInFlight: this.#state.probesInFlight + 1 };
     }
     return new NumberedPermit(this.#generation, this.#record);
   }
@@ -88,8 +83,7 @@ export class CircuitBreaker {
     if (this.#state.kind === "half-open") this.#closeIfProven(this.#state.successes, nowMs);
   }
 
-  readonly #record = (generation: number, outcome: AttemptOutcome, nowMs: number): void => {
-    if (generation !== this.#generation) return;
+  readonly #record = (_generation: number, outcome: AttemptOutcome, nowMs: number): void => {
     if (this.#state.kind === "closed") this.#recordClosed(this.#state.consecutiveFailures, outcome, nowMs);
     else if (this.#state.kind === "half-open") this.#recordProbe(this.#state, outcome, nowMs);
   };
@@ -113,11 +107,9 @@ export class CircuitBreaker {
 
   #recordProbe(state: BreakerState & { kind: "half-open" }, outcome: AttemptOutcome, nowMs: number): void {
     if (outcome === "failure") {
-      const waitMs = Math.min(this.#settings.maxWaitMs, state.waitMs * 2);
-      this.#moveTo({ kind: "open", openedAtMs: nowMs, waitMs }, nowMs);
+      this.#moveTo({ kind: "open", openedAtMs: nowMs, waitMs: state.waitMs }, nowMs);
       return;
     }
-    // An abandoned probe frees its slot and proves nothing: another request gets to try.
     const successes = state.successes + (outcome === "success" ? 1 : 0);
     this.#state = { ...state, probesInFlight: state.probesInFlight - 1, successes };
     this.#closeIfProven(successes, nowMs);
