@@ -8,6 +8,21 @@ import { type ProofResult, proveExercises } from "./exercise/proof.ts";
 const right = "return Math.max(0, Math.min(limit, value));";
 const title = "a value inside the limits stays as it is";
 
+function rightAnswer(file: string) {
+  return {
+    file,
+    replaces: "clamp.ts",
+    because: "It says in two comparisons what the solution says in two calls.",
+  };
+}
+
+const goneMutant = {
+  file: "clamp.ts",
+  line: "return 7;",
+  mutant: "return 8;",
+  because: "Nobody looks at the number.",
+};
+
 /** Fault → how it is planted, and what the proof says. */
 const planted: Record<string, { readonly change: PlantedChange; readonly says: RegExp }> = {
   "a starter that passes": {
@@ -89,6 +104,29 @@ const planted: Record<string, { readonly change: PlantedChange; readonly says: R
     },
     says: /^solutions\/[^:]*: leaves an error uncaught: left behind$/,
   },
+  "a right answer that is refused": {
+    change: {
+      spec: { rightAnswers: [rightAnswer("two-ifs.ts")] },
+      files: { "solutions/{id}/right/two-ifs.ts": clampSource("return value > limit ? limit : value;") },
+    },
+    says: /\/right\/two-ifs\.ts: is right, and is refused by: below$/,
+  },
+  "a right answer that nothing names": {
+    change: { files: { "solutions/{id}/right/forgotten.ts": clampSource(right) } },
+    says: /right\/ has forgotten\.ts, which rightAnswers does not name$/,
+  },
+  "a promise without a test": {
+    change: { spec: { doneWhen: [{ line: "something else", tests: ["inside", "above", "below"] }] } },
+    says: /doneWhen does not name the README's line "it stays in"$/,
+  },
+  "a test without a promise": {
+    change: { spec: { doneWhen: [{ line: "it stays in;", tests: ["inside", "above"] }] } },
+    says: /test "below" holds no line of doneWhen/,
+  },
+  "an equivalent mutant of a line that is gone": {
+    change: { spec: { equivalentMutants: [goneMutant] } },
+    says: /equivalentMutants names a line that the solution's clamp\.ts has not got: return 7;$/,
+  },
   "two hints": {
     change: {
       files: { "exercises/{id}/hints.md": "# Hints\n\n## 1. Where?\n\nThere.\n\n## 2. What?\n\nThat.\n" },
@@ -146,7 +184,17 @@ const idOf = (index: number) => `m1/${String(index + 2).padStart(2, "0")}-plante
 let proof: ProofResult;
 
 beforeAll(async () => {
-  plantExercise(tree.root, "m1/01-sound");
+  plantExercise(tree.root, "m1/01-sound", {
+    spec: {
+      rightAnswers: [rightAnswer("two-ifs.ts")],
+      doneWhen: [{ line: "it stays in", tests: ["inside", "above", "below"] }],
+    },
+    files: {
+      "solutions/{id}/right/two-ifs.ts": clampSource(
+        "if (value < 0) return 0;\n  if (value > limit) return limit;\n  return value;",
+      ),
+    },
+  });
   for (const [index, { change }] of Object.values(planted).entries())
     plantExercise(tree.root, idOf(index), change);
   proof = await proveExercises(tree.root);

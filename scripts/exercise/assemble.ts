@@ -1,16 +1,17 @@
 // Puts one answer to an exercise and the exercise's tests together in a folder that a test run can use.
 // The layout is that of the exercise itself (`starter/`, `test/`), so a test imports `../starter/NAME.ts`
-// whatever the answer is: the starter, the learner's copy, the solution or a wrong answer.
+// whatever the answer is: the starter, the learner's copy, the solution, a right or a wrong answer.
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative, sep } from "node:path";
-import type { Exercise, WrongAnswer } from "./exercise-spec.ts";
+import type { Exercise, RightAnswer, WrongAnswer } from "./exercise-spec.ts";
 import { relocateImports } from "./relocate-imports.ts";
 
 export type Answer =
   | { readonly kind: "starter" }
   | { readonly kind: "workspace" }
   | { readonly kind: "solution" }
+  | { readonly kind: "right"; readonly right: RightAnswer }
   | { readonly kind: "wrong"; readonly wrong: WrongAnswer };
 
 /** One assembled answer: where it stands, and where each of its files came from. */
@@ -35,6 +36,10 @@ export function answerFile(exercise: Exercise, answer: Answer, name: string): st
       return join(exercise.workspace, name);
     case "solution":
       return join(exercise.solution, name);
+    case "right":
+      return answer.right.replaces === name
+        ? join(exercise.solution, "right", answer.right.file)
+        : join(exercise.solution, name);
     case "wrong":
       return answer.wrong.replaces === name
         ? join(exercise.solution, "wrong", answer.wrong.file)
@@ -44,8 +49,9 @@ export function answerFile(exercise: Exercise, answer: Answer, name: string): st
   }
 }
 
-/** What an answer is called in reports: `starter`, `solution`, `wrong/in-operator.ts`. */
+/** What an answer is called in reports: `starter`, `solution`, `right/own-map.ts`, `wrong/in-operator.ts`. */
 export function answerName(answer: Answer): string {
+  if (answer.kind === "right") return `right/${answer.right.file}`;
   return answer.kind === "wrong" ? `wrong/${answer.wrong.file}` : answer.kind;
 }
 
@@ -88,14 +94,16 @@ function assembledPath(exercise: Exercise, folder: string, path: string): string
 
 /** The editable file that `path` stands for, in whichever answer it lies; undefined when it is none. */
 export function canonicalName(exercise: Exercise, path: string): string | undefined {
-  const wrong = exercise.spec.wrongAnswers.find(
-    (each) => join(exercise.solution, "wrong", each.file) === path,
-  );
-  if (wrong !== undefined) return wrong.replaces;
-  // A wrong answer stands one folder below the solution, and imports what it does not replace from `../`.
+  const { wrongAnswers, rightAnswers = [] } = exercise.spec;
+  const wrong = wrongAnswers.find((each) => join(exercise.solution, "wrong", each.file) === path);
+  const right = rightAnswers.find((each) => join(exercise.solution, "right", each.file) === path);
+  const answer = wrong ?? right;
+  if (answer !== undefined) return answer.replaces;
+  // Wrong and right answers stand one folder below the solution, and import what they do not replace from `../`.
   for (const base of [
     starterFolder(exercise),
     join(exercise.solution, "wrong"),
+    join(exercise.solution, "right"),
     exercise.solution,
     exercise.workspace,
   ]) {

@@ -24,6 +24,40 @@ const wrongAnswerSchema = z.strictObject({
   because: z.string().min(40).describe("The sentence that corrects the misconception."),
 });
 
+const rightAnswerSchema = z.strictObject({
+  file: sourceFile.describe("The file in `right/`, named after its style."),
+  replaces: sourceFile.describe("The editable file whose place it takes."),
+  because: z.string().min(40).describe("Why this counts as right, by the words of the README."),
+});
+
+const doneWhenSchema = z.strictObject({
+  line: z
+    .string()
+    .min(10)
+    .describe('A bullet of "Done when", word for word; a `;` or `.` at its end may be left out.'),
+  tests: z.array(slug).min(1).describe("The tests that hold it."),
+});
+
+const equivalentMutantSchema = z.strictObject({
+  file: sourceFile.describe("The editable file in which the mutant stands."),
+  line: z.string().min(1).describe("The source line at which the mutant begins, trimmed."),
+  mutant: z
+    .string()
+    .min(1)
+    .describe(
+      "What takes the place of the code, as `exercise mutate` prints it, or the name of the mutator for all of them.",
+    ),
+  because: z.string().min(20).describe("Why no caller can tell the mutant from the original."),
+});
+
+const mutateAlsoSchema = z.strictObject({
+  file: sourceFile.describe("An editable file."),
+  lines: z
+    .array(z.string().min(1))
+    .min(1)
+    .describe("Lines, trimmed, that starter and solution share and a promise of the README is about."),
+});
+
 const overlaySchema = z.strictObject({
   stage: z.enum(["m1", "m2", "m3", "m4", "m5"]),
   files: z
@@ -44,11 +78,30 @@ export const exerciseSchema = z.strictObject({
     .describe("The section of the site that teaches this: page, then `#heading`."),
   tests: z.array(testSchema).min(3).describe("In the order in which a learner should make them pass."),
   wrongAnswers: z.array(wrongAnswerSchema).min(3),
+  rightAnswers: z
+    .array(rightAnswerSchema)
+    .optional()
+    .describe("Honest answers in another style; every test accepts them."),
+  doneWhen: z
+    .array(doneWhenSchema)
+    .optional()
+    .describe(
+      'Each bullet of "Done when", in order, and the tests that hold it. Every test holds one at least.',
+    ),
+  equivalentMutants: z
+    .array(equivalentMutantSchema)
+    .optional()
+    .describe("Mutants that no test can kill, each with the reason."),
+  mutateAlso: z
+    .array(mutateAlsoSchema)
+    .optional()
+    .describe("Lines to mutate beside those by which solution and starter differ."),
   overlay: overlaySchema.optional(),
 });
 
 export type ExerciseSpec = z.infer<typeof exerciseSchema>;
 export type WrongAnswer = ExerciseSpec["wrongAnswers"][number];
+export type RightAnswer = z.infer<typeof rightAnswerSchema>;
 
 /** An exercise and the folders that belong to it, all absolute. */
 export interface Exercise {

@@ -35,6 +35,20 @@ export function readmeOf(exercise: Exercise): Section[] {
   return sectionsOf(readIfThere(join(exercise.folder, "README.md")));
 }
 
+/** The bullets of "Done when", each as one line and without the `;` or `.` at its end. */
+export function doneWhenOf(exercise: Exercise): string[] {
+  const body = readmeOf(exercise).find((section) => section.heading === "Done when")?.body ?? "";
+  return body.split(/^- /m).slice(1).map(bulletText);
+}
+
+/** A bullet however it is wrapped and whatever stands at its end. */
+export function bulletText(bullet: string): string {
+  return bullet
+    .replace(/\s+/g, " ")
+    .trim()
+    .replace(/[;.,]$/, "");
+}
+
 /** The hints: `## 1. Where does …?` and the text below it. */
 export function hintsOf(exercise: Exercise): Hint[] {
   return sectionsOf(readIfThere(join(exercise.folder, "hints.md"))).map(({ heading, body }) => ({

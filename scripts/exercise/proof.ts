@@ -1,6 +1,6 @@
 // Proves every exercise at once: one compiler run and one vitest run over all answers of all exercises.
 // The starter fails every red test and no guard, by `check`; the solution passes 20 times over; each wrong answer
-// fails exactly the tests that `exercise.json` names. What a stage says to the solutions is `overlay-proof.ts`.
+// fails exactly the tests that `exercise.json` names, and each right answer passes. What a stage says to the solutions is `overlay-proof.ts`.
 
 import { join } from "node:path";
 import type { ModuleResult, TestResult } from "../../exercises/support/result-reporter.ts";
@@ -71,12 +71,13 @@ function assembleAll(exercise: Exercise, folder: string): Assembly[] {
   const answers: Answer[] = [
     { kind: "starter" },
     { kind: "solution" },
+    ...(exercise.spec.rightAnswers ?? []).map((right): Answer => ({ kind: "right", right })),
     ...exercise.spec.wrongAnswers.map((wrong): Answer => ({ kind: "wrong", wrong })),
   ];
   return answers.map((answer) => {
     const project = answer.kind === "solution" ? "repeated" : "once";
-    const name = answer.kind === "wrong" ? answer.wrong.file.replace(/\.ts$/, "") : answer.kind;
-    return assemble(exercise, answer, join(folder, project, exercise.spec.id, answer.kind, name));
+    const name = answerName(answer).replace(/\.ts$/, "");
+    return assemble(exercise, answer, join(folder, project, exercise.spec.id, name));
   });
 }
 
@@ -159,6 +160,9 @@ function expectationFindings(assembly: Assembly, failed: readonly string[]): Fin
     case "solution":
     case "workspace":
       if (extra.length > 0) findings.push(error(where, `fails in ${repetitions} runs: ${list(extra)}`));
+      return findings;
+    case "right":
+      if (extra.length > 0) findings.push(error(where, `is right, and is refused by: ${list(extra)}`));
       return findings;
     case "wrong":
       if (failed.length === 0) findings.push(error(where, "survives: no test fails"));

@@ -1,11 +1,11 @@
 // What can be said about an exercise without running it: every part is there, and the parts agree.
 
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { error, type Finding } from "../check.ts";
 import { starterFolder, typeScriptFiles } from "./assemble.ts";
 import type { Exercise } from "./exercise-spec.ts";
-import { hintsOf, readmeOf, readmeSections, whyOf } from "./lesson-text.ts";
+import { bulletText, doneWhenOf, hintsOf, readmeOf, readmeSections, whyOf } from "./lesson-text.ts";
 
 /** Faults of the description, the prose and the files of one exercise. */
 export function staticFaults(exercise: Exercise, id: string): Finding[] {
@@ -13,6 +13,9 @@ export function staticFaults(exercise: Exercise, id: string): Finding[] {
     ...describedFaults(exercise, id),
     ...fileFaults(exercise),
     ...wrongAnswerFaults(exercise),
+    ...rightAnswerFaults(exercise),
+    ...doneWhenFaults(exercise),
+    ...mutantFaults(exercise),
     ...overlayFaults(exercise),
   ];
   return [
@@ -38,7 +41,7 @@ function describedFaults(exercise: Exercise, id: string): string[] {
 function fileFaults(exercise: Exercise): string[] {
   const { spec } = exercise;
   const faults = sameFiles("starter/", typeScriptFiles(starterFolder(exercise)), spec.files, "files");
-  const solved = typeScriptFiles(exercise.solution).filter((name) => !name.startsWith("wrong/"));
+  const solved = typeScriptFiles(exercise.solution).filter((name) => !/^(wrong|right)\//.test(name));
   faults.push(...sameFiles("the solution", solved, spec.files, "files"));
   const wrong = typeScriptFiles(join(exercise.solution, "wrong"));
   faults.push(
@@ -49,6 +52,9 @@ function fileFaults(exercise: Exercise): string[] {
       "wrongAnswers",
     ),
   );
+  const right = typeScriptFiles(join(exercise.solution, "right"));
+  const rightNamed = (spec.rightAnswers ?? []).map((each) => each.file);
+  faults.push(...sameFiles("right/", right, rightNamed, "rightAnswers"));
   if (!typeScriptFiles(join(exercise.folder, "test")).some((name) => name.endsWith(".test.ts"))) {
     faults.push("test/ has no *.test.ts");
   }
@@ -83,6 +89,54 @@ function wrongAnswerFaults(exercise: Exercise): string[] {
       : [`${wrong.file} replaces ${wrong.replaces}, which is not editable`]),
     ...(/[.?!]$/.test(wrong.because) ? [] : [`because of ${wrong.file} is not a sentence: it has no end`]),
   ]);
+}
+
+function rightAnswerFaults({ spec }: Exercise): string[] {
+  return (spec.rightAnswers ?? [])
+    .filter((right) => !spec.files.includes(right.replaces))
+    .map((right) => `${right.file} replaces ${right.replaces}, which is not editable`);
+}
+
+/** Both ways: each bullet of "Done when" has its tests, and each test holds a bullet. */
+function doneWhenFaults(exercise: Exercise): string[] {
+  const { doneWhen, tests } = exercise.spec;
+  if (doneWhen === undefined) return [];
+  const promised = doneWhenOf(exercise);
+  const named = doneWhen.map(({ line }) => bulletText(line));
+  const ids = tests.map((test) => test.id);
+  const held = doneWhen.flatMap((each) => each.tests);
+  return [
+    ...promised
+      .filter((line) => !named.includes(line))
+      .map((line) => `doneWhen does not name the README's line "${line}"`),
+    ...named
+      .filter((line) => !promised.includes(line))
+      .map((line) => `doneWhen names "${line}", which the README's "Done when" has not got`),
+    ...held.filter((id) => !ids.includes(id)).map((id) => `doneWhen names "${id}", which is no test`),
+    ...ids
+      .filter((id) => !held.includes(id))
+      .map((id) => `test "${id}" holds no line of doneWhen: the README does not ask for it`),
+  ];
+}
+
+/** Whether the lines that the description speaks of are there; whether the mutants survive is `mutation.ts`. */
+function mutantFaults({ solution, spec }: Exercise): string[] {
+  const { equivalentMutants = [], mutateAlso = [] } = spec;
+  const wanted = [
+    ...equivalentMutants.map(({ file, line }) => ({ file, line, field: "equivalentMutants" })),
+    ...mutateAlso.flatMap(({ file, lines }) => lines.map((line) => ({ file, line, field: "mutateAlso" }))),
+  ];
+  return wanted
+    .filter(({ file, line }) => {
+      const path = join(solution, file);
+      return (
+        !existsSync(path) ||
+        !readFileSync(path, "utf8")
+          .split("\n")
+          .some((each) => each.trim() === line)
+      );
+    })
+    .map(({ file, line, field }) => `${field} names a line that the solution's ${file} has not got: ${line}`);
 }
 
 function overlayFaults(exercise: Exercise): string[] {
