@@ -10,7 +10,9 @@
 // npm run exercise reset [ID]           begin again; your files are archived first
 // npm run exercise run [ID]             serve real traffic through your code; further flags after -- go to the stage
 //
-// npm run exercise prove [ID ...]       for authors: what npm run verify proves, for these exercises
+// npm run exercise prove [ID ...]       for authors: proves these exercises, mutants included; --all: every one;
+//                                       --quick leaves out the stages and the mutants
+// npm run exercise mutate ID            for authors: the mutants of what the learner writes that no test notices
 //
 // ID: m1/01-route-lookup, m1/01 or route-lookup. Flags after `--`: --json, --number N.
 // Exit codes: 0 good, 1 your code or your command is at fault, 2 ours.
@@ -20,6 +22,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface, emitKeypressEvents } from "node:readline";
 import { isDeepStrictEqual } from "node:util";
+import type { Finding } from "./check.ts";
 import {
   BrokenPromiseError,
   colours,
@@ -28,8 +31,14 @@ import {
   UsageError,
   wholeNumber,
 } from "./command-line.ts";
-import { exerciseJsonSchema, listExerciseIds, resolveExerciseId } from "./exercise/exercise-spec.ts";
+import {
+  exerciseJsonSchema,
+  listExerciseIds,
+  loadExercise,
+  resolveExerciseId,
+} from "./exercise/exercise-spec.ts";
 import { InteractiveView } from "./exercise/interactive.ts";
+import { mutateExercises } from "./exercise/mutation.ts";
 import { buildOverlay, overlayFiles } from "./exercise/overlay.ts";
 import { proveOverlays } from "./exercise/overlay-proof.ts";
 import { proveExercises } from "./exercise/proof.ts";
@@ -57,6 +66,7 @@ async function main(args: readonly string[]): Promise<number> {
   const [first, ...others] = args;
   if (first === "run") return serve(others);
   if (first === "prove") return prove(others);
+  if (first === "mutate") return mutate(others);
   const { values, positionals } = readArguments(
     { json: { type: "boolean" }, number: { type: "string" }, help: { type: "boolean", short: "h" } },
     [...args],
@@ -99,20 +109,52 @@ async function runVerb(verb: VerbName, id: string | undefined, flags: Flags): Pr
   }
 }
 
-/** For authors: the proof of the named exercises, or of all, as `npm run verify` does it; `--quick` leaves the stages out. */
+/** For authors: everything that must hold of the named exercises, or of all of them. */
 async function prove(args: readonly string[]): Promise<number> {
-  const { values, positionals: wanted } = readArguments({ quick: { type: "boolean" } }, [...args]);
+  const options = { quick: { type: "boolean" }, all: { type: "boolean" } } as const;
+  const { values, positionals: wanted } = readArguments(options, [...args]);
+  if (values.all === true && wanted.length > 0)
+    throw new UsageError("Name exercises, or write --all: not both.");
   writeSchema();
   const ids = listExerciseIds(root);
   const only = wanted.length === 0 ? ids : wanted.map((each) => resolveExerciseId(ids, each));
   const proof = await proveExercises(root, only);
-  const overlays = values.quick === true ? [] : await proveOverlays(root, proof.exercises);
-  const findings = [...proof.findings, ...overlays];
-  for (const { level, where, what } of findings) process.stdout.write(`${level} ${where}\n  ${what}\n`);
+  const findings = [...proof.findings];
+  let mutants = 0;
+  if (values.quick !== true) {
+    findings.push(...(await proveOverlays(root, proof.exercises)));
+    for (const result of await mutateExercises(proof.exercises)) {
+      findings.push(...result.findings);
+      mutants += result.mutants.length;
+    }
+  }
+  printFindings(findings);
   process.stdout.write(
-    `${proof.exercises.length} exercises, ${proof.answers} answers, ${findings.length} findings\n`,
+    `${proof.exercises.length} exercises, ${proof.answers} answers, ${mutants} mutants, ${findings.length} findings\n`,
   );
   return findings.some((finding) => finding.level === "error") ? 1 : 0;
+}
+
+/** For authors: each mutant that no test notices, and the score of each exercise. */
+async function mutate(args: readonly string[]): Promise<number> {
+  const { positionals: wanted } = readArguments({}, [...args]);
+  if (wanted.length === 0) throw new UsageError("Which exercise? Write: npm run exercise mutate ID");
+  const ids = listExerciseIds(root);
+  const exercises = wanted.map((each) => loadExercise(root, resolveExerciseId(ids, each)));
+  const results = await mutateExercises(exercises);
+  for (const { exercise, mutants, survivors, equivalent, findings } of results) {
+    printFindings(findings);
+    const killed = mutants.length - survivors.length - equivalent;
+    process.stdout.write(
+      `${exercise.spec.id}: ${mutants.length} mutants, ${killed} killed, ${equivalent} equivalent, ${survivors.length} survive\n`,
+    );
+  }
+  return results.some((result) => result.findings.length > 0) ? 1 : 0;
+}
+
+function printFindings(findings: readonly Finding[]): void {
+  for (const { level, where, what } of findings)
+    process.stdout.write(`${level} ${where}\n  ${what.replaceAll("\n", "\n  ")}\n`);
 }
 
 /** Brings the JSON Schema that editors use up to date; leaves the file alone, formatting and all, when it is. */

@@ -1,0 +1,219 @@
+// Asks of an exercise's tests what a coverage figure cannot: would they notice a slip? StrykerJS changes the solution in
+// one place at a time, where the learner's work is: the lines by which solution and starter differ, and those that
+// `exercise.json` names beside them. Every change must turn a test red, or stand in `equivalentMutants` with its reason.
+
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { diffLines } from "diff";
+import { z } from "zod";
+import { error, type Finding } from "../check.ts";
+import { lastLines, packageFile, runNode } from "../run-tool.ts";
+import { assemble } from "./assemble.ts";
+import type { Exercise } from "./exercise-spec.ts";
+import { makeRunFolder, removeRunFolder } from "./test-run.ts";
+
+export interface Mutant {
+  /** Name of the editable file. */
+  readonly file: string;
+  /** Counted from 1, in the solution. */
+  readonly line: number;
+  /** The whole source line at which the mutant begins, trimmed. */
+  readonly source: string;
+  readonly mutator: string;
+  readonly original: string;
+  readonly replacement: string;
+  readonly status: string;
+}
+
+export interface MutationResult {
+  readonly exercise: Exercise;
+  /** Every mutant that could be run, whatever became of it. */
+  readonly mutants: readonly Mutant[];
+  /** No test failed, and `exercise.json` does not name them. */
+  readonly survivors: readonly Mutant[];
+  readonly equivalent: number;
+  readonly findings: readonly Finding[];
+}
+
+const reportSchema = z.object({
+  files: z.record(
+    z.string(),
+    z.object({
+      source: z.string(),
+      mutants: z.array(
+        z.object({
+          mutatorName: z.string(),
+          replacement: z.string().default(""),
+          status: z.string(),
+          location: z.object({
+            start: z.object({ line: z.number(), column: z.number() }),
+            end: z.object({ line: z.number(), column: z.number() }),
+          }),
+        }),
+      ),
+    }),
+  ),
+});
+
+type ReportedFile = z.infer<typeof reportSchema>["files"][string];
+
+/** Mutates several exercises, as many beside each other as the machine has room for. */
+export async function mutateExercises(
+  exercises: readonly Exercise[],
+  sideBySide = 2,
+): Promise<MutationResult[]> {
+  const results = new Map<Exercise, MutationResult>();
+  const waiting = [...exercises];
+  const work = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      results.set(next, await mutateExercise(next));
+    }
+  };
+  await Promise.all(Array.from({ length: sideBySide }, work));
+  return exercises.flatMap((exercise) => results.get(exercise) ?? []);
+}
+
+export async function mutateExercise(exercise: Exercise): Promise<MutationResult> {
+  const folder = makeRunFolder(exercise.root);
+  try {
+    assemble(exercise, { kind: "solution" }, folder);
+    const starter = join(folder, "before");
+    assemble(exercise, { kind: "starter" }, starter);
+    const ranges = exercise.spec.files.flatMap((name) => {
+      const before = readFileSync(join(starter, "starter", name), "utf8");
+      const after = readFileSync(join(folder, "starter", name), "utf8");
+      const also = exercise.spec.mutateAlso?.find((each) => each.file === name)?.lines ?? [];
+      return lineRanges(linesToMutate(before, after, also)).map((range) => `starter/${name}:${range}`);
+    });
+    removeRunFolder(starter);
+    if (ranges.length === 0) return judgeMutants(exercise, []);
+    return judgeMutants(exercise, await runStryker(folder, ranges));
+  } catch (thrown) {
+    const what = `cannot be mutated: ${thrown instanceof Error ? thrown.message : thrown}`;
+    const findings = [error(`exercises/${exercise.spec.id}`, what)];
+    return { exercise, mutants: [], survivors: [], equivalent: 0, findings };
+  } finally {
+    removeRunFolder(folder);
+  }
+}
+
+/** Numbers, from 1, of the lines of `after` that `before` has not got, or that `also` names. */
+export function linesToMutate(before: string, after: string, also: readonly string[]): number[] {
+  const lines = new Set<number>();
+  let number = 1;
+  for (const part of diffLines(before, after)) {
+    if (part.removed) continue;
+    for (let each = 0; each < part.count; each++) {
+      if (part.added) lines.add(number);
+      number += 1;
+    }
+  }
+  for (const [index, line] of after.split("\n").entries())
+    if (also.includes(line.trim())) lines.add(index + 1);
+  return [...lines].sort((a, b) => a - b);
+}
+
+/** `[3, 4, 5, 9]` → `["3-5", "9-9"]`. */
+function lineRanges(lines: readonly number[]): string[] {
+  const ranges: { from: number; to: number }[] = [];
+  for (const line of lines) {
+    const last = ranges.at(-1);
+    if (last?.to === line - 1) last.to = line;
+    else ranges.push({ from: line, to: line });
+  }
+  return ranges.map(({ from, to }) => `${from}-${to}`);
+}
+
+async function runStryker(folder: string, mutate: readonly string[]): Promise<Mutant[]> {
+  const report = join(folder, "report.json");
+  const options = {
+    mutate,
+    inPlace: true,
+    testRunner: "vitest",
+    plugins: ["@stryker-mutator/vitest-runner"],
+    vitest: { configFile: join(folder, "vitest.config.mjs"), related: false },
+    // TypeScript 7 has no API, which StrykerJS would read a tsconfig with.
+    tsconfigFile: "none.json",
+    reporters: ["json"],
+    jsonReporter: { fileName: report },
+    concurrency: 1,
+    timeoutMS: 6_000,
+    timeoutFactor: 2,
+    ignorePatterns: ["report.json"],
+    allowConsoleColors: false,
+    checkers: [],
+    fileLogLevel: "off",
+    logLevel: "error",
+  };
+  writeFileSync(join(folder, "stryker.json"), JSON.stringify(options));
+  const config = { test: { include: ["test/**/*.test.ts"], testTimeout: 5_000, hookTimeout: 5_000 } };
+  writeFileSync(join(folder, "vitest.config.mjs"), `export default ${JSON.stringify(config)};\n`);
+  const stryker = packageFile("@stryker-mutator/core/bin/stryker.js");
+  const { output } = await runNode(stryker, ["run", "stryker.json"], { cwd: folder });
+  if (!existsSync(report)) throw new Error(lastLines(output, 12) || "StrykerJS wrote no report");
+  const { files } = reportSchema.parse(JSON.parse(readFileSync(report, "utf8")));
+  return Object.entries(files).flatMap(([path, file]) => mutantsOf(path.replace(/^starter\//, ""), file));
+}
+
+function mutantsOf(file: string, { source, mutants }: ReportedFile): Mutant[] {
+  const lines = source.split("\n");
+  return mutants
+    .filter(({ status }) => !["Ignored", "CompileError", "RuntimeError"].includes(status))
+    .map(({ mutatorName, replacement, status, location: { start, end } }) => {
+      const covered = lines.slice(start.line - 1, end.line);
+      covered[covered.length - 1] = covered.at(-1)?.slice(0, end.column - 1) ?? "";
+      covered[0] = covered[0]?.slice(start.column - 1) ?? "";
+      const sourceLine = lines[start.line - 1]?.trim() ?? "";
+      const original = covered.join("\n");
+      return {
+        file,
+        line: start.line,
+        source: sourceLine,
+        mutator: mutatorName,
+        original,
+        replacement,
+        status,
+      };
+    });
+}
+
+/** A mutant that the clock ended was noticed; one that no test reaches was not. */
+const unnoticed = ["Survived", "NoCoverage"];
+
+function judgeMutants(exercise: Exercise, mutants: readonly Mutant[]): MutationResult {
+  const { id, equivalentMutants = [] } = exercise.spec;
+  const alive = mutants.filter((mutant) => unnoticed.includes(mutant.status));
+  const survivors = alive.filter((mutant) => !equivalentMutants.some((each) => isMeant(each, mutant)));
+  // A machine that is busy may end what would have survived: that is no reason to call an entry out of date.
+  const possible = mutants.filter(
+    (mutant) => unnoticed.includes(mutant.status) || mutant.status === "Timeout",
+  );
+  const stale = equivalentMutants.filter((each) => !possible.some((mutant) => isMeant(each, mutant)));
+  const findings = [
+    ...survivors.map((mutant) => error(`solutions/${id}/${mutant.file}:${mutant.line}`, mutantWords(mutant))),
+    ...stale.map((each) =>
+      error(
+        `exercises/${id}/exercise.json`,
+        `equivalentMutants is out of date: no mutant "${each.mutant}" survives in ${each.file} at: ${each.line}`,
+      ),
+    ),
+  ];
+  return { exercise, mutants, survivors, equivalent: alive.length - survivors.length, findings };
+}
+
+function isMeant(
+  named: { readonly file: string; readonly line: string; readonly mutant: string },
+  mutant: Mutant,
+): boolean {
+  if (named.file !== mutant.file || named.line.trim() !== mutant.source) return false;
+  return named.mutant === mutant.mutator || oneLine(named.mutant) === oneLine(mutant.replacement);
+}
+
+function mutantWords({ mutator, original, replacement, status }: Mutant): string {
+  const why = status === "NoCoverage" ? "no test reaches it" : "no test notices it";
+  return `${mutator} survives, ${why}:\n- ${oneLine(original)}\n+ ${oneLine(replacement)}`;
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s+/g, " ").trim();
+}
