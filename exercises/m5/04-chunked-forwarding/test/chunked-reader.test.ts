@@ -278,7 +278,7 @@ test("the last chunk must be followed by an empty line", async () => {
   const bodies = [
     faulty("0\r\n", "GET / HTTP/1.1\r\n"),
     faulty("0\r\n", "\n"),
-    faulty("0\r\n\r", "X"),
+    faulty("0\r\n\r", "X\r\n"),
     faulty("5\r\nhello\r\n0\r\n", "5\r\nhello\r\n0\r\n\r\n"),
   ];
   await check({
