@@ -58,6 +58,18 @@ describe("readRequestHead", () => {
       withFields("Transfer-Encoding", "gzip, chunked"),
       "transfer-coding-not-supported",
     ],
+    ["a transfer coding without chunked", withFields("Transfer-Encoding", "gzip"), "malformed-request"],
+    ["chunked before another coding", withFields("Transfer-Encoding", "chunked, gzip"), "malformed-request"],
+    [
+      "chunked before another coding, in two fields",
+      withFields("Transfer-Encoding", "chunked", "transfer-encoding", "identity"),
+      "malformed-request",
+    ],
+    [
+      "a coding that only ends like chunked",
+      withFields("Transfer-Encoding", "xchunked"),
+      "malformed-request",
+    ],
     [
       "chunked twice",
       withFields("Transfer-Encoding", "chunked", "transfer-encoding", "chunked"),

@@ -48,7 +48,10 @@ export function readRequestHead(request: RawRequest): RequestHeadResult {
     // faulty. https://www.rfc-editor.org/rfc/rfc9112#section-6.1
     if (httpVersion !== "1.1") return refused("malformed-request");
     if (codings.length > 1 || codings[0]?.toLowerCase() !== "chunked") {
-      return refused("transfer-coding-not-supported");
+      // Unless chunked comes last, nobody can tell where the body ends: 400 and not 501.
+      // https://www.rfc-editor.org/rfc/rfc9112#section-6.3
+      const endIsKnown = /(^|,)[ \t]*chunked$/i.test(codings.at(-1) ?? "");
+      return refused(endIsKnown ? "transfer-coding-not-supported" : "malformed-request");
     }
   }
 

@@ -17,6 +17,17 @@ function deposits(budget: RetryBudget, count: number, nowMs: number): void {
   for (let i = 0; i < count; i++) budget.deposit(nowMs);
 }
 
+/** To a millionth: in which order the terms were added does not matter. `+ 0` makes -0 a 0. */
+const rounded = (value: number) => Math.round(value * 1e6) / 1e6 + 0;
+
+/** The balance after a deposit at each of these times. */
+function balances(budget: RetryBudget, timesMs: readonly number[]): number[] {
+  return timesMs.map((atMs) => {
+    budget.deposit(atMs);
+    return rounded(budget.balance);
+  });
+}
+
 test("every request pays its share: five requests buy one retry", async () => {
   await check({
     sent: "ratio 0.2, no minimum, emptied: five requests, then retries until there is none; then ten requests",
@@ -29,7 +40,7 @@ test("every request pays its share: five requests buy one retry", async () => {
       deposits(budget, 10, 0);
       return { "after five": first, "after ten more": takeAll(budget) };
     },
-    likely: "What may be retried does not depend on how many requests there were.",
+    likely: "How much may be retried does not depend on how many requests there were.",
     lookAt,
     hint: 1,
   });
@@ -38,24 +49,25 @@ test("every request pays its share: five requests buy one retry", async () => {
 test("ten requests that pay a tenth each buy one retry, in floating point too", async () => {
   await check({
     sent: "ratio 0.1, no minimum, emptied: nine requests and a retry, one more request and a retry",
-    expected: { "after nine": false, "after ten": true },
+    expected: { "after nine": false, "after ten": true, "left over": 0 },
     got: () => {
       const budget = new RetryBudget({ ratio: 0.1, minPerSecond: 0, maxBalance: 10 });
       takeAll(budget);
       deposits(budget, 9, 0);
       const early = budget.tryWithdraw();
       deposits(budget, 1, 0);
-      return { "after nine": early, "after ten": budget.tryWithdraw() };
+      const due = budget.tryWithdraw();
+      return { "after nine": early, "after ten": due, "left over": rounded(budget.balance) };
     },
-    likely: "Ten times 0.1 is a little less than 1 in floating point; ROUNDING is there for that.",
+    likely: "Ten times 0.1 is a little less than 1 in floating point. ROUNDING is there for that.",
     lookAt: lookAtTaking,
     hint: 3,
   });
 });
 
-test("in a full outage retries are at most the share of the requests", async () => {
+test("on a busy placement, retries are at most the share of the requests", async () => {
   await check({
-    sent: "ratio 0.2, 2 a second at least, emptied: 1,000 requests in ten seconds, each asks twice for a retry",
+    sent: "ratio 0.2, minPerSecond 2, emptied: 1,000 requests in ten seconds, each asks twice for a retry",
     expected: { requests: 1000, retries: 200 },
     got: () => {
       const budget = new RetryBudget({ ratio: 0.2, minPerSecond: 2, maxBalance: 10 });
@@ -67,7 +79,8 @@ test("in a full outage retries are at most the share of the requests", async () 
       }
       return { requests: 1000, retries };
     },
-    likely: "The cell must see 1 + ratio times its load: not less help than that, and no more load.",
+    likely:
+      "With a hundred requests per second the share pays more than the minimum, so only the share counts.",
     lookAt,
     hint: 2,
   });
@@ -75,15 +88,19 @@ test("in a full outage retries are at most the share of the requests", async () 
 
 test("the account is never overdrawn", async () => {
   await check({
-    sent: "ratio 0.9, no minimum, emptied: one request and a retry; the balance",
-    expected: { retry: false, balance: 0.9 },
-    got: () => {
-      const budget = new RetryBudget({ ratio: 0.9, minPerSecond: 0, maxBalance: 10 });
-      takeAll(budget);
-      budget.deposit(0);
-      return { retry: budget.tryWithdraw(), balance: budget.balance };
-    },
-    likely: "A retry costs 1. What is less than that stays in the account for the next request.",
+    sent: "no minimum, emptied: one request at ratio 0.9 and a retry, one at ratio 0.999 and a retry; the balance after each",
+    expected: [
+      { retry: false, balance: 0.9 },
+      { retry: false, balance: 0.999 },
+    ],
+    got: () =>
+      [0.9, 0.999].map((ratio) => {
+        const budget = new RetryBudget({ ratio, minPerSecond: 0, maxBalance: 10 });
+        takeAll(budget);
+        budget.deposit(0);
+        return { retry: budget.tryWithdraw(), balance: rounded(budget.balance) };
+      }),
+    likely: "A retry costs 1. Anything less stays in the account for the next request.",
     lookAt: lookAtTaking,
     hint: 1,
   });
@@ -91,8 +108,8 @@ test("the account is never overdrawn", async () => {
 
 test("a placement with few requests may retry up to its minimum", async () => {
   await check({
-    sent: "ratio 0.2, 2 a second at least: one request a second for ten seconds, each asks twice for a retry",
-    expected: 20,
+    sent: "ratio 0.2, minPerSecond 2: one request per second for ten seconds, each asks twice for a retry",
+    expected: { requests: 10, retries: 20 },
     got: () => {
       const budget = new RetryBudget({ ratio: 0.2, minPerSecond: 2, maxBalance: 10 });
       let retries = 0;
@@ -100,12 +117,42 @@ test("a placement with few requests may retry up to its minimum", async () => {
         budget.deposit(second * 1000);
         for (let attempt = 0; attempt < 2; attempt++) if (budget.tryWithdraw()) retries += 1;
       }
-      return retries;
+      return { requests: 10, retries };
     },
-    likely:
-      "Time pays in as well: by its share alone, a placement with one request a second retries one in five.",
+    likely: "Time must pay in as well: the share of ten requests is two retries.",
     lookAt,
     hint: 2,
+  });
+});
+
+test("each request pays the larger of its share and its time", async () => {
+  await check({
+    sent: "ratio 0.3, minPerSecond 2, maxBalance 10: requests at 0, 100, 150, 400, 1100 and 4100 ms; the balance after each",
+    expected: [2.3, 2.6, 2.9, 3.4, 4.8, 10],
+    got: () =>
+      balances(
+        new RetryBudget({ ratio: 0.3, minPerSecond: 2, maxBalance: 10 }),
+        [0, 100, 150, 400, 1100, 4100],
+      ),
+    likely:
+      "The times since the latest request are 0, 100, 50, 250, 700 and 3000 ms. At 2 per second, that is 0, 0.2, 0.1, 0.5, 1.4 and 6.",
+    lookAt,
+    hint: 2,
+  });
+});
+
+test("the first request pays its share, whatever the clock says", async () => {
+  await check({
+    sent: "ratio 0.2, minPerSecond 2: the first request at 1,000,000,000 ms, the second at the same time; the balance after each",
+    expected: [2.2, 2.4],
+    got: () =>
+      balances(
+        new RetryBudget({ ratio: 0.2, minPerSecond: 2, maxBalance: 10 }),
+        [1_000_000_000, 1_000_000_000],
+      ),
+    likely: "No time has passed before the first request. The clock need not start at 0.",
+    lookAt,
+    hint: 3,
   });
 });
 
@@ -113,64 +160,72 @@ test("a new account holds what the minimum brings in one second", async () => {
   for (const [minPerSecond, maxBalance] of [
     [2, 10],
     [5, 3],
+    [0.5, 10],
+    [0, 10],
   ] as const) {
     await check({
-      sent: `at least ${minPerSecond} a second, saves up ${maxBalance} at most: the balance at the start`,
+      sent: `minPerSecond ${minPerSecond}, maxBalance ${maxBalance}: the balance of a new account`,
       expected: Math.min(minPerSecond, maxBalance),
       got: () => new RetryBudget({ ratio: 0.2, minPerSecond, maxBalance }).balance,
-      likely: "A new account is full, or empty: it has earned nothing yet, and the first request may fail.",
+      likely: "A new account has earned nothing yet, but its first request may already fail.",
       lookAt: "retry-budget.ts, the constructor of RetryBudget",
       hint: 3,
     });
   }
 });
 
-test("an hour without failures saves up the most, and not more", async () => {
+test("an hour without failures saves up maxBalance, and not more", async () => {
+  const settings = { ratio: 0.2, minPerSecond: 2, maxBalance: 7 };
   await check({
-    sent: "ratio 0.2, 2 a second at least, saves up 10 at most: a request every 100 ms for an hour; then all retries at once",
-    expected: 10,
+    sent: "ratio 0.2, minPerSecond 2, maxBalance 7: a request every 100 ms for an hour, or none for an hour and then one; then all retries at once",
+    expected: { "busy hour": 7, "quiet hour": 7 },
     got: () => {
-      const budget = new RetryBudget({ ratio: 0.2, minPerSecond: 2, maxBalance: 10 });
-      for (let atMs = 0; atMs < 3_600_000; atMs += 100) budget.deposit(atMs);
-      return takeAll(budget);
+      const busy = new RetryBudget(settings);
+      for (let atMs = 0; atMs < 3_600_000; atMs += 100) busy.deposit(atMs);
+      const quiet = new RetryBudget(settings);
+      for (const atMs of [0, 3_600_000]) quiet.deposit(atMs);
+      return { "busy hour": takeAll(busy), "quiet hour": takeAll(quiet) };
     },
-    likely: "What is paid into a full account is lost.",
+    likely: "The balance must not go above maxBalance, whether requests or time paid it in.",
     lookAt,
     hint: 3,
   });
 });
 
-test("a clock that goes back pays nothing in", async () => {
+test("a clock that goes back pays no time twice", async () => {
   await check({
-    sent: "no share, 2 a second at least, emptied at 5 s: requests at 5 s, 0 s and 5.5 s; then all retries",
-    expected: 1,
+    sent: "ratio 0.25, minPerSecond 2, emptied at 5,000 ms: requests at 5000, 0, 4000 and 5500 ms; the balance after each",
+    expected: [0.25, 0.5, 0.75, 1.75],
     got: () => {
-      const budget = new RetryBudget({ ratio: 0, minPerSecond: 2, maxBalance: 10 });
+      const budget = new RetryBudget({ ratio: 0.25, minPerSecond: 2, maxBalance: 10 });
       budget.deposit(5000);
       takeAll(budget);
-      for (const atMs of [5000, 0, 5500]) budget.deposit(atMs);
-      return takeAll(budget);
+      const left = budget.balance;
+      return balances(budget, [5000, 0, 4000, 5500]).map((balance) => rounded(balance - left));
     },
     likely:
-      "The seconds from 0 s to 5 s have been paid for already; the half second after them brings one retry.",
+      "The time up to 5000 ms is paid for. The requests at 0 and 4000 ms pay their share, and the last one pays for 500 ms.",
     lookAt,
     hint: 3,
   });
 });
 
-test("new settings keep the balance, up to the new most", async () => {
+test("new settings keep the balance, up to the new maximum, and hold from then on", async () => {
   await check({
-    sent: "a balance of 2, then settings that save up 8 at most, then some that save up 1",
-    expected: { before: 2, "at most 8": 2, "at most 1": 1 },
+    sent: "ratio 0.2, minPerSecond 2, maxBalance 3: a request at 0 ms and a retry; ratio 0.5, minPerSecond 4, maxBalance 8: requests at 0 and 250 ms; then maxBalance 1",
+    expected: { before: 1.2, "maxBalance 8": 1.2, "then requests": [1.7, 2.7], "maxBalance 1": 1 },
     got: () => {
-      const budget = new RetryBudget({ ratio: 0.2, minPerSecond: 2, maxBalance: 2 });
-      const before = budget.balance;
-      budget.reconfigure({ ratio: 0.2, minPerSecond: 2, maxBalance: 8 });
-      const more = budget.balance;
-      budget.reconfigure({ ratio: 0.2, minPerSecond: 2, maxBalance: 1 });
-      return { before, "at most 8": more, "at most 1": budget.balance };
+      const budget = new RetryBudget({ ratio: 0.2, minPerSecond: 2, maxBalance: 3 });
+      budget.deposit(0);
+      budget.tryWithdraw();
+      const before = rounded(budget.balance);
+      budget.reconfigure({ ratio: 0.5, minPerSecond: 4, maxBalance: 8 });
+      const more = rounded(budget.balance);
+      const requests = balances(budget, [0, 250]);
+      budget.reconfigure({ ratio: 0.5, minPerSecond: 4, maxBalance: 1 });
+      return { before, "maxBalance 8": more, "then requests": requests, "maxBalance 1": budget.balance };
     },
-    likely: "A new limit neither fills nor empties the account; it only cuts what is above it.",
+    likely: "New settings neither fill nor empty the account, except for what lies above the new maximum.",
     lookAt: "retry-budget.ts, RetryBudget.reconfigure",
   });
 });

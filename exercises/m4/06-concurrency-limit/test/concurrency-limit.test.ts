@@ -1,19 +1,27 @@
 import { EventEmitter, getEventListeners } from "node:events";
+import { setImmediate } from "node:timers/promises";
 import { test } from "vitest";
 import { check, within } from "../../../support/check.ts";
 import { ConcurrencyLimit } from "../starter/concurrency-limit.ts";
-import { limited } from "../starter/limited.ts";
+import { limited, type Serve } from "../starter/limited.ts";
 
 const lookAt = "limited.ts, limited, the ways out";
+const lookAtRelease = "concurrency-limit.ts, CountedPermit.release";
 
-/** Waits for the abort, then ends as `how` says: a cell whose request is cut. */
-function untilAborted(signal: AbortSignal, how: "quietly" | "with an error"): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal.addEventListener("abort", () => {
-      if (how === "quietly") resolve();
-      else reject(new Error("aborted"));
-    });
-  });
+/** A cell that works until it is told otherwise. `begun`: the signal that it was given. */
+function heldCell() {
+  const begun = Promise.withResolvers<AbortSignal>();
+  const work = Promise.withResolvers<void>();
+  const serve: Serve = (signal) => {
+    begun.resolve(signal);
+    return work.promise;
+  };
+  return {
+    serve,
+    begun: () => within(1000, "serve to be called", begun.promise),
+    stop: work.resolve,
+    fail: work.reject,
+  };
 }
 
 /** How the promise settles, in words, within a second. */
@@ -25,28 +33,34 @@ async function outcome(promise: Promise<unknown>): Promise<string> {
   }
 }
 
+const listening = (client: EventEmitter): number => getEventListeners(client, "close").length;
+
+/** Whatever is going to happen by itself has happened after this. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 3; turn++) await setImmediate();
+}
+
 test("as many requests as the limit says are served at once, and the next is refused", async () => {
   await check({
     sent: "a limit of 2: two requests that do not end, then a third",
-    expected: { third: "overloaded", "third was begun": false, "in flight": 2 },
+    expected: { third: "overloaded", "third was begun": false, "in flight": 2, "third listens": 0 },
     got: async () => {
       const limit = new ConcurrencyLimit(2);
-      const end = new AbortController();
-      const two = [1, 2].map(() =>
-        limited(limit, new EventEmitter(), () => untilAborted(end.signal, "quietly")),
-      );
+      const cells = [heldCell(), heldCell()];
+      const two = cells.map((cell) => limited(limit, new EventEmitter(), cell.serve));
       let begun = false;
+      const client = new EventEmitter();
       const third = await outcome(
-        limited(limit, new EventEmitter(), async () => {
+        limited(limit, client, async () => {
           begun = true;
         }),
       );
       const inFlight = limit.inFlight;
-      end.abort();
+      for (const cell of cells) cell.stop();
       await Promise.all(two);
-      return { third, "third was begun": begun, "in flight": inFlight };
+      return { third, "third was begun": begun, "in flight": inFlight, "third listens": listening(client) };
     },
-    likely: "A request without a place is not begun.",
+    likely: "A request without a place must not begin, and must not change anything.",
     lookAt: "limited.ts, limited, tryAcquire",
   });
 });
@@ -63,13 +77,13 @@ test("a request that has ended gives its place back", async () => {
       }
       return { results, "in flight": limit.inFlight };
     },
-    likely: "A place was not given back.",
+    likely: "A request ended without giving its place back.",
     lookAt,
     hint: 1,
   });
 });
 
-test("a limit that nobody uses stays at none in flight", async () => {
+test("a permit that is released three times gives one place back", async () => {
   await check({
     sent: "a limit of 1: its only permit released three times; how many are in flight, and how many more it grants",
     expected: { "in flight": 0, granted: 1 },
@@ -82,41 +96,56 @@ test("a limit that nobody uses stays at none in flight", async () => {
       return { "in flight": inFlight, granted };
     },
     likely: "Each release counts down, although there was one place to give back.",
-    lookAt: "concurrency-limit.ts, CountedPermit.release",
+    lookAt: lookAtRelease,
     hint: 2,
   });
 });
 
-test("a permit that is released twice gives one place back", async () => {
+test("a second release gives back nobody else's place", async () => {
   await check({
-    sent: "a limit of 2: two permits, the first of them released twice; how many are in flight",
-    expected: 1,
+    sent: "a limit of 3, three permits: the first is released twice; then it is taken again, and the old first permit is released once more; how many are in flight after each",
+    expected: { "released twice": 2, "taken again": 3, "released once more": 3 },
     got: () => {
-      const limit = new ConcurrencyLimit(2);
-      const first = limit.tryAcquire();
+      const limit = new ConcurrencyLimit(3);
+      const [first] = [1, 2, 3].map(() => limit.tryAcquire());
+      first?.release();
+      first?.release();
+      const twice = limit.inFlight;
       limit.tryAcquire();
+      const again = limit.inFlight;
       first?.release();
-      first?.release();
-      return limit.inFlight;
+      return { "released twice": twice, "taken again": again, "released once more": limit.inFlight };
     },
-    likely: "The second release gave back the place that the other one holds.",
-    lookAt: "concurrency-limit.ts, CountedPermit.release",
+    likely: "The extra release gave back a place that another permit holds.",
+    lookAt: lookAtRelease,
     hint: 2,
   });
 });
 
-test("a request that fails gives its place back, and the failure is passed on", async () => {
+test("a request that fails gives its place back, and its error is passed on", async () => {
   await check({
-    sent: "a limit of 1: serve rejects with ECONNREFUSED",
-    expected: { result: "rejected: ECONNREFUSED", "in flight": 0 },
+    sent: "a limit of 1: the cell works for a while, then serve rejects with ECONNREFUSED",
+    expected: { rejected: "with the same error", "in flight": 0, listening: 0 },
     got: async () => {
       const limit = new ConcurrencyLimit(1);
-      const failing = limited(limit, new EventEmitter(), async () => {
-        throw new Error("ECONNREFUSED");
-      });
-      return { result: await outcome(failing), "in flight": limit.inFlight };
+      const client = new EventEmitter();
+      const cell = heldCell();
+      const request = limited(limit, client, cell.serve).then(
+        (result) => result,
+        (error: unknown) => error,
+      );
+      await cell.begun();
+      const refused = new Error("ECONNREFUSED");
+      cell.fail(refused);
+      const result = await within(1000, "the request to end", request);
+      await settled();
+      return {
+        rejected: result === refused ? "with the same error" : String(result),
+        "in flight": limit.inFlight,
+        listening: listening(client),
+      };
     },
-    likely: "The error leaves the function before the line that releases.",
+    likely: "An error leaves the function before the line that gives the place back.",
     lookAt,
     hint: 1,
   });
@@ -124,7 +153,7 @@ test("a request that fails gives its place back, and the failure is passed on", 
 
 test("an error before the first await gives the place back, too", async () => {
   await check({
-    sent: "a limit of 1: serve is no async function, and throws instead of returning a promise",
+    sent: "a limit of 1: serve is not an async function, and throws instead of returning a promise",
     expected: { result: "rejected: no such cell", "in flight": 0, listening: 0 },
     got: async () => {
       const limit = new ConcurrencyLimit(1);
@@ -133,39 +162,64 @@ test("an error before the first await gives the place back, too", async () => {
         throw new Error("no such cell");
       });
       const result = await outcome(failing);
-      return { result, "in flight": limit.inFlight, listening: getEventListeners(client, "close").length };
+      await settled();
+      return { result, "in flight": limit.inFlight, listening: listening(client) };
     },
-    likely: "What is thrown before there is a promise is not seen by the promise's finally.",
+    likely:
+      "This error is thrown before there is a promise: only a `try` that begins before the call sees it.",
     lookAt,
     hint: 1,
   });
 });
 
 test("the place stays taken until the cell has stopped, also when the client has left", async () => {
-  await check({
-    sent: "a limit of 1: the client leaves while the cell works; looked at before and after the cell has stopped",
-    expected: { "signal aborted": true, "cell still works": 1, "cell has stopped": 0 },
-    got: async () => {
-      const limit = new ConcurrencyLimit(1);
-      const client = new EventEmitter();
-      const cell = Promise.withResolvers<void>();
-      let signal: AbortSignal | undefined;
-      const request = limited(limit, client, (given) => {
-        signal = given;
-        return cell.promise;
-      });
-      client.emit("close");
-      const working = limit.inFlight;
-      cell.resolve();
-      await outcome(request);
-      const aborted = signal?.aborted ?? false;
-      return { "signal aborted": aborted, "cell still works": working, "cell has stopped": limit.inFlight };
-    },
-    likely: "The place was given back when the client left, and the cell was still working.",
-    lookAt: "limited.ts, limited, what happens at close",
-    hint: 3,
-  });
+  for (const how of ["stops", "fails"] as const) {
+    await check({
+      sent: `a limit of 1: the client leaves while the cell works, and then the cell ${how}`,
+      expected: {
+        "signal aborted": true,
+        "in flight while the cell works": 1,
+        "in flight after that": 0,
+        result: "client-left",
+      },
+      got: async () => {
+        const limit = new ConcurrencyLimit(1);
+        const client = new EventEmitter();
+        const cell = heldCell();
+        const request = limited(limit, client, cell.serve);
+        const signal = await cell.begun();
+        client.emit("close");
+        await settled();
+        const working = limit.inFlight;
+        const aborted = signal.aborted;
+        if (how === "stops") cell.stop();
+        else cell.fail(new Error("cut"));
+        const result = await outcome(request);
+        await settled();
+        return {
+          "signal aborted": aborted,
+          "in flight while the cell works": working,
+          "in flight after that": limit.inFlight,
+          result,
+        };
+      },
+      likely:
+        "The cell may still be working when the client has left. Only the end of `serve` says that it has stopped.",
+      lookAt: "limited.ts, limited, what happens at close",
+      hint: 3,
+    });
+  }
 });
+
+/** Ends when the signal is aborted: a cell whose request is cut. */
+function cutAtAbort(how: "quietly" | "with an error"): Serve {
+  return (signal) =>
+    new Promise((resolve, reject) => {
+      const end = () => (how === "quietly" ? resolve() : reject(new Error("aborted")));
+      if (signal.aborted) end();
+      else signal.addEventListener("abort", end);
+    });
+}
 
 test("a client that leaves is no failure, and its place comes back once", async () => {
   for (const how of ["quietly", "with an error"] as const) {
@@ -177,11 +231,13 @@ test("a client that leaves is no failure, and its place comes back once", async 
         limit.tryAcquire();
         limit.tryAcquire();
         const client = new EventEmitter();
-        const request = limited(limit, client, (signal) => untilAborted(signal, how));
+        const request = limited(limit, client, cutAtAbort(how));
         client.emit("close");
-        return { result: await outcome(request), "in flight": limit.inFlight };
+        const result = await outcome(request);
+        await settled();
+        return { result, "in flight": limit.inFlight };
       },
-      likely: "Two ways out were taken at once, or neither: the error is only the echo of the abort.",
+      likely: "The place came back twice or not at all, or the abort's own error was taken for a failure.",
       lookAt,
       hint: 3,
     });
@@ -190,17 +246,97 @@ test("a client that leaves is no failure, and its place comes back once", async 
 
 test("nothing is left listening on a connection that stays open", async () => {
   await check({
-    sent: "100 requests on one connection; how many listeners to its close there are afterwards",
+    sent: "100 requests on one connection, every third fails; how many listeners to its close there are afterwards",
     expected: 0,
     got: async () => {
       const limit = new ConcurrencyLimit(1);
       const client = new EventEmitter();
       client.setMaxListeners(0);
-      for (let i = 0; i < 100; i++) await outcome(limited(limit, client, async () => {}));
-      return getEventListeners(client, "close").length;
+      for (let i = 0; i < 100; i++) {
+        await outcome(
+          limited(limit, client, async () => {
+            if (i % 3 === 0) throw new Error("failed");
+          }),
+        );
+      }
+      await settled();
+      return listening(client);
     },
-    likely: "Each request leaves its listener behind; the next close would call all of them.",
+    likely: "A request leaves its listener behind. The connection's next close would call all of them.",
     lookAt: "limited.ts, limited, client.once",
     hint: 3,
   });
 });
+
+test("the listeners of others on the same connection stay", async () => {
+  await check({
+    sent: "two requests on one connection, and a listener of the connection's own: the first request ends, then the client leaves",
+    expected: { first: "ended", "own listener called": true, second: "client-left" },
+    got: async () => {
+      const limit = new ConcurrencyLimit(2);
+      const client = new EventEmitter();
+      let called = false;
+      client.on("close", () => {
+        called = true;
+      });
+      const second = limited(limit, client, cutAtAbort("quietly"));
+      const first = await outcome(limited(limit, client, async () => {}));
+      await settled();
+      client.emit("close");
+      return { first, "own listener called": called, second: await outcome(second) };
+    },
+    likely: "All listeners to `close` were removed, also those of other requests and of the server itself.",
+    lookAt: "limited.ts, limited, client.off",
+    hint: 3,
+  });
+});
+
+test("a limit that changes keeps its permits, and no limit still counts", async () => {
+  await check({
+    sent: "a limit of 3 with 2 permits out becomes 1: how many it grants then, and after each release; then no limit, and ten permits",
+    expected: { limit: 1, granted: [false, false, true], "in flight without a limit": 11 },
+    got: () => {
+      const limit = new ConcurrencyLimit(3);
+      const out = [limit.tryAcquire(), limit.tryAcquire()];
+      limit.reconfigure(1);
+      const granted = [limit.tryAcquire() !== undefined];
+      for (const permit of out) {
+        permit?.release();
+        granted.push(limit.tryAcquire() !== undefined);
+      }
+      const now = limit.limit;
+      limit.reconfigure(undefined);
+      for (let i = 0; i < 10; i++) limit.tryAcquire();
+      return { limit: now, granted, "in flight without a limit": limit.inFlight };
+    },
+    likely: "A permit that was out when the limit changed must still count, and give back one place.",
+    lookAt: "concurrency-limit.ts, ConcurrencyLimit",
+  });
+});
+
+test("a limit below 1, or one that is not a number, is refused", async () => {
+  await check({
+    sent: "new ConcurrencyLimit(0), (NaN) and (1), and reconfigure(0)",
+    expected: ["RangeError", "RangeError", "limit 1", "RangeError"],
+    got: () =>
+      [0, Number.NaN, 1]
+        .map((limit) => said(() => new ConcurrencyLimit(limit).limit))
+        .concat(
+          said(() => {
+            const limit = new ConcurrencyLimit(1);
+            limit.reconfigure(0);
+            return limit.limit;
+          }),
+        ),
+    likely: "The constructor and `reconfigure` throw a RangeError for a limit that would admit nobody.",
+    lookAt: "concurrency-limit.ts, checked",
+  });
+});
+
+function said(limit: () => number): string {
+  try {
+    return `limit ${limit()}`;
+  } catch (error) {
+    return (error as Error).name;
+  }
+}

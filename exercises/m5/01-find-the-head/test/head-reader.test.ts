@@ -57,7 +57,7 @@ test("a large body behind the head in the same chunk does not count", async () =
     sent: `a head, and ${maxHeadBytes} bytes of body in the same chunk`,
     expected: complete,
     got: () => pushAll(new HeadReader(), [head + "b".repeat(maxHeadBytes)]),
-    likely: "The bound is on the head, and it is applied to whatever one read has brought.",
+    likely: "Only the head is bounded, but the bound was applied to everything that one read brought.",
     lookAt,
     hint: 3,
   });
@@ -69,7 +69,7 @@ test("a head that is cut in front of the empty line is found", async () => {
     sent: pieces.map(printable).join(" then "),
     expected: complete,
     got: () => pushAll(new HeadReader(), pieces),
-    likely: "Each chunk is looked at alone, and neither of these two holds all of CR LF CR LF.",
+    likely: "Each chunk is searched alone, and neither of these two contains all of CR LF CR LF.",
     lookAt,
     hint: 1,
   });
@@ -88,7 +88,7 @@ test("a head that is cut in two is found, wherever the cut is", async () => {
       return "every cut: complete";
     },
     likely:
-      "Each chunk is looked at as if nothing had come before it: the empty line may be divided, and a line end too.",
+      "Each chunk is searched as if nothing had come before it: a cut can divide the empty line, and a line end too.",
     lookAt,
     hint: 1,
   });
@@ -100,7 +100,7 @@ test("a head that comes byte by byte is found", async () => {
     expected: complete,
     got: () => pushAll(new HeadReader(), [...head]),
     likely:
-      "The four bytes of the empty line may come in four chunks; the search must go back far enough for that.",
+      "The four bytes of the empty line may come in four chunks, so the search must go back far enough.",
     lookAt,
     hint: 1,
   });
@@ -117,7 +117,30 @@ test("next is an index in the last chunk, not in what was held", async () => {
       const progress = said(reader.push(last, 0, last.length));
       return { progress, rest: printable(last.subarray(reader.next)) };
     },
-    likely: "The end was found in the joined bytes, and its index there says nothing about the chunk.",
+    likely: "The index comes from the joined bytes. The caller only knows the chunk.",
+    lookAt,
+    hint: 2,
+  });
+});
+
+test("only the bytes from `from` to `to` are read, in each piece", async () => {
+  const cut = 20;
+  const room = (piece: string) => `~~~${piece}\r\n\r\nold`;
+  const [first, second] = [room(head.slice(0, cut)), room(`${head.slice(cut)}hello`)];
+  await check({
+    sent: `push(${printable(first)}, 3, ${3 + cut}), then push(${printable(second)}, 3, ${second.length - 7})`,
+    expected: { first: "partial", second: "complete", head: printable(head), rest: printable("hello") },
+    got: () => {
+      const reader = new HeadReader();
+      const push = (chunk: Buffer) => said(reader.push(chunk, 3, chunk.length - 7));
+      const one = push(Buffer.from(first, "latin1"));
+      const chunk = Buffer.from(second, "latin1");
+      const two = push(chunk);
+      const rest = printable(chunk.subarray(reader.next, chunk.length - 7));
+      return { first: one, second: two, head: printable(reader.head), rest };
+    },
+    likely:
+      "The buffer is larger than the read: bytes of an older read stand behind `to`. `next` counts from the buffer's beginning.",
     lookAt,
     hint: 2,
   });
@@ -135,7 +158,7 @@ test("what is held survives when the read buffer is used again", async () => {
       const progress = reader.push(buffer, 0, buffer.write(head.slice(cut), "latin1"));
       return progress === "complete" ? `complete: ${printable(reader.head)}` : said(progress);
     },
-    likely: "What is held is a view of the caller's buffer, and the next read has written over it.",
+    likely: "What is held is a view of the caller's buffer, and the next read overwrote it.",
     lookAt: lookAtHold,
     hint: 2,
   });
@@ -143,19 +166,20 @@ test("what is held survives when the read buffer is used again", async () => {
 
 test("after a head in pieces the next head begins afresh", async () => {
   await check({
-    sent: "one head in two pieces, then a second head whole",
-    expected: [complete, complete],
+    sent: `${printable(head)} three times through one reader: in two pieces, whole, in two pieces`,
+    expected: [complete, complete, complete],
     got: () => {
       const reader = new HeadReader();
-      return [pushAll(reader, [head.slice(0, 9), head.slice(9)]), pushAll(reader, [head])];
+      const pieces = [head.slice(0, 9), head.slice(9)];
+      return [pieces, [head], pieces].map((each) => pushAll(reader, each));
     },
-    likely: "The bytes held for the first head are still there when the second one comes.",
+    likely: "The bytes held for the first head are still there when the next one comes.",
     lookAt,
     hint: 2,
   });
 });
 
-test("the largest head passes, whole and in pieces", async () => {
+test("a head of exactly maxHeadBytes passes, whole and in pieces", async () => {
   const largest = headOf(maxHeadBytes);
   await check({
     sent: `a head of ${maxHeadBytes} bytes: whole, then cut before its last byte`,
@@ -177,9 +201,42 @@ test("a head above the bound is refused, although its end is there", async () =>
     sent: `a whole head of ${maxHeadBytes + 1} bytes in one chunk`,
     expected: refusedAsTooLarge,
     got: () => pushAll(new HeadReader(), [headOf(maxHeadBytes + 1)]).slice(0, 80),
-    likely: "The bound is asked only while the end has not been found, so that one large read passes it by.",
+    likely: "The bound is only asked while the end is missing, so one large read gets past it.",
     lookAt,
     hint: 3,
+  });
+});
+
+test("a head above the bound is refused in pieces, too", async () => {
+  const cuts = [1, 8000, maxHeadBytes - 1, maxHeadBytes];
+  await check({
+    sent: `a head of ${maxHeadBytes + 1} bytes in two pieces, cut behind byte ${cuts.join(", ")}; a new reader each time`,
+    expected: cuts.map(() => refusedAsTooLarge),
+    got: () => {
+      const large = headOf(maxHeadBytes + 1);
+      return cuts.map((cut) =>
+        pushAll(new HeadReader(), [large.slice(0, cut), large.slice(cut)]).slice(0, 80),
+      );
+    },
+    likely: "The bound does not count what was held before, or is not asked once the end has come.",
+    lookAt,
+    hint: 3,
+  });
+});
+
+test("the bound counts each head of a connection for itself", async () => {
+  const largest = headOf(maxHeadBytes);
+  const pieces = [largest.slice(0, 9000), largest.slice(9000)];
+  await check({
+    sent: `three heads of ${maxHeadBytes} bytes through one reader, each in two pieces`,
+    expected: ["complete", "complete", "complete"],
+    got: () => {
+      const reader = new HeadReader();
+      return [1, 2, 3].map(() => pushAll(reader, pieces).slice(0, 8));
+    },
+    likely: "Bytes of an earlier head still count.",
+    lookAt,
+    hint: 2,
   });
 });
 
@@ -194,19 +251,40 @@ test("a head that never ends is refused once the bound is full", async () => {
         Array.from({ length: 16 }, (_, i) => endless.slice(i * 1024, (i + 1) * 1024)),
       );
     },
-    likely: "Bytes are held without a bound, or with one that counts the chunk and not what was held before.",
+    likely:
+      "Bytes are held without a bound, or the bound counts the chunk only and not what was held before.",
     lookAt: lookAtHold,
     hint: 3,
   });
 });
 
 test("a line that ends with LF alone is refused instead of waited for", async () => {
+  const streams = [
+    ["GET / HTTP/1.1\nHost: a\n\n"],
+    ["GET / HTTP/1.1\r\nHost: a", "\n\n"],
+    ["GET / HTTP/1.1\r\nHost: a\r\n", "\n"],
+  ];
   await check({
-    sent: printable("GET / HTTP/1.1\nHost: a\n\n"),
-    expected: "refused: malformed-request (bare LF)",
-    got: () => pushAll(new HeadReader(), ["GET / HTTP/1.1\nHost: a\n\n"]),
-    likely: "The search for CR LF CR LF goes on waiting, and this client has nothing more to send.",
+    sent: streams.map((pieces) => pieces.map(printable).join(" then ")).join("; "),
+    expected: streams.map(() => "refused: malformed-request (bare LF)"),
+    got: () => streams.map((pieces) => pushAll(new HeadReader(), pieces)),
+    likely: "The search for CR LF CR LF keeps waiting, but this client has nothing more to send.",
     lookAt: lookAtHold,
+    hint: 3,
+  });
+});
+
+test("a bare LF behind the head is none of its business", async () => {
+  const body = "a\nb\n\nc";
+  await check({
+    sent: `${printable(head + body)}: whole, and cut behind byte 9`,
+    expected: [complete, complete],
+    got: () => [
+      pushAll(new HeadReader(), [head + body]),
+      pushAll(new HeadReader(), [head.slice(0, 9), head.slice(9) + body]),
+    ],
+    likely: "The lines of the body are looked at as if they belonged to the head.",
+    lookAt,
     hint: 3,
   });
 });

@@ -12,7 +12,7 @@ import {
 
 const lookAt = "framing.ts, declaredBody";
 const lookAtLength = "framing.ts, lengthBody";
-const lookAtAnswer = "framing.ts, responseBody";
+const lookAtResponse = "framing.ts, responseBody";
 
 /** `Content-Length: 5` and the like, as on the wire. */
 function fieldsOf(lines: readonly string[]): FramingFields {
@@ -28,157 +28,315 @@ function said(body: ResponseBody | RequestBody | Refusal): string {
 
 const request = (lines: readonly string[], minorVersion: MinorVersion = 1) =>
   said(requestBody(fieldsOf(lines), minorVersion));
-const answer = (lines: readonly string[], method: string, status: number) =>
-  said(responseBody(fieldsOf(lines), 1, method, status));
+const response = (lines: readonly string[], method = "GET", status = 200, minorVersion: MinorVersion = 1) =>
+  said(responseBody(fieldsOf(lines), minorVersion, method, status));
+
+/** What is decided about a request and about a response to GET with these fields: one word where both agree. */
+function decided(lines: readonly string[], minorVersion: MinorVersion = 1): string {
+  const asRequest = request(lines, minorVersion);
+  const asResponse = response(lines, "GET", 200, minorVersion);
+  return asRequest === asResponse ? asRequest : `request: ${asRequest}, response: ${asResponse}`;
+}
 
 const malformed = "refused: malformed-request";
 const unsupported = "refused: transfer-coding-not-supported";
 
-/** One message for each value, and what was decided about each. */
-const each = (name: string, values: readonly string[], word: string) =>
-  Object.fromEntries(values.map((value) => [`${name}: ${value}`, word]));
-const decided = (name: string, values: readonly string[]) =>
-  Object.fromEntries(values.map((value) => [`${name}: ${value}`, request([`${name}: ${value}`])]));
+/** The fields of a message as one line of text, with what cannot be seen escaped. */
+const shown = (lines: readonly string[]) =>
+  lines.map((line) => JSON.stringify(line).slice(1, -1)).join(" and ");
+const each = (messages: readonly (readonly string[])[], word: (lines: readonly string[]) => string) =>
+  Object.fromEntries(messages.map((lines) => [shown(lines), word(lines)]));
+const lengths = (...values: readonly string[]) => values.map((value) => [`Content-Length: ${value}`]);
+const codings = (...values: readonly string[]) => values.map((value) => [`Transfer-Encoding: ${value}`]);
 
-test("a plain Content-Length frames a request's body", async () => {
+const asBoth = "each as a request, and as a response to GET with status 200";
+
+const goodLengths = { "0": 0, "5": 5, "999999999999999": 999_999_999_999_999, "000000000000005": 5 };
+test("a plain Content-Length frames a body", async () => {
   await check({
-    sent: "three requests: Content-Length: 5, Content-Length: 0, Content-Length: 999999999999999",
-    expected: ["length 5", "length 0", "length 999999999999999"],
-    got: () => ["5", "0", "999999999999999"].map((value) => request([`Content-Length: ${value}`])),
-    likely: "A sound length is refused: one to fifteen decimal digits are one.",
+    sent: `${lengths(...Object.keys(goodLengths))
+      .map(shown)
+      .join("; ")}; ${asBoth}`,
+    expected: Object.fromEntries(
+      Object.entries(goodLengths).map(([value, length]) => [`Content-Length: ${value}`, `length ${length}`]),
+    ),
+    got: () => each(lengths(...Object.keys(goodLengths)), decided),
+    likely: "A sound length is refused or read wrongly: it is one to fifteen decimal digits.",
     lookAt: lookAtLength,
   });
 });
 
-test("chunked frames a request's body, in any case", async () => {
+test("chunked frames a body, in any case", async () => {
+  const good = codings("chunked", "Chunked", "CHUNKED");
   await check({
-    sent: "two requests: Transfer-Encoding: chunked, Transfer-Encoding: Chunked",
-    expected: ["chunked", "chunked"],
-    got: () => [request(["Transfer-Encoding: chunked"]), request(["Transfer-Encoding: Chunked"])],
-    likely: "The names of transfer codings have no case.",
+    sent: `${good.map(shown).join("; ")}; ${asBoth}`,
+    expected: each(good, () => "chunked"),
+    got: () => each(good, decided),
+    likely: "The case of a transfer coding's name does not matter.",
     lookAt,
   });
 });
 
-test("a request without either field has no body; an answer's lasts until the connection ends", async () => {
+test("a request without either field has no body; a response's lasts until the connection ends", async () => {
   await check({
-    sent: "a request and an answer to GET, neither with Content-Length or Transfer-Encoding",
-    expected: { request: "none", answer: "until-close" },
-    got: () => ({ request: request([]), answer: answer([], "GET", 200) }),
+    sent: "a request and a response to GET, neither with Content-Length or Transfer-Encoding, in HTTP/1.1 and in HTTP/1.0",
+    expected: {
+      request: "none",
+      response: "until-close",
+      "1.0 request": "none",
+      "1.0 response": "until-close",
+    },
+    got: () => ({
+      request: request([]),
+      response: response([]),
+      "1.0 request": request([], 0),
+      "1.0 response": response([], "GET", 200, 0),
+    }),
     likely:
-      "Only an answer can be ended by the end of its connection: a client that closes could not be answered.",
-    lookAt: lookAtAnswer,
+      "Only a response can end with its connection: a client that closes the connection could not get its response.",
+    lookAt: lookAtResponse,
   });
 });
 
 test("a message with both a length and a coding is refused", async () => {
+  const both = [
+    ["Content-Length: 5", "Transfer-Encoding: chunked"],
+    ["Content-Length: 0", "Transfer-Encoding: chunked"],
+  ];
   await check({
-    sent: "POST with Content-Length: 5 and Transfer-Encoding: chunked",
-    expected: malformed,
-    got: () => request(["Content-Length: 5", "Transfer-Encoding: chunked"]),
-    likely: "One of the two fields wins. The next reader on the way may let the other one win.",
+    sent: `${both.map(shown).join("; ")}; ${asBoth}`,
+    expected: each(both, () => malformed),
+    got: () => each(both, decided),
+    likely: "One of the two fields wins. The next reader may let the other one win.",
     lookAt,
     hint: 1,
   });
 });
 
 test("two lengths are refused, the same number twice as well", async () => {
+  const two = [
+    ["Content-Length: 5", "Content-Length: 6"],
+    ["Content-Length: 5", "Content-Length: 5"],
+    ["Content-Length: 5", "Content-Length: 5", "Content-Length: 5"],
+  ];
   await check({
-    sent: "POST with Content-Length: 5 and Content-Length: 6; POST with Content-Length: 5 twice",
-    expected: [malformed, malformed],
-    got: () => [
-      request(["Content-Length: 5", "Content-Length: 6"]),
-      request(["Content-Length: 5", "Content-Length: 5"]),
-    ],
+    sent: `${two.map(shown).join("; ")}; ${asBoth}`,
+    expected: each(two, () => malformed),
+    got: () => each(two, decided),
     likely:
-      "One of two fields is looked at, or equal ones are made one: a repair that another reader may do otherwise.",
+      "Only one field is read, or equal ones are merged into one. Another reader may repair this differently.",
     lookAt: lookAtLength,
     hint: 1,
   });
 });
 
-const notDecimal = ["+5", "-1", "0x10", "1e3", "5.0", "", "5, 5"];
 test("a length that is not plain decimal digits is refused", async () => {
+  const bad = lengths(
+    ...[
+      "+5",
+      "-1",
+      "0x10",
+      "0b1",
+      "1e3",
+      "5.0",
+      "1_000",
+      "Infinity",
+      "",
+      "5, 5",
+      "5,",
+      " 5",
+      "5 ",
+      "5\t",
+      "\u00a05",
+    ],
+  );
   await check({
-    sent: "seven requests, each with one Content-Length: +5, -1, 0x10, 1e3, 5.0, nothing, 5, 5",
-    expected: each("Content-Length", notDecimal, malformed),
-    got: () => decided("Content-Length", notDecimal),
+    sent: `${bad.map(shown).join("; ")}; ${asBoth}`,
+    expected: each(bad, () => malformed),
+    got: () => each(bad, decided),
     likely:
-      "The language's own idea of a number decides what a length is. It knows signs, hexadecimals and powers.",
+      "The language's own idea of a number decides what a length is. It knows signs, powers, other bases and white space.",
     lookAt: lookAtLength,
     hint: 2,
   });
 });
 
-test("a length that a number cannot hold exactly is refused", async () => {
+test("a length of more than fifteen digits is refused", async () => {
+  const long = lengths("9007199254740993", "1000000000000000", "0000000000000005", "99999999999999999999");
   await check({
-    sent: "POST with Content-Length: 9007199254740993 (2^53 + 1)",
-    expected: malformed,
-    got: () => request(["Content-Length: 9007199254740993"]),
-    likely: "The digits were read, but the number that they became is not the one that was sent.",
+    sent: `${long.map(shown).join("; ")}; ${asBoth}`,
+    expected: each(long, () => malformed),
+    got: () => each(long, decided),
+    likely:
+      "9007199254740993 is 2^53 + 1, and becomes another number. Fifteen digits are always exact; the digits count, not the number.",
     lookAt: lookAtLength,
     hint: 2,
   });
 });
 
-const otherCodings = ["gzip, chunked", "chunked, gzip", "chunked, chunked", "xchunked", "identity"];
-test("any coding other than chunked alone is refused as not supported", async () => {
+test("a coding in front of chunked is refused as not supported", async () => {
+  const other = [
+    ...codings("gzip, chunked", "gzip,chunked", "chunked, chunked", "br, gzip, Chunked"),
+    ["Transfer-Encoding: gzip", "Transfer-Encoding: chunked"],
+    ["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"],
+  ];
   await check({
-    sent: "five requests, each with one Transfer-Encoding: gzip, chunked / chunked, gzip / chunked, chunked / xchunked / identity",
-    expected: each("Transfer-Encoding", otherCodings, unsupported),
-    got: () => decided("Transfer-Encoding", otherCodings),
-    likely: "The value is searched for the word chunked. It must be that word.",
-    lookAt,
-    hint: 2,
-  });
-});
-
-test("a second Transfer-Encoding field is refused as not supported", async () => {
-  await check({
-    sent: "POST with Transfer-Encoding: chunked and Transfer-Encoding: identity",
-    expected: unsupported,
-    got: () => request(["Transfer-Encoding: chunked", "Transfer-Encoding: identity"]),
-    likely: "Only the first field is looked at. Several fields are one list.",
-    lookAt,
-    hint: 2,
-  });
-});
-
-test("a transfer coding in HTTP/1.0 is refused", async () => {
-  await check({
-    sent: "POST / HTTP/1.0 with Transfer-Encoding: chunked",
-    expected: malformed,
-    got: () => request(["Transfer-Encoding: chunked"], 0),
+    sent: `${other.map(shown).join("; ")}; ${asBoth}`,
+    expected: each(other, () => unsupported),
+    got: () => each(other, decided),
     likely:
-      "HTTP/1.0 knows no transfer coding, so its bytes came through something that did not understand the field.",
+      "The value is searched for the word chunked, or only one field is read. Several fields are one list.",
+    lookAt,
+    hint: 2,
+  });
+});
+
+test("a message in which chunked does not come last is refused", async () => {
+  const other = [
+    ...codings("gzip", "identity", "chunked, gzip", "xchunked", "chunkedx", '"chunked"', "chunked;q=1", ""),
+    ...codings("\u00a0chunked", "chunked,"),
+    ["Transfer-Encoding: chunked", "Transfer-Encoding: identity"],
+    ["Transfer-Encoding: chunked", "Transfer-Encoding: "],
+  ];
+  const words: readonly string[] = [malformed, unsupported];
+  await check<Record<string, string>>({
+    sent: `${other.map(shown).join("; ")}; ${asBoth}`,
+    expected: `each ${malformed} (or transfer-coding-not-supported)`,
+    accept: (got) => Object.values(got).every((word) => words.includes(word)),
+    got: () => each(other, decided),
+    likely:
+      "The value is compared loosely, only one field is read, or an empty coding counts as none. It must be the word chunked, alone.",
+    lookAt,
+    hint: 2,
+  });
+});
+
+test("an unclear coding beside a length is refused", async () => {
+  const both = [
+    ["Content-Length: 5", "Transfer-Encoding: "],
+    ["Content-Length: 5", "Transfer-Encoding: identity"],
+    ["Content-Length: 5", "Content-Length: 6", "Transfer-Encoding: chunked"],
+  ];
+  await check<Record<string, string>>({
+    sent: `${both.map(shown).join("; ")}; ${asBoth}`,
+    expected: "each refused",
+    accept: (got) => Object.values(got).every((word) => [malformed, unsupported].includes(word)),
+    got: () => each(both, decided),
+    likely: "A field that is there counts as absent, and the other one frames the body.",
     lookAt,
     hint: 1,
   });
 });
 
-test("an answer to HEAD, a 1xx, a 204 and a 304 have no body, whatever their fields say", async () => {
+test("a transfer coding in HTTP/1.0 is refused, and a length is not", async () => {
   await check({
-    sent: "four answers with Content-Length: 5: HEAD 200, GET 103, GET 204, GET 304",
-    expected: ["none", "none", "none", "none"],
-    got: () => [
-      answer(["Content-Length: 5"], "HEAD", 200),
-      answer(["Content-Length: 5"], "GET", 103),
-      answer(["Content-Length: 5"], "GET", 204),
-      answer(["Content-Length: 5"], "GET", 304),
-    ],
-    likely: "The router waits for five bytes that never come, or takes five bytes of the next answer.",
-    lookAt: lookAtAnswer,
+    sent: `HTTP/1.0 with Transfer-Encoding: chunked, and with Content-Length: 5; ${asBoth}`,
+    expected: { "Transfer-Encoding: chunked": malformed, "Content-Length: 5": "length 5" },
+    got: () => each([["Transfer-Encoding: chunked"], ["Content-Length: 5"]], (lines) => decided(lines, 0)),
+    likely:
+      "HTTP/1.0 has no transfer codings, so an intermediary did not understand the field when it passed it on.",
+    lookAt,
+    hint: 1,
+  });
+});
+
+const bodyless: readonly (readonly [string, number])[] = [
+  ["HEAD", 200],
+  ["HEAD", 404],
+  ["GET", 100],
+  ["GET", 103],
+  ["GET", 199],
+  ["POST", 204],
+  ["GET", 304],
+];
+
+test("a response to HEAD, a 1xx, a 204 and a 304 have no body, whatever their fields say", async () => {
+  const kinds = [["Content-Length: 5"], ["Transfer-Encoding: chunked"], []];
+  await check({
+    sent: `responses with Content-Length: 5, with Transfer-Encoding: chunked, and with neither: ${bodyless.map((each) => each.join(" ")).join(", ")}`,
+    expected: Object.fromEntries(bodyless.map((each) => [each.join(" "), ["none", "none", "none"]])),
+    got: () =>
+      Object.fromEntries(
+        bodyless.map(([method, status]) => [
+          `${method} ${status}`,
+          kinds.map((lines) => response(lines, method, status)),
+        ]),
+      ),
+    likely: "The router waits for a body that never comes, or takes its bytes from the next response.",
+    lookAt: lookAtResponse,
     hint: 3,
   });
 });
 
-test("an answer without a body is still refused for fields that contradict each other", async () => {
+test("every other response has the body that its fields declare", async () => {
+  const statuses = [200, 201, 203, 205, 206, 301, 303, 305, 400, 404, 500, 503];
   await check({
-    sent: "an answer to HEAD with Content-Length: 5 and Content-Length: 6",
-    expected: malformed,
-    got: () => answer(["Content-Length: 5", "Content-Length: 6"], "HEAD", 200),
-    likely: "The fields are not looked at, because there is no body. They are sent on all the same.",
-    lookAt: lookAtAnswer,
+    sent: `responses to GET and POST with Content-Length: 5: ${statuses.join(", ")}`,
+    expected: Object.fromEntries(statuses.map((status) => [status, ["length 5", "length 5"]])),
+    got: () =>
+      Object.fromEntries(
+        statuses.map((status) => [
+          status,
+          ["GET", "POST"].map((method) => response(["Content-Length: 5"], method, status)),
+        ]),
+      ),
+    likely: "The body of this response would be read as the beginning of the next one.",
+    lookAt: lookAtResponse,
     hint: 3,
+  });
+});
+
+test("a response without a body is still refused for fields that are not sound", async () => {
+  const unsound = [
+    ["Content-Length: 5", "Content-Length: 6"],
+    ["Content-Length: 5", "Transfer-Encoding: chunked"],
+    ["Content-Length: x"],
+    ["Transfer-Encoding: gzip, chunked"],
+  ];
+  await check({
+    sent: `${unsound.map(shown).join("; ")}; each on a response to HEAD, and on a 103, a 204 and a 304`,
+    expected: each(unsound, (lines) => (shown(lines).includes("gzip") ? unsupported : malformed)),
+    got: () =>
+      each(unsound, (lines) => {
+        const cases = [
+          ["HEAD", 200],
+          ["GET", 103],
+          ["GET", 204],
+          ["GET", 304],
+        ] as const;
+        const words = cases.map(([method, status]) => response(lines, method, status));
+        return words.every((word) => word === words[0]) ? `${words[0]}` : words.join(", ");
+      }),
+    likely:
+      "The fields are not checked, because there is no body. But they are sent on, and the next reader sees them.",
+    lookAt: lookAtResponse,
+    hint: 3,
+  });
+});
+
+test("each refusal names the rule that was broken", async () => {
+  const unsound = [
+    ["Content-Length: 5", "Content-Length: 6"],
+    ["Content-Length: x"],
+    ["Content-Length: 5", "Transfer-Encoding: chunked"],
+    ["Transfer-Encoding: gzip, chunked"],
+    ["Transfer-Encoding: gzip"],
+  ];
+  const ruleOf = (lines: readonly string[], minorVersion: MinorVersion) => {
+    const body = requestBody(fieldsOf(lines), minorVersion);
+    return "rule" in body
+      ? body.rule.trim() === ""
+        ? "refused without a rule"
+        : "refused by a rule"
+      : body.kind;
+  };
+  const coding = ["Transfer-Encoding: chunked"];
+  await check({
+    sent: `requests with ${unsound.map(shown).join("; ")}; and HTTP/1.0 with ${shown(coding)}: the rule of each refusal`,
+    expected: { ...each(unsound, () => "refused by a rule"), "HTTP/1.0": "refused by a rule" },
+    got: () => ({ ...each(unsound, (lines) => ruleOf(lines, 1)), "HTTP/1.0": ruleOf(coding, 0) }),
+    likely: "The rule stands in the log, and tells an operator why an old client is turned away.",
+    lookAt: "framing.ts, the refusals at its top",
+    hint: 1,
   });
 });

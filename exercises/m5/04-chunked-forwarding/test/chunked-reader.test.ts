@@ -3,6 +3,7 @@ import { check, printable } from "../../../support/check.ts";
 import { ChunkedReader } from "../starter/chunked-reader.ts";
 
 const lookAt = "chunked-reader.ts, read";
+const lookAtSize = "chunked-reader.ts, the size line";
 
 interface Outcome {
   readonly passed: string;
@@ -10,24 +11,57 @@ interface Outcome {
 }
 
 /** Reads each piece as a read of its own, and stops where a router would. `passed`: what was sent on. */
-function readAll(pieces: readonly string[]): Outcome {
+function readRaw(pieces: readonly string[]): Outcome {
   const reader = new ChunkedReader();
   let passed = "";
   for (const piece of pieces) {
-    // In the middle of a larger buffer, as in the socket's: only `[from, to)` may be looked at.
+    // In the middle of a larger buffer, like the socket's: only `[from, to)` may be read.
     const bytes = Buffer.from(`~~${piece}~~`, "latin1");
     const to = bytes.length - 2;
     const next = reader.read(bytes, 2, to, (source, from, until) => {
       passed += source.toString("latin1", from, until);
     });
-    if (reader.refusal !== undefined) return { passed: printable(passed), end: "refused" };
+    // The router reads into the same buffer again.
+    bytes.fill("!");
+    if (reader.refusal !== undefined) {
+      return { passed, end: reader.refusal.rule.trim() === "" ? "refused without a rule" : "refused" };
+    }
     if (reader.done) {
-      const left = bytes.toString("latin1", next, to);
-      return { passed: printable(passed), end: left === "" ? "done" : `done, left: ${printable(left)}` };
+      const left = piece.slice(next - 2);
+      return { passed, end: left === "" ? "done" : `done, left: ${printable(left)}` };
     }
   }
-  return { passed: printable(passed), end: "more to come" };
+  return { passed, end: "more to come" };
 }
+
+function readAll(pieces: readonly string[]): Outcome {
+  const { passed, end } = readRaw(pieces);
+  return { passed: printable(passed), end };
+}
+
+/**
+ * How faulty bodies end, whole and byte by byte. Nothing from the fault on may be sent: `sound` is what stands in front.
+ */
+function refusals(bodies: readonly { readonly sound: string; readonly rest: string }[]) {
+  return Object.fromEntries(
+    bodies.map(({ sound, rest }) => {
+      const body = sound + rest;
+      const outcomes = [[body], [...body]].map((pieces) => {
+        const { passed, end } = readRaw(pieces);
+        return sound.startsWith(passed) ? end : `${end}, sent on: ${printable(passed)}`;
+      });
+      return [printable(body), outcomes.every((each) => each === outcomes[0]) ? outcomes[0] : outcomes];
+    }),
+  ) as Record<string, unknown>;
+}
+const allRefused = (bodies: readonly { readonly sound: string; readonly rest: string }[]) =>
+  Object.fromEntries(bodies.map(({ sound, rest }) => [printable(sound + rest), "refused"])) as Record<
+    string,
+    unknown
+  >;
+const listed = (bodies: readonly { readonly sound: string; readonly rest: string }[]) =>
+  `${bodies.map(({ sound, rest }) => printable(sound + rest)).join(", ")}; each whole, and byte by byte`;
+const faulty = (sound: string, rest: string) => ({ sound, rest });
 
 const wire = "5\r\nhello\r\n10\r\n0123456789abcdef\r\n0\r\n\r\n";
 
@@ -44,9 +78,12 @@ test("a chunked body that comes whole passes as it came", async () => {
 
 test("data is sent on as it comes, before its chunk is whole", async () => {
   await check({
-    sent: `${printable("a\r\n01234")} and no more for now`,
-    expected: { passed: printable("a\r\n01234"), end: "more to come" },
-    got: () => readAll(["a\r\n01234"]),
+    sent: `${printable("a\r\n01234")} and then ${printable("56")}, and no more for now`,
+    expected: [
+      { passed: printable("a\r\n01234"), end: "more to come" },
+      { passed: printable("a\r\n0123456"), end: "more to come" },
+    ],
+    got: () => [readAll(["a\r\n01234"]), readAll(["a\r\n01234", "56"])],
     likely: "The chunk is collected before it is sent on. A chunk may be a gigabyte, and may take an hour.",
     lookAt,
     hint: 2,
@@ -69,9 +106,32 @@ test("a body is the same however it is cut", async () => {
       return "every cut: passed as it came, done";
     },
     likely:
-      "Something that belongs to one read decides. What has come so far must be a state that outlives the read.",
+      "A decision depends on what one read brought. What has come so far must be a state that outlives the call.",
     lookAt,
     hint: 1,
+  });
+});
+
+test("sizes are hexadecimal in either case, with leading zeros, and counted for each chunk", async () => {
+  const chunk = (size: string) => `${size}\r\n${"x".repeat(Number.parseInt(size, 16))}\r\n`;
+  const bodies = [
+    `${chunk("A")}${chunk("b")}${chunk("1F")}${chunk("fF")}0\r\n\r\n`,
+    `${chunk("0000000000005")}000\r\n\r\n`,
+    `${chunk("10").repeat(20)}0\r\n\r\n`,
+    "0\r\n\r\n",
+  ];
+  await check({
+    sent: `bodies with chunks of these sizes: A, b, 1F, fF, 0; 0000000000005, 000; twenty times 10, 0; only 0`,
+    expected: bodies.map(() => "passed as it came, done"),
+    got: () =>
+      bodies.map((body) => {
+        const { passed, end } = readAll([body]);
+        return `passed ${passed === printable(body) ? "as it came" : passed}, ${end}`;
+      }),
+    likely:
+      "Thirteen digits are allowed, and leading zeros count as digits. The count of digits begins again with each chunk.",
+    lookAt: lookAtSize,
+    hint: 3,
   });
 });
 
@@ -87,90 +147,146 @@ test("data that looks like the last chunk is data", async () => {
   });
 });
 
+test("a large chunk is counted to its last byte", async () => {
+  // In data of this size, anything may stand: these bytes are data too.
+  const sizes = ["80000005", "100000005", "fffffffff", "fffffffffffff"];
+  const opened = sizes.map((size) => `${size}\r\nhello\r\n0\r\n\r\n`);
+  await check({
+    sent: `${opened.map(printable).join(", ")}: chunks of 2^31 + 5 bytes and more, of which few have come`,
+    expected: opened.map((body) => ({ passed: printable(body), end: "more to come" })),
+    got: () => opened.map((body) => readAll([body])),
+    likely: "The size lost its upper digits: `<<`, `|` and `>>>` cut a number to 32 bits.",
+    lookAt: lookAtSize,
+    hint: 3,
+  });
+});
+
 test("what follows the body is left for the next message", async () => {
   await check({
     sent: printable(`${wire}GET /next`),
     expected: { passed: printable(wire), end: `done, left: ${printable("GET /next")}` },
     got: () => readAll([`${wire}GET /next`]),
-    likely: "The next request is sent on as part of this body.",
+    likely: "The next request is sent on as part of this body, or bytes of it are lost.",
     lookAt,
     hint: 2,
   });
 });
 
 test("chunk extensions are left out, however they are cut", async () => {
-  const extended = "5;name=value\r\nhello\r\n0;last\r\n\r\n";
-  const plain = { passed: printable("5\r\nhello\r\n0\r\n\r\n"), end: "done" };
+  const extended = "5;name=value\r\nhello\r\n1;\r\n!\r\n0;last\r\n\r\n";
+  const plain = { passed: printable("5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n"), end: "done" };
   await check({
-    sent: `${printable(extended)}: whole, then byte by byte`,
-    expected: [plain, plain],
-    got: () => [readAll([extended]), readAll([...extended])],
+    sent: `${printable(extended)}: whole, cut in two at every place, then byte by byte`,
+    expected: "every cut: passed without extensions, done",
+    got: () => {
+      const cuts = Array.from(extended, (_, at) => [extended.slice(0, at), extended.slice(at)]);
+      for (const pieces of [...cuts.map((pair) => pair.filter((piece) => piece !== "")), [...extended]]) {
+        const { passed, end } = readAll(pieces);
+        if (passed !== plain.passed || end !== plain.end)
+          return `${pieces.map(printable).join(" then ")}: ${end}, passed ${passed}`;
+      }
+      return "every cut: passed without extensions, done";
+    },
     likely:
-      "The extension is sent on, or the line's end goes with it. A run of bytes ends at the `;` and begins again at the CR.",
+      "The extension is sent on, or the line's end is lost with it. A run of bytes ends at the `;` and begins again at the CR.",
     lookAt,
     hint: 3,
   });
 });
 
 test("a size that is no hexadecimal number is refused", async () => {
-  const sizes = ["", "-5", "0x5", "5 ", " 5", "g"];
-  const refused = Object.fromEntries(sizes.map((size) => [printable(size), "refused"]));
+  const bodies = [
+    ...["-5", "+5", "0x5", "5 ", " 5", "5\t", "g", "5g", "5_0"].map((size) => {
+      const digits = /^[0-9a-f]*/.exec(size)?.[0] ?? "";
+      return faulty(digits, `${size.slice(digits.length)}\r\nhello\r\n0\r\n\r\n`);
+    }),
+    faulty("", "\r\nhello\r\n0\r\n\r\n"),
+    faulty("", "\r\n\r\n"),
+    faulty("", ";x\r\n\r\n"),
+    faulty("5\r\nhello\r\n", "\r\n\r\n"),
+    faulty("5\r\nhello\r\n", "x\r\n\r\n"),
+  ];
   await check({
-    sent: "six bodies whose first size is: nothing, -5, 0x5, 5 and a space, a space and 5, g",
-    expected: refused,
-    got: () =>
-      Object.fromEntries(
-        sizes.map((size) => [printable(size), readAll([`${size}\r\nhello\r\n0\r\n\r\n`]).end]),
-      ),
-    likely: "Another reader may take the same line for another number, or for none.",
-    lookAt: "chunked-reader.ts, the size line",
+    sent: listed(bodies),
+    expected: allRefused(bodies),
+    got: () => refusals(bodies),
+    likely:
+      "Another reader may take the same line for another number, or for none. An empty size is not 0, and what is refused is not sent on.",
+    lookAt: lookAtSize,
     hint: 3,
   });
 });
 
 test("a size of more than thirteen digits is refused", async () => {
+  const bodies = [
+    faulty("2000000000000", "1\r\nhello\r\n0\r\n\r\n"),
+    faulty("0000000000000", "5\r\nhello\r\n0\r\n\r\n"),
+    faulty("5\r\nhello\r\n0000000000000", "0\r\n\r\n"),
+  ];
   await check({
-    sent: "two bodies: size 20000000000001 (2^53 + 1), and size 00000000000005",
-    expected: ["refused", "refused"],
-    got: () =>
-      ["20000000000001", "00000000000005"].map((size) => readAll([`${size}\r\nhello\r\n0\r\n\r\n`]).end),
+    sent: listed(bodies),
+    expected: allRefused(bodies),
+    got: () => refusals(bodies),
     likely:
-      "The number that is counted down is not the one that was sent, or the line may go on without end.",
-    lookAt: "chunked-reader.ts, the size line",
+      "20000000000001 is 2^53 + 1, and becomes another number. And with leading zeros a line could go on for ever.",
+    lookAt: lookAtSize,
     hint: 3,
   });
 });
 
 test("a size line that does not end with CR LF is refused", async () => {
+  const bodies = [
+    faulty("5", "\nhello\r\n0\r\n\r\n"),
+    faulty("5\r", "hello\r\n0\r\n\r\n"),
+    faulty("5\r", "\r\nhello\r\n0\r\n\r\n"),
+    faulty("5", ";x\nhello\r\n0\r\n\r\n"),
+    faulty("5\r", ";x\rhello\r\n0\r\n\r\n"),
+    faulty("0", "\n\r\n"),
+    faulty("0\r", "X\r\n"),
+  ];
   await check({
-    sent: `${printable("5\nhello")}, ${printable("5\rhello")} and ${printable("5;x\nhello")}`,
-    expected: ["refused", "refused", "refused"],
-    got: () => ["5\nhello", "5\rhello", "5;x\nhello"].map((body) => readAll([`${body}\r\n0\r\n\r\n`]).end),
+    sent: listed(bodies),
+    expected: allRefused(bodies),
+    got: () => refusals(bodies),
     likely: "A bare LF or a bare CR passes for a line end. Not every reader agrees.",
-    lookAt: "chunked-reader.ts, the size line",
+    lookAt: lookAtSize,
     hint: 3,
   });
 });
 
 test("data that is not followed by CR LF is refused", async () => {
+  const bodies = [
+    faulty("5\r\nhello", "XX0\r\n\r\n"),
+    faulty("5\r\nhello", "\n0\r\n\r\n"),
+    faulty("5\r\nhello\r", "X0\r\n\r\n"),
+    faulty("5\r\nhello", "X\n0\r\n\r\n"),
+    faulty("5\r\nhello", "0\r\n\r\n"),
+    faulty("5\r\nhello", "!\r\n0\r\n\r\n"),
+  ];
   await check({
-    sent: `${printable("5\r\nhelloXX0\r\n\r\n")} and ${printable("5\r\nhello\n0\r\n\r\n")}`,
-    expected: ["refused", "refused"],
-    got: () => ["5\r\nhelloXX0\r\n\r\n", "5\r\nhello\n0\r\n\r\n"].map((body) => readAll([body]).end),
+    sent: listed(bodies),
+    expected: allRefused(bodies),
+    got: () => refusals(bodies),
     likely:
-      "Two bytes are skipped unseen behind the data. They show whether sender and receiver agree on the size.",
+      "A byte behind the data is skipped without a look. The line end shows whether sender and receiver agree on the size.",
     lookAt: "chunked-reader.ts, the end of the data",
     hint: 3,
   });
 });
 
 test("the last chunk must be followed by an empty line", async () => {
+  const bodies = [
+    faulty("0\r\n", "GET / HTTP/1.1\r\n"),
+    faulty("0\r\n", "\n"),
+    faulty("0\r\n\r", "X\r\n"),
+    faulty("5\r\nhello\r\n0\r\n", "5\r\nhello\r\n0\r\n\r\n"),
+  ];
   await check({
-    sent: `${printable("0\r\nGET / HTTP/1.1\r\n")}, and ${printable("0\r\n")} with nothing behind it`,
-    expected: ["refused", "more to come"],
-    got: () => ["0\r\nGET / HTTP/1.1\r\n", "0\r\n"].map((body) => readAll([body]).end),
+    sent: `${listed(bodies)}; and ${printable("0\r\n")} with nothing behind it`,
+    expected: { ...allRefused(bodies), "nothing behind it": "more to come" } as Record<string, unknown>,
+    got: () => ({ ...refusals(bodies), "nothing behind it": readAll(["0\r\n"]).end }),
     likely:
-      "The body is taken for done at the size 0. Its empty line is then the beginning of the next message.",
+      "The body counts as done at the size 0, or the bytes behind it are not checked. The empty line belongs to the body.",
     lookAt: "chunked-reader.ts, the last chunk",
     hint: 2,
   });

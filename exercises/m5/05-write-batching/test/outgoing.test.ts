@@ -42,9 +42,10 @@ class CountingTarget implements WriteTarget {
   }
 }
 
+/** A piece in the middle of a larger buffer, as the parser finds it. */
 function body(outgoing: Outgoing, latin1: string): void {
-  const bytes = Buffer.from(latin1, "latin1");
-  outgoing.bodyBytes(bytes, 0, bytes.length);
+  const bytes = Buffer.from(`~~~${latin1}~~`, "latin1");
+  outgoing.bodyBytes(bytes, 3, bytes.length - 2);
 }
 
 /** What has left after `use`, and how. */
@@ -65,6 +66,9 @@ function compared(sent: Buffer, wanted: string): string {
 
 const large = "0123456789abcdef".repeat(4096);
 
+/** All 256 bytes, as text of one character per byte. */
+const allBytes = Array.from({ length: 256 }, (_, i) => String.fromCharCode(i)).join("");
+
 test("what is handed over leaves in order", async () => {
   await check({
     sent: "text(head), bodyBytes(hello), flush",
@@ -83,19 +87,20 @@ test("what is handed over leaves in order", async () => {
 });
 
 test("every byte passes as it is", async () => {
-  const all = Array.from({ length: 256 }, (_, i) => String.fromCharCode(i)).join("");
   await check({
-    sent: "bodyBytes(the 256 bytes 00 to ff), flush",
-    expected: "as handed over",
-    got: () => {
-      const target = after((outgoing) => {
-        body(outgoing, all);
-        outgoing.flush();
-      });
-      return compared(target.sent, all);
-    },
+    sent: `text(00 to ff), bodyBytes(00 to ff), flush; then the same with a body of ${allBytes.length * 256} bytes`,
+    expected: ["as handed over", "as handed over"],
+    got: () =>
+      [allBytes, allBytes.repeat(256)].map((piece) => {
+        const target = after((outgoing) => {
+          outgoing.text(allBytes);
+          body(outgoing, piece);
+          outgoing.flush();
+        });
+        return compared(target.sent, allBytes + piece);
+      }),
     likely:
-      "Bytes became text in one encoding and text became bytes in another. Latin-1 has one character for each byte.",
+      "Bytes became text in one encoding, and text became bytes in another. Latin-1 has one character per byte.",
     lookAt: lookAtFlush,
     hint: 2,
   });
@@ -111,14 +116,13 @@ test("a head and its body are one system call", async () => {
         body(outgoing, "hello");
         outgoing.flush();
       }).systemCalls,
-    likely:
-      "Each piece is written when it comes. The pieces of one read are known to be complete only at flush.",
+    likely: "Each piece is written when it comes. Only at `flush` is it known that the read brought no more.",
     lookAt: lookAtBody,
     hint: 1,
   });
 });
 
-test("a chunked answer is one system call, its end included", async () => {
+test("a chunked response is one system call, its end included", async () => {
   const wire = "HEAD\r\n\r\n10\r\n0123456789abcdef\r\n0\r\n\r\n";
   await check({
     sent: "text(head), chunking = true, bodyBytes(16 bytes), endChunks, flush",
@@ -137,6 +141,77 @@ test("a chunked answer is one system call, its end included", async () => {
       "A size line, a line end or the last chunk is written by itself: four bytes can cost as much as four thousand.",
     lookAt: "outgoing.ts, bodyBytes and endChunks",
     hint: 1,
+  });
+});
+
+test("large pieces are chunked like small ones, and the next response is not", async () => {
+  const first = `${head}10000\r\n${large}\r\n3\r\nabc\r\n0\r\n\r\n`;
+  await check({
+    sent: `text(head), chunking = true, bodyBytes(${large.length} bytes), bodyBytes(abc), endChunks, flush; text(head), bodyBytes(hello), endChunks, flush`,
+    expected: { bytes: "as handed over", systemCalls: 2 },
+    got: () => {
+      const target = after((outgoing) => {
+        outgoing.text(head);
+        outgoing.chunking = true;
+        body(outgoing, large);
+        body(outgoing, "abc");
+        outgoing.endChunks();
+        outgoing.flush();
+        outgoing.text(head);
+        body(outgoing, "hello");
+        outgoing.endChunks();
+        outgoing.flush();
+      });
+      return { bytes: compared(target.sent, `${first}${head}hello`), systemCalls: target.systemCalls };
+    },
+    likely:
+      "A size line or a line end is on the wrong side of its piece, or a body that is not chunked gets the end of one that is.",
+    lookAt: "outgoing.ts, bodyBytes and endChunks",
+    hint: 3,
+  });
+});
+
+test("nothing leaves before flush", async () => {
+  await check({
+    sent: `text(head), bodyBytes(hello), bodyBytes(${large.length} bytes), bodyBytes(hello); how many bytes have left after each, and after flush`,
+    expected: { before: [0, 0, 0, 0], flushed: head.length + large.length + 10 },
+    got: () => {
+      const target = new CountingTarget();
+      const outgoing = new Outgoing(target);
+      const before: number[] = [];
+      for (const piece of [head, "hello", large, "hello"]) {
+        if (piece === head) outgoing.text(piece);
+        else body(outgoing, piece);
+        before.push(target.sent.length);
+      }
+      outgoing.flush();
+      return { before, flushed: target.sent.length };
+    },
+    likely:
+      "A piece goes out when it comes, or when enough of them have come. Only `flush` knows that the read is over.",
+    lookAt: lookAtBody,
+    hint: 1,
+  });
+});
+
+test("pieces of all sizes leave in order, and one flush after another", async () => {
+  const pieces = ["a", large, "b", large.toUpperCase(), large, "c"];
+  await check({
+    sent: `three times: bodyBytes of ${pieces.map((piece) => piece.length).join(", ")} bytes, flush`,
+    expected: { bytes: "as handed over", systemCalls: 3 },
+    got: () => {
+      const target = after((outgoing) => {
+        for (let read = 0; read < 3; read++) {
+          for (const piece of pieces) body(outgoing, piece);
+          outgoing.flush();
+        }
+      });
+      return { bytes: compared(target.sent, pieces.join("").repeat(3)), systemCalls: target.systemCalls };
+    },
+    likely:
+      "Small and large pieces take different ways and overtake each other, or what the first flush did is not undone for the next.",
+    lookAt: lookAtBody,
+    hint: 3,
   });
 });
 
@@ -187,7 +262,7 @@ test("what is larger than maxTextBytes leaves as bytes, not as text", async () =
         body(outgoing, large);
         outgoing.flush();
       }).kinds,
-    likely: "Everything becomes text, so that a large body is decoded and encoded again for nothing.",
+    likely: "Everything becomes text, so a large body is decoded and encoded again for nothing.",
     lookAt: lookAtBody,
     hint: 3,
   });
@@ -206,7 +281,7 @@ test("forty pieces of one read are one system call", async () => {
       return { bytes: compared(target.sent, pieces.join("")), systemCalls: target.systemCalls };
     },
     likely:
-      "Whenever the text is full, it is sent. It may go to the socket then, and yet leave with the rest.",
+      "Text is sent whenever it is full. You can hand it to the socket then, and still let it leave with the rest.",
     lookAt: lookAtBody,
     hint: 3,
   });
@@ -247,18 +322,19 @@ test("after each flush everything has left", async () => {
       outgoing.flush();
       return [first, target.sent.length];
     },
-    likely:
-      "Something waits for more to come. The rest may take an hour: an event stream sends a line now and then.",
+    likely: "Something waits for more. That may take an hour: an event stream sends a line now and then.",
     lookAt: lookAtFlush,
   });
 });
 
 test("a flush of nothing is no system call, and an empty piece no chunk", async () => {
   await check({
-    sent: "flush; chunking = true, bodyBytes(0 bytes), flush",
+    sent: "flush; bodyBytes(0 bytes), flush; chunking = true, bodyBytes(0 bytes), flush",
     expected: { bytes: printable(""), systemCalls: 0 },
     got: () => {
       const target = after((outgoing) => {
+        outgoing.flush();
+        body(outgoing, "");
         outgoing.flush();
         outgoing.chunking = true;
         body(outgoing, "");
@@ -273,8 +349,13 @@ test("a flush of nothing is no system call, and an empty piece no chunk", async 
 
 test("flush says when the receiver must catch up", async () => {
   await check({
-    sent: "flush with a receiver that keeps up, then with one that does not",
-    expected: [true, false],
+    sent: "flush while the receiver keeps up; while it is behind, with bytes and then without; and when it has caught up, without and with bytes",
+    expected: {
+      "keeps up": true,
+      behind: false,
+      "behind, nothing to send": false,
+      "caught up": [true, true],
+    },
     got: () => {
       const target = new CountingTarget();
       const outgoing = new Outgoing(target);
@@ -282,9 +363,16 @@ test("flush says when the receiver must catch up", async () => {
       const first = outgoing.flush();
       target.writableNeedDrain = true;
       body(outgoing, "hello");
-      return [first, outgoing.flush()];
+      const behind = outgoing.flush();
+      const nothing = outgoing.flush();
+      target.writableNeedDrain = false;
+      const caughtUp = [outgoing.flush()];
+      body(outgoing, "hello");
+      caughtUp.push(outgoing.flush());
+      return { "keeps up": first, behind, "behind, nothing to send": nothing, "caught up": caughtUp };
     },
-    likely: "Nobody hears that the receiver is behind, and the router gathers the whole body in memory.",
+    likely:
+      "The backpressure signal is lost, and the router keeps reading and gathers the body in memory. A flush of nothing must pass it on, too.",
     lookAt: lookAtFlush,
   });
 });

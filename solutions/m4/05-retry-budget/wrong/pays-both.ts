@@ -10,8 +10,9 @@ const ROUNDING = 1e-9;
 // #region retry-budget
 /**
  * An account of retries: every request pays `ratio` in, every retry takes 1 out, and it is never overdrawn. Under a
- * full outage a cell therefore sees at most 1 + `ratio` times the load. `minPerSecond` lets a placement with
- * few requests retry at all; `maxBalance` keeps an hour without failures from paying for a storm of retries.
+ * full outage a busy cell therefore sees at most 1 + `ratio` times its load. `minPerSecond` lets a placement with
+ * few requests retry at all, and there it is the bound: the time since the latest request pays in when that is
+ * more than `ratio`. `maxBalance` keeps an hour without failures from paying for a storm of retries.
  *
  * @see https://sre.google/sre-book/handling-overload/ Per-client retry budget
  */
@@ -31,7 +32,11 @@ export class RetryBudget {
     return this.#balance;
   }
 
-  /** Pays in for one request. Call it once a request, not once an attempt: retries must not pay for retries. */
+  /**
+   * Pays in for one request: `ratio`, or what `minPerSecond` brings in the time since the latest deposit, whichever
+   * is larger. The first deposit, and one whose time lies before the latest, pay `ratio`.
+   * Call it once per request, not once per attempt: retries must not pay for retries.
+   */
   deposit(nowMs: number): void {
     const { ratio, minPerSecond, maxBalance } = this.#settings;
     const elapsedMs = Math.max(0, nowMs - (this.#paidAtMs ?? nowMs));

@@ -25,8 +25,9 @@ export class HeadReader {
 
   /**
    * Takes `chunk[from, to)`, which holds at least one byte. The caller reads into the same buffer again: once `push` has said
-   * `partial`, the chunk's bytes are gone. A head of more than `maxHeadBytes` is refused as soon as that is certain, and so is a
-   * line that ends with LF alone.
+   * `partial`, the chunk's bytes are gone. When `maxHeadBytes` have come without the end of the head, it is refused as too large.
+   * A line that ends with LF alone is refused at once while the end is missing; in a complete head it may pass, because the parser
+   * that reads the head refuses it.
    */
   push(chunk: Buffer, from: number, to: number): HeadProgress {
     const before = this.#held.length;

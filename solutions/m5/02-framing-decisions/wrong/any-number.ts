@@ -29,6 +29,7 @@ const badLength = refusal("Content-Length is not a plain decimal number");
 const lengthAndCoding = refusal("both Content-Length and Transfer-Encoding");
 const codingIn10 = refusal("Transfer-Encoding in HTTP/1.0");
 const otherCoding = refusal("transfer coding other than chunked", "transfer-coding-not-supported");
+const chunkedNotLast = refusal("chunked is not the last transfer coding");
 
 /**
  * How a request's body is framed, or why the request is refused.
@@ -59,7 +60,8 @@ export function responseBody(
  * What `Content-Length` and `Transfer-Encoding` say; undefined where neither is present.
  *
  * A length is one field of one to fifteen decimal digits; a coding is `chunked` (in any case) and nothing else, once, in
- * HTTP/1.1; both together are refused. A coding that is not known is refused as `transfer-coding-not-supported`.
+ * HTTP/1.1; both together are refused. Any other coding is refused as well: where `chunked` comes last, the message has an
+ * end, and the coding is only not supported (501). Otherwise nobody can tell where it ends, and it is malformed (400).
  */
 function declaredBody(fields: FramingFields, minorVersion: MinorVersion): RequestBody | Refusal | undefined {
   const { contentLength, transferEncoding } = fields;
@@ -69,8 +71,8 @@ function declaredBody(fields: FramingFields, minorVersion: MinorVersion): Reques
   // The coding must have passed something that did not understand it, so its framing cannot be trusted.
   if (minorVersion === 0) return codingIn10;
   const [coding] = transferEncoding;
-  if (transferEncoding.length > 1 || coding?.toLowerCase() !== "chunked") return otherCoding;
-  return chunked;
+  if (transferEncoding.length === 1 && coding?.toLowerCase() === "chunked") return chunked;
+  return /(^|,)[ \t]*chunked$/i.test(transferEncoding.at(-1) ?? "") ? otherCoding : chunkedNotLast;
 }
 
 function lengthBody(values: readonly string[]): RequestBody | Refusal {

@@ -59,7 +59,8 @@ export function responseBody(
  * What `Content-Length` and `Transfer-Encoding` say; undefined where neither is present.
  *
  * A length is one field of one to fifteen decimal digits; a coding is `chunked` (in any case) and nothing else, once, in
- * HTTP/1.1; both together are refused. A coding that is not known is refused as `transfer-coding-not-supported`.
+ * HTTP/1.1; both together are refused. Any other coding is refused as well: where `chunked` comes last, the message has an
+ * end, and the coding is only not supported (501). Otherwise nobody can tell where it ends, and it is malformed (400).
  */
 function declaredBody(fields: FramingFields, minorVersion: MinorVersion): RequestBody | Refusal | undefined {
   const { contentLength, transferEncoding } = fields;

@@ -44,9 +44,9 @@ export class ChunkedReader {
   }
 
   /**
-   * Takes `bytes[from, to)`, cut anywhere, and hands to `sink` what shall be sent on, none of it later than in this call. Chunk
-   * extensions (from `;` to the line's end) are left out. Returns the index after the last byte taken: that is `to` unless the body
-   * is done or refused before.
+   * Takes `bytes[from, to)`, cut anywhere, and hands to `sink` what shall be sent on: data in the call that brings it. Chunk
+   * extensions (from `;` to the CR of the line's end) are left out, and nothing from a fault on is sent. Returns the index after
+   * the last byte taken: that is `to` unless the body is done or refused before.
    */
   read(bytes: Buffer, from: number, to: number, sink: BodySink): number {
     // Everything since `start` can be sent as it came; a run ends where something must be left out.

@@ -47,8 +47,8 @@ export class Outgoing {
   }
 
   /**
-   * Called when everything that one read brought has been handed over: now it leaves, in one system call. Returns false when the
-   * receiver must catch up before more is read for it.
+   * Called when everything that one read brought has been handed over: now it leaves, in one system call, and nothing left before.
+   * Returns false when the receiver must catch up before more is read for it, whether anything was sent or not.
    */
   flush(): boolean {
     const text = this.#text;

@@ -23,6 +23,7 @@ const badLength = refusal("Content-Length is not a plain decimal number");
 const lengthAndCoding = refusal("both Content-Length and Transfer-Encoding");
 const codingIn10 = refusal("Transfer-Encoding in HTTP/1.0");
 const otherCoding = refusal("transfer coding other than chunked", "transfer-coding-not-supported");
+const chunkedNotLast = refusal("chunked is not the last transfer coding");
 
 // #region body-kind
 /**
@@ -58,7 +59,11 @@ function declaredBody(fields: FieldSection, minorVersion: MinorVersion): Request
   // The coding must have passed something that did not understand it, so its framing cannot be trusted (§6.1).
   if (minorVersion === 0) return codingIn10;
   const repeated = (fields.repeated & (1 << Field.transferEncoding)) !== 0;
-  if (repeated || fields.valueOf(Field.transferEncoding)?.toLowerCase() !== "chunked") return otherCoding;
+  if (repeated || fields.valueOf(Field.transferEncoding)?.toLowerCase() !== "chunked") {
+    // Unless chunked comes last, nobody can tell where the body ends: 400 and not 501 (§6.3).
+    const last = fields.valuesOf(Field.transferEncoding).at(-1) ?? "";
+    return /(^|,)[ \t]*chunked$/i.test(last) ? otherCoding : chunkedNotLast;
+  }
   // A tab behind the name is allowed, and Node's parser, for one, then sees another coding.
   const index = fields.indexOf(Field.transferEncoding);
   const behind = fields.text.slice(fields.valueEnd(index), fields.lineStart(index + 1));

@@ -1,0 +1,74 @@
+// How many requests may be in flight at one moment for one placement (a bulkhead): a slow cell fills its own
+// limit and not the whole router. There is no queue: a request that waits holds memory and still comes too late.
+
+/** The right to be in flight. Whoever holds it must release it on every way out, an abort included. */
+export interface Permit {
+  /** Gives the place back. Further calls do nothing, so every way out may call it without asking. */
+  release(): void;
+}
+
+// #region concurrency-limit
+export class ConcurrencyLimit {
+  #limit: number;
+  #inFlight = 0;
+  // No garbage: a permit that came back is handed out again.
+  readonly #idle: CountedPermit[] = [];
+
+  /**
+   * @param limit Most permits out at one moment; undefined for no limit, which still counts.
+   * @throws RangeError when `limit` is below 1 or not a number.
+   */
+  constructor(limit: number | undefined) {
+    this.#limit = checked(limit);
+  }
+
+  get limit(): number {
+    return this.#limit;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** A permit, or undefined when as many as `limit` are out. */
+  tryAcquire(): Permit | undefined {
+    if (this.#inFlight >= this.#limit) return undefined;
+    this.#inFlight += 1;
+    const permit = this.#idle.pop() ?? new CountedPermit(this.#giveBack);
+    permit.held = true;
+    return permit;
+  }
+
+  /** Changes the limit. Permits that are out stay valid: below them, nothing is granted until enough came back. */
+  reconfigure(limit: number | undefined): void {
+    this.#limit = checked(limit);
+  }
+
+  // One closure a limit, not one a request.
+  readonly #giveBack = (permit: CountedPermit): void => {
+    this.#inFlight -= 1;
+    this.#idle.push(permit);
+  };
+}
+
+class CountedPermit implements Permit {
+  held = false;
+  readonly #giveBack: (permit: CountedPermit) => void;
+
+  constructor(giveBack: (permit: CountedPermit) => void) {
+    this.#giveBack = giveBack;
+  }
+
+  release(): void {
+    if (!this.held) return;
+    this.held = false;
+    this.#giveBack(this);
+  }
+}
+// #endregion concurrency-limit
+
+function checked(limit: number | undefined): number {
+  if (limit === undefined) return Number.POSITIVE_INFINITY;
+  if (!(limit >= 1)) throw new RangeError(`concurrencyLimit must be at least 1, got ${limit}`);
+  return limit;
+}

@@ -1,0 +1,84 @@
+// Where a message's body ends. Pure: fields in, a decision out. Everything here is about one danger: that sender and
+// receiver disagree where one message ends and the next begins.
+
+import { type Refusal, refusal } from "../../../../stages/m5/src/http1/refusal.ts";
+
+/** The values of the two fields that frame a body, in the order in which they came; empty where a field is absent. */
+export interface FramingFields {
+  readonly contentLength: readonly string[];
+  readonly transferEncoding: readonly string[];
+}
+
+/** HTTP/1.0 or HTTP/1.1. */
+export type MinorVersion = 0 | 1;
+
+export type RequestBody =
+  | { readonly kind: "none" }
+  | { readonly kind: "length"; readonly length: number }
+  | { readonly kind: "chunked" };
+
+/** `until-close`: the end of the connection is the end of the body. Only an answer can be framed so. */
+export type ResponseBody = RequestBody | { readonly kind: "until-close" };
+
+const none = { kind: "none" } as const;
+const chunked = { kind: "chunked" } as const;
+const untilClose = { kind: "until-close" } as const;
+
+const twoLengths = refusal("more than one Content-Length");
+const badLength = refusal("Content-Length is not a plain decimal number");
+const lengthAndCoding = refusal("both Content-Length and Transfer-Encoding");
+const codingIn10 = refusal("Transfer-Encoding in HTTP/1.0");
+const otherCoding = refusal("transfer coding other than chunked", "transfer-coding-not-supported");
+const chunkedNotLast = refusal("chunked is not the last transfer coding");
+
+/**
+ * How a request's body is framed, or why the request is refused.
+ * @see https://www.rfc-editor.org/rfc/rfc9112#section-6.3
+ */
+export function requestBody(fields: FramingFields, minorVersion: MinorVersion): RequestBody | Refusal {
+  return declaredBody(fields, minorVersion) ?? none;
+}
+
+/**
+ * How the body of an answer to `method` is framed, or why the answer is refused. An answer to HEAD has no body, nor has one
+ * with a 1xx status, 204 or 304; what their fields say must be sound all the same.
+ */
+export function responseBody(
+  fields: FramingFields,
+  minorVersion: MinorVersion,
+  method: string,
+  status: number,
+): ResponseBody | Refusal {
+  const declared = declaredBody(fields, minorVersion);
+  if (declared !== undefined && "rule" in declared) return declared;
+  // These have no body, whatever their fields say: the fields describe what a GET would have brought.
+  if (method === "HEAD" || status < 200 || status === 204 || status === 304) return none;
+  return declared ?? untilClose;
+}
+
+/**
+ * What `Content-Length` and `Transfer-Encoding` say; undefined where neither is present.
+ *
+ * A length is one field of one to fifteen decimal digits; a coding is `chunked` (in any case) and nothing else, once, in
+ * HTTP/1.1; both together are refused. Any other coding is refused as well: where `chunked` comes last, the message has an
+ * end, and the coding is only not supported (501). Otherwise nobody can tell where it ends, and it is malformed (400).
+ */
+function declaredBody(fields: FramingFields, minorVersion: MinorVersion): RequestBody | Refusal | undefined {
+  const { contentLength, transferEncoding } = fields;
+  if (transferEncoding.length === 0)
+    return contentLength.length === 0 ? undefined : lengthBody(contentLength);
+  if (contentLength.length > 0) return lengthAndCoding;
+  // The coding must have passed something that did not understand it, so its framing cannot be trusted.
+  if (minorVersion === 0) return codingIn10;
+  const [coding] = transferEncoding;
+  if (transferEncoding.length === 1 && coding?.toLowerCase() === "chunked") return chunked;
+  return /(^|,)[ \t]*chunked$/i.test(transferEncoding.at(-1) ?? "") ? otherCoding : chunkedNotLast;
+}
+
+function lengthBody(values: readonly string[]): RequestBody | Refusal {
+  const [value = ""] = values;
+  if (values.length > 1) return twoLengths;
+  // Fifteen digits stay below 2^53: a longer number could not be counted down without losing bytes.
+  if (!/^[0-9]{1,16}$/.test(value) || Number(value) >= 2 ** 53) return badLength;
+  return { kind: "length", length: Number(value) };
+}
