@@ -118,14 +118,19 @@ export function explain(issue: z.core.$ZodRawIssue): string | undefined {
   return undefined;
 }
 
-/** One line a fault, such as `placements.acme.url: missing; expected …`; the last one may say how many more there are. */
-export function faultsOf(issues: readonly z.core.$ZodIssue[]): readonly string[] {
+/**
+ * One line a fault, such as `placements.acme.url: missing; expected …`, of all issues or of one. The last line may say how
+ * many more there are.
+ */
+export function faultsOf(issues: readonly z.core.$ZodIssue[] | z.core.$ZodIssue): readonly string[] {
   const faults: string[] = [];
   let more = 0;
   let isFull = false;
-  for (const issue of issues) {
+  const all = "code" in issues ? [issues] : issues;
+  for (const issue of all) {
     if (issue.code === "custom" && typeof issue.params?.["more"] === "number") {
-      more += issue.params["more"];
+      // On its own, it stands behind those that were told.
+      more += issue.params["more"] + (all === issues ? 0 : maxFaults);
       isFull ||= issue.params["isFull"] === true;
       continue;
     }

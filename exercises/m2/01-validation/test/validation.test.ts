@@ -296,12 +296,6 @@ test("the default is a tier, and a dedicated endpoint is shared with nobody, in 
       },
       paths: ["placements.tier1.url", "placements.tier3.url"],
     },
-    {
-      parts: {
-        placements: { visa, tier1: { kind: "tier", url: "http://localhost:9004" }, tier3: tier(9003) },
-      },
-      paths: ["placements.tier1.url"],
-    },
   ];
   for (const { parts, paths } of rules) {
     await check({
