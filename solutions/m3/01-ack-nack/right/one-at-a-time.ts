@@ -1,0 +1,149 @@
+// The router's end of the protocol without the wire: messages in, replies out, and a table applied where it is due.
+// Owns what the router holds. It knows no sockets, files or timers, so a test can put any network in front of it.
+
+import {
+  decide,
+  decodeFromControlPlane,
+  type Examined,
+  type Hello,
+  isSamePosition,
+  nackOf,
+  type Position,
+  protocolVersion,
+  type RouterMessage,
+} from "../../../../stages/m3/src/protocol.ts";
+import type { RoutingTable } from "../../../../stages/m3/src/routing-table.ts";
+
+/** One link from open to close. A message that outlives its link is void. */
+export interface Link {
+  open: boolean;
+  /** Epochs that this link has moved on from. */
+  readonly left: Set<string>;
+}
+
+export type Received =
+  | {
+      readonly kind: "reply";
+      /** Goes back over the link. */
+      readonly reply: RouterMessage;
+      readonly outcome: "applied" | "ignored" | "refused" | "current";
+      /** The router holds what the control plane says is the newest. */
+      readonly upToDate: boolean;
+      /** What happened, for the log. */
+      readonly words: string;
+    }
+  /** Not a message of this protocol: nothing that follows on this link can be trusted. */
+  | { readonly kind: "fault"; readonly fault: string }
+  /** The link closed meanwhile. */
+  | { readonly kind: "void" };
+
+export interface SnapshotReceiverDependencies {
+  /** Reads and checks a routing document. May take its time and must not block. */
+  readonly examine: (tableJson: Uint8Array) => Examined | Promise<Examined>;
+  /** Makes the table current. Done before the acknowledgement goes out, so that an `ack` is never a promise. */
+  readonly apply: (table: RoutingTable, position: Position) => void | Promise<void>;
+}
+
+export class SnapshotReceiver {
+  readonly #deps: SnapshotReceiverDependencies;
+  #held: Position | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(dependencies: SnapshotReceiverDependencies) {
+    this.#deps = dependencies;
+  }
+
+  /** The position that this router runs; undefined while it runs no snapshot. */
+  held(): Position | undefined {
+    return this.#held;
+  }
+
+  hello(routerId: string): Hello {
+    return { type: "hello", protocol: protocolVersion, routerId, have: this.#held ?? null };
+  }
+
+  openLink(): Link {
+    return { open: true, left: new Set() };
+  }
+
+  // #region receive
+  /** Takes one message, when the one before it is done. */
+  receive(bytes: Uint8Array, link: Link): Promise<Received> {
+    const received = this.#last.then(() => this.#receive(bytes, link));
+    this.#last = received.catch(() => {});
+    return received;
+  }
+
+  async #receive(bytes: Uint8Array, link: Link): Promise<Received> {
+    if (!link.open) return { kind: "void" };
+    const decoded = decodeFromControlPlane(bytes);
+    if (!decoded.ok) return { kind: "fault", fault: decoded.fault };
+    const { message, body } = decoded;
+    const { epoch, revision, checksum } = message;
+    const offered = { epoch, revision, checksum };
+    switch (message.type) {
+      case "snapshot":
+        return await this.#onSnapshot(offered, body, link);
+      case "current":
+        return this.#onCurrent(offered);
+      default:
+        return message satisfies never;
+    }
+  }
+
+  async #onSnapshot(offered: Position, tableJson: Uint8Array, link: Link): Promise<Received> {
+    const { epoch, revision } = offered;
+    let verdict = decide(this.#held, offered, link.left);
+    if (verdict.kind === "examine") {
+      const examined = await this.#deps.examine(tableJson);
+      if (!link.open) return { kind: "void" };
+      verdict = decide(this.#held, offered, link.left, examined);
+    }
+    switch (verdict.kind) {
+      case "apply":
+        if (this.#held !== undefined && this.#held.epoch !== epoch) link.left.add(this.#held.epoch);
+        await this.#deps.apply(verdict.table, offered);
+        this.#held = offered;
+        return acknowledgement(offered, "applied", true, `revision ${revision}`);
+      case "ignore":
+        // Says what the router holds and not what came: the control plane learns the truth from late messages, too.
+        return acknowledgement(
+          this.#held ?? offered,
+          "ignored",
+          verdict.why === "same",
+          `revision ${revision}: ${verdict.why}`,
+        );
+      case "nack":
+        return {
+          kind: "reply",
+          reply: nackOf(offered, verdict.reasons),
+          outcome: "refused",
+          upToDate: false,
+          words: `revision ${revision}: ${verdict.reasons.slice(0, 3).join("; ")}`,
+        };
+      case "examine":
+        throw new Error("decide asked to examine what it was given examined");
+      default:
+        return verdict satisfies never;
+    }
+  }
+  // #endregion receive
+
+  #onCurrent(offered: Position): Received {
+    if (this.#held === undefined || !isSamePosition(this.#held, offered))
+      return {
+        kind: "fault",
+        fault: `"current" names revision ${offered.revision}, which this router has not`,
+      };
+    return acknowledgement(offered, "current", true, `revision ${offered.revision} is the newest`);
+  }
+}
+
+function acknowledgement(
+  { epoch, revision }: Position,
+  outcome: "applied" | "ignored" | "current",
+  upToDate: boolean,
+  words: string,
+): Received {
+  return { kind: "reply", reply: { type: "ack", epoch, revision }, outcome, upToDate, words };
+}
