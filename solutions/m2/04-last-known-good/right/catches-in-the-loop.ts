@@ -183,7 +183,8 @@ export class FileSource {
     if (decoded.ok) return this.#accept(decoded);
     // The file may have been met in the middle of a write, before its event came: a fault counts once two looks agree.
     const suspicion = decoded.faults.join("\n");
-    if (suspicion === this.#suspicion || this.#status.version === null) throw new RoutingFileError(this.#deps.path, decoded.faults);
+    if (suspicion === this.#suspicion || this.#status.version === null)
+      throw new RoutingFileError(this.#deps.path, decoded.faults);
     this.#suspicion = suspicion;
     this.#bytes = undefined;
     this.#notice("change");
