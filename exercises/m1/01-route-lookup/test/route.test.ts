@@ -140,7 +140,7 @@ test("tenants that are listed as constructor and __proto__ get their own placeme
   });
 });
 
-test("a tenant that is listed as hasOwnProperty breaks no look-up", async () => {
+test("a tenant that is listed as hasOwnProperty breaks no lookup", async () => {
   const document = documentWith('{ "hasOwnProperty": "tier1", "visa": "visa" }');
   await check({
     sent: 'a table that lists "hasOwnProperty" and "visa"; then route(document, …) for "visa" and "umbrella"',
