@@ -133,7 +133,8 @@ async function runGameday(
       record.violated(
         `6 streaming: a router's memory rose by ${memoryGrowthMiB} MiB from one half to the next`,
       );
-    return reportOf(record, { stage, seed, minutes, startedAtMs, memoryGrowthMiB });
+    const port = ported === undefined ? {} : { port: ported.name };
+    return reportOf(record, { stage, ...port, seed, minutes, startedAtMs, memoryGrowthMiB });
   } finally {
     await stack.stop();
     rmSync(state, { recursive: true, force: true });

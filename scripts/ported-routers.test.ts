@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -50,6 +50,13 @@ describe("a ported router", () => {
     expect(builtProgram(plain, root)).toBeUndefined();
     expect(await build()).not.toBe(first);
     expect(told).toHaveLength(2);
+    for (let n = 0; n < 5; n++) {
+      writeFileSync(join(root, "ports/go/a.go"), `${n}`);
+      expect(await build()).toBe(builtProgram(plain, root));
+    }
+    expect(readdirSync(join(root, ".cache/ports")).filter((name) => name.startsWith("router-"))).toHaveLength(
+      4,
+    );
   });
 
   test("whose tool is missing says in one line what it needs", async () => {

@@ -4,7 +4,16 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "./command-line.ts";
 import { filesUnder, type Milestone, projectRoot } from "./stages.ts";
@@ -120,7 +129,16 @@ export async function buildPorted(
   // Renamed into its place: half a copy must not look like the program.
   copyFileSync(join(target, ported.program), `${file}.${process.pid}`);
   renameSync(`${file}.${process.pid}`, file);
+  forgetOld(ported, root);
   return file;
+}
+
+/** Who switches between two branches needs two programs, and nobody needs twenty. */
+function forgetOld({ name }: PortedRouter, root: string): void {
+  const folder = join(root, ".cache", "ports");
+  const age = (file: string) => -statSync(join(folder, file)).mtimeMs;
+  const programs = readdirSync(folder).filter((file) => file.startsWith(`router-${name}-`));
+  for (const file of programs.sort((a, b) => age(a) - age(b)).slice(4)) rmSync(join(folder, file));
 }
 
 export interface ToolRun {

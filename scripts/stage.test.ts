@@ -9,6 +9,7 @@ import { createInterface } from "node:readline";
 import { describe, expect, test } from "vitest";
 import { eventually } from "../shared/testkit/eventually.ts";
 import { linkPackages, plantTree } from "./planted-tree.ts";
+import { missingTool, portedRouters } from "./ported-routers.ts";
 import { runNode } from "./run-tool.ts";
 import { presentStages, projectRoot } from "./stages.ts";
 
@@ -18,6 +19,7 @@ const laterStages = presentStages().filter(
 );
 
 const script = join(projectRoot, "scripts/stage.ts");
+const hasGo = (await missingTool(portedRouters.go)) === undefined;
 
 interface Event {
   readonly event: string;
@@ -101,6 +103,16 @@ describe.concurrent("the demo", () => {
     expect(output).toMatch(new RegExp(`^Demo ${stage}: all \\d+ steps as promised\\.$`, "m"));
     expect(code).toBe(0);
   });
+
+  // Pingora's takes minutes to build for the first time; `npm run verify -- --only ports` sees to it.
+  test.skipIf(!hasGo).each(portedRouters.go.stages)(
+    "of %s holds every step to its promise on the port in Go",
+    async (stage) => {
+      const { code, output } = await runStage(stage, "--demo", "--port", "0", "--port", "go");
+      expect(output).toMatch(new RegExp(`^Demo ${stage}: all \\d+ steps as promised\\.$`, "m"));
+      expect(code).toBe(0);
+    },
+  );
 
   test("holds every step to its promise and leaves nothing behind", async () => {
     await using run = new StageRun(["m1", "--demo"]);
@@ -276,7 +288,10 @@ describe("a request that cannot be met takes one line and exit code 1", () => {
     [[], "stage: name a stage: one of m1"],
     [["m1", "m2"], 'stage: name one stage, not "m1 m2"'],
     [["m1", "--colour"], "stage: unknown flag --colour: one of --demo"],
-    [["m1", "--port", "eighty"], 'stage: --port takes a whole number from 0 to 65535; got "eighty"'],
+    [["m1", "--port", "eighty"], 'stage: --port takes a number, or one of pingora, go; got "eighty"'],
+    [["m1", "--port", "80000"], 'stage: --port takes a whole number from 0 to 65535; got "80000"'],
+    [["m3", "--port", "go"], "stage: --port go can be m1, m2, m4, and not m3"],
+    [["m1", "--port", "go", "--test"], "stage: --test does not go with --port go"],
     [["m1", "--port", "65000"], "stage: --port 65000 puts a cell on port 65924"],
     [["m1", "--routers", "3"], "stage: --routers needs m3 or later"],
     [["m1", "--overlay", "no-such-folder"], "stage: no TypeScript file to lay over m1 in no-such-folder"],

@@ -49,13 +49,16 @@ export class Operator {
     }
   }
 
-  /** Tells the record which table each router uses, as the router itself says. */
-  async look(): Promise<void> {
+  /** Tells the record which table each router uses, as the router itself says, and returns their versions. */
+  async look(): Promise<readonly string[]> {
+    const versions: string[] = [];
     for (const router of this.#stack.routers) {
       const answer = await fetch(`${router.adminUrl}/debug/config`);
       const { version } = (await answer.json()) as { readonly version: string };
       this.#record.confirmed(router.url, version);
+      versions.push(version);
     }
+    return versions;
   }
 
   async #disturbCells(planned: Planned): Promise<() => Promise<void>> {
@@ -108,10 +111,8 @@ export class Operator {
   }
 
   async #isUsed({ version }: Table): Promise<void> {
-    const used = async () => {
-      await this.look();
-      return this.#stack.routers.every(({ url }) => this.#record.tablesOf(url)[0]?.version === version);
-    };
+    // What the record holds would not do: before the first table, it knows no other one that a router might still use.
+    const used = async () => (await this.look()).every((each) => each === version);
     // A router that has just lost its link comes back after up to a second or two of backoff.
     await eventually(used, { what: `every router uses ${version}`, deadlineMs: 90_000, everyMs: 20 });
   }

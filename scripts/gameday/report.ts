@@ -28,6 +28,8 @@ export interface GamedayReport {
 
 export interface ReportFacts {
   readonly stage: string;
+  /** The router in another language. */
+  readonly port?: string;
   readonly seed: number;
   readonly minutes: number;
   readonly startedAtMs: number;
@@ -64,7 +66,7 @@ export function reportOf(record: GamedayRecord, facts: ReportFacts): GamedayRepo
     invariantsChecked: { ...checkedInvariants, ...alsoChecked },
     violations: record.violationCount,
     firstViolations: record.violations,
-    replay: `npm run gameday -- --stage ${facts.stage} --minutes ${facts.minutes} --seed ${facts.seed}`,
+    replay: `npm run gameday -- --stage ${facts.stage}${facts.port === undefined ? "" : ` --port ${facts.port}`} --minutes ${facts.minutes} --seed ${facts.seed}`,
   };
 }
 

@@ -42,7 +42,8 @@ const modeOf = ({ port, front }: Saved): string =>
 
 function contractsOf(saved: Saved): PortsTable | null {
   if (saved === undefined) return null;
-  const share = ({ passed, failed }: Saved): string => `${passed} of ${passed + failed}`;
+  const share = ({ passed, failed }: Saved): string =>
+    passed + failed === 0 ? "–" : `${passed} of ${passed + failed}`;
   return {
     title: "Cases that hold, by grade",
     columns: ["Router", "Contract", "Core", "Form", "Policy"],
