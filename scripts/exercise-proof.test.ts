@@ -10,14 +10,6 @@ import { staticFaults } from "./exercise/static-proof.ts";
 const right = "return Math.max(0, Math.min(limit, value));";
 const title = "a value inside the limits stays as it is";
 
-function rightAnswer(file: string) {
-  return {
-    file,
-    replaces: "clamp.ts",
-    because: "It says in two comparisons what the solution says in two calls.",
-  };
-}
-
 const goneMutant = {
   file: "clamp.ts",
   line: "return 7;",
@@ -108,7 +100,6 @@ const planted: Record<string, { readonly change: PlantedChange; readonly says: R
   },
   "a right answer that is refused": {
     change: {
-      spec: { rightAnswers: [rightAnswer("two-ifs.ts")] },
       files: { "solutions/{id}/right/two-ifs.ts": clampSource("return value > limit ? limit : value;") },
     },
     says: /\/right\/two-ifs\.ts: is right, and is refused by: below$/,
@@ -144,6 +135,17 @@ const described: typeof planted = {
   "an equivalent mutant of a line that is gone": {
     change: { spec: { equivalentMutants: [goneMutant] } },
     says: /equivalentMutants names a line that the solution's clamp\.ts has not got: return 7;$/,
+  },
+  "no promises with their tests": {
+    change: { spec: { doneWhen: undefined } },
+    says: /doneWhen is missing/,
+  },
+  "one right answer only": {
+    change: {
+      spec: { rightAnswers: [] },
+      files: { "solutions/{id}/right/sorted.ts": undefined, "solutions/{id}/right/two-ifs.ts": undefined },
+    },
+    says: /there are 0 right answers; at least 2 are wanted$/,
   },
   "two hints": {
     change: {
@@ -195,17 +197,7 @@ const idOf = (index: number) => `m1/${String(index + 2).padStart(2, "0")}-plante
 let proof: ProofResult;
 
 beforeAll(async () => {
-  plantExercise(tree.root, "m1/01-sound", {
-    spec: {
-      rightAnswers: [rightAnswer("two-ifs.ts")],
-      doneWhen: [{ line: "it stays in", tests: ["inside", "above", "below"] }],
-    },
-    files: {
-      "solutions/{id}/right/two-ifs.ts": clampSource(
-        "if (value < 0) return 0;\n  if (value > limit) return limit;\n  return value;",
-      ),
-    },
-  });
+  plantExercise(tree.root, "m1/01-sound");
   for (const [index, { change }] of Object.values(planted).entries())
     plantExercise(tree.root, idOf(index), change);
   const ids = Object.values(planted).map((_, index) => idOf(index));
