@@ -39,6 +39,7 @@ function plant(solution: string): Exercise {
   plantExercise(tree.root, id, {
     spec: { overlay: { stage: "m1", files: { "clamp.ts": "clamp.ts" } } },
     files: {
+      "exercises/{id}/run.ts": "export const steps = [];\n",
       "exercises/{id}/starter/clamp.ts": clampFile("value += 1;", "0", "../../../../stages/m1/src/limits.ts"),
       "solutions/{id}/clamp.ts": solution,
       "solutions/{id}/wrong/upper-only.ts": wrong("Math.abs"),

@@ -86,7 +86,6 @@ test("begins again with what is saved, until it is told to stop", async () => {
 }, 100_000);
 
 test("steps that are green with the starter, or red with the solution, are faults", async () => {
-  expect(await proveRuns([exercise])).toEqual([]);
   writeFileSync(join(exercise.folder, "run.ts"), stepsThatExpect("12"));
   expect((await proveRuns([exercise])).map(({ what }) => what)).toEqual([
     "is as promised with the starter: it shows nothing",

@@ -1,7 +1,7 @@
 // The parts of the exercise engine: names, copies, progress, overlays, and the interactive view with a hand on
 // its keyboard. The failure view's words are in exercise-view.test.ts, the proof in exercise-proof.test.ts.
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import pc from "picocolors";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -234,7 +234,8 @@ test("the interactive view checks when a file changes, asks before it reveals, a
   expect(said()).toMatch(/^<clear>\nm1\/02-other[\s\S]*The outage behind it/);
   expect(await view.key("q")).toBe(false);
 
-  const resumed = await InteractiveView.start(context, undefined, write);
-  expect(said()).toContain("m1/02-other");
+  rmSync(join(tree.root, "workspace/m1/02-other/clamp.ts"));
+  const resumed = await InteractiveView.start(context, undefined, write, "<clear>");
+  expect(said()).toMatch(/^<clear>\nclamp\.ts was gone from workspace\/m1\/02-other: [^\n]*\n\nm1\/02-other/);
   expect(await resumed.key("q")).toBe(false);
 }, 60_000);

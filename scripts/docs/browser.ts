@@ -1,8 +1,9 @@
 // A real browser for the site's checks: the system's Chromium with an empty profile, driven by playwright-core, which
 // brings no browser of its own.
 
+import { accessSync, constants } from "node:fs";
+import { delimiter, resolve } from "node:path";
 import { type Browser, chromium } from "playwright-core";
-import { which } from "zx";
 
 const names = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
 
@@ -16,10 +17,21 @@ export function findBrowser(
 ): string | undefined {
   const named = env["CHROMIUM"];
   const path = env["PATH"] ?? "";
-  const found = (named === undefined ? names : [named]).map((name) =>
-    which.sync(name, { path, nothrow: true }),
+  const folders = path.split(delimiter).filter((folder) => folder !== "");
+  // A path is itself; a name is looked for in each folder, as a shell does.
+  const candidates = (named === undefined ? names : [named]).flatMap((name) =>
+    name.includes("/") ? [name] : folders.map((folder) => resolve(folder, name)),
   );
-  return found.find((program) => program !== null);
+  return candidates.find(isExecutable);
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Playwright gives each browser a new, empty profile, and removes it. */

@@ -44,14 +44,22 @@ export class InteractiveView {
   readonly #write: (text: string) => void;
   /** What clears a terminal; empty where everything should stay. */
   readonly #clear: string;
+  readonly #notes: string[];
   #exercise: Exercise;
   #signature = "";
   #question: Question | undefined;
   /** The check that is under way; further changes wait for it. */
   #checking: Promise<void> | undefined;
 
-  private constructor(context: Context, exercise: Exercise, write: (text: string) => void, clear: string) {
+  private constructor(
+    context: Context,
+    exercise: Exercise,
+    write: (text: string) => void,
+    clear: string,
+    notes: string[],
+  ) {
     this.#clear = clear;
+    this.#notes = notes;
     this.#context = context;
     this.#exercise = exercise;
     this.#write = write;
@@ -64,7 +72,10 @@ export class InteractiveView {
     write: (text: string) => void,
     clear = "",
   ): Promise<InteractiveView> {
-    const view = new InteractiveView(context, await open(context, wanted), write, clear);
+    const notes: string[] = [];
+    // What has to be said must not be wiped from the screen: it stands with whatever is shown next.
+    const noting = { ...context, notice: (text: string) => void notes.push(text) };
+    const view = new InteractiveView(noting, await open(noting, wanted), write, clear, notes);
     view.#showTask();
     await view.poll();
     return view;
@@ -172,7 +183,9 @@ export class InteractiveView {
   }
 
   #show(text: string): void {
-    this.#write(`\n${text}\n\n${this.#context.colours.dim(keyLine)}\n`);
+    const { dim, yellow } = this.#context.colours;
+    const notes = this.#notes.splice(0).map((note) => `${yellow(note)}\n\n`);
+    this.#write(`\n${notes.join("")}${text}\n\n${dim(keyLine)}\n`);
   }
 }
 

@@ -16,7 +16,7 @@ export function plantTree(): { readonly root: string; remove(): void } {
 }
 
 export interface PlantedChange {
-  readonly spec?: Partial<ExerciseSpec>;
+  readonly spec?: { readonly [Field in keyof ExerciseSpec]?: ExerciseSpec[Field] | undefined };
   /** Path from the root → text, or undefined to leave the file out. `{id}` stands for the exercise's id. */
   readonly files?: Readonly<Record<string, string | undefined>>;
 }
@@ -66,6 +66,16 @@ function soundSpec(id: string): ExerciseSpec {
         "Refusing everything is no way of keeping within the limits.",
       ),
     ],
+    rightAnswers: [right("two-ifs.ts"), right("sorted.ts")],
+    doneWhen: [{ line: "it stays in", tests: ["inside", "above", "below"] }],
+  };
+}
+
+function right(file: string) {
+  return {
+    file,
+    replaces: "clamp.ts",
+    because: "It says in other words what the solution says in two calls.",
   };
 }
 
@@ -92,6 +102,10 @@ function soundFiles(): Record<string, string> {
     "exercises/{id}/test/clamp.test.ts": soundTest,
     "solutions/{id}/clamp.ts": clampSource("return Math.max(0, Math.min(limit, value));"),
     "solutions/{id}/WHY.md": "# Why\n\nBoth sides.\n",
+    "solutions/{id}/right/two-ifs.ts": clampSource(
+      "if (value < 0) return 0;\n  if (value > limit) return limit;\n  return value;",
+    ),
+    "solutions/{id}/right/sorted.ts": clampSource("return [0, value, limit].sort((a, b) => a - b)[1] ?? 0;"),
     "solutions/{id}/wrong/upper-only.ts": clampSource("return Math.min(limit, value);"),
     "solutions/{id}/wrong/lower-only.ts": clampSource("return Math.max(0, value) + 0 * limit;"),
     "solutions/{id}/wrong/always-zero.ts": clampSource("return 0 * value * limit;"),

@@ -14,6 +14,9 @@ import {
 import type { Exercise } from "./exercise-spec.ts";
 import { bulletText, doneWhenOf, hintsOf, readmeOf, readmeSections, whyOf } from "./lesson-text.ts";
 
+/** One could be the solution in other words. */
+const fewestRightAnswers = 2;
+
 /** Faults of the description, the prose and the files of one exercise. */
 export function staticFaults(exercise: Exercise, id: string): Finding[] {
   const missing = fileFaults(exercise);
@@ -125,7 +128,10 @@ function wrongAnswerFaults(exercise: Exercise): string[] {
 }
 
 function rightAnswerFaults({ spec }: Exercise): string[] {
-  return (spec.rightAnswers ?? [])
+  const rightAnswers = spec.rightAnswers ?? [];
+  if (rightAnswers.length < fewestRightAnswers)
+    return [`there are ${rightAnswers.length} right answers; at least ${fewestRightAnswers} are wanted`];
+  return rightAnswers
     .filter((right) => !spec.files.includes(right.replaces))
     .map((right) => `${right.file} replaces ${right.replaces}, which is not editable`);
 }
@@ -133,7 +139,7 @@ function rightAnswerFaults({ spec }: Exercise): string[] {
 /** Both ways: each bullet of "Done when" has its tests, and each test holds a bullet. */
 function doneWhenFaults(exercise: Exercise): string[] {
   const { doneWhen, tests } = exercise.spec;
-  if (doneWhen === undefined) return [];
+  if (doneWhen === undefined) return ["doneWhen is missing: which tests hold the README's promises?"];
   const promised = doneWhenOf(exercise);
   const named = doneWhen.map(({ line }) => bulletText(line));
   const ids = tests.map((test) => test.id);

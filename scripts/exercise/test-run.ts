@@ -1,11 +1,11 @@
 // Runs the tests of assembled answers in one vitest process, and ends that process when the code under test
 // no longer returns. It reports what happened; what that means for a learner is `verdict.ts`.
 
-import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ModuleResult, RunResults } from "../../exercises/support/result-reporter.ts";
+import { Program } from "../../shared/testkit/program.ts";
 
 /** The clone that holds these scripts: its vitest runs, whichever tree the exercises come from. */
 const ownRoot = fileURLToPath(new URL("../..", import.meta.url));
@@ -54,44 +54,39 @@ export function removeRunFolder(folder: string): void {
 /** Runs every test file below `folder`. Resolves when the process has ended; rejects only if it cannot be started. */
 export async function runTests(folder: string, limits: RunLimits = {}): Promise<RunOutcome> {
   const { stallMs = 8_000, startMs = 60_000 } = limits;
-  const child = startVitest(folder);
-  let output = "";
-  const keep = (chunk: Buffer) => {
-    output = (output + chunk.toString()).slice(-20_000);
-  };
-  child.stdout?.on("data", keep);
-  child.stderr?.on("data", keep);
-  const watch = watchForStall(folder, stallMs, startMs, () => child.kill("SIGKILL"));
-  await new Promise<void>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", () => resolve());
-  }).finally(watch.stop);
+  const vitest = startVitest(folder);
+  const watch = watchForStall(folder, stallMs, startMs, () => vitest.signal("SIGKILL"));
+  await vitest.exited.finally(watch.stop);
   const resultsFile = join(folder, "results.json");
   if (existsSync(resultsFile)) {
     return { kind: "finished", results: JSON.parse(readFileSync(resultsFile, "utf8")) as RunResults };
   }
   const running = stillRunning(readTrace(folder));
-  return watch.fired() ? { kind: "stalled", stallMs, running } : { kind: "crashed", running, output };
+  return watch.fired()
+    ? { kind: "stalled", stallMs, running }
+    : { kind: "crashed", running, output: vitest.lastLines().join("\n") };
 }
 
-function startVitest(folder: string): ChildProcess {
+function startVitest(folder: string): Program {
   const vitest = join(ownRoot, "node_modules", "vitest", "vitest.mjs");
   const config = join(ownRoot, "exercises", "vitest.config.ts");
-  const lifeline = new URL("../exit-with-parent.ts", import.meta.url).href;
-  const env: NodeJS.ProcessEnv = { ...process.env };
+  const guard = new URL("../exit-with-parent.ts", import.meta.url).href;
   // Vitest marks its workers with these; a run that a test starts is not one of them.
-  for (const name of Object.keys(env)) if (name.startsWith("VITEST")) delete env[name];
-  return spawn(process.execPath, ["--import", lifeline, vitest, "run", "--config", config], {
+  const marks = Object.keys(process.env).filter((name) => name.startsWith("VITEST"));
+  return new Program({
+    name: "the tests of the exercise",
+    command: process.execPath,
+    args: ["--import", guard, vitest, "run", "--config", config],
     cwd: ownRoot,
     env: {
-      ...env,
+      ...Object.fromEntries(marks.map((name) => [name, undefined])),
       EXERCISE_RUN: folder,
       EXIT_WITH_PARENT: String(process.pid),
       NO_COLOR: "1",
       NODE_OPTIONS: "",
     },
-    // Descriptor 3 closes when this process ends, however it ends: a loop without end must not outlive it.
-    stdio: ["ignore", "pipe", "pipe", "pipe"],
+    // Closes when this process ends, however it ends: a loop without end must not outlive it.
+    lifeline: true,
   });
 }
 
