@@ -2,29 +2,15 @@
 // one place at a time, where the learner's work is: the lines by which solution and starter differ, and those that
 // `exercise.json` names beside them. Every change must turn a test red, or stand in `equivalentMutants` with its reason.
 
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { diffLines } from "diff";
-import { z } from "zod";
 import { error, type Finding } from "../check.ts";
-import { lastLines, packageFile, runNode } from "../run-tool.ts";
 import { answerSource } from "./answer-source.ts";
 import { assemble } from "./assemble.ts";
 import type { Exercise } from "./exercise-spec.ts";
+import { type Mutant, runStryker } from "./stryker.ts";
 import { makeRunFolder, removeRunFolder } from "./test-run.ts";
-
-export interface Mutant {
-  /** Name of the editable file. */
-  readonly file: string;
-  /** Counted from 1, in the solution. */
-  readonly line: number;
-  /** The whole source line at which the mutant begins, trimmed. */
-  readonly source: string;
-  readonly mutator: string;
-  readonly original: string;
-  readonly replacement: string;
-  readonly status: string;
-}
 
 export interface MutationResult {
   readonly exercise: Exercise;
@@ -35,28 +21,6 @@ export interface MutationResult {
   readonly equivalent: number;
   readonly findings: readonly Finding[];
 }
-
-const reportSchema = z.object({
-  files: z.record(
-    z.string(),
-    z.object({
-      source: z.string(),
-      mutants: z.array(
-        z.object({
-          mutatorName: z.string(),
-          replacement: z.string().default(""),
-          status: z.string(),
-          location: z.object({
-            start: z.object({ line: z.number(), column: z.number() }),
-            end: z.object({ line: z.number(), column: z.number() }),
-          }),
-        }),
-      ),
-    }),
-  ),
-});
-
-type ReportedFile = z.infer<typeof reportSchema>["files"][string];
 
 /** Mutates several exercises, as many beside each other as the machine has room for. */
 export async function mutateExercises(
@@ -123,59 +87,6 @@ function lineRanges(lines: readonly number[]): string[] {
     else ranges.push({ from: line, to: line });
   }
   return ranges.map(({ from, to }) => `${from}-${to}`);
-}
-
-async function runStryker(folder: string, mutate: readonly string[]): Promise<Mutant[]> {
-  const report = join(folder, "report.json");
-  const options = {
-    mutate,
-    inPlace: true,
-    testRunner: "vitest",
-    plugins: ["@stryker-mutator/vitest-runner"],
-    vitest: { configFile: join(folder, "vitest.config.mjs"), related: false },
-    // TypeScript 7 has no API, which StrykerJS would read a tsconfig with.
-    tsconfigFile: "none.json",
-    reporters: ["json"],
-    jsonReporter: { fileName: report },
-    concurrency: 1,
-    timeoutMS: 6_000,
-    timeoutFactor: 2,
-    ignorePatterns: ["report.json"],
-    allowConsoleColors: false,
-    checkers: [],
-    fileLogLevel: "off",
-    logLevel: "error",
-  };
-  writeFileSync(join(folder, "stryker.json"), JSON.stringify(options));
-  const config = { test: { include: ["test/**/*.test.ts"], testTimeout: 5_000, hookTimeout: 5_000 } };
-  writeFileSync(join(folder, "vitest.config.mjs"), `export default ${JSON.stringify(config)};\n`);
-  const stryker = packageFile("@stryker-mutator/core/bin/stryker.js");
-  const { output } = await runNode(stryker, ["run", "stryker.json"], { cwd: folder });
-  if (!existsSync(report)) throw new Error(lastLines(output, 12) || "StrykerJS wrote no report");
-  const { files } = reportSchema.parse(JSON.parse(readFileSync(report, "utf8")));
-  return Object.entries(files).flatMap(([path, file]) => mutantsOf(path.replace(/^starter\//, ""), file));
-}
-
-function mutantsOf(file: string, { source, mutants }: ReportedFile): Mutant[] {
-  const lines = source.split("\n");
-  return mutants
-    .filter(({ status }) => !["Ignored", "CompileError", "RuntimeError"].includes(status))
-    .map(({ mutatorName, replacement, status, location: { start, end } }) => {
-      const covered = lines.slice(start.line - 1, end.line);
-      covered[covered.length - 1] = covered.at(-1)?.slice(0, end.column - 1) ?? "";
-      covered[0] = covered[0]?.slice(start.column - 1) ?? "";
-      const sourceLine = lines[start.line - 1]?.trim() ?? "";
-      const original = covered.join("\n");
-      return {
-        file,
-        line: start.line,
-        source: sourceLine,
-        mutator: mutatorName,
-        original,
-        replacement,
-        status,
-      };
-    });
 }
 
 /** A mutant that the clock ended was noticed; one that no test reaches was not. */

@@ -12,10 +12,8 @@ import {
   variantsOf,
 } from "./answer-source.ts";
 import type { Exercise } from "./exercise-spec.ts";
-import { bulletText, doneWhenOf, hintsOf, readmeOf, readmeSections, whyOf } from "./lesson-text.ts";
-
-/** One could be the solution in other words. */
-const fewestRightAnswers = 2;
+import { hintsOf, readmeOf, readmeSections, whyOf } from "./lesson-text.ts";
+import { doneWhenFaults, mutantFaults, rightAnswerFaults } from "./promise-proof.ts";
 
 /** Faults of the description, the prose and the files of one exercise. */
 export function staticFaults(exercise: Exercise, id: string): Finding[] {
@@ -125,53 +123,6 @@ function wrongAnswerFaults(exercise: Exercise): string[] {
       : [`${wrong.file} replaces ${wrong.replaces}, which is not editable`]),
     ...(/[.?!]$/.test(wrong.because) ? [] : [`because of ${wrong.file} is not a sentence: it has no end`]),
   ]);
-}
-
-function rightAnswerFaults({ spec }: Exercise): string[] {
-  const rightAnswers = spec.rightAnswers ?? [];
-  if (rightAnswers.length < fewestRightAnswers)
-    return [`there are ${rightAnswers.length} right answers; at least ${fewestRightAnswers} are wanted`];
-  return rightAnswers
-    .filter((right) => !spec.files.includes(right.replaces))
-    .map((right) => `${right.file} replaces ${right.replaces}, which is not editable`);
-}
-
-/** Both ways: each bullet of "Done when" has its tests, and each test holds a bullet. */
-function doneWhenFaults(exercise: Exercise): string[] {
-  const { doneWhen, tests } = exercise.spec;
-  if (doneWhen === undefined) return ["doneWhen is missing: which tests hold the README's promises?"];
-  const promised = doneWhenOf(exercise);
-  const named = doneWhen.map(({ line }) => bulletText(line));
-  const ids = tests.map((test) => test.id);
-  const held = doneWhen.flatMap((each) => each.tests);
-  return [
-    ...promised
-      .filter((line) => !named.includes(line))
-      .map((line) => `doneWhen does not name the README's line "${line}"`),
-    ...named
-      .filter((line) => !promised.includes(line))
-      .map((line) => `doneWhen names "${line}", which the README's "Done when" has not got`),
-    ...held.filter((id) => !ids.includes(id)).map((id) => `doneWhen names "${id}", which is no test`),
-    ...ids
-      .filter((id) => !held.includes(id))
-      .map((id) => `test "${id}" holds no line of doneWhen: the README does not ask for it`),
-  ];
-}
-
-/** Whether the lines that the description speaks of are there; whether the mutants survive is `mutation.ts`. */
-function mutantFaults(exercise: Exercise): string[] {
-  const { equivalentMutants = [], mutateAlso = [], files } = exercise.spec;
-  const wanted = [
-    ...equivalentMutants.map(({ file, line }) => ({ file, line, field: "equivalentMutants" })),
-    ...mutateAlso.flatMap(({ file, lines }) => lines.map((line) => ({ file, line, field: "mutateAlso" }))),
-  ];
-  return wanted
-    .filter(({ file, line }) => {
-      if (!files.includes(file)) return true;
-      const { text } = answerSource(exercise, { kind: "solution" }, file);
-      return !text.split("\n").some((each) => each.trim() === line);
-    })
-    .map(({ file, line, field }) => `${field} names a line that the solution's ${file} has not got: ${line}`);
 }
 
 function overlayFaults(exercise: Exercise): string[] {
