@@ -24,7 +24,7 @@ type Case = readonly [
 ];
 
 const cases: readonly Case[] = [
-  ["stage", ["m1", "--port", "-1"], '--port takes a whole number from 0 to 65535; got "-1"'],
+  ["stage", ["m1", "--port", "-1"], '--port takes a number, or one of pingora, go; got "-1"'],
   ["stage", ["m1", "--port", "65536"], '--port takes a whole number from 0 to 65535; got "65536"'],
   ["stage", ["m1"], 'STAGE_PORT takes a whole number from 0 to 65535; got "x"', { STAGE_PORT: "x" }],
   ["stage", ["m3", "--routers", "eleven"], '--routers takes a whole number from 1 to 10; got "eleven"'],
