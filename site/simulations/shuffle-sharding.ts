@@ -5,6 +5,7 @@ import { EventQueue } from "./event-queue.ts";
 import { seededRandom } from "./random.ts";
 import {
   numberOf,
+  type Recording,
   type SimEvent,
   type Simulation,
   seedParameter,
@@ -22,6 +23,15 @@ export interface ShardingState {
 export const shuffleSharding: Simulation<ShardingState> = {
   name: "shuffle",
   durationMs: 6_000,
+  worlds: [{ name: "one", label: () => "Workers and tenants", values: {} }],
+  rows: ["share"],
+  share: {
+    label: "Other tenants that are served",
+    of: ({ tenants }) => {
+      const others = tenants.slice(1);
+      return others.filter(({ up }) => up > 0).length / Math.max(1, others.length);
+    },
+  },
   parameters: [
     seedParameter,
     {
@@ -84,7 +94,7 @@ function stateOf(tenants: readonly number[][], down: ReadonlySet<number>, worker
   };
 }
 
-function run(values: Values): SimEvent<ShardingState>[] {
+function run(values: Values): Recording<ShardingState> {
   const tenants = dealt(values);
   const workers = numberOf(values, "workers");
   const queue = new EventQueue();
@@ -110,5 +120,5 @@ function run(values: Values): SimEvent<ShardingState>[] {
     });
   }
   queue.runUntil(shuffleSharding.durationMs);
-  return events;
+  return { events, trips: [], bands: [], culprits: new Set() };
 }
