@@ -29,7 +29,7 @@ export function drawDots(
       if (leg === undefined || point === undefined) continue;
       count += 1;
       dot(context, point, palette.owner(trip.owner), isReturn(leg), palette.ground);
-    } else if (trip.result === "failed" || trip.result === "refused") {
+    } else if (trip.result === "failed" || trip.result === "refused" || trip.result === "lost") {
       const passed = (atMs - trip.endMs) / fallMs;
       const last = trip.legs.at(-1);
       const from = last && passed <= 1 ? pointAt(last, trip.endMs, layout) : undefined;
@@ -55,7 +55,7 @@ function pointAt(leg: Leg, atMs: number, layout: Layout): Point | undefined {
 }
 
 function isReturn({ from, to }: Leg): boolean {
-  return from.startsWith("cell-") || to.startsWith("tenant-") || to.startsWith("client-");
+  return from !== to && (from.startsWith("cell-") || to.startsWith("tenant-") || to.startsWith("client-"));
 }
 
 /** A request is a full dot, a response a ring. */

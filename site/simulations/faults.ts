@@ -1,4 +1,4 @@
-// What is broken and when, as a text that fits into an address: "tier1~3000~9000.visa~5000~12000". A fault that a reader
+// What is broken and when, as a text that fits into an address: "tier1_3000_9000.visa_5000_12000". A fault that a reader
 // adds at a moment changes nothing before it, so the simulation can be run again and go on from there.
 
 export interface Fault {
@@ -12,7 +12,7 @@ export function readFaults(text: string, targets: Readonly<Record<string, string
   return text
     .split(".")
     .flatMap((part) => {
-      const [, target = "", from = "", until = ""] = /^([\w-]+)~(\d{1,6})~(\d{1,6})$/.exec(part) ?? [];
+      const [, target = "", from = "", until = ""] = /^([a-z\d-]+)_(\d{1,6})_(\d{1,6})$/.exec(part) ?? [];
       const fault = { target, fromMs: Number(from), untilMs: Number(until) };
       return Object.hasOwn(targets, target) && fault.fromMs < fault.untilMs ? [fault] : [];
     })
@@ -20,7 +20,7 @@ export function readFaults(text: string, targets: Readonly<Record<string, string
 }
 
 export function formatFaults(faults: readonly Fault[]): string {
-  return faults.map(({ target, fromMs, untilMs }) => `${target}~${fromMs}~${untilMs}`).join(".");
+  return faults.map(({ target, fromMs, untilMs }) => `${target}_${fromMs}_${untilMs}`).join(".");
 }
 
 export function isBroken(faults: readonly Fault[], target: string, atMs: number): boolean {

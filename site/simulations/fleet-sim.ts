@@ -72,6 +72,7 @@ class FleetRun {
   #isUp = true;
   #backup: Saved | undefined;
   #damageNext = false;
+  #falls = 0;
   #handshakesAtMs: number[] = [];
 
   constructor(values: Values) {
@@ -126,7 +127,12 @@ class FleetRun {
       epoch: held?.epoch,
       revision: held?.revision,
     }));
-    return { kind: this.#kind, controlPlane: { isUp: this.#isUp, epoch, revision }, routers };
+    return {
+      kind: this.#kind,
+      controlPlane: { isUp: this.#isUp, epoch, revision },
+      routers,
+      falls: this.#falls,
+    };
   }
 
   #publish(content: number): void {
@@ -158,9 +164,10 @@ class FleetRun {
     const isCut = isBroken(this.#faults, `link-${router.id}`, this.#queue.nowMs);
     if (!this.#isUp || isCut) {
       router.failures += 1;
+      this.#attemptInVain(router);
       return this.#retryLater(router, "reaches nobody");
     }
-    if (this.#isKnockedOver()) return;
+    if (this.#isKnockedOver(router)) return;
     const link: SimLink = {
       isOpen: true,
       left: new Set(),
@@ -182,16 +189,25 @@ class FleetRun {
     this.#toControlPlane(router, link, bytesOf(router.hello()), "note");
   }
 
+  /** A handshake that nobody takes, as it is seen. */
+  #attemptInVain({ id }: SimRouter): void {
+    const attempt = this.#trips.begin("note", `link-${id}`, this.#queue.nowMs);
+    attempt.move("control-plane", this.#queue.nowMs, hopMs);
+    this.#queue.after(hopMs, () => attempt.end("lost", this.#queue.nowMs));
+  }
+
   /** One more router asks to be let in. True when that was the one too many. */
-  #isKnockedOver(): boolean {
+  #isKnockedOver(router: SimRouter): boolean {
     const { nowMs } = this.#queue;
     this.#handshakesAtMs = this.#handshakesAtMs.filter((atMs) => atMs > nowMs - handshakes.withinMs);
     this.#handshakesAtMs.push(nowMs);
     if (this.#handshakesAtMs.length <= handshakes.most) return false;
-    for (const router of this.#routers) router.failures = Math.max(1, router.failures);
+    for (const each of this.#routers) each.failures = Math.max(1, each.failures);
+    this.#falls += 1;
+    this.#attemptInVain(router);
     this.#kill(`is knocked over: more than ${handshakes.most} handshakes at once`);
-    for (const router of this.#routers)
-      if (router.link === undefined && !router.isWaiting) this.#retryLater(router, "is turned away");
+    for (const each of this.#routers)
+      if (each.link === undefined && !each.isWaiting) this.#retryLater(each, "is turned away");
     this.#queue.after(handshakes.recoveryMs, () => this.#restart(false));
     return true;
   }

@@ -9,8 +9,8 @@ const targets = { a: "a is down", "b-1": "b is down" };
 
 describe("faults", () => {
   test("keeps what it can read of an address, in order of time", () => {
-    const text = "b-1~5000~6000.a~1~20.nobody~1~2.a~9~3.a~x~3.constructor~1~2";
-    expect(formatFaults(readFaults(text, targets))).toBe("a~1~20.b-1~5000~6000");
+    const text = "b-1_5000_6000.a_1_20.nobody_1_2.a_9_3.a_x_3.constructor_1_2";
+    expect(formatFaults(readFaults(text, targets))).toBe("a_1_20.b-1_5000_6000");
     expect(readFaults("", targets)).toEqual([]);
   });
 
@@ -23,8 +23,8 @@ describe("faults", () => {
   });
 
   test("forgets what was planned for that thing, and leaves other things alone", () => {
-    const planned = readFaults("a~500~600.b-1~500~600", targets);
-    expect(formatFaults(toggled(planned, "a", 100, 1_000))).toBe("a~100~1000.b-1~500~600");
+    const planned = readFaults("a_500_600.b-1_500_600", targets);
+    expect(formatFaults(toggled(planned, "a", 100, 1_000))).toBe("a_100_1000.b-1_500_600");
   });
 
   test("leaves no trace of a thing that is broken and mended at the same moment", () => {

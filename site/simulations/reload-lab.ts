@@ -63,7 +63,6 @@ function documentText(version: string, acme: string): string {
 }
 
 const goodEdit: Edit = { version: "1.1.0", form: "whole", text: documentText("1.1.0", "tier2") };
-const mended: Edit = { version: "1.3.0", form: "whole", text: documentText("1.3.0", "tier1") };
 const badEdits: Readonly<Record<string, Edit>> = {
   comma: { version: "1.2.0", form: "not a table", text: goodEdit.text.replace('","', '" "') },
   unknown: { version: "1.2.0", form: "not a table", text: documentText("1.2.0", "tier9") },
@@ -111,7 +110,7 @@ export const reloadLab: Simulation<ReloadState> = {
       step: 5,
       value: 20,
     },
-    { kind: "faults", name: "faults", label: "What goes wrong", targets, value: "file~5000~9000" },
+    { kind: "faults", name: "faults", label: "What goes wrong", targets, value: "file_5000_9000" },
   ],
   before,
   run: (values) => new ReloadRun(values).run(),

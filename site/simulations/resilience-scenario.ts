@@ -31,7 +31,7 @@ export const worlds: readonly World[] = [
       limit: false,
     },
   },
-  { name: "guarded", label: () => "With the guards that are on", values: {} },
+  { name: "guarded", label: () => "A router with m4's guards", values: {} },
 ];
 
 export const parameters: readonly Parameter[] = [
@@ -58,7 +58,7 @@ export const parameters: readonly Parameter[] = [
     ],
     value: "hang",
   },
-  { kind: "faults", name: "faults", label: "What goes wrong", targets, value: "cell-tier1~4000~11000" },
+  { kind: "faults", name: "faults", label: "What goes wrong", targets, value: "cell-tier1_4000_11000" },
   { kind: "switch", name: "breaker", label: "Circuit breaker", value: true },
   { kind: "switch", name: "health", label: "Health checks", value: false },
   { kind: "switch", name: "failover", label: "Fallback tier1 → tier2", value: true },

@@ -79,7 +79,7 @@ export const routeLab: Simulation<RouteLabState> = {
       step: 1,
       value: 8,
     },
-    { kind: "faults", name: "faults", label: "What goes wrong", targets, value: "load-acme~3000~9000" },
+    { kind: "faults", name: "faults", label: "What goes wrong", targets, value: "load-acme_3000_9000" },
   ],
   before: (values) => new RouteRun(values).state,
   run: (values) => new RouteRun(values).run(),

@@ -133,8 +133,8 @@ describe("routing", () => {
 
   test("harms the tenants of a cell that is down, and no others", () => {
     for (const seed of seeds) {
-      expect([...harmed("cells", { seed, rate: 16, faults: "cell-tier2~3000~9000" })]).toEqual(["globex"]);
-      expect(harmed("shared", { seed, rate: 16, faults: "cell-tier2~3000~9000" }).size).toBe(6);
+      expect([...harmed("cells", { seed, rate: 16, faults: "cell-tier2_3000_9000" })]).toEqual(["globex"]);
+      expect(harmed("shared", { seed, rate: 16, faults: "cell-tier2_3000_9000" }).size).toBe(6);
     }
   });
 
@@ -147,7 +147,7 @@ describe("routing", () => {
   test("changes nothing before the moment at which something is broken", () => {
     const until = (faults: string) =>
       logText(runIn(routeLab, "cells", { faults }).events.filter(({ atMs }) => atMs < 5_000));
-    expect(until("cell-visa~5000~12000.load-acme~3000~9000")).toBe(until("load-acme~3000~9000"));
+    expect(until("cell-visa_5000_12000.load-acme_3000_9000")).toBe(until("load-acme_3000_9000"));
   });
 });
 
@@ -183,7 +183,7 @@ describe("the fleet", () => {
     {},
     { store: "backup" },
     { damage: true },
-    { faults: "link-router-16~6000~9000" },
+    { faults: "link-router-16_6000_9000" },
     { faults: "" },
   ];
 

@@ -1,7 +1,7 @@
 // What stands under a scene: for each slice of time how many requests ended well, how long they took, and how many were
 // under way. Computed from the trips, so that it cannot tell another story than the dots.
 
-import type { Trip } from "./trips.ts";
+import { isMessage, type Trip } from "./trips.ts";
 
 export interface Slice {
   readonly fromMs: number;
@@ -24,7 +24,7 @@ export function timelineOf(
   const ended: Trip[][] = Array.from({ length: count }, () => []);
   const changes = Array.from({ length: count }, () => 0);
   for (const trip of trips) {
-    if (trip.result === "note") continue;
+    if (isMessage(trip)) continue;
     const first = Math.floor(trip.startMs / sliceMs);
     changes[first] = (changes[first] ?? 0) + 1;
     if (trip.result === "under way") continue;
@@ -48,7 +48,7 @@ export function timelineOf(
 
 /** Requests of a recording, by what became of them. */
 export function totals(trips: readonly Trip[]): { readonly good: number; readonly bad: number } {
-  const requests = trips.filter(({ result }) => result !== "note" && result !== "under way");
+  const requests = trips.filter((trip) => !isMessage(trip) && trip.result !== "under way");
   const good = requests.filter(({ result }) => result === "good").length;
   return { good, bad: requests.length - good };
 }

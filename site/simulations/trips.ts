@@ -12,8 +12,11 @@ export interface Leg {
   readonly toSlot: number;
 }
 
-/** `failed`: the client got an error or nothing. `refused`: a limit said no at once. `note`: no request, a message. */
-export type TripResult = "under way" | "good" | "failed" | "refused" | "note";
+/**
+ * `failed`: the client got an error or nothing. `refused`: a limit said no at once. `note` and `lost` are messages, not
+ * requests: one that arrived, and one that nobody took.
+ */
+export type TripResult = "under way" | "good" | "failed" | "refused" | "note" | "lost";
 
 export interface Trip {
   /** Whose it is: decides its colour. */
@@ -22,6 +25,10 @@ export interface Trip {
   readonly endMs: number;
   readonly result: TripResult;
   readonly legs: readonly Leg[];
+}
+
+export function isMessage({ result }: Pick<Trip, "result">): boolean {
+  return result === "note" || result === "lost";
 }
 
 /** How long a failed request is seen to fall, in milliseconds. */
