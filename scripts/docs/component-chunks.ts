@@ -20,7 +20,7 @@ export const componentChunks = {
 };
 
 const players =
-  /\/site\/(?:components\/(?:Sim\w+|CanBreak|DotCanvas|use-\w+|dots|scene|layouts)|simulations\/(?:simulation|random|event-queue|faults|trips|timeline|route-scenario))\.(?:ts|vue)/;
+  /\/site\/(?:components\/(?:Sim\w+|CanBreak|DotCanvas|TimelineHead|use-\w+|dots|scene|layouts)|simulations\/(?:simulation|random|event-queue|faults|trips|timeline|route-scenario))\.(?:ts|vue)/;
 
 function chunkOf(id: string): string | undefined {
   if (players.test(id)) return "player";

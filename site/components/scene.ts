@@ -1,7 +1,7 @@
 // What a scene hands to the player (where its places are), and what the player hands to the things in a scene that can
 // be broken.
 
-import type { InjectionKey } from "vue";
+import type { InjectionKey, Ref } from "vue";
 
 export interface Point {
   readonly x: number;
@@ -24,6 +24,9 @@ export interface Breaking {
 }
 
 export const breakingKey: InjectionKey<Breaking> = Symbol("what can be broken");
+
+/** The time that is shown, to the frame. Only what moves with it reads it: all else is drawn ten times a second. */
+export const clockKey: InjectionKey<Readonly<Ref<number>>> = Symbol("the time that is shown");
 
 /** The way from `a` to `b` as an SVG path; the dots follow the same curve. */
 export function wire(a: Point, b: Point, axis: Layout["axis"]): string {

@@ -52,11 +52,17 @@ export function usePlayer<State>(simulation: Simulation<State>, loops: () => boo
     }),
   );
   const clock = useClock(durationMs, loops);
-  const { atMs } = clock;
+  const { atMs, isPlaying, isReduced, speed } = clock;
+  /** The time that figures and labels show: while dots move, ten times a second is as fast as anybody reads. */
+  const shownMs = computed(() => {
+    if (!isPlaying.value || isReduced.value || atMs.value >= durationMs) return atMs.value;
+    const everyMs = 100 * speed.value;
+    return Math.floor(atMs.value / everyMs) * everyMs;
+  });
 
   const moments = computed<readonly Moment<State>[]>(() =>
     worlds.value.map(({ recording: { events }, before }) => {
-      const position = countUntil(events, atMs.value);
+      const position = countUntil(events, shownMs.value);
       const event = events[position - 1];
       return { position, event, state: event?.state ?? before };
     }),
@@ -110,6 +116,7 @@ export function usePlayer<State>(simulation: Simulation<State>, loops: () => boo
 
   return {
     ...clock,
+    shownMs,
     values,
     worlds,
     moments,
@@ -119,7 +126,7 @@ export function usePlayer<State>(simulation: Simulation<State>, loops: () => boo
     setFaults,
     toggle,
     step,
-    isBroken: (target: string) => isBroken(faults.value, target, atMs.value),
+    isBroken: (target: string) => isBroken(faults.value, target, shownMs.value),
     reset: () => {
       values.value = defaultValues(simulation.parameters);
     },
