@@ -3,9 +3,8 @@
 import type { DefaultTheme } from "vitepress";
 
 const start = [
-  { text: "Set up", link: "/set-up" },
   { text: "What cell routing is, and when not to", link: "/what-cell-routing-is" },
-  { text: "The seven invariants", link: "/invariants" },
+  { text: "Set up", link: "/set-up" },
 ];
 
 const milestones = [
@@ -17,6 +16,7 @@ const milestones = [
 ];
 
 const practice = [
+  { text: "The seven invariants", link: "/invariants" },
   { text: "Exercises", link: "/exercises" },
   { text: "Bench", link: "/bench" },
   { text: "In production", link: "/in-production" },
@@ -35,7 +35,7 @@ const annexes = [
 ];
 
 export const nav: DefaultTheme.NavItem[] = [
-  { text: "Start", link: "/set-up" },
+  { text: "Start", link: "/what-cell-routing-is" },
   { text: "Milestones", items: milestones },
   { text: "Exercises", link: "/exercises" },
   { text: "Bench", link: "/bench" },
