@@ -96,7 +96,7 @@ export const parameters: readonly Parameter[] = [
 ];
 
 export const share: NonNullable<Simulation<FleetState>["share"]> = {
-  label: "Routers that reach the control plane",
+  label: "Routers linked",
   of: ({ kind, controlPlane, routers }) => {
     // Who asks for every request keeps no link.
     if (kind === "asks") return controlPlane.isUp ? 1 : 0;

@@ -46,7 +46,7 @@ export const shuffleSharding: Simulation<ShardingState> = {
       value: "shuffle",
     },
     { kind: "number", name: "workers", label: "Workers", min: 4, max: 16, step: 1, value: 8 },
-    { kind: "number", name: "hand", label: "Workers a tenant", min: 1, max: 4, step: 1, value: 2 },
+    { kind: "number", name: "hand", label: "Workers per tenant", min: 1, max: 4, step: 1, value: 2 },
     { kind: "number", name: "tenants", label: "Tenants", min: 2, max: 60, step: 1, value: 40 },
   ],
   before: (values) => stateOf(dealt(values), new Set(), numberOf(values, "workers")),

@@ -7,7 +7,7 @@ export interface Slice {
   readonly fromMs: number;
   /** Share of the requests that ended well, of those that ended in this slice; undefined where none ended. */
   readonly successRatio: number | undefined;
-  /** Median time of those that ended. */
+  /** Median time of those that ended well: an error at once would look like a quick response. */
   readonly latencyMs: number | undefined;
   /** Requests under way at the end of the slice. */
   readonly inFlight: number;
@@ -35,11 +35,11 @@ export function timelineOf(
   let inFlight = 0;
   return ended.map((mine, index) => {
     inFlight += changes[index] ?? 0;
-    const times = mine.map(({ startMs, endMs }) => endMs - startMs).sort((a, b) => a - b);
-    const good = mine.filter(({ result }) => result === "good").length;
+    const good = mine.filter(({ result }) => result === "good");
+    const times = good.map(({ startMs, endMs }) => endMs - startMs).sort((a, b) => a - b);
     return {
       fromMs: index * sliceMs,
-      successRatio: mine.length === 0 ? undefined : good / mine.length,
+      successRatio: mine.length === 0 ? undefined : good.length / mine.length,
       latencyMs: times[Math.floor(times.length / 2)],
       inFlight,
     };
