@@ -15,6 +15,14 @@ const milestones = [
   { text: "m5 · The optimised rewrite", link: "/m5" },
 ];
 
+/** They follow m5 in the order of reading, and would be too many in the menu at the top. */
+const partsOfM5 = [
+  { text: "1 · A strict parser", link: "/m5-parser" },
+  { text: "2 · Sockets", link: "/m5-sockets" },
+  { text: "3 · Workers", link: "/m5-workers" },
+  { text: "4 · Delta pushes", link: "/m5-deltas" },
+];
+
 const practice = [
   { text: "The seven invariants", link: "/invariants" },
   { text: "Exercises", link: "/exercises" },
@@ -45,6 +53,7 @@ export const nav: DefaultTheme.NavItem[] = [
 export const sidebar: DefaultTheme.Sidebar = [
   { text: "Start", items: start },
   { text: "Milestones", items: milestones },
+  { text: "m5 in parts", items: partsOfM5 },
   { text: "Practice and measure", items: practice },
   { text: "Annexes", items: annexes },
 ];
