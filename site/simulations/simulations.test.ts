@@ -22,7 +22,7 @@ import {
 } from "./simulation.ts";
 import type { Trip } from "./trips.ts";
 
-const seeds = Array.from({ length: 20 }, (_, index) => index + 1);
+const seeds = Array.from({ length: 12 }, (_, index) => index + 1);
 
 function valuesOf(simulation: { parameters: Parameters<typeof defaultValues>[0] }, changes: Values): Values {
   return { ...defaultValues(simulation.parameters), ...changes };
@@ -81,10 +81,11 @@ describe.each(simulations.map((simulation) => [simulation.name, simulation] as c
         for (const { legs, startMs, endMs } of trips) {
           let [place, atMs] = [legs[0]?.from, startMs];
           for (const leg of legs) {
-            expect([leg.from, leg.fromMs]).toEqual([place, atMs]);
+            if (leg.from !== place || leg.fromMs !== atMs)
+              expect([leg.from, leg.fromMs]).toEqual([place, atMs]);
             [place, atMs] = [leg.to, leg.untilMs];
           }
-          expect(atMs).toBeGreaterThanOrEqual(endMs);
+          if (atMs < endMs) expect(atMs).toBe(endMs);
         }
       }
     });
