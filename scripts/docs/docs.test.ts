@@ -182,6 +182,23 @@ describe("a page that is built", () => {
 });
 
 describe("a stage's diff on a page", () => {
+  test("groups its files where there are many", () => {
+    const many = Object.fromEntries(
+      Array.from({ length: 14 }, (_, index) => [
+        `stages/m2/src/${index < 9 ? "http/" : ""}f${index}.ts`,
+        "// New.\n",
+      ]),
+    );
+    using tree = plantTree({ "stages/m1/src/main.ts": "", "stages/m2/src/main.ts": "// New.\n", ...many });
+    const html = stageDiffHtml("m1", "m2", tree.root);
+    const heads = [...html.matchAll(/<summary><strong>(.*?)<\/strong> <span class="diff-counts">(.*?)</g)];
+    expect(heads.map(([, name, count]) => `${name}: ${count}`).sort()).toEqual([
+      "changed: 1 file",
+      "new, in http/: 9 files",
+      "new: 5 files",
+    ]);
+  });
+
   test("has the reason for each changed file, what changed, and nothing that Vue or a browser would run", () => {
     const readme =
       "| File | Change | Why |\n|---|---|---|\n| `a.ts` | changed | Because of `x<y`. |\n| `b.ts` | new | **New** idea. |\n";
