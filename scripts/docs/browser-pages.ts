@@ -45,6 +45,7 @@ async function checkPage(page: Page, url: string, path: string): Promise<string[
   await page.goto(url + path, { waitUntil: "load" });
   await page.locator(".VPContent").waitFor();
   faults.push(...(await widthFaults(page, path)));
+  faults.push(...(await clippedCode(page, path)));
   await page.setViewportSize({ width: 1280, height: 900 });
   await page.evaluate(shortenCode);
   faults.push(...(await axeFaults(`${path} (light)`, axeOf(page))));
@@ -63,6 +64,29 @@ async function widthFaults(page: Page, path: string): Promise<string[]> {
     .then(() => "")
     .catch(() => page.evaluate(widest));
   return wide === "" ? [] : [`${path}: scrolls sideways on a phone: ${wide}`];
+}
+
+/** Code that reaches beyond its box, on a laptop and on a desk. */
+async function clippedCode(page: Page, path: string): Promise<string[]> {
+  const faults: string[] = [];
+  for (const width of [1440, 1920]) {
+    await page.setViewportSize({ width, height: 900 });
+    const clipped = await page.evaluate(clippedLines);
+    if (clipped.length > 0)
+      faults.push(`${path}: ${clipped.length} blocks of code are cut off at ${width} px: ${clipped[0]}`);
+  }
+  return faults;
+}
+
+/** Runs in the page: how each block begins that can be scrolled sideways. What is folded is opened first. */
+function clippedLines(): string[] {
+  for (const details of document.querySelectorAll<HTMLDetailsElement>(".code-whole, .stage-diff details"))
+    details.open = true;
+  return [...document.querySelectorAll(".vp-doc pre")]
+    .filter((block) => block.clientWidth > 0 && block.scrollWidth > block.clientWidth + 1)
+    .map(
+      (block) => `${block.scrollWidth} in ${block.clientWidth}, ${(block.textContent ?? "").slice(0, 60)}`,
+    );
 }
 
 /**

@@ -4,17 +4,8 @@
 import type { Browser, Page } from "playwright-core";
 import { eventually } from "../../shared/testkit/eventually.ts";
 import { simulations } from "../../site/simulations/all.ts";
-import { defaultValues, logText, writeValues } from "../../site/simulations/simulation.ts";
 import { type Outcome, patientMs, watch } from "./browser-pages.ts";
-
-/** The page on which each simulation stands. */
-const pageOf: Readonly<Record<string, string>> = {
-  route: "/m1",
-  reload: "/m2",
-  fleet: "/m3",
-  resilience: "/m4",
-  shuffle: "/annex/shuffle-sharding",
-};
+import { breakByKeyboard, Expectation, expect, seeOutages, useSimulation } from "./browser-sims.ts";
 
 const milestones = [
   ["static routing", "/m1"],
@@ -23,8 +14,6 @@ const milestones = [
   ["resilience that stays local", "/m4"],
   ["optimised rewrite", "/m5"],
 ] as const;
-
-class Expectation extends Error {}
 
 export async function checkUse(browser: Browser, url: string): Promise<Outcome> {
   const context = await browser.newContext({
@@ -36,6 +25,8 @@ export async function checkUse(browser: Browser, url: string): Promise<Outcome> 
       `simulation ${name}`,
       (page) => useSimulation(page, url, name),
     ]),
+    ["the outages", (page) => seeOutages(page, url)],
+    ["breaking by keyboard", (page) => breakByKeyboard(page, url)],
     ["questions", (page) => answerQuestions(page, url)],
     ["search", (page) => search(page, url)],
   ];
@@ -52,53 +43,6 @@ export async function checkUse(browser: Browser, url: string): Promise<Outcome> 
     faults.push(`without JavaScript: ${error.message}`),
   );
   return { looked: `${cases.length + 1} uses`, faults };
-}
-
-function expect(holds: boolean, words: string): void {
-  if (!holds) throw new Expectation(words);
-}
-
-async function useSimulation(page: Page, url: string, name: string): Promise<void> {
-  const simulation = simulations.find((each) => each.name === name);
-  if (simulation === undefined) throw new Expectation("there is no such simulation");
-  for (const seed of [1, 7]) {
-    const values = { ...defaultValues(simulation.parameters), seed };
-    const query = new URLSearchParams();
-    writeValues(simulation, values, query);
-    await page.goto(`${url}${pageOf[name]}${query.size > 0 ? `?${query}` : ""}`);
-    const sim = page.locator(`[data-simulation="${name}"]`);
-    const text = sim.locator(".sim-text");
-    await text.locator("summary").focus();
-    await page.keyboard.press("Enter");
-    const log = await text.locator("pre").textContent();
-    expect(
-      log === logText(simulation.run(values)),
-      `the log for seed ${seed} differs from the one that Node computes`,
-    );
-  }
-  const sim = page.locator(`[data-simulation="${name}"]`);
-  const count = () => sim.locator(".sim-count").textContent();
-  await sim.locator(".sim-play").focus();
-  await page.keyboard.press("Tab");
-  // At the first event there is nothing to go back to, so the next button is Step.
-  await page.keyboard.press("Enter");
-  await page.keyboard.press("Enter");
-  expect(
-    (await count())?.startsWith("Event 2 of") === true,
-    `two steps by keyboard lead to "${await count()}"`,
-  );
-  await sim.locator(".sim-play").focus();
-  await page.keyboard.press("Space");
-  await page.waitForFunction((which) => {
-    const words = document.querySelector(`[data-simulation="${which}"] .sim-count`)?.textContent ?? "";
-    return Number(words.split(" ")[1]) > 2;
-  }, name);
-  await page.keyboard.press("Space");
-  await sim.locator(".sim-play", { hasText: "Play" }).waitFor();
-  const seed = sim.locator('input[type="number"]').first();
-  await seed.fill("9");
-  await page.keyboard.press("Tab");
-  await page.waitForFunction((which) => location.search.includes(`${which}.seed=9`), name);
 }
 
 async function answerQuestions(page: Page, url: string): Promise<void> {

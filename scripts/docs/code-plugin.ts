@@ -3,6 +3,7 @@
 
 import { join } from "node:path";
 import type { MarkdownRenderer } from "vitepress";
+import { excerptOf, fitComments } from "./code-excerpt.ts";
 import { embeddedCode, parseEmbed } from "./code-regions.ts";
 
 export function embedCode(root: string): (markdown: MarkdownRenderer) => void {
@@ -24,11 +25,23 @@ export function embedCode(root: string): (markdown: MarkdownRenderer) => void {
       const where = `<code>${embed.path}</code><span>line ${code.line}</span>`;
       state.push("html_block", "", 0).content =
         `<div class="stage-code"><p class="stage-code-file">${where}</p>`;
-      const fence = state.push("fence", "code", 0);
-      fence.info = extension;
-      fence.content = `${code.text}\n`;
-      fence.markup = "```";
-      fence.map = [startLine, startLine + 1];
+      const show = (text: string) => {
+        const fence = state.push("fence", "code", 0);
+        fence.info = extension;
+        fence.content = `${text}\n`;
+        fence.markup = "```";
+        fence.map = [startLine, startLine + 1];
+      };
+      const whole = fitComments(code.text);
+      const excerpt = excerptOf(whole);
+      show(excerpt ?? whole);
+      if (excerpt !== undefined) {
+        const count = whole.split("\n").length;
+        state.push("html_block", "", 0).content =
+          `<details class="code-whole"><summary>Show all ${count} lines</summary>\n`;
+        show(whole);
+        state.push("html_block", "", 0).content = "</details>\n";
+      }
       state.push("html_block", "", 0).content = "</div>\n";
       state.line = startLine + 1;
       return true;

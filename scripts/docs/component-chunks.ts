@@ -20,11 +20,13 @@ export const componentChunks = {
 };
 
 const players =
-  /\/site\/(?:components\/(?:SimPlayer|RoutingScene|use-player)|simulations\/(?:simulation|random|event-queue))\b/;
+  /\/site\/(?:components\/(?:Sim\w+|CanBreak|DotCanvas|TimelineHead|use-\w+|dots|scene|layouts)|simulations\/(?:simulation|random|event-queue|faults|trips|timeline|route-scenario))\.(?:ts|vue)/;
 
 function chunkOf(id: string): string | undefined {
   if (players.test(id)) return "player";
   if (id.includes("/node_modules/zod/")) return "zod";
   const stage = /\/stages\/(m\d)\/src\//.exec(id)?.[1];
+  // The home page shows this scene, and not what else stands on the page of m1.
+  if (/RoutingScene|HomeSim|route-lab/.test(id)) return "route-lab";
   return stage ?? /\/site\/components\/([A-Z]\w+)\.vue$/.exec(id)?.[1];
 }

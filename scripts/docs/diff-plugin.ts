@@ -42,10 +42,30 @@ export function stageDiffHtml(fromName: string, toName: string, root: string): s
   return [
     `<div class="stage-diff"><StageDiff from="${from}" to="${to}" :files="${changed.length}" :added="${diff.added}" :removed="${diff.removed}" />`,
     '<div class="stage-diff-files" v-pre>',
-    ...changed.map(fileHtml),
+    changed.length > mostInOneList ? groupsHtml(changed) : changed.map(fileHtml).join(""),
     same.length === 0 ? "" : `<p class="diff-same"><strong>The same:</strong> ${same.join(", ")}</p>`,
     "</div></div>\n",
   ].join("");
+}
+
+/** More files than this are folded into groups. */
+const mostInOneList = 12;
+
+/** Files by what became of them, and new ones by their folder as well: a part of a stage is a folder. */
+function groupsHtml(files: readonly FileDiff[]): string {
+  const groups = new Map<string, FileDiff[]>();
+  for (const file of files) {
+    const folder = /^src\/(.+)\/[^/]+$/.exec(file.path)?.[1];
+    const name = file.status === "new" && folder !== undefined ? `new, in ${folder}/` : file.status;
+    groups.set(name, [...(groups.get(name) ?? []), file]);
+  }
+  return [...groups]
+    .map(([name, mine]) => {
+      const count = `${mine.length} ${mine.length === 1 ? "file" : "files"}`;
+      const summary = `<summary><strong>${escapeHtml(name)}</strong> <span class="diff-counts">${count}</span></summary>`;
+      return `<details class="diff-group">${summary}${mine.map(fileHtml).join("")}</details>`;
+    })
+    .join("");
 }
 
 function fileHtml(file: FileDiff): string {

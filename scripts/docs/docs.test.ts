@@ -10,6 +10,7 @@ import { check as regionsCheck } from "../verify/docs-regions.ts";
 import { check as commandsCheck } from "../verify/page-commands.ts";
 import { findBrowser } from "./browser.ts";
 import { examineBuiltSite } from "./built-site.ts";
+import { excerptOf, fitComments } from "./code-excerpt.ts";
 import { embedCode } from "./code-plugin.ts";
 import { embeddedCode, readEmbeds, readRegions } from "./code-regions.ts";
 import { stageDiffHtml } from "./diff-plugin.ts";
@@ -112,9 +113,46 @@ describe("a claim's proof", () => {
   });
 });
 
+describe("code on a page", () => {
+  const statement = (index: number) => `  call(${index});`;
+  const body = (count: number) => Array.from({ length: count }, (_, index) => statement(index));
+
+  test("stands whole where it is short, and otherwise begins with 8 to 15 lines", () => {
+    expect(excerptOf(body(18).join("\n"))).toBeUndefined();
+    const lines = excerptOf(["function a() {", ...body(30), "}"].join("\n"))?.split("\n") ?? [];
+    expect(lines).toHaveLength(16);
+    expect(lines.at(-1)).toBe("  // …");
+  });
+
+  test("is cut before an empty line, and never behind a comment or a line that opens something", () => {
+    const parted = ["function a() {", ...body(9), "", ...body(20), "}"].join("\n");
+    expect(excerptOf(parted)?.split("\n").slice(-2)).toEqual([statement(8), "  // …"]);
+    const opening = ["a() {", ...body(11), "  // why", "  if (b) {", "    // how", ...body(20)].join("\n");
+    expect(excerptOf(opening)?.split("\n").at(-2)).toBe(statement(10));
+  });
+
+  test("has comments that fit beside it: their words are broken anew, code and lists are not", () => {
+    const wide = `  // ${"word ".repeat(12).trim()}\n  // end\n  // - ${"item ".repeat(12).trim()}\n${"x".repeat(70)}`;
+    const lines = fitComments(wide, 40).split("\n");
+    expect(lines.slice(0, 2)).toEqual([
+      "  // word word word word word word word",
+      "  // word word word word word end",
+    ]);
+    expect(lines.at(-1)).toHaveLength(70);
+    expect(fitComments(`/** ${"word ".repeat(9).trim()} */`, 40)).toBe(
+      "/**\n * word word word word word word word\n * word word\n */",
+    );
+    expect(fitComments("// short\n// lines stay", 40)).toBe("// short\n// lines stay");
+  });
+});
+
 describe("a page that is built", () => {
   const proof = 'test.each([1])("serves %s", () => {\n  expect(1).toBe(1);\n});\n';
-  const tree = plantTree({ "stages/m1/src/a.ts": source, "shared/contract/m1/b.ts": proof });
+  const tree = plantTree({
+    "stages/m1/src/a.ts": source,
+    "stages/m1/src/long.ts": "call();\n".repeat(40),
+    "shared/contract/m1/b.ts": proof,
+  });
   afterAll(() => tree[Symbol.dispose]());
   // VitePress keeps one renderer a process, so one tree serves both tests.
   const rendered = async (page: string) => {
@@ -125,6 +163,7 @@ describe("a page that is built", () => {
 
   test("shows a region, and is not built where that is missing", async () => {
     expect(await rendered("<<< stages/m1/src/a.ts#inner\n")).toContain("<code>stages/m1/src/a.ts</code>");
+    expect(await rendered("<<< stages/m1/src/long.ts\n")).toContain("<summary>Show all 40 lines</summary>");
     await expect(rendered("<<< stages/m1/src/a.ts#lost\n")).rejects.toThrow(
       'm1.md: "stages/m1/src/a.ts" has no region "lost"',
     );
@@ -143,6 +182,23 @@ describe("a page that is built", () => {
 });
 
 describe("a stage's diff on a page", () => {
+  test("groups its files where there are many", () => {
+    const many = Object.fromEntries(
+      Array.from({ length: 14 }, (_, index) => [
+        `stages/m2/src/${index < 9 ? "http/" : ""}f${index}.ts`,
+        "// New.\n",
+      ]),
+    );
+    using tree = plantTree({ "stages/m1/src/main.ts": "", "stages/m2/src/main.ts": "// New.\n", ...many });
+    const html = stageDiffHtml("m1", "m2", tree.root);
+    const heads = [...html.matchAll(/<summary><strong>(.*?)<\/strong> <span class="diff-counts">(.*?)</g)];
+    expect(heads.map(([, name, count]) => `${name}: ${count}`).sort()).toEqual([
+      "changed: 1 file",
+      "new, in http/: 9 files",
+      "new: 5 files",
+    ]);
+  });
+
   test("has the reason for each changed file, what changed, and nothing that Vue or a browser would run", () => {
     const readme =
       "| File | Change | Why |\n|---|---|---|\n| `a.ts` | changed | Because of `x<y`. |\n| `b.ts` | new | **New** idea. |\n";

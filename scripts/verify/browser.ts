@@ -3,6 +3,7 @@
 import { type CheckResult, error, warning } from "../check.ts";
 import { findBrowser, howToGetBrowser, launchBrowser } from "../docs/browser.ts";
 import { checkLivePanel } from "../docs/browser-live.ts";
+import { checkMotion } from "../docs/browser-motion.ts";
 import { checkPages } from "../docs/browser-pages.ts";
 import { checkUse } from "../docs/browser-use.ts";
 import { buildSite } from "../docs/build.ts";
@@ -32,6 +33,7 @@ async function run(root: string): Promise<CheckResult> {
     const outcomes = await Promise.all([
       checkPages(browser, server.url, builtSiteFolder(root)),
       checkUse(browser, server.url),
+      checkMotion(browser, server.url),
       checkLivePanel(browser, server.url, root),
     ]);
     return {

@@ -54,6 +54,11 @@ export default defineConfig({
     outline: { level: [2, 3], label: "On this page" },
     search: { provider: "local", options: { _render: renderForSearch } },
     externalLinkIcon: true,
+    footer: {
+      message:
+        "The idea and the list of milestones come from Gabriel Quiroz's “Cell Routing from Scratch”, which is in Go.",
+      copyright: "MIT licence. The source is the repository that you build this site from.",
+    },
     docFooter: { prev: "Before this", next: "After this" },
   },
   vite: {

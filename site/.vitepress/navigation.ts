@@ -3,9 +3,8 @@
 import type { DefaultTheme } from "vitepress";
 
 const start = [
-  { text: "Set up", link: "/set-up" },
   { text: "What cell routing is, and when not to", link: "/what-cell-routing-is" },
-  { text: "The seven invariants", link: "/invariants" },
+  { text: "Set up", link: "/set-up" },
 ];
 
 const milestones = [
@@ -16,7 +15,16 @@ const milestones = [
   { text: "m5 · The optimised rewrite", link: "/m5" },
 ];
 
+/** They follow m5 in the order of reading, and would be too many in the menu at the top. */
+const partsOfM5 = [
+  { text: "1 · A strict parser", link: "/m5-parser" },
+  { text: "2 · Sockets", link: "/m5-sockets" },
+  { text: "3 · Workers", link: "/m5-workers" },
+  { text: "4 · Delta pushes", link: "/m5-deltas" },
+];
+
 const practice = [
+  { text: "The seven invariants", link: "/invariants" },
   { text: "Exercises", link: "/exercises" },
   { text: "Bench", link: "/bench" },
   { text: "Two ports: Pingora and Go", link: "/ports" },
@@ -36,7 +44,7 @@ const annexes = [
 ];
 
 export const nav: DefaultTheme.NavItem[] = [
-  { text: "Start", link: "/set-up" },
+  { text: "Start", link: "/what-cell-routing-is" },
   { text: "Milestones", items: milestones },
   { text: "Exercises", link: "/exercises" },
   { text: "Bench", link: "/bench" },
@@ -46,6 +54,7 @@ export const nav: DefaultTheme.NavItem[] = [
 export const sidebar: DefaultTheme.Sidebar = [
   { text: "Start", items: start },
   { text: "Milestones", items: milestones },
+  { text: "m5 in parts", items: partsOfM5 },
   { text: "Practice and measure", items: practice },
   { text: "Annexes", items: annexes },
 ];

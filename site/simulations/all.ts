@@ -8,5 +8,7 @@ import { shuffleSharding } from "./shuffle-sharding.ts";
 import type { Simulation } from "./simulation.ts";
 
 /** By name. Their states differ; what is common is that they can be run and give a log. */
-export const simulations: readonly Pick<Simulation<unknown>, "name" | "parameters" | "durationMs" | "run">[] =
-  [routeLab, reloadLab, fleetSim, resilienceSim, shuffleSharding];
+export const simulations: readonly Pick<
+  Simulation<unknown>,
+  "name" | "parameters" | "durationMs" | "worlds" | "run"
+>[] = [routeLab, reloadLab, fleetSim, resilienceSim, shuffleSharding];

@@ -131,6 +131,8 @@ export class SimRouter {
   content: number | undefined;
   link: SimLink | undefined;
   failures = 0;
+  /** Whether it has lost its link and waits before it connects again. */
+  isWaiting = false;
 
   constructor(id: string) {
     this.id = id;

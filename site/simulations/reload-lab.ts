@@ -1,13 +1,17 @@
 // m2: a routing file changes while requests arrive. The stage's own validator, store and `route` decide; the file and the
-// moment at which it is read are simulated. A careless router beside it takes what it reads, when it reads it.
+// moment at which it is read are simulated. A careless router beside it takes what it reads, when it reads it. Times are
+// stretched: a hop takes 0.15 s.
 
 import { route } from "../../stages/m2/src/routing.ts";
 import { parseRoutingTable, type RoutingTable } from "../../stages/m2/src/routing-table.ts";
 import { type Snapshot, TableStore } from "../../stages/m2/src/table-store.ts";
 import { EventQueue } from "./event-queue.ts";
+import { readFaults } from "./faults.ts";
 import { between, pick, seededRandom } from "./random.ts";
 import {
+  isOn,
   numberOf,
+  type Recording,
   type SimEvent,
   type Simulation,
   seedParameter,
@@ -15,6 +19,7 @@ import {
   textOf,
   type Values,
 } from "./simulation.ts";
+import { type Traveller, Trips } from "./trips.ts";
 
 export interface ReloadState {
   readonly file: { readonly version: string; readonly form: "whole" | "half-written" | "not a table" };
@@ -24,7 +29,7 @@ export interface ReloadState {
   readonly faults: readonly string[];
   readonly served: number;
   readonly failed: number;
-  /** Long requests under way, with the table that each one began with. */
+  /** Downloads under way, with the table that each one began with. */
   readonly underWay: readonly { readonly key: string; readonly version: string }[];
 }
 
@@ -35,6 +40,9 @@ interface Edit {
   readonly text: string;
 }
 
+const durationMs = 12_000;
+const hopMs = 150;
+const targets = { file: "the file is bad" };
 const keys = ["visa", "acme", "globex", "initech"];
 /** Between two pieces of one save, in milliseconds: less than the stage waits for a file to be quiet. */
 const betweenPiecesMs = 12;
@@ -55,28 +63,32 @@ function documentText(version: string, acme: string): string {
 }
 
 const goodEdit: Edit = { version: "1.1.0", form: "whole", text: documentText("1.1.0", "tier2") };
-const mended: Edit = { version: "1.3.0", form: "whole", text: documentText("1.3.0", "tier1") };
 const badEdits: Readonly<Record<string, Edit>> = {
   comma: { version: "1.2.0", form: "not a table", text: goodEdit.text.replace('","', '" "') },
   unknown: { version: "1.2.0", form: "not a table", text: documentText("1.2.0", "tier9") },
   disk: { version: "1.2.0", form: "half-written", text: goodEdit.text.slice(0, 120) },
-  none: { version: "1.2.0", form: "whole", text: documentText("1.2.0", "tier3") },
 };
 
 export const reloadLab: Simulation<ReloadState> = {
   name: "reload",
-  durationMs: 12_000,
+  durationMs,
+  worlds: [
+    { name: "careless", label: () => "Takes what it reads", values: { careless: true } },
+    { name: "m2", label: () => "m2: settle, validate, swap", values: { careless: false } },
+  ],
+  rows: ["success", "in flight"],
   parameters: [
     seedParameter,
     {
       kind: "choice",
-      name: "router",
-      label: "Router",
+      name: "fault",
+      label: "The bad edit",
       choices: [
-        { value: "m2", label: "m2: settle, validate, swap" },
-        { value: "careless", label: "careless: takes what it reads" },
+        { value: "comma", label: "has a comma missing" },
+        { value: "disk", label: "fills the disk: half a file" },
+        { value: "unknown", label: "names a placement that does not exist" },
       ],
-      value: "m2",
+      value: "comma",
     },
     {
       kind: "choice",
@@ -89,18 +101,6 @@ export const reloadLab: Simulation<ReloadState> = {
       value: "pieces",
     },
     {
-      kind: "choice",
-      name: "fault",
-      label: "The second edit",
-      choices: [
-        { value: "unknown", label: "names a placement that does not exist" },
-        { value: "comma", label: "has a comma missing" },
-        { value: "disk", label: "fills the disk in the middle" },
-        { value: "none", label: "is good" },
-      ],
-      value: "unknown",
-    },
-    {
       kind: "number",
       name: "settle",
       label: "Quiet before a read",
@@ -110,9 +110,10 @@ export const reloadLab: Simulation<ReloadState> = {
       step: 5,
       value: 20,
     },
+    { kind: "faults", name: "faults", label: "What goes wrong", targets, value: "file_5000_9000" },
   ],
   before,
-  run,
+  run: (values) => new ReloadRun(values).run(),
 };
 
 function before(): ReloadState {
@@ -139,113 +140,156 @@ function decode(text: string): { readonly table: RoutingTable } | { readonly fau
   return result.ok ? { table: result.table } : { faults: result.faults };
 }
 
-function run(values: Values): SimEvent<ReloadState>[] {
-  const random = seededRandom(numberOf(values, "seed"));
-  const queue = new EventQueue();
-  const events: SimEvent<ReloadState>[] = [];
-  const isCareless = textOf(values, "router") === "careless";
-  const settleMs = numberOf(values, "settle");
-  const store = new TableStore();
-  let state = before();
-  let onDisk = documentText("1.0.0", "tier1");
-  let changes = 0;
+class ReloadRun {
+  #state = before();
+  readonly #values: Values;
+  readonly #random: () => number;
+  readonly #queue = new EventQueue();
+  readonly #trips = new Trips();
+  readonly #events: SimEvent<ReloadState>[] = [];
+  readonly #store = new TableStore();
+  #onDisk = documentText("1.0.0", "tier1");
+  #changes = 0;
+  #mends = 0;
   /** The careless router's table is gone while what it read was none. */
-  let lost = false;
+  #isLost = false;
 
-  const emit = (actor: string, what: string, tone: Tone, next: Partial<ReloadState> = {}) => {
-    state = { ...state, ...next };
-    events.push({ atMs: queue.nowMs, actor, what, tone, state });
-  };
+  constructor(values: Values) {
+    this.#values = values;
+    this.#random = seededRandom(numberOf(values, "seed"));
+  }
 
-  const read = () => {
-    const decoded = decode(onDisk);
-    if ("table" in decoded) {
-      lost = false;
-      if (decoded.table.version === store.current()?.table.version) return;
-      const { sequence } = store.swap(decoded.table);
-      const { version } = decoded.table;
-      emit("router", `swaps: table ${version} is snapshot ${sequence}`, "good", {
-        inUse: version,
-        swaps: sequence - 1,
-        faults: [],
-      });
-    } else if (isCareless) {
-      lost = true;
-      emit("router", `has thrown its table away: ${decoded.faults[0]}`, "bad", {
-        inUse: undefined,
-        faults: decoded.faults,
-      });
-    } else {
-      const { inUse } = state;
-      emit("router", `refuses the file and keeps ${inUse}: ${decoded.faults.join("; ")}`, "warn", {
-        faults: decoded.faults,
-      });
+  run(): Recording<ReloadState> {
+    this.#read();
+    this.#arrive();
+    this.#queue.at(2_000, () => this.#save(goodEdit));
+    for (const { fromMs, untilMs } of readFaults(textOf(this.#values, "faults"), targets)) {
+      this.#queue.at(fromMs, () => this.#save(badEdits[textOf(this.#values, "fault")] ?? goodEdit));
+      this.#queue.at(untilMs, () => this.#mend());
     }
-  };
+    this.#queue.runUntil(durationMs);
+    return {
+      events: this.#events,
+      trips: this.#trips.finish(durationMs),
+      bands: [],
+      culprits: new Set(),
+    };
+  }
 
-  const changed = () => {
-    if (isCareless) return read();
-    changes += 1;
-    const seen = changes;
+  #emit(actor: string, what: string, tone: Tone, next: Partial<ReloadState> = {}): void {
+    this.#state = { ...this.#state, ...next };
+    this.#events.push({ atMs: this.#queue.nowMs, actor, what, tone, state: this.#state });
+  }
+
+  #read(): void {
+    const decoded = decode(this.#onDisk);
+    if ("table" in decoded) {
+      this.#isLost = false;
+      const { version } = decoded.table;
+      if (version === this.#store.current()?.table.version) {
+        if (this.#state.inUse !== version || this.#state.faults.length > 0)
+          this.#emit("router", `has table ${version} again`, "good", { inUse: version, faults: [] });
+        return;
+      }
+      const { sequence } = this.#store.swap(decoded.table);
+      const next = { inUse: version, swaps: sequence - 1, faults: [] };
+      this.#emit("router", `swaps: table ${version} is snapshot ${sequence}`, "good", next);
+      return;
+    }
+    const { faults } = decoded;
+    if (isOn(this.#values, "careless")) {
+      this.#isLost = true;
+      const words = `has thrown its table away: ${faults[0]}`;
+      return this.#emit("router", words, "bad", { inUse: undefined, faults });
+    }
+    const words = `refuses the file and keeps ${this.#state.inUse}: ${faults.join("; ")}`;
+    this.#emit("router", words, "warn", { faults });
+  }
+
+  #fileChanged(): void {
+    if (isOn(this.#values, "careless")) return this.#read();
+    this.#changes += 1;
+    const seen = this.#changes;
     // Only the last change of a burst finds the file quiet.
-    queue.after(settleMs, () => {
-      if (seen === changes) read();
+    this.#queue.after(numberOf(this.#values, "settle"), () => {
+      if (seen === this.#changes) this.#read();
     });
-  };
+  }
 
-  const save = ({ version, form, text }: Edit) => {
-    const pieces = textOf(values, "save") === "rename" ? 1 : 3;
+  #save({ version, form, text }: Edit): void {
+    const pieces = textOf(this.#values, "save") === "rename" ? 1 : 3;
     for (let piece = 1; piece <= pieces; piece++) {
-      queue.after((piece - 1) * betweenPiecesMs, () => {
+      this.#queue.after((piece - 1) * betweenPiecesMs, () => {
         const isLast = piece === pieces;
-        onDisk = text.slice(0, Math.ceil((text.length * piece) / pieces));
+        this.#onDisk = text.slice(0, Math.ceil((text.length * piece) / pieces));
         const words =
           pieces === 1
             ? `renames a file over routing.json: ${version}`
             : `writes piece ${piece} of ${pieces} of ${version}`;
-        emit("editor", words, "info", { file: { version, form: isLast ? form : "half-written" } });
-        changed();
+        this.#emit("editor", words, "info", { file: { version, form: isLast ? form : "half-written" } });
+        this.#fileChanged();
       });
     }
-  };
+  }
 
-  const request = () => {
-    const key = pick(random, keys);
-    const isLong = random() < 0.12;
-    arrive();
+  #mend(): void {
+    this.#mends += 1;
+    const version = `1.${2 + this.#mends}.0`;
+    this.#save({ version, form: "whole", text: documentText(version, "tier1") });
+  }
+
+  #arrive(): void {
+    this.#queue.after(between(this.#random, 60, 220), () => {
+      const key = pick(this.#random, keys);
+      const isLong = this.#random() < 0.12;
+      const lastsMs = isLong ? between(this.#random, 1_500, 3_000) : between(this.#random, 60, 200);
+      this.#arrive();
+      const traveller = this.#trips.begin(key, `tenant-${key}`, this.#queue.nowMs);
+      traveller.move("router", this.#queue.nowMs, hopMs);
+      this.#queue.after(hopMs, () => this.#serve(key, traveller, lastsMs, isLong));
+    });
+  }
+
+  #serve(key: string, traveller: Traveller, lastsMs: number, isLong: boolean): void {
     // One read: this snapshot is the request's until it ends.
-    const snapshot = lost ? undefined : store.current();
+    const snapshot = this.#isLost ? undefined : this.#store.current();
     if (snapshot === undefined) {
-      emit("router", `${key}: 503, no routing table`, "bad", { failed: state.failed + 1 });
-      return;
+      traveller.end("failed", this.#queue.nowMs);
+      const { failed } = this.#state;
+      return this.#emit("router", `${key}: 503, no routing table`, "bad", { failed: failed + 1 });
     }
     const { placement } = route(snapshot.table, key);
-    const { version } = snapshot.table;
-    if (!isLong) {
-      emit("router", `${key} → ${placement.name} (${version}): 200`, "info", { served: state.served + 1 });
-      return;
-    }
-    const long = { key, version };
-    emit("router", `${key} → ${placement.name} (${version}): a long answer begins`, "info", {
-      underWay: [...state.underWay, long],
+    traveller.move(`cell-${placement.name}`, this.#queue.nowMs, hopMs);
+    const long = { key, version: snapshot.table.version };
+    if (isLong)
+      this.#emit("router", `${key} → ${placement.name} (${long.version}): a download begins`, "info", {
+        underWay: [...this.#state.underWay, long],
+      });
+    this.#queue.after(hopMs + lastsMs, () => {
+      traveller.move("router", this.#queue.nowMs, hopMs);
+      this.#queue.after(hopMs, () => {
+        traveller.move(`tenant-${key}`, this.#queue.nowMs, hopMs);
+        this.#queue.after(hopMs, () => traveller.end("good", this.#queue.nowMs));
+      });
+      this.#responded(long, placement.name, snapshot, isLong);
     });
-    queue.after(between(random, 1_500, 3_000), () => endLong(long, placement.name, snapshot));
-  };
+  }
 
-  const endLong = (long: { key: string; version: string }, placement: string, snapshot: Snapshot) => {
-    const others = state.underWay.filter((each) => each !== long);
-    const isOld = snapshot !== store.current();
-    const words = `${long.key}: the long answer of ${placement} ends whole${isOld ? `, with the table ${long.version} that it began with` : ""}`;
-    emit("router", words, "info", { underWay: others, served: state.served + 1 });
-  };
-
-  const arrive = () => queue.after(between(random, 90, 320), request);
-
-  read();
-  arrive();
-  queue.at(2_000, () => save(goodEdit));
-  queue.at(5_000, () => save(badEdits[textOf(values, "fault")] ?? mended));
-  queue.at(9_000, () => save(mended));
-  queue.runUntil(reloadLab.durationMs);
-  return events;
+  #responded(
+    request: { readonly key: string; readonly version: string },
+    placement: string,
+    snapshot: Snapshot,
+    isLong: boolean,
+  ): void {
+    const { key, version } = request;
+    const isOld = snapshot !== this.#store.current();
+    const began = isOld ? `, with the table ${version} that it began with` : "";
+    const words = isLong
+      ? `${key}: the download from ${placement} ends whole${began}`
+      : `${key} → ${placement} (${version}): 200`;
+    this.#emit("router", words, "info", {
+      underWay: this.#state.underWay.filter((each) => each !== request),
+      served: this.#state.served + 1,
+    });
+  }
 }

@@ -1,12 +1,38 @@
 // What can be set in m4's simulation, and the routing document that the settings make: the same document that a router
 // of m4 would read.
 
-import { isOn, numberOf, type Parameter, seedParameter, type Values } from "./simulation.ts";
+import { isOn, numberOf, type Parameter, seedParameter, type Values, type World } from "./simulation.ts";
 
-export type Fault = "down" | "error" | "hang" | "flap" | "none";
+/** What a broken cell does. */
+export type Fault = "down" | "error" | "hang" | "flap";
 
 export const cells = ["visa", "tier1", "tier2", "tier3"];
 export const tenants = ["visa", "acme", "globex", "initech"];
+
+export const targets: Readonly<Record<string, string>> = Object.fromEntries(
+  cells.map((name) => [`cell-${name}`, `${name} is broken`]),
+);
+
+/** Connections that the router can hold at once. A real one has thousands, and a real outage more clients. */
+export const socketCount = 20;
+/** Requests that may be in flight to one placement where the limit is on. */
+export const placementLimit = 8;
+
+export const worlds: readonly World[] = [
+  {
+    name: "bare",
+    label: () => "A router without limits",
+    values: {
+      breaker: false,
+      health: false,
+      failover: false,
+      retries: false,
+      bulkhead: false,
+      limit: false,
+    },
+  },
+  { name: "guarded", label: () => "A router with m4's guards", values: {} },
+];
 
 export const parameters: readonly Parameter[] = [
   seedParameter,
@@ -18,27 +44,32 @@ export const parameters: readonly Parameter[] = [
     min: 1,
     max: 60,
     step: 1,
-    value: 12,
+    value: 20,
   },
   {
     kind: "choice",
     name: "fault",
-    label: "tier1 from 4 s to 11 s",
+    label: "A broken cell",
     choices: [
-      { value: "error", label: "answers 503" },
+      { value: "hang", label: "never responds" },
+      { value: "error", label: "responds with 503" },
       { value: "down", label: "refuses connections" },
-      { value: "hang", label: "never answers" },
       { value: "flap", label: "fails every other second" },
-      { value: "none", label: "works" },
     ],
-    value: "error",
+    value: "hang",
   },
+  { kind: "faults", name: "faults", label: "What goes wrong", targets, value: "cell-tier1_4000_11000" },
   { kind: "switch", name: "breaker", label: "Circuit breaker", value: true },
   { kind: "switch", name: "health", label: "Health checks", value: false },
   { kind: "switch", name: "failover", label: "Fallback tier1 → tier2", value: true },
   { kind: "switch", name: "retries", label: "Retries", value: false },
-  { kind: "switch", name: "bulkhead", label: "4 in flight a placement", value: false },
-  { kind: "switch", name: "limit", label: "acme: 5 a second", value: false },
+  {
+    kind: "switch",
+    name: "bulkhead",
+    label: `At most ${placementLimit} in flight per placement`,
+    value: true,
+  },
+  { kind: "switch", name: "limit", label: "acme: 5 per second", value: false },
 ];
 
 export function documentFor(values: Values): object {
@@ -50,7 +81,7 @@ export function documentFor(values: Values): object {
       : {}),
     ...(isOn(values, "health") ? { health: { intervalMs: 1_000, timeoutMs: 500, rise: 2, fall: 3 } } : {}),
     ...(isOn(values, "retries") ? { retries: { maxRetries: 2 } } : {}),
-    ...(isOn(values, "bulkhead") ? { concurrencyLimit: 4 } : {}),
+    ...(isOn(values, "bulkhead") ? { concurrencyLimit: placementLimit } : {}),
   });
   return {
     version: String(numberOf(values, "seed")),

@@ -9,40 +9,28 @@ import { route } from "../../stages/m4/src/routing.ts";
 import { type Placement, parseRoutingTable, type RoutingTable } from "../../stages/m4/src/routing-table.ts";
 import { EventQueue } from "./event-queue.ts";
 import { between, pick, seededRandom } from "./random.ts";
-import { cells, documentFor, type Fault, parameters, tenants } from "./resilience-scenario.ts";
-import { numberOf, type SimEvent, type Simulation, type Tone, textOf, type Values } from "./simulation.ts";
+import { SimCells } from "./resilience-cells.ts";
+import { documentFor, parameters, socketCount, tenants, worlds } from "./resilience-scenario.ts";
+import { type ResilienceState, ResilienceView } from "./resilience-view.ts";
+import {
+  numberOf,
+  type Recording,
+  type SimEvent,
+  type Simulation,
+  type Tone,
+  type Values,
+} from "./simulation.ts";
+import { type Traveller, type TripResult, Trips } from "./trips.ts";
 
-export interface CellState {
-  readonly name: string;
-  readonly isFailing: boolean;
-  readonly health: "healthy" | "unhealthy" | "not checked";
-  readonly breaker: "closed" | "open" | "half-open" | "none";
-  readonly inFlight: number;
-  /** Attempts that reached the cell: its load. */
-  readonly attempts: number;
-}
-
-export interface ResilienceState {
-  readonly cells: readonly CellState[];
-  readonly tenants: readonly {
-    readonly key: string;
-    readonly good: number;
-    readonly bad: number;
-    readonly limited: number;
-  }[];
-  readonly retries: number;
-  readonly failovers: number;
-}
-
-/** When the fault begins and ends, in milliseconds. */
-const faultFromMs = 4_000;
-const faultUntilMs = 11_000;
-/** How long an attempt waits for an answer's head; 10 s in the stage, less here so that one sees it. */
-const headTimeoutMs = 1_500;
+const durationMs = 20_000;
+/** Times are stretched: a hop takes this long, so that one sees it. */
+const hopMs = 150;
 
 export const resilienceSim: Simulation<ResilienceState> = {
   name: "resilience",
-  durationMs: 20_000,
+  durationMs,
+  worlds,
+  rows: ["bystanders", "success", "latency", "in flight"],
   parameters,
   before: (values) => new ResilienceRun(values).state(),
   run: (values) => new ResilienceRun(values).run(),
@@ -50,6 +38,7 @@ export const resilienceSim: Simulation<ResilienceState> = {
 
 interface Request {
   readonly key: string;
+  readonly traveller: Traveller;
   readonly startedAtMs: number;
   readonly origin: Placement;
   readonly release: () => void;
@@ -60,102 +49,99 @@ interface Request {
 
 class ResilienceRun {
   readonly #values: Values;
+  // Who comes when is drawn apart from all else: both worlds see the same requests.
+  readonly #arrivals: () => number;
   readonly #random: () => number;
   readonly #queue = new EventQueue();
+  readonly #trips = new Trips();
   readonly #events: SimEvent<ResilienceState>[] = [];
   readonly #table: RoutingTable;
   readonly #resilience: Resilience;
   readonly #health = new Map<string, HealthState>();
-  readonly #inFlight = new Map<string, number>();
-  readonly #attempts = new Map<string, number>();
-  readonly #tenants = new Map(tenants.map((key) => [key, { good: 0, bad: 0, limited: 0 }]));
-  #retries = 0;
-  #failovers = 0;
+  readonly #cells: SimCells;
+  readonly #view: ResilienceView;
 
   constructor(values: Values) {
     this.#values = values;
-    this.#random = seededRandom(numberOf(values, "seed"));
+    this.#arrivals = seededRandom(numberOf(values, "seed"));
+    this.#random = seededRandom(numberOf(values, "seed") + 10_000);
+    this.#cells = new SimCells(values, this.#random);
     const parsed = parseRoutingTable(documentFor(values));
     if (!parsed.ok) throw new Error(parsed.faults.join("\n"));
     this.#table = parsed.table;
     this.#resilience = new Resilience({
       isHealthy: (placement) => this.#health.get(placement)?.kind !== "unhealthy",
-      onBreaker: (placement, to, from) =>
+      onBreaker: (placement, to, from) => {
+        this.#view.breakerMoved(placement, to, this.#queue.nowMs);
         this.#emit(
           `breaker ${placement}`,
           `${from.kind} → ${to.kind}${to.kind === "open" ? ` for ${to.waitMs / 1000} s` : ""}`,
           to.kind === "closed" ? "good" : "warn",
-        ),
+        );
+      },
     });
     this.#resilience.update(this.#table, 0);
+    this.#view = new ResilienceView(this.#table, this.#resilience, this.#health, this.#cells);
   }
 
-  run(): readonly SimEvent<ResilienceState>[] {
-    const fault = textOf(this.#values, "fault") as Fault;
-    if (fault !== "none") {
-      this.#queue.at(faultFromMs, () => this.#emit("tier1", faultWords[fault], "bad"));
-      this.#queue.at(faultUntilMs, () => this.#emit("tier1", "works again", "good"));
+  run(): Recording<ResilienceState> {
+    for (const { cell, fromMs, untilMs } of this.#cells.faults) {
+      this.#queue.at(fromMs, () => this.#emit(cell, this.#cells.faultWords, "bad"));
+      this.#queue.at(untilMs, () => this.#emit(cell, "works again", "good"));
     }
     for (const placement of this.#table.placements.values()) {
       if (placement.health !== undefined)
         this.#queue.at(this.#random() * placement.health.intervalMs, () => this.#probe(placement));
     }
     this.#arrive();
-    this.#queue.runUntil(resilienceSim.durationMs);
-    return this.#events;
-  }
-
-  state(): ResilienceState {
-    const nowMs = this.#queue.nowMs;
+    this.#queue.runUntil(durationMs);
+    const broken = new Set(this.#cells.faults.map(({ cell }) => cell));
     return {
-      cells: cells.map((name) => {
-        const placement = this.#table.placements.get(name);
-        const guard = placement && this.#resilience.guard(placement);
-        return {
-          name,
-          isFailing: this.#isFailing(name),
-          health:
-            placement?.health === undefined ? "not checked" : (this.#health.get(name) ?? INITIAL_HEALTH).kind,
-          breaker: guard?.breaker?.state(nowMs).kind ?? "none",
-          inFlight: this.#inFlight.get(name) ?? 0,
-          attempts: this.#attempts.get(name) ?? 0,
-        };
-      }),
-      tenants: [...this.#tenants].map(([key, counts]) => ({ key, ...counts })),
-      retries: this.#retries,
-      failovers: this.#failovers,
+      events: this.#events,
+      trips: this.#trips.finish(durationMs),
+      bands: this.#view.bands(durationMs),
+      culprits: new Set(tenants.filter((key) => broken.has(route(this.#table, key).placement.name))),
     };
   }
 
-  #isFailing(cell: string): boolean {
-    const { nowMs } = this.#queue;
-    const fault = textOf(this.#values, "fault");
-    if (cell !== "tier1" || fault === "none" || nowMs < faultFromMs || nowMs >= faultUntilMs) return false;
-    return fault !== "flap" || Math.floor(nowMs / 1_000) % 2 === 0;
+  state(): ResilienceState {
+    return this.#view.state(this.#queue.nowMs);
   }
 
   #arrive(): void {
     const meanMs = 1_000 / numberOf(this.#values, "rate");
-    this.#queue.after(between(this.#random, meanMs * 0.4, meanMs * 1.6), () => {
+    this.#queue.after(between(this.#arrivals, meanMs * 0.4, meanMs * 1.6), () => {
+      // acme is the tenant of the cell that fails at first, and the busiest one.
+      const key = this.#arrivals() < 0.6 ? "acme" : pick(this.#arrivals, tenants);
       this.#arrive();
-      // acme is the tenant of the failing tier, and the busiest one.
-      this.#serve(this.#random() < 0.6 ? "acme" : pick(this.#random, tenants));
+      const traveller = this.#trips.begin(key, `tenant-${key}`, this.#queue.nowMs);
+      traveller.move("router", this.#queue.nowMs, hopMs);
+      this.#queue.after(hopMs, () => this.#serve(key, traveller));
     });
   }
 
-  #serve(key: string): void {
+  #serve(key: string, traveller: Traveller): void {
     const { nowMs } = this.#queue;
+    const { sockets } = this.#view;
+    if (sockets.length >= socketCount)
+      return this.#end(key, traveller, "failed", `${key}: no connection, the router has no socket left`);
     const { placement: origin } = route(this.#table, key);
     const taken = this.#resilience.tryTake(key, origin, nowMs);
-    if (!taken.ok) return this.#end(key, "limited", `${key}: 429, again in ${taken.retryAfterMs} ms`, "warn");
-    const place = this.#resilience.guard(origin).limit.tryAcquire();
-    if (place === undefined)
-      return this.#end(key, "bad", `${key}: 503, ${origin.name} has too many in flight`, "bad");
+    if (!taken.ok)
+      return this.#end(key, traveller, "refused", `${key}: 429, again in ${taken.retryAfterMs} ms`);
+    const permit = this.#resilience.guard(origin).limit.tryAcquire();
+    if (permit === undefined)
+      return this.#end(key, traveller, "failed", `${key}: 503, ${origin.name} has too many in flight`);
+    sockets.push(key);
     this.#choose({
       key,
+      traveller,
       startedAtMs: nowMs,
       origin,
-      release: () => place.release(),
+      release: () => {
+        sockets.splice(sockets.indexOf(key), 1);
+        permit.release();
+      },
       retries: 0,
       unreachable: new Map(),
     });
@@ -163,35 +149,39 @@ class ResilienceRun {
 
   #choose(request: Request): void {
     const { nowMs } = this.#queue;
-    const { key, origin } = request;
+    const { key, origin, traveller } = request;
     const { choice, admission } = this.#resilience.admit(this.#table, origin, request.unreachable, nowMs);
     if (choice.kind === "none") {
       request.release();
       const status = request.lastFailure === undefined ? 503 : 502;
-      return this.#end(key, "bad", `${key}: ${status}, nobody takes it (${choice.reason})`, "bad");
+      return this.#end(key, traveller, "failed", `${key}: ${status}, nobody takes it (${choice.reason})`);
     }
     const { target } = choice;
-    if (choice.kind === "fallback") this.#failovers += 1;
+    const isElsewhere = choice.kind === "fallback";
+    if (isElsewhere) this.#view.failedOver(origin.name, target.name);
     if (request.retries === 0) this.#resilience.guard(target).budget.deposit(nowMs);
-    const via = choice.kind === "fallback" ? ` instead of ${origin.name} (${choice.reason})` : "";
-    this.#count(this.#attempts, target.name, 1);
-    this.#count(this.#inFlight, target.name, 1);
-    const { delayMs, outcome } = this.#answerOf(target.name);
-    this.#queue.after(delayMs, () => {
-      this.#count(this.#inFlight, target.name, -1);
+    const via = isElsewhere ? ` instead of ${origin.name} (${choice.reason})` : "";
+    traveller.move(`cell-${target.name}`, nowMs, hopMs);
+    const { delayMs, outcome } = this.#cells.begin(target.name, nowMs);
+    this.#queue.after(hopMs + delayMs, () => {
+      this.#cells.end(target.name);
       admission.record(outcome === "answered" ? "success" : "failure", this.#queue.nowMs);
       admission.end(this.#queue.nowMs);
-      if (outcome === "answered") {
-        request.release();
-        const again = request.retries === 0 ? "" : `, after ${request.retries} retries`;
-        return this.#end(
-          key,
-          "good",
-          `${key} → ${target.name}${via}: 200${again}`,
-          via === "" ? "info" : "good",
-        );
-      }
-      this.#failed(request, target, outcome);
+      if (outcome !== "answered") return this.#failed(request, target, outcome);
+      request.release();
+      const again = request.retries === 0 ? "" : `, after ${counted(request.retries, "retry", "retries")}`;
+      this.#return(request, `${key} → ${target.name}${via}: 200${again}`, isElsewhere ? "good" : "info");
+    });
+  }
+
+  /** The response goes back: to the router, and to its client. */
+  #return({ key, traveller }: Request, what: string, tone: Tone): void {
+    this.#view.count(key, "good");
+    this.#emit("router", what, tone);
+    traveller.move("router", this.#queue.nowMs, hopMs);
+    this.#queue.after(hopMs, () => {
+      traveller.move(`tenant-${key}`, this.#queue.nowMs, hopMs);
+      this.#queue.after(hopMs, () => traveller.end("good", this.#queue.nowMs));
     });
   }
 
@@ -200,7 +190,7 @@ class ResilienceRun {
     target: Placement,
     failure: "connect-failed" | "failure-status" | "timed-out",
   ): void {
-    const { key } = request;
+    const { key, traveller } = request;
     // Where no connection came about, the chain is asked first: that costs the cell nothing.
     if (failure === "connect-failed" && (request.origin.fallback?.length ?? 0) > 0) {
       request.unreachable.set(target.name, { reason: "connect-failed" });
@@ -225,70 +215,36 @@ class ResilienceRun {
     if (!decision.retry) {
       request.release();
       const status = failure === "timed-out" ? 504 : failure === "connect-failed" ? 502 : 503;
-      return this.#end(
-        key,
-        "bad",
-        `${key} → ${target.name}: ${status}${decision.why === "not-configured" ? "" : `, no retry: ${decision.why}`}`,
-        "bad",
-      );
+      const why = decision.why === "not-configured" ? "" : `, no retry: ${decision.why}`;
+      return this.#end(key, traveller, "failed", `${key} → ${target.name}: ${status}${why}`);
     }
     request.retries += 1;
-    this.#retries += 1;
+    this.#view.retried();
     this.#queue.after(decision.delayMs, () => this.#choose(request));
-  }
-
-  /** What the cell does with one attempt that begins now. */
-  #answerOf(cell: string): {
-    readonly delayMs: number;
-    readonly outcome: "answered" | "connect-failed" | "failure-status" | "timed-out";
-  } {
-    const usualMs = between(this.#random, 20, 60);
-    if (!this.#isFailing(cell)) return { delayMs: usualMs, outcome: "answered" };
-    switch (textOf(this.#values, "fault") as Fault) {
-      case "down":
-        return { delayMs: 1, outcome: "connect-failed" };
-      case "hang":
-        return { delayMs: headTimeoutMs, outcome: "timed-out" };
-      default:
-        return { delayMs: usualMs, outcome: "failure-status" };
-    }
   }
 
   #probe(placement: Placement): void {
     const { name, health } = placement;
     if (health === undefined) return;
     const from = this.#health.get(name) ?? INITIAL_HEALTH;
-    const to = nextHealth(from, !this.#isFailing(name), health);
+    const to = nextHealth(from, !this.#cells.isFailing(name, this.#queue.nowMs), health);
     this.#health.set(name, to);
     if (to.kind !== from.kind)
       this.#emit(`health ${name}`, `${from.kind} → ${to.kind}`, to.kind === "healthy" ? "good" : "warn");
     this.#queue.after(health.intervalMs * (0.9 + 0.2 * this.#random()), () => this.#probe(placement));
   }
 
-  #end(key: string, count: "good" | "bad" | "limited", what: string, tone: Tone): void {
-    const counts = this.#tenants.get(key);
-    if (counts !== undefined) counts[count] += 1;
-    this.#emit("router", what, tone);
-  }
-
-  #count(counts: Map<string, number>, name: string, change: number): void {
-    counts.set(name, (counts.get(name) ?? 0) + change);
+  #end(key: string, traveller: Traveller, result: TripResult & ("failed" | "refused"), what: string): void {
+    traveller.end(result, this.#queue.nowMs);
+    this.#view.count(key, result === "refused" ? "limited" : "bad");
+    this.#emit("router", what, result === "refused" ? "warn" : "bad");
   }
 
   #emit(actor: string, what: string, tone: Tone): void {
-    this.#events.push({ atMs: this.#queue.nowMs, actor, what, tone, state: snapshotOf(this.state()) });
+    this.#events.push({ atMs: this.#queue.nowMs, actor, what, tone, state: this.state() });
   }
 }
 
-const faultWords: Readonly<Record<Fault, string>> = {
-  down: "refuses connections",
-  error: "answers 503",
-  hang: "accepts requests and never answers",
-  flap: "fails every other second",
-  none: "",
-};
-
-/** The counters are kept in place; an event keeps what they were. */
-function snapshotOf(state: ResilienceState): ResilienceState {
-  return { ...state, tenants: state.tenants.map((tenant) => ({ ...tenant })) };
+function counted(count: number, one: string, many: string): string {
+  return `${count} ${count === 1 ? one : many}`;
 }

@@ -5,6 +5,7 @@ import { EventQueue } from "./event-queue.ts";
 import { seededRandom } from "./random.ts";
 import {
   numberOf,
+  type Recording,
   type SimEvent,
   type Simulation,
   seedParameter,
@@ -22,6 +23,15 @@ export interface ShardingState {
 export const shuffleSharding: Simulation<ShardingState> = {
   name: "shuffle",
   durationMs: 6_000,
+  worlds: [{ name: "one", label: () => "Workers and tenants", values: {} }],
+  rows: ["share"],
+  share: {
+    label: "Other tenants that are served",
+    of: ({ tenants }) => {
+      const others = tenants.slice(1);
+      return others.filter(({ up }) => up > 0).length / Math.max(1, others.length);
+    },
+  },
   parameters: [
     seedParameter,
     {
@@ -36,7 +46,7 @@ export const shuffleSharding: Simulation<ShardingState> = {
       value: "shuffle",
     },
     { kind: "number", name: "workers", label: "Workers", min: 4, max: 16, step: 1, value: 8 },
-    { kind: "number", name: "hand", label: "Workers a tenant", min: 1, max: 4, step: 1, value: 2 },
+    { kind: "number", name: "hand", label: "Workers per tenant", min: 1, max: 4, step: 1, value: 2 },
     { kind: "number", name: "tenants", label: "Tenants", min: 2, max: 60, step: 1, value: 40 },
   ],
   before: (values) => stateOf(dealt(values), new Set(), numberOf(values, "workers")),
@@ -84,7 +94,7 @@ function stateOf(tenants: readonly number[][], down: ReadonlySet<number>, worker
   };
 }
 
-function run(values: Values): SimEvent<ShardingState>[] {
+function run(values: Values): Recording<ShardingState> {
   const tenants = dealt(values);
   const workers = numberOf(values, "workers");
   const queue = new EventQueue();
@@ -110,5 +120,5 @@ function run(values: Values): SimEvent<ShardingState>[] {
     });
   }
   queue.runUntil(shuffleSharding.durationMs);
-  return events;
+  return { events, trips: [], bands: [], culprits: new Set() };
 }

@@ -6,12 +6,23 @@ import { EventQueue } from "./event-queue.ts";
 import { fleetSim } from "./fleet-sim.ts";
 import { seededRandom } from "./random.ts";
 import { reloadLab } from "./reload-lab.ts";
+import { socketCount } from "./resilience-scenario.ts";
 import { resilienceSim } from "./resilience-sim.ts";
+import type { ResilienceState } from "./resilience-view.ts";
 import { routeLab } from "./route-lab.ts";
 import { combinations, shuffleSharding } from "./shuffle-sharding.ts";
-import { defaultValues, logText, readValues, type Values, writeValues } from "./simulation.ts";
+import {
+  defaultValues,
+  logText,
+  readValues,
+  type Simulation,
+  type Values,
+  valuesIn,
+  writeValues,
+} from "./simulation.ts";
+import type { Trip } from "./trips.ts";
 
-const seeds = Array.from({ length: 20 }, (_, index) => index + 1);
+const seeds = Array.from({ length: 12 }, (_, index) => index + 1);
 
 function valuesOf(simulation: { parameters: Parameters<typeof defaultValues>[0] }, changes: Values): Values {
   return { ...defaultValues(simulation.parameters), ...changes };
@@ -52,16 +63,31 @@ describe.each(simulations.map((simulation) => [simulation.name, simulation] as c
   "%s",
   (_, simulation) => {
     test("gives the same log for the same parameters, and another one for another seed", () => {
-      const log = (seed: number) => logText(simulation.run(valuesOf(simulation, { seed })));
+      const log = (seed: number) => logText(simulation.run(valuesOf(simulation, { seed })).events);
       expect(log(3)).toBe(log(3));
       expect(log(3)).not.toBe(log(4));
     });
 
     test("never goes back in time, and ends in time", () => {
-      const events = simulation.run(defaultValues(simulation.parameters));
+      const { events } = simulation.run(defaultValues(simulation.parameters));
       const times = events.map(({ atMs }) => atMs);
       expect(times).toEqual([...times].sort((a, b) => a - b));
       expect(Math.max(...times)).toBeLessThanOrEqual(simulation.durationMs);
+    });
+
+    test("gives each dot an unbroken way: from place to place, without a jump in time", () => {
+      for (const world of simulation.worlds) {
+        const { trips } = simulation.run(valuesIn(world, defaultValues(simulation.parameters)));
+        for (const { legs, startMs, endMs } of trips) {
+          let [place, atMs] = [legs[0]?.from, startMs];
+          for (const leg of legs) {
+            if (leg.from !== place || leg.fromMs !== atMs)
+              expect([leg.from, leg.fromMs]).toEqual([place, atMs]);
+            [place, atMs] = [leg.to, leg.untilMs];
+          }
+          if (atMs < endMs) expect(atMs).toBe(endMs);
+        }
+      }
     });
 
     test("keeps its parameters in the address, and ignores what makes no sense there", () => {
@@ -77,64 +103,147 @@ describe.each(simulations.map((simulation) => [simulation.name, simulation] as c
   },
 );
 
-describe("routing", () => {
-  const harmed = (values: Values) =>
-    routeLab
-      .run(values)
-      .at(-1)
-      ?.state.tenants.filter(({ failed }) => failed > 0)
-      .map(({ key }) => key);
+/** One world of a simulation, run with some values changed. */
+function runIn<State>(simulation: Simulation<State>, world: string, changes: Values = {}) {
+  const found = simulation.worlds.find(({ name }) => name === world);
+  if (found === undefined) throw new Error(`there is no world "${world}"`);
+  return simulation.run(valuesIn(found, valuesOf(simulation, changes)));
+}
 
-  test("harms the tenants of the failing cell only", () => {
+function failedOf(trips: readonly Trip[], isMeant: (owner: string) => boolean = () => true): number {
+  return trips.filter(({ result, owner }) => result === "failed" && isMeant(owner)).length;
+}
+
+describe("routing", () => {
+  const harmed = (world: string, changes: Values) => {
+    const { trips } = runIn(routeLab, world, changes);
+    return new Set(trips.filter(({ result }) => result === "failed").map(({ owner }) => owner));
+  };
+
+  test("reproduces the outage: behind one backend, one tenant's load test fails the others' requests", () => {
     for (const seed of seeds) {
-      expect(harmed(valuesOf(routeLab, { seed, rate: 20, fails: "tier1" }))).toEqual(["acme"]);
-      expect(harmed(valuesOf(routeLab, { seed, rate: 20, fails: "visa" }))).toEqual(["visa"]);
+      const { trips } = runIn(routeLab, "shared", { seed });
+      expect(failedOf(trips, (owner) => owner !== "acme")).toBeGreaterThan(10);
+    }
+    expect(harmed("shared", {}).size).toBe(6);
+  });
+
+  test("mends it: with cells only the tenant that runs the load test fails", () => {
+    for (const seed of seeds) expect([...harmed("cells", { seed })]).toEqual(["acme"]);
+  });
+
+  test("harms the tenants of a cell that is down, and no others", () => {
+    for (const seed of seeds) {
+      expect([...harmed("cells", { seed, rate: 16, faults: "cell-tier2_3000_9000" })]).toEqual(["globex"]);
+      expect(harmed("shared", { seed, rate: 16, faults: "cell-tier2_3000_9000" }).size).toBe(6);
     }
   });
 
-  test("harms everyone behind one shared backend", () => {
-    expect(harmed(valuesOf(routeLab, { rate: 20, shared: true }))).toHaveLength(6);
+  test("sends the same requests into both worlds", () => {
+    const sent = (world: string) =>
+      runIn(routeLab, world, { faults: "" }).trips.map(({ owner, startMs }) => `${startMs} ${owner}`);
+    expect(sent("shared")).toEqual(sent("cells"));
+  });
+
+  test("changes nothing before the moment at which something is broken", () => {
+    const until = (faults: string) =>
+      logText(runIn(routeLab, "cells", { faults }).events.filter(({ atMs }) => atMs < 5_000));
+    expect(until("cell-visa_5000_12000.load-acme_3000_9000")).toBe(until("load-acme_3000_9000"));
   });
 });
 
 describe("reloading", () => {
-  test("fails no request, whatever the second edit and however it is saved", () => {
+  test("fails no request, whatever the bad edit and however it is saved", () => {
     for (const fault of choicesOf(reloadLab, "fault"))
       for (const save of choicesOf(reloadLab, "save"))
         for (const seed of seeds) {
-          const end = reloadLab.run(valuesOf(reloadLab, { seed, fault, save })).at(-1)?.state;
-          expect([end?.failed, end?.inUse]).toEqual([0, "1.3.0"]);
+          const { trips, events } = runIn(reloadLab, "m2", { seed, fault, save });
+          expect([failedOf(trips), events.at(-1)?.state.inUse]).toEqual([0, "1.3.0"]);
         }
   });
 
-  test("fails requests in the router that takes what it reads", () => {
-    const values = valuesOf(reloadLab, { router: "careless", fault: "comma" });
-    expect(reloadLab.run(values).at(-1)?.state.failed).toBeGreaterThan(5);
+  test("reproduces the outage: a router that takes what it reads fails every request until the file is mended", () => {
+    for (const fault of choicesOf(reloadLab, "fault"))
+      for (const seed of seeds) {
+        const { trips } = runIn(reloadLab, "careless", { seed, fault });
+        const meanwhile = trips.filter(({ startMs }) => startMs > 5_100 && startMs < 8_700);
+        expect(meanwhile.length).toBeGreaterThan(10);
+        expect(failedOf(meanwhile)).toBe(meanwhile.length);
+      }
+  });
+
+  test("shows half a file to the careless router even where every save is good", () => {
+    const { events } = runIn(reloadLab, "careless", { faults: "" });
+    expect(logText(events)).toContain("has thrown its table away");
+    expect(events.at(-1)?.state.inUse).toBe("1.1.0");
   });
 });
 
 describe("the fleet", () => {
-  test("ends with every router at the newest revision, whatever happened, and never fails a request after its first table", () => {
-    for (const trouble of choicesOf(fleetSim, "trouble")) {
+  const troubles: Values[] = [
+    {},
+    { store: "backup" },
+    { damage: true },
+    { faults: "link-router-16_6000_9000" },
+    { faults: "" },
+  ];
+
+  test("ends with every linked router at the newest revision, whatever happened, and fails no request", () => {
+    for (const trouble of troubles) {
       for (const seed of seeds) {
-        const events = fleetSim.run(valuesOf(fleetSim, { seed, trouble }));
-        const settled = events.find(({ atMs }) => atMs > 2_000)?.state;
+        const { events, trips } = runIn(fleetSim, "m3", { seed, ...trouble });
         const end = events.at(-1)?.state;
-        const late = end?.routers.filter(
-          ({ isLinked, epoch, revision }) =>
-            isLinked && (epoch !== end.controlPlane.epoch || revision !== end.controlPlane.revision),
+        // Who has connected just now may still wait for its first message.
+        const fresh = new Set(
+          events
+            .filter(({ atMs, what }) => atMs > 23_000 && what.startsWith("connects"))
+            .map(({ actor }) => actor),
         );
-        expect(late, `seed ${seed}, ${trouble}`).toEqual([]);
-        for (const [index, router] of (end?.routers ?? []).entries())
-          expect(router.failed).toBe(settled?.routers[index]?.failed);
+        const late = end?.routers.filter(
+          ({ id, isLinked, epoch, revision }) =>
+            isLinked &&
+            !fresh.has(id) &&
+            (epoch !== end.controlPlane.epoch || revision !== end.controlPlane.revision),
+        );
+        expect(late, `seed ${seed}, ${JSON.stringify(trouble)}`).toEqual([]);
+        expect(failedOf(trips)).toBe(0);
       }
     }
   });
 
+  test("reproduces the stampede: with a fixed wait the control plane is knocked over again and again", () => {
+    for (const seed of seeds) {
+      const { events, trips } = runIn(fleetSim, "rival", { seed, rival: "stampede" });
+      const falls = events.filter(({ what }) => what.startsWith("is knocked over"));
+      expect(falls.length).toBeGreaterThanOrEqual(4);
+      expect(fleetSim.share?.of(events.at(-1)?.state ?? fleetSim.before(valuesOf(fleetSim, {})))).toBe(0);
+      // Memory serves on, all the same.
+      expect(failedOf(trips)).toBe(0);
+    }
+  });
+
+  test("mends it: with full jitter it is never knocked over, and most of the fleet is back within 12 s", () => {
+    for (const seed of seeds) {
+      const { events } = runIn(fleetSim, "m3", { seed });
+      expect(logText(events)).not.toContain("knocked over");
+      const linked = events.at(-1)?.state.routers.filter(({ isLinked }) => isLinked).length ?? 0;
+      expect(linked).toBeGreaterThanOrEqual(10);
+    }
+  });
+
+  test("reproduces the outage: routers that ask for every request fail all of them while nobody responds", () => {
+    for (const seed of seeds) {
+      const { trips } = runIn(fleetSim, "rival", { seed, rival: "asks" });
+      const meanwhile = trips.filter(({ startMs }) => startMs > 6_000 && startMs < 11_500);
+      expect(failedOf(meanwhile)).toBe(meanwhile.length);
+      expect(failedOf(trips)).toBeGreaterThan(200);
+    }
+  });
+
   test("never takes a router back within an epoch", () => {
-    for (const trouble of choicesOf(fleetSim, "trouble")) {
+    for (const trouble of troubles) {
       const highest = new Map<string, number>();
-      for (const { state } of fleetSim.run(valuesOf(fleetSim, { trouble, latency: 2000 }))) {
+      for (const { state } of runIn(fleetSim, "m3", { latency: 2000, ...trouble }).events) {
         for (const { id, epoch, revision = 0 } of state.routers) {
           const key = `${id} ${epoch}`;
           expect(revision).toBeGreaterThanOrEqual(highest.get(key) ?? 0);
@@ -145,48 +254,89 @@ describe("the fleet", () => {
   });
 
   test("begins a new epoch when the store comes back from an old backup", () => {
-    const log = logText(fleetSim.run(valuesOf(fleetSim, { trouble: "restore" })));
+    const log = logText(runIn(fleetSim, "m3", { store: "backup" }).events);
     expect(log).toContain("epoch-2 begins");
-    expect(log).toMatch(/router-\d: applies epoch-2 revision 1/);
+    expect(log).toMatch(/router-\d+: applies epoch-2 revision 1/);
   });
 
   test("refuses a damaged push and keeps what it had", () => {
-    expect(logText(fleetSim.run(valuesOf(fleetSim, { trouble: "damage" })))).toContain(
-      "refuses revision 3 and keeps revision 2: checksum",
+    expect(logText(runIn(fleetSim, "m3", { damage: true }).events)).toContain(
+      "refuses revision 2 and keeps revision 1: checksum",
     );
   });
 });
 
 describe("resilience", () => {
-  const end = (changes: Values) => resilienceSim.run(valuesOf(resilienceSim, changes)).at(-1)?.state;
-  const failuresOf = (changes: Values, tenant: string) =>
-    end(changes)?.tenants.find(({ key }) => key === tenant)?.bad;
+  const others = (owner: string) => owner !== "acme";
+  const mostSockets = (events: ReturnType<typeof runIn<ResilienceState>>["events"]) =>
+    Math.max(...events.map(({ state }) => state.sockets.length));
 
-  test("never harms the tenants of other placements", () => {
+  test("reproduces the outage: without limits one hung cell takes every socket, and the others' requests fail", () => {
+    for (const seed of seeds) {
+      const { events, trips } = runIn(resilienceSim, "bare", { seed });
+      expect(mostSockets(events)).toBe(socketCount);
+      expect(failedOf(trips, others)).toBeGreaterThan(10);
+    }
+  });
+
+  test("mends it: with a limit, a breaker and a fallback no socket runs out, and no bystander fails", () => {
+    for (const seed of seeds) {
+      const { events, trips } = runIn(resilienceSim, "guarded", { seed });
+      expect(mostSockets(events)).toBeLessThan(socketCount);
+      expect(failedOf(trips, others)).toBe(0);
+      expect(events.at(-1)?.state.failovers["tier1 tier2"]).toBeGreaterThan(20);
+    }
+  });
+
+  test("never harms the tenants of other placements, whatever the fault", () => {
     for (const fault of choicesOf(resilienceSim, "fault"))
-      for (const seed of seeds)
-        for (const tenant of ["visa", "globex", "initech"])
-          expect(failuresOf({ seed, fault, health: true, retries: true }, tenant)).toBe(0);
+      for (const seed of seeds) {
+        const { trips } = runIn(resilienceSim, "guarded", {
+          seed,
+          fault,
+          rate: 12,
+          health: true,
+          retries: true,
+        });
+        expect(failedOf(trips, others)).toBe(0);
+      }
   });
 
   test("opens the breaker, which bounds what reaches the failing cell", () => {
+    const end = (changes: Values) => runIn(resilienceSim, "guarded", { fault: "error", ...changes });
     const attempts = (breaker: boolean) =>
-      end({ breaker, failover: false })?.cells.find(({ name }) => name === "tier1")?.attempts ?? 0;
+      end({ breaker, failover: false })
+        .events.at(-1)
+        ?.state.cells.find(({ name }) => name === "tier1")?.attempts ?? 0;
     expect(attempts(true)).toBeLessThan(attempts(false));
-    expect(failuresOf({ failover: true }, "acme")).toBeLessThan(failuresOf({ failover: false }, "acme") ?? 0);
+    expect(failedOf(end({ failover: true }).trips)).toBeLessThan(failedOf(end({ failover: false }).trips));
+  });
+
+  test("keeps the figure of the page: a cell that responds with 503 costs acme about five requests and the probes", () => {
+    for (const seed of seeds) {
+      const { trips } = runIn(resilienceSim, "guarded", { seed, fault: "error", rate: 12 });
+      expect(failedOf(trips)).toBeGreaterThanOrEqual(5);
+      expect(failedOf(trips)).toBeLessThanOrEqual(12);
+    }
   });
 
   test("answers 503 where no fallback is named: isolation comes before availability", () => {
-    const log = logText(resilienceSim.run(valuesOf(resilienceSim, { failover: false })));
+    const log = logText(runIn(resilienceSim, "guarded", { failover: false }).events);
     expect(log).toContain("acme: 503, nobody takes it (circuit-open)");
     expect(log).not.toContain("instead of");
   });
 
   test("adds at most a fifth to the load by retries, and a few more in quiet times", () => {
-    const state = end({ breaker: false, failover: false, retries: true, rate: 40 });
-    const requests = state?.tenants.reduce((sum, { good, bad }) => sum + good + bad, 0) ?? 0;
-    expect(state?.retries).toBeGreaterThan(0);
-    expect(state?.retries).toBeLessThanOrEqual(requests * 0.2 + 10);
+    const { events, trips } = runIn(resilienceSim, "guarded", {
+      breaker: false,
+      failover: false,
+      retries: true,
+      fault: "error",
+      rate: 40,
+    });
+    const retries = events.at(-1)?.state.retries ?? 0;
+    expect(retries).toBeGreaterThan(0);
+    expect(retries).toBeLessThanOrEqual(trips.length * 0.2 + 10);
   });
 });
 
@@ -194,7 +344,7 @@ describe("shuffle sharding", () => {
   const dead = (layout: string, seed: number) =>
     shuffleSharding
       .run(valuesOf(shuffleSharding, { layout, seed }))
-      .at(-1)
+      .events.at(-1)
       ?.state.tenants.slice(1)
       .filter(({ up }) => up === 0).length ?? 0;
   const mean = (layout: string) => seeds.reduce((sum, seed) => sum + dead(layout, seed), 0) / seeds.length;

@@ -1,0 +1,89 @@
+// What the first page says of the way and of the result, from the tree: nothing is typed into it.
+
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import exercises from "./exercises.data.ts";
+
+export interface Milestone {
+  readonly name: string;
+  readonly title: string;
+  readonly gains: string;
+  /** At 200 words a minute, without the code. */
+  readonly readMinutes: number;
+  readonly exercises: number;
+  readonly exerciseMinutes: number;
+}
+
+export interface Result {
+  readonly takenAt: string;
+  readonly cpuUs: readonly { readonly name: string; readonly label: string; readonly median: number }[];
+}
+
+export interface Home {
+  readonly milestones: readonly Milestone[];
+  readonly result: Result | null;
+}
+
+declare const data: Home;
+
+export { data };
+
+const site = fileURLToPath(new URL("..", import.meta.url));
+
+const told = [
+  ["m1", "Static routing", "One tenant's load no longer takes the others down."],
+  ["m2", "Hot reload", "A tenant moves without a restart, and a bad file harms nobody."],
+  ["m3", "A control plane", "One write reaches every router, and its death fails no request."],
+  ["m4", "Resilience", "A sick cell costs its own tenants little and the others nothing."],
+  ["m5", "The rewrite", "The same promises for a fraction of the processor time."],
+] as const;
+
+const shown = [
+  ["m4", "m4, on undici"],
+  ["m5", "m5, on raw sockets"],
+  ["nginx", "nginx"],
+  ["haproxy", "HAProxy"],
+] as const;
+
+export default {
+  watch: ["../m?.md", "../data/bench.json", "../../exercises/*/*/exercise.json"],
+  load(): Home {
+    const all = exercises.load();
+    const milestones = told.map(([name, title, gains]): Milestone => {
+      const mine = all.filter(({ milestone }) => milestone === name);
+      return {
+        name,
+        title,
+        gains,
+        readMinutes: Math.round(wordsOf(readFileSync(`${site}/${name}.md`, "utf8")) / 200),
+        exercises: mine.length,
+        exerciseMinutes: mine.reduce((sum, { minutes }) => sum + minutes, 0),
+      };
+    });
+    return { milestones, result: resultOf(`${site}/data/bench.json`) };
+  },
+};
+
+/** Words of a page that are read: no drawings, no commands, no embedded code. */
+function wordsOf(markdown: string): number {
+  const prose = markdown
+    .replace(/^---\n[\s\S]*?\n---\n/, "")
+    .replace(/^```[\s\S]*?^```/gm, "")
+    .replace(/<svg[\s\S]*?<\/svg>/g, "")
+    .replace(/^<<<.*$/gm, "")
+    .replace(/<[^>]+>/g, " ");
+  return prose.split(/\s+/).filter((word) => /\w/.test(word)).length;
+}
+
+function resultOf(file: string): Result | null {
+  if (!existsSync(file)) return null;
+  const bench = JSON.parse(readFileSync(file, "utf8")) as {
+    takenAt: string;
+    rows: { name: string; cpuUsPerRequest?: { median: number } }[];
+  };
+  const cpuUs = shown.flatMap(([name, label]) => {
+    const median = bench.rows.find((row) => row.name === name)?.cpuUsPerRequest?.median;
+    return median === undefined ? [] : [{ name, label, median }];
+  });
+  return cpuUs.length < 2 ? null : { takenAt: bench.takenAt, cpuUs };
+}
