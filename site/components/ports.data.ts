@@ -22,6 +22,8 @@ export interface PortsData {
   readonly contracts: PortsTable | null;
   readonly misses: readonly Misses[];
   readonly figures: readonly PortsTable[];
+  /** m5 beside Pingora in one sentence, where both were measured. */
+  readonly comparison: string | null;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: JSON that this project's own commands wrote, each in a shape of its own
@@ -85,7 +87,7 @@ const kinds: readonly (readonly [
   [
     "bench-ports",
     "CPU time and latency",
-    "npm run bench -- --only m1,m5,nginx,haproxy,pingora,go",
+    "npm run bench -- --only m1,m4,m5,nginx,haproxy,pingora,pingora-m4,go,go-m4",
     ["Contender", "CPU µs per request", "Requests per second", "p99 ms", "Peak memory, MiB"],
     ({ name, cpuUsPerRequest, requestsPerSecond, p99Ms, peakRssMiB }) => [
       name,
@@ -134,6 +136,15 @@ function figuresOf([file, title, command, columns, row]: (typeof kinds)[number])
   return [{ title, columns, rows: shown.map(row), taken, command }];
 }
 
+function comparisonOf(saved: Saved): string | null {
+  const row = (name: string): Saved => saved?.rows.find((each: Saved) => each.name === name);
+  const [m5, pingora] = [row("m5"), row("pingora")];
+  if (!m5?.cpuUsPerRequest || !pingora?.cpuUsPerRequest) return null;
+  const cpu = figure(m5.cpuUsPerRequest.median / pingora.cpuUsPerRequest.median);
+  const memory = figure(Math.round(m5.peakRssMiB / pingora.peakRssMiB));
+  return `In this run, m5 used ${cpu} times the CPU time of Pingora per request, and ${memory} times its memory.`;
+}
+
 declare const data: PortsData;
 
 export { data };
@@ -142,6 +153,11 @@ export default {
   watch: ["../data/ports.json", "../data/bench-ports*.json"],
   load(): PortsData {
     const saved = read("ports");
-    return { contracts: contractsOf(saved), misses: missesOf(saved), figures: kinds.flatMap(figuresOf) };
+    return {
+      contracts: contractsOf(saved),
+      misses: missesOf(saved),
+      figures: kinds.flatMap(figuresOf),
+      comparison: comparisonOf(read("bench-ports")),
+    };
   },
 };
