@@ -131,7 +131,11 @@ function figuresOf([file, title, command, columns, row]: (typeof kinds)[number])
   const { takenAt, machine, method, rows } = saved;
   const taken =
     `Taken ${takenAt.slice(0, 10)} on ${machine.cpu}, ${machine.cores} cores${machine.virtual ? " (virtual)" : ""}: ` +
-    `${method.rounds ?? 1} rounds of ${method.seconds} s. The machine's load before: ${machine.loadBefore}.`;
+    `${method.rounds ?? 1} rounds of ${method.seconds} s. The machine's load before: ${machine.loadBefore}.` +
+    // The bench itself calls anything above this busy.
+    (machine.loadBefore > 0.5
+      ? " It was busy: only ranges that do not overlap tell two contenders apart."
+      : "");
   const shown = rows.filter(({ kind }: Saved) => kind !== "none");
   return [{ title, columns, rows: shown.map(row), taken, command }];
 }
