@@ -77,6 +77,7 @@ export interface ChaosOptions {
 /** With `--port`, the program is built first; then it is one like any other. @throws UsageError */
 export async function withPortBuilt(values: Flags, tell: (line: string) => void): Promise<Flags> {
   const { port, level = "m4", env = [], ...others } = values;
+  if (port === undefined) return values;
   const stage = parseStage(level);
   const ported = readPorted(port, stage);
   if (ported === undefined) return values;
