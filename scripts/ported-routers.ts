@@ -35,6 +35,8 @@ export interface PortedRouter {
   readonly build: (target: string) => readonly string[];
   /** The program below `target`. */
   readonly program: string;
+  /** A program that is as good for a proof and built sooner, where there is one. */
+  readonly quick?: { readonly build: (target: string) => readonly string[]; readonly program: string };
   /** Sources, by their path below `ports/NAME`. */
   readonly isSource: (path: string) => boolean;
 }
@@ -49,6 +51,10 @@ export const portedRouters: Readonly<Record<PortedName, PortedRouter>> = {
     needs: "Rust 1.88 or later, cmake and a C compiler",
     build: (target) => ["build", "--release", "--locked", "--target-dir", target],
     program: "release/router-pingora",
+    quick: {
+      build: (target) => ["build", "--locked", "--target-dir", target],
+      program: "debug/router-pingora",
+    },
     isSource: (path) => /^(src\/.*\.rs|Cargo\.(toml|lock))$/.test(path),
   },
   go: {
@@ -131,6 +137,19 @@ export async function buildPorted(
   renameSync(`${file}.${process.pid}`, file);
   forgetOld(ported, root);
   return file;
+}
+
+/** The program as it is, if it is built; else one that is built sooner. @throws UsageError as `buildPorted` does */
+export async function buildForProof(ported: PortedRouter, root = projectRoot): Promise<string> {
+  const built = builtProgram(ported, root);
+  if (built !== undefined || ported.quick === undefined)
+    return built ?? (await buildPorted(ported, () => {}, root));
+  const target = buildFolder(ported, root);
+  mkdirSync(target, { recursive: true });
+  const folder = join(root, "ports", ported.name);
+  const { code, output } = await runTool(ported.tool, ported.quick.build(target), folder);
+  if (code !== 0) throw new UsageError(`ports/${ported.name} cannot be built:\n${output.trimEnd()}`);
+  return join(target, ported.quick.program);
 }
 
 /** Who switches between two branches needs two programs, and nobody needs twenty. */

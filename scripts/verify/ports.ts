@@ -8,7 +8,7 @@ import { UsageError } from "../command-line.ts";
 import { type PortedRun, runPortedContract } from "../ported-contract.ts";
 import {
   buildFolder,
-  buildPorted,
+  buildForProof,
   missingTool,
   type PortedName,
   type PortedRouter,
@@ -57,7 +57,7 @@ async function run(root: string): Promise<CheckResult> {
       looked.push(`${name} skipped, ${obstacle}`);
       continue;
     }
-    const program = await buildPorted(ported, () => {}, root).catch((fault: unknown) => {
+    const program = await buildForProof(ported, root).catch((fault: unknown) => {
       if (!(fault instanceof UsageError)) throw fault;
       findings.push(error(`ports/${name}`, lastLines(fault.message, 40)));
     });
