@@ -1,5 +1,6 @@
 // What every command shares: colours, busy ports, its place in package.json.
 
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
@@ -46,6 +47,22 @@ describe("ports", () => {
     expect(await firstBusyPort(needs)).toBeUndefined();
     expect(portHolder(port)).toBeUndefined();
   });
+
+  test.runIf(process.platform === "linux")(
+    "tells who holds one in one line, whatever its words are",
+    async () => {
+      const program =
+        'const s = require("node:net").createServer();\ns.listen(0, "127.0.0.1",\n() => console.log(s.address().port));';
+      const child = spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "inherit"] });
+      try {
+        const [said] = await once(child.stdout, "data");
+        expect(portHolder(Number(said))).toMatch(/^pid \d+ \(.*createServer\(\); s\.listen.*\)$/);
+      } finally {
+        child.kill();
+        await once(child, "exit");
+      }
+    },
+  );
 
   test("of a stack keep their distances, and are all free ones for 0", () => {
     const plan = (port: number) =>

@@ -53,6 +53,13 @@ test("indents what goes on behind an item's mark", () => {
   expect(reflow("- one two three four five six", 21)).toBe("- one two three\n  four five six");
 });
 
-test("leaves a text for a pipe as it is", () => {
+test("goes on after a word that is wider than the terminal", () => {
+  expect(reflow("a-name-that-is-wider-than-this and then four words", 21)).toBe(
+    "a-name-that-is-wider-than-this\nand then four words",
+  );
+});
+
+test("leaves a text for a pipe, or for a terminal of unknown width, as it is", () => {
   expect(reflow("one\ntwo", undefined)).toBe("one\ntwo");
+  expect(reflow("one\ntwo", 0)).toBe("one\ntwo");
 });

@@ -73,6 +73,9 @@ function holdsSocket(pid: string, inodes: ReadonlySet<string>): boolean {
 }
 
 function commandLine(pid: string): string {
-  const line = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
+  // A script given as an argument has lines of its own; what is told about a busy port is one line.
+  const line = readFileSync(`/proc/${pid}/cmdline`, "utf8")
+    .replace(/[\0\s]+/g, " ")
+    .trim();
   return line.length > 100 ? `${line.slice(0, 99)}…` : line;
 }

@@ -62,16 +62,16 @@ export class ControlPlaneClient {
 
   async table(): Promise<{ readonly table: Table; readonly etag: string }> {
     const answer = await this.#read("/v1/routing");
-    return { table: JSON.parse(answer.body), etag: answer.headers.etag ?? "" };
+    return { table: this.#told<Table>(answer, "placements"), etag: answer.headers.etag ?? "" };
   }
 
   async key(key: string): Promise<KeyView> {
     const answer = await this.#read(keyPath(key));
-    return { ...JSON.parse(answer.body), etag: answer.headers.etag ?? "" };
+    return { ...this.#told<KeyView>(answer, "placement"), etag: answer.headers.etag ?? "" };
   }
 
   async fleet(): Promise<FleetView> {
-    return JSON.parse((await this.#read("/v1/routers")).body);
+    return this.#told<FleetView>(await this.#read("/v1/routers"), "routers");
   }
 
   async put(table: unknown, etag: string): Promise<{ readonly revision: number; readonly changed: boolean }> {
@@ -108,10 +108,17 @@ export class ControlPlaneClient {
         throw new Changed(answer.headers.etag ?? "");
       if (answer.status === 422) throw new UsageError(await this.#faultWords(answer));
       if (answer.status !== 200) throw this.#refusal(answer);
-      const { revision } = JSON.parse(answer.body) as { revision: number };
+      const { revision } = this.#told<{ revision: number }>(answer, "revision");
       return { revision, changed: answer.headers.etag !== etag };
     }
     throw new Error("no token was tried");
+  }
+
+  /** What a 200 tells. Anybody may answer 200 at a mistaken address; only a control plane's answer has `member`. */
+  #told<Value>({ body }: Answer, member: keyof Value & string): Value {
+    const value = parsed(body);
+    if (typeof value === "object" && value !== null && Object.hasOwn(value, member)) return value as Value;
+    throw new UsageError(`what answers at ${this.url} is no control plane: its 200 has no "${member}"`);
   }
 
   async #ask(method: string, path: string, headers: Record<string, string>, body?: string): Promise<Answer> {
@@ -148,6 +155,9 @@ export class ControlPlaneClient {
     if (problem?.detail === undefined) {
       return new UsageError(`what answers at ${this.url} is no control plane: status ${answer.status}`);
     }
+    if (problem.code === "missing-routing-key") {
+      return new UsageError(`what answers at ${this.url} is a router, not the control plane: mend --url`);
+    }
     const faults = (problem.faults ?? []).map((fault) => `\n  ${fault}`).join("");
     const words = `the control plane answered ${answer.status}: ${problem.detail}${faults}`;
     return answer.status >= 500 ? new BrokenPromiseError(words) : new UsageError(words);
@@ -170,6 +180,14 @@ interface Problem {
 
 function problemOf({ body, headers }: Answer): Problem | undefined {
   return headers["content-type"] === "application/problem+json" ? JSON.parse(body) : undefined;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function causeOf(error: unknown): string {

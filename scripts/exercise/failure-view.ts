@@ -173,7 +173,7 @@ function wrapLine(line: string, width: number): string {
   let rest = line;
   while (rest.length > width) {
     const space = rest.lastIndexOf(" ", width);
-    const cut = rest.slice(0, space).trim() === "" ? rest.indexOf(" ", width) : space;
+    const cut = rest.slice(0, Math.max(space, 0)).trim() === "" ? rest.indexOf(" ", width) : space;
     if (cut === -1) break;
     rows.push(rest.slice(0, cut));
     rest = rest.slice(cut + 1);

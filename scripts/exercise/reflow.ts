@@ -6,9 +6,9 @@ import { wrap } from "./failure-view.ts";
 /** Wider than this, lines are hard to follow. */
 const widest = 100;
 
-/** Undefined: as it was written, for a pipe that may go anywhere. */
+/** Undefined: as it was written, for a pipe that may go anywhere. 0: so too, for a terminal that does not know its width. */
 export function reflow(text: string, columns: number | undefined): string {
-  if (columns === undefined) return text;
+  if (columns === undefined || columns === 0) return text;
   const width = Math.max(20, Math.min(columns - 1, widest));
   // Splitting at fences with a capture leaves the fenced blocks at the odd places.
   return text

@@ -3,6 +3,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -132,6 +134,36 @@ describe("ctl", () => {
     expect(stderr).toMatch(
       /^ctl: no control plane at http:\/\/127\.0\.0\.1:1 \(ECONNREFUSED\).*npm run stage m3/,
     );
+  });
+
+  test("an address where something else answers is told, and nothing is taken for done", async () => {
+    const answers = [
+      { status: 200, type: "application/json", body: '{"cell":"tier1"}' },
+      { status: 200, type: "text/html", body: "<p>hello</p>" },
+      {
+        status: 400,
+        type: "application/problem+json",
+        body: '{"code":"missing-routing-key","detail":"Send one"}',
+      },
+    ];
+    for (const { status, type, body } of answers) {
+      const other = createServer((_, response) =>
+        response.writeHead(status, { "Content-Type": type }).end(body),
+      );
+      await once(other.listen(0, "127.0.0.1"), "listening");
+      try {
+        const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+        for (const verb of [["get"], ["get", "acme"], ["set", "acme", "tier3"], ["routers"], ["watch"]]) {
+          const said = await ctl([...verb, "--url", url, "--token", "any"]);
+          expect(said, verb.join(" ")).toMatchObject({ code: 1, stdout: "" });
+          expect(said.stderr).toMatch(
+            /^ctl: what answers at \S+ is (no|a router, not the) control plane.*\n$/,
+          );
+        }
+      } finally {
+        other.close();
+      }
+    }
   });
 
   test("a wrong token, and none at all, are told apart", async () => {
