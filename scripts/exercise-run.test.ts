@@ -62,7 +62,7 @@ test("says whether the tests pass, takes every step, and is red with the starter
   expect(said).toContain("Serving m1 with your files laid over it: exercise-clamp.ts\n");
   expect(said).toMatch(/1\/2 a request\n.*\n {2}< 200[^\n]*\n {4}The stage serves\.\n/);
   expect(said).toMatch(/2\/2 a value above the limit\n {2}✗ 12 stayed 12\n/);
-  expect(said).toMatch(/✗ 1 of 2 did not go as promised\.\n$/);
+  expect(said).toMatch(/✗ 1 of 2 steps did not go as promised\.\n$/);
 }, 60_000);
 
 test("says a syntax error in a sentence, and starts nothing", async () => {
@@ -79,7 +79,7 @@ test("begins again with what is saved, until it is told to stop", async () => {
   });
   writeFileSync(join(exercise.workspace, "clamp.ts"), right);
   const again = "You saved a file: starting again with it.";
-  const isGreen = () => said.slice(said.indexOf(again)).includes("✓ All 2 requests went as promised.");
+  const isGreen = () => said.slice(said.indexOf(again)).includes("✓ Every step went as promised.");
   await eventually(() => said.includes(again) && isGreen(), { what: "the second round", deadlineMs: 40_000 });
   process.emit("SIGTERM");
   expect(await ended).toBe(0);

@@ -153,8 +153,8 @@ function placed(
 
 function summaryOf(steps: readonly DemoStep[], broken: readonly string[], { colours }: Context): string {
   if (steps.length === 0) throw new UsageError("This exercise brings no requests of its own.");
-  if (broken.length === 0) return colours.green(`✓ All ${steps.length} requests went as promised.`);
-  return colours.red(`✗ ${broken.length} of ${steps.length} did not go as promised.`);
+  if (broken.length === 0) return colours.green("✓ Every step went as promised.");
+  return colours.red(`✗ ${broken.length} of ${steps.length} steps did not go as promised.`);
 }
 
 /** The sentence of the error among the last words of a part that did not start. */

@@ -99,7 +99,7 @@ export function list(context: Context): Report {
     text: [
       ...text,
       "",
-      `${done} of ${rows.length} done. > is where you are; open another one: npm run exercise ID`,
+      `${done} of ${rows.length} done. ${rows.some((row) => row.current) ? "> is where you are; open another one" : "Open one"}: npm run exercise ID`,
     ].join("\n"),
     data: { exercises: rows, current: progress.current ?? null },
   };

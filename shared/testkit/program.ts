@@ -135,7 +135,7 @@ export class Program implements AsyncDisposable {
     if (ready !== undefined) return ready;
     const how = this.howItEnded() ?? `printed no READY line within ${deadlineMs} ms`;
     throw new StartError(
-      `${this.name} ${how}${this.hasEnded ? " before its READY line" : ""}`,
+      `${this.name} ${how}${this.#exit === undefined ? "" : " before its READY line"}`,
       this.lastLines(),
     );
   }

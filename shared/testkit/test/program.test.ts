@@ -40,7 +40,7 @@ test("tells that it said nothing, and that it cannot be started at all", async (
   await using silent = start(stays);
   await expect(silent.ready(200)).rejects.toThrow("the program printed no READY line within 200 ms");
   await using missing = start("", { command: "/nowhere/at/all" });
-  await expect(missing.ready()).rejects.toThrow(/the program could not be started: .*ENOENT/);
+  await expect(missing.ready()).rejects.toThrow(/^the program could not be started: .*ENOENT$/);
   expect(await missing.stop()).toEqual({ code: null, signal: null });
 });
 
