@@ -24,7 +24,7 @@ const partsOfM5 = [
 ];
 
 const practice = [
-  { text: "The seven invariants", link: "/invariants" },
+  { text: "The eight invariants", link: "/invariants" },
   { text: "Exercises", link: "/exercises" },
   { text: "Bench", link: "/bench" },
   { text: "Two ports: Pingora and Go", link: "/ports" },
