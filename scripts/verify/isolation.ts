@@ -53,11 +53,11 @@ async function checkStage(stage: Milestone, root: string): Promise<Finding[]> {
 }
 
 /**
- * The contract that `npm test` holds the stage to, and that has just passed there in full. m4's has not: `npm test` leaves
- * its longest case out.
+ * The contract that `npm test` holds the stage to, and that has just passed there in full. Those of m3 and m4 have not:
+ * `npm test` leaves their longest cases out.
  */
 function runByNpmTest(stage: Milestone): string {
-  if (stage === "m4") return "nothing";
+  if (stage === "m3" || stage === "m4") return "nothing";
   return `**/contract-${stage === "m5" ? "m1" : stage}.test.ts`;
 }
 
