@@ -3,102 +3,73 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-
-export interface BenchTable {
-  readonly title: string;
-  readonly command: string;
-  readonly columns: readonly string[];
-  readonly rows: readonly (readonly string[])[];
-  /** Where and how it was taken. */
-  readonly taken: string;
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: JSON that the bench wrote, each kind in a shape of its own
-type Saved = any;
+import {
+  bodies,
+  connections,
+  figure,
+  type Saved,
+  type SavedTable,
+  type TableKind,
+  takenWords,
+} from "./saved-tables.ts";
 
 const folder = fileURLToPath(new URL("../data", import.meta.url));
-const figure = (value: number): string =>
-  value >= 100 ? Math.round(value).toLocaleString("en-US") : String(Number(value.toPrecision(3)));
 const mebi = (bytes: number): string => figure(bytes / 1024 / 1024);
 
-const kinds: readonly (readonly [
-  name: string,
-  title: string,
-  columns: readonly string[],
-  row: (row: Saved) => readonly string[],
-])[] = [
-  [
-    "bodies",
-    "Large bodies: MiB for each second of the proxy's CPU time",
-    ["Contender", "Down", "Up", "Peak memory, MiB"],
-    ({ name, down, up, peakRssMiB }) => [
-      name,
-      figure(down.mibPerCpuSecond.median),
-      figure(up.mibPerCpuSecond.median),
-      figure(peakRssMiB),
-    ],
+const workers: TableKind = {
+  title: "One worker and two",
+  columns: ["Contender", "CPU µs a request", "Requests a second", "Peak memory, MiB"],
+  row: ({ name, cpuUsPerRequest, requestsPerSecond, peakRssMiB }) => [
+    name,
+    figure(cpuUsPerRequest.median),
+    figure(requestsPerSecond.median),
+    figure(peakRssMiB),
   ],
-  [
-    "connections",
-    "A thousand connections: peak memory in MiB",
-    ["Contender", "Fresh", "All idle", "All busy"],
-    ({ name, freshMiB, idlePeakMiB, busyPeakMiB }) => [
-      name,
-      figure(freshMiB),
-      figure(idlePeakMiB),
-      figure(busyPeakMiB),
-    ],
+};
+
+const fleet: TableKind = {
+  title: "A push to many routers: whole tables",
+  columns: ["Keys", "Push", "Sent, MiB", "p50, ms", "p99, ms", "Links lost"],
+  row: ({ keys, push = "whole", bytesToRouters, p50Ms, p99Ms, lostLinks }) => [
+    keys.toLocaleString("en-US"),
+    push,
+    mebi(bytesToRouters),
+    figure(p50Ms),
+    figure(p99Ms),
+    String(lostLinks),
   ],
+};
+
+/** The file, the command that writes it, and the table. */
+const kinds: readonly (readonly [name: string, command: string, kind: TableKind])[] = [
+  ["bodies", "bodies", bodies],
+  ["connections", "connections", connections],
+  ["workers", "workers", workers],
+  ["fleet", "fleet", fleet],
   [
-    "workers",
-    "One worker and two",
-    ["Contender", "CPU µs a request", "Requests a second", "Peak memory, MiB"],
-    ({ name, cpuUsPerRequest, requestsPerSecond, peakRssMiB }) => [
-      name,
-      figure(cpuUsPerRequest.median),
-      figure(requestsPerSecond.median),
-      figure(peakRssMiB),
-    ],
+    "fleet-m5",
+    "fleet --stage m5",
+    { ...fleet, title: "A push to many routers: m5, deltas beside whole tables" },
   ],
-  ...(["fleet", "fleet-m5"] as const).map(
-    (name) =>
-      [
-        name,
-        name === "fleet"
-          ? "A push to many routers: whole tables"
-          : "A push to many routers: m5, deltas beside whole tables",
-        ["Keys", "Push", "Sent, MiB", "p50, ms", "p99, ms", "Links lost"],
-        ({ keys, push = "whole", bytesToRouters, p50Ms, p99Ms, lostLinks }: Saved) => [
-          keys.toLocaleString("en-US"),
-          push,
-          mebi(bytesToRouters),
-          figure(p50Ms),
-          figure(p99Ms),
-          String(lostLinks),
-        ],
-      ] as const,
-  ),
 ];
 
-function tableOf([name, title, columns, row]: (typeof kinds)[number]): BenchTable[] {
+function tableOf([name, command, { title, columns, row }]: (typeof kinds)[number]): SavedTable[] {
   const file = `${folder}/bench-${name}.json`;
   if (!existsSync(file)) return [];
-  const { takenAt, machine, method, routers, rows }: Saved = JSON.parse(readFileSync(file, "utf8"));
+  const saved: Saved = JSON.parse(readFileSync(file, "utf8"));
+  const { method, routers, rows } = saved;
   const how = Array.isArray(method)
     ? `${routers} routers`
     : `${method.rounds ?? 1} rounds of ${method.seconds} s`;
-  const taken =
-    `Taken ${takenAt.slice(0, 10)} on ${machine.cpu}, ${machine.cores} cores${machine.virtual ? " (virtual)" : ""}, ` +
-    `Node ${machine.node}: ${how}. The machine's load before: ${machine.loadBefore}.`;
-  const command = name === "fleet-m5" ? "fleet --stage m5" : name;
+  const taken = takenWords(saved, how);
   return [{ title, command: `npm run bench -- ${command} --save`, columns, rows: rows.map(row), taken }];
 }
 
-declare const data: readonly BenchTable[];
+declare const data: readonly SavedTable[];
 
 export { data };
 
 export default {
   watch: ["../data/bench-*.json"],
-  load: (): readonly BenchTable[] => kinds.flatMap(tableOf),
+  load: (): readonly SavedTable[] => kinds.flatMap(tableOf),
 };

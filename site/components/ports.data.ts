@@ -3,15 +3,15 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-
-export interface PortsTable {
-  readonly title: string;
-  readonly columns: readonly string[];
-  readonly rows: readonly (readonly string[])[];
-  /** Where and how it was taken, and the command that takes it again. */
-  readonly taken: string;
-  readonly command: string;
-}
+import {
+  bodies,
+  connections,
+  figure,
+  type Saved,
+  type SavedTable,
+  type TableKind,
+  takenWords,
+} from "./saved-tables.ts";
 
 export interface Misses {
   readonly title: string;
@@ -19,20 +19,15 @@ export interface Misses {
 }
 
 export interface PortsData {
-  readonly contracts: PortsTable | null;
+  readonly contracts: SavedTable | null;
   readonly misses: readonly Misses[];
-  readonly figures: readonly PortsTable[];
+  readonly figures: readonly SavedTable[];
   /** m5 beside Pingora in one sentence, where both were measured. */
   readonly comparison: string | null;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: JSON that this project's own commands wrote, each in a shape of its own
-type Saved = any;
-
 const folder = fileURLToPath(new URL("../data", import.meta.url));
 const names: Readonly<Record<string, string>> = { pingora: "Pingora", go: "Go" };
-const figure = (value: number): string =>
-  value >= 100 ? Math.round(value).toLocaleString("en-US") : String(Number(value.toPrecision(3)));
 
 function read(name: string): Saved {
   const file = `${folder}/${name}.json`;
@@ -42,7 +37,7 @@ function read(name: string): Saved {
 const modeOf = ({ port, front }: Saved): string =>
   `${names[port] ?? port}, ${front === "on" ? "with its front" : "stock"}`;
 
-function contractsOf(saved: Saved): PortsTable | null {
+function contractsOf(saved: Saved): SavedTable | null {
   if (saved === undefined) return null;
   const share = ({ passed, failed }: Saved): string =>
     passed + failed === 0 ? "–" : `${passed} of ${passed + failed}`;
@@ -77,65 +72,39 @@ function missesOf(saved: Saved): readonly Misses[] {
   });
 }
 
-const kinds: readonly (readonly [
-  file: string,
-  title: string,
-  command: string,
-  columns: readonly string[],
-  row: (row: Saved) => readonly string[],
-])[] = [
-  [
-    "bench-ports",
-    "CPU time and latency",
-    "npm run bench -- --only m1,m4,m5,nginx,haproxy,pingora,pingora-m4,go,go-m4",
-    ["Contender", "CPU µs per request", "Requests per second", "p99 ms", "Peak memory, MiB"],
-    ({ name, cpuUsPerRequest, requestsPerSecond, p99Ms, peakRssMiB }) => [
-      name,
-      cpuUsPerRequest
-        ? `${figure(cpuUsPerRequest.median)} (${figure(cpuUsPerRequest.min)}–${figure(cpuUsPerRequest.max)})`
-        : "–",
-      requestsPerSecond ? figure(requestsPerSecond.median) : "–",
-      p99Ms ? figure(p99Ms.median) : "–",
-      peakRssMiB === undefined ? "–" : figure(peakRssMiB),
-    ],
+const cost: TableKind = {
+  title: "CPU time and latency",
+  columns: ["Contender", "CPU µs per request", "Requests per second", "p99 ms", "Peak memory, MiB"],
+  row: ({ name, cpuUsPerRequest, requestsPerSecond, p99Ms, peakRssMiB }) => [
+    name,
+    cpuUsPerRequest
+      ? `${figure(cpuUsPerRequest.median)} (${figure(cpuUsPerRequest.min)}–${figure(cpuUsPerRequest.max)})`
+      : "–",
+    requestsPerSecond ? figure(requestsPerSecond.median) : "–",
+    p99Ms ? figure(p99Ms.median) : "–",
+    peakRssMiB === undefined ? "–" : figure(peakRssMiB),
   ],
+};
+
+/** The file, the command that writes it, and the table. */
+const kinds: readonly (readonly [file: string, command: string, kind: TableKind])[] = [
+  ["bench-ports", "npm run bench -- --only m1,m4,m5,nginx,haproxy,pingora,pingora-m4,go,go-m4", cost],
   [
     "bench-ports-connections",
-    "A thousand connections: peak memory in MiB",
     "npm run bench -- connections --only m1,m5,nginx,haproxy,pingora,go",
-    ["Contender", "Fresh", "All idle", "All busy"],
-    ({ name, freshMiB, idlePeakMiB, busyPeakMiB }) => [
-      name,
-      figure(freshMiB),
-      figure(idlePeakMiB),
-      figure(busyPeakMiB),
-    ],
+    connections,
   ],
-  [
-    "bench-ports-bodies",
-    "Large bodies: MiB for each second of the proxy's CPU time",
-    "npm run bench -- bodies --only m1,m5,nginx,haproxy,pingora,go",
-    ["Contender", "Down", "Up", "Peak memory, MiB"],
-    ({ name, down, up, peakRssMiB }) => [
-      name,
-      figure(down.mibPerCpuSecond.median),
-      figure(up.mibPerCpuSecond.median),
-      figure(peakRssMiB),
-    ],
-  ],
+  ["bench-ports-bodies", "npm run bench -- bodies --only m1,m5,nginx,haproxy,pingora,go", bodies],
 ];
 
-function figuresOf([file, title, command, columns, row]: (typeof kinds)[number]): PortsTable[] {
+function figuresOf([file, command, { title, columns, row }]: (typeof kinds)[number]): SavedTable[] {
   const saved = read(file);
   if (saved === undefined) return [];
-  const { takenAt, machine, method, rows } = saved;
-  const taken =
-    `Taken ${takenAt.slice(0, 10)} on ${machine.cpu}, ${machine.cores} cores${machine.virtual ? " (virtual)" : ""}: ` +
-    `${method.rounds ?? 1} rounds of ${method.seconds} s. The machine's load before: ${machine.loadBefore}.` +
-    // The bench itself calls anything above this busy.
-    (machine.loadBefore > 0.5
-      ? " It was busy: only ranges that do not overlap tell two contenders apart."
-      : "");
+  const { machine, method, rows } = saved;
+  const busy = " It was busy: only ranges that do not overlap tell two contenders apart.";
+  // The bench itself calls anything above this busy.
+  const isBusy = machine.loadBefore > 0.5;
+  const taken = `${takenWords(saved, `${method.rounds ?? 1} rounds of ${method.seconds} s`)}${isBusy ? busy : ""}`;
   const shown = rows.filter(({ kind }: Saved) => kind !== "none");
   return [{ title, columns, rows: shown.map(row), taken, command }];
 }
