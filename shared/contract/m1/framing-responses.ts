@@ -1,7 +1,7 @@
 // Answers in every framing that HTTP/1.1 knows, what the client must make of them, and answers whose framing is unclear.
 
 import { describe, expect, test } from "vitest";
-import { policy } from "../grades.ts";
+import { form, policy } from "../grades.ts";
 import { chunk, responseBytes } from "../messages.ts";
 import type { Contract } from "./contract.ts";
 import { unclearAnswers } from "./unclear-answers.ts";
@@ -64,6 +64,15 @@ export function describeResponseFraming(contract: Contract): void {
       expect([response.text(), response.ending]).toEqual(["hello", "complete"]);
       expect(response.trailers.one("x-check")).toBe("passed");
       expect(response.headers.has("x-check")).toBe(false);
+    });
+
+    test("announces no trailers to an HTTP/1.0 client, which cannot have any", form, async () => {
+      const bytes =
+        "HTTP/1.1 200 OK\r\nTrailer: X-Check\r\nTransfer-Encoding: chunked\r\n\r\n" +
+        "5\r\nhello\r\n0\r\nX-Check: passed\r\n\r\n";
+      const response = await exchange(bytes, { version: "1.0" });
+      expect([response.text(), response.ending]).toEqual(["hello", "until-close"]);
+      expect(response.headers.has("trailer")).toBe(false);
     });
 
     test("never lets a trailer say where the request went, or how the body is framed", async () => {

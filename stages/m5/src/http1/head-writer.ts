@@ -64,9 +64,10 @@ export const ownedDownstream = maskOf(
 );
 
 const contentLength = maskOf(Field.contentLength);
+const trailer = maskOf(Field.trailer);
 const maxForwards = maskOf(Field.maxForwards);
 /** A trailer that arrives after the decision must not frame, route or describe a connection. */
-const notInTrailers = hopByHop | ownedUpstream | ownedDownstream | contentLength | maskOf(Field.trailer);
+const notInTrailers = hopByHop | ownedUpstream | ownedDownstream | contentLength | trailer;
 
 /** The names of `connection` that count, or an empty list. */
 function nominations(connection: ConnectionOptions): readonly string[] {
@@ -141,7 +142,8 @@ export function downstreamHead(head: ResponseHead, framing: DownstreamFraming, o
   const coding = framing === "chunked" ? "Transfer-Encoding: chunked\r\n" : "";
   // A length stops where it is not the framing; a 204 must not carry one (RFC 9110 §8.6).
   const unframed = framing !== "as-came" || status === 204 || status < 200 ? contentLength : 0;
-  const stops = hopByHop | ownedDownstream | unframed;
+  // Trailers can follow only where the client's copy is chunked, so elsewhere none are announced.
+  const stops = hopByHop | ownedDownstream | unframed | (framing === "chunked" ? 0 : trailer);
   return line + own + coding + passedOn(fields, stops, nominations(head.connection));
 }
 // #endregion downstream-head
