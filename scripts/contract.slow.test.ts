@@ -112,7 +112,7 @@ test("keeps which groups of a program hold, and says which one is next", async (
   // A name that no other run has: what is kept is kept by the command.
   const start = `"${process.execPath}" "${stageMain}" --run-${process.pid}`;
   const { stdout } = await contract("m1", "--start", start, "--only", "streaming >");
-  expect(stdout).toMatch(/1 of \d+ groups hold; next: --only "routing"/);
+  expect(stdout).toMatch(/1 of \d+ groups hold in full; next: --only "routing"/);
   const progress = await contract("m1", "--start", start, "--progress");
   expect(progress).toMatchObject({ code: 0, stderr: "" });
   expect(progress.stdout).toMatch(/^ {2}next {2}routing +0 of \d+$/m);

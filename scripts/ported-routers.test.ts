@@ -137,6 +137,6 @@ describe("the progress of a port", () => {
 
   test("names the next group", () => {
     const lines = progressLines(mergedGroups(cases, []));
-    expect(lines.at(-1)).toBe('0 of 2 groups hold; next: --only "routing"');
+    expect(lines.at(-1)).toBe('0 of 2 groups hold in full; next: --only "routing"');
   });
 });

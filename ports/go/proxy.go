@@ -188,6 +188,10 @@ func modifyResponse(response *http.Response) error {
 		return &AttemptFailure{Exchange: x, Code: errSwitched.code, Cause: errSwitched.cause, Sent: true}
 	}
 	downstreamHeaders(response.Header, x.routingFields())
+	// Trailers follow a body in chunks, so an HTTP/1.0 client is told of none.
+	if !x.request.ProtoAtLeast(1, 1) {
+		response.Trailer = nil
+	}
 	endToEndTrailers(response.Trailer)
 	// ReverseProxy flushes a response without a length from another goroutine, which writes the head alone. Here,
 	// ClientResponse knows better what to wait for; only ReverseProxy looks at this.

@@ -75,5 +75,5 @@ export function progressLines(groups: readonly Group[]): string[] {
   });
   const green = groups.filter(isGreen).length;
   const more = next === undefined ? "" : `; next: --only "${next.name}"`;
-  return [...lines, `${green} of ${groups.length} groups hold${more}`];
+  return [...lines, `${green} of ${groups.length} groups hold in full${more}`];
 }
