@@ -70,6 +70,14 @@ describe("a ported router", () => {
     );
   });
 
+  test("whose build folder has come from another path is built all the same", async () => {
+    using planted = tree({ "ports/go/a.go": "" });
+    const script = (target: string) =>
+      `if [ -e "${target}/tried" ]; then echo > "${target}/router-go"; else touch "${target}/tried"; echo "CMake Error"; exit 1; fi`;
+    const moved = { ...plain, build: (target: string) => ["-c", script(target)] };
+    expect(await buildPorted(moved, () => {}, planted.root)).toBe(builtProgram(moved, planted.root));
+  });
+
   test("that does not compile is quoted", async () => {
     using planted = tree({ "ports/go/a.go": "" });
     const broken = { ...plain, build: () => ["-c", "echo 'a.go:1: expected package'; exit 1"] };

@@ -116,24 +116,19 @@ export async function buildPorted(
   tell: (line: string) => void = () => {},
   root = projectRoot,
 ): Promise<string> {
-  const built = builtProgram(ported, root);
-  if (built !== undefined) return built;
-  const { name, tool, needs } = ported;
+  const present = builtProgram(ported, root);
+  if (present !== undefined) return present;
+  const { name, needs } = ported;
   const missing = await missingTool(ported);
   if (missing !== undefined)
     throw new UsageError(`--port ${name} needs ${needs}: ${missing} is not installed, or not in PATH`);
-  const target = buildFolder(ported, root);
-  mkdirSync(target, { recursive: true });
-  const takes =
-    name === "pingora" && !existsSync(join(target, "release")) ? ": the first time, some minutes" : "";
-  tell(`building ports/${name}${takes}`);
-  const { code, output } = await runTool(tool, ported.build(target), join(root, "ports", name));
-  if (code !== 0)
-    throw new UsageError(`ports/${name} cannot be built; it needs ${needs}:\n${output.trimEnd()}`);
+  const isFirst = name === "pingora" && !existsSync(join(buildFolder(ported, root), "release"));
+  tell(`building ports/${name}${isFirst ? ": the first time, some minutes" : ""}`);
+  const built = await compile(ported, ported, root);
   const file = programFile(ported, root);
   mkdirSync(join(root, ".cache", "ports"), { recursive: true });
   // Renamed into its place: half a copy must not look like the program.
-  copyFileSync(join(target, ported.program), `${file}.${process.pid}`);
+  copyFileSync(built, `${file}.${process.pid}`);
   renameSync(`${file}.${process.pid}`, file);
   forgetOld(ported, root);
   return file;
@@ -141,15 +136,28 @@ export async function buildPorted(
 
 /** The program as it is, if it is built; else one that is built sooner. @throws UsageError as `buildPorted` does */
 export async function buildForProof(ported: PortedRouter, root = projectRoot): Promise<string> {
-  const built = builtProgram(ported, root);
-  if (built !== undefined || ported.quick === undefined)
-    return built ?? (await buildPorted(ported, () => {}, root));
+  const present = builtProgram(ported, root);
+  if (present !== undefined) return present;
+  if (ported.quick === undefined) return await buildPorted(ported, () => {}, root);
+  return await compile(ported, ported.quick, root);
+}
+
+/** Runs the tool, and returns where the program is. @throws UsageError with what the tool said */
+async function compile(
+  ported: PortedRouter,
+  { build, program }: Pick<PortedRouter, "build" | "program">,
+  root: string,
+): Promise<string> {
+  const { name, tool, needs } = ported;
   const target = buildFolder(ported, root);
   mkdirSync(target, { recursive: true });
-  const folder = join(root, "ports", ported.name);
-  const { code, output } = await runTool(ported.tool, ported.quick.build(target), folder);
-  if (code !== 0) throw new UsageError(`ports/${ported.name} cannot be built:\n${output.trimEnd()}`);
-  return join(target, ported.quick.program);
+  const attempt = () => runTool(tool, build(target), join(root, "ports", name));
+  let run = await attempt();
+  // CMake notes where its folder is, and fails once in a copy of it: a cache that has come to another path.
+  if (run.code !== 0 && run.output.includes("CMake")) run = await attempt();
+  if (run.code !== 0)
+    throw new UsageError(`ports/${name} cannot be built; it needs ${needs}:\n${run.output.trimEnd()}`);
+  return join(target, program);
 }
 
 /** Who switches between two branches needs two programs, and nobody needs twenty. */
