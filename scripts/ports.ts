@@ -2,6 +2,7 @@
 
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { createServer } from "node:net";
+import { basename } from "node:path";
 
 export interface PortNeed {
   readonly port: number;
@@ -73,9 +74,9 @@ function holdsSocket(pid: string, inodes: ReadonlySet<string>): boolean {
 }
 
 function commandLine(pid: string): string {
-  // A script given as an argument has lines of its own; what is told about a busy port is one line.
-  const line = readFileSync(`/proc/${pid}/cmdline`, "utf8")
-    .replace(/[\0\s]+/g, " ")
-    .trim();
+  // A script given as an argument has lines of its own; what is told about a busy port is one line. The program goes by
+  // its name alone: its folder, which may be long, would push out the words that tell one program from another.
+  const [program = "", ...words] = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+  const line = [basename(program), ...words].join(" ").replace(/\s+/g, " ").trim();
   return line.length > 100 ? `${line.slice(0, 99)}…` : line;
 }
