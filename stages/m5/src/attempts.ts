@@ -1,15 +1,15 @@
 // What attempts are made of: a request, who makes each attempt, how it all may end. The loop itself stands in
-// `attempt-course.ts`, and goes on by calls and not by promises: nearly every request has one attempt, which waits for
+// `trim/attempt-course.ts`, and goes on by calls and not by promises: nearly every request has one attempt, which waits for
 // nothing but its answer.
 
 import type { AttemptResult } from "./attempt.ts";
-import { Course } from "./attempt-course.ts";
 import type { Clock } from "./clock.ts";
 import type { ErrorCode } from "./errors.ts";
 import type { FailoverReason } from "./failover.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Resilience } from "./resilience.ts";
 import type { Placement, RoutingTable } from "./routing-table.ts";
+import { Course } from "./trim/attempt-course.ts";
 
 export interface AttemptsDependencies {
   readonly resilience: Resilience;

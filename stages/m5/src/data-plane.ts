@@ -6,20 +6,20 @@ import type pino from "pino";
 import { AccessLog } from "./access-log.ts";
 import { Attempts } from "./attempts.ts";
 import { systemClock as clock } from "./clock.ts";
-import { ConnectionPool, defaultPoolLimits } from "./connection-pool.ts";
 import { DateLine } from "./date-line.ts";
 import type { Events } from "./events.ts";
-import { defaultClientLimits } from "./http1/client-connection.ts";
-import { contained, type FaultReport } from "./http1/fault-report.ts";
-import { RawTcp } from "./http1/raw-tcp.ts";
-import { never, Ticker } from "./http1/ticker.ts";
 import type { LogWriter } from "./log-writer.ts";
 import { Metrics } from "./metrics.ts";
 import { ProxyHandler } from "./proxy.ts";
 import { type BreakerListener, Resilience } from "./resilience.ts";
 import { DataServer } from "./server.ts";
 import type { Settings } from "./settings.ts";
+import { defaultClientLimits } from "./sockets/client-connection.ts";
+import { ConnectionPool, defaultPoolLimits } from "./sockets/connection-pool.ts";
+import { contained, type FaultReport } from "./sockets/fault-report.ts";
+import { never, Ticker } from "./sockets/ticker.ts";
 import type { TableStore } from "./table-store.ts";
+import { RawTcp } from "./trim/raw-tcp.ts";
 
 export interface DataPlaneOptions {
   readonly store: TableStore;

@@ -12,14 +12,14 @@ import { Events } from "./events.ts";
 import { FileSource } from "./file-source.ts";
 import { HealthChecker } from "./health-checker.ts";
 import { healthProbe } from "./health-probe.ts";
-import { contained, type FaultReport } from "./http1/fault-report.ts";
 import { createLogger, endProcess, openLog } from "./log.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { SnapshotSource } from "./snapshot-source.ts";
+import { contained, type FaultReport } from "./sockets/fault-report.ts";
 import { startFault } from "./start-fault.ts";
-import { Supervisor } from "./supervisor.ts";
 import { type SnapshotListener, TableStore } from "./table-store.ts";
-import { runWorker } from "./worker.ts";
+import { Supervisor } from "./workers/supervisor.ts";
+import { runWorker } from "./workers/worker.ts";
 
 const random = (): number => Math.random();
 

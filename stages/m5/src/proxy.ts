@@ -4,19 +4,13 @@
 
 import type { AccessLog, Outcome } from "./access-log.ts";
 import type { AttemptResult } from "./attempt.ts";
-import type { Course } from "./attempt-course.ts";
 import { isCellFault, isClientFault } from "./attempt-results.ts";
 import type { AttemptedRequest, Attempter, Attempts, AttemptsResult } from "./attempts.ts";
 import type { Clock } from "./clock.ts";
 import type { Permit } from "./concurrency-limit.ts";
-import type { ConnectionPool } from "./connection-pool.ts";
 import type { DateLine } from "./date-line.ts";
-import { DecisionTextCache } from "./decision-texts.ts";
 import { type ErrorCode, problemBody, problemOf } from "./errors.ts";
 import { routingLines, upstreamLines } from "./headers.ts";
-import type { Exchange } from "./http1/exchange.ts";
-import type { ExchangeHandler } from "./http1/exchange-handler.ts";
-import type { FaultReport } from "./http1/fault-report.ts";
 import { Field } from "./http1/field-names.ts";
 import type { FieldSection } from "./http1/field-section.ts";
 import type { Refusal } from "./http1/refusal.ts";
@@ -25,7 +19,13 @@ import { readRoutingKey } from "./request-head.ts";
 import type { Resilience } from "./resilience.ts";
 import { type RouteDecision, route } from "./routing.ts";
 import type { Placement } from "./routing-table.ts";
+import type { ConnectionPool } from "./sockets/connection-pool.ts";
+import type { Exchange } from "./sockets/exchange.ts";
+import type { ExchangeHandler } from "./sockets/exchange-handler.ts";
+import type { FaultReport } from "./sockets/fault-report.ts";
 import type { TableStore } from "./table-store.ts";
+import type { Course } from "./trim/attempt-course.ts";
+import { DecisionTextCache } from "./trim/decision-texts.ts";
 
 export interface ProxyDependencies {
   readonly store: TableStore;

@@ -2,11 +2,11 @@
 // sockets is the business of `http1/`; what happens to a good request, of the handler.
 
 import type { Clock } from "./clock.ts";
-import type { ClientLimits } from "./http1/client-connection.ts";
-import type { ExchangeHandler } from "./http1/exchange-handler.ts";
-import { Listener } from "./http1/listener.ts";
-import type { RawTcp } from "./http1/raw-tcp.ts";
-import type { Ticker } from "./http1/ticker.ts";
+import type { ClientLimits } from "./sockets/client-connection.ts";
+import type { ExchangeHandler } from "./sockets/exchange-handler.ts";
+import { Listener } from "./sockets/listener.ts";
+import type { Ticker } from "./sockets/ticker.ts";
+import type { RawTcp } from "./trim/raw-tcp.ts";
 
 export interface DataServerDependencies<Context> {
   readonly handler: ExchangeHandler<Context>;

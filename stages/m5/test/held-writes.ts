@@ -1,7 +1,7 @@
 // A system that takes what is written only when a test lets it: stands in for the raw interface.
 
 import type { Socket } from "node:net";
-import type { RawTcp, WriteOutcome } from "../src/http1/raw-tcp.ts";
+import type { RawTcp, WriteOutcome } from "../src/trim/raw-tcp.ts";
 
 interface HeldWrite {
   readonly socket: Socket;

@@ -1,15 +1,15 @@
 // The smallest router that the data path can serve: one endpoint, decisions that a test makes, and time that stands still until
 // the test moves it.
 
-import { ConnectionPool, defaultPoolLimits, type PoolLimits } from "../src/connection-pool.ts";
-import { type ClientLimits, defaultClientLimits } from "../src/http1/client-connection.ts";
-import type { Exchange } from "../src/http1/exchange.ts";
-import type { AttemptResult, ExchangeHandler } from "../src/http1/exchange-handler.ts";
-import { Listener } from "../src/http1/listener.ts";
-import { RawTcp } from "../src/http1/raw-tcp.ts";
 import type { Refusal } from "../src/http1/refusal.ts";
 import type { ResponseHead } from "../src/http1/response-head.ts";
-import { Ticker, tickMs } from "../src/http1/ticker.ts";
+import { type ClientLimits, defaultClientLimits } from "../src/sockets/client-connection.ts";
+import { ConnectionPool, defaultPoolLimits, type PoolLimits } from "../src/sockets/connection-pool.ts";
+import type { Exchange } from "../src/sockets/exchange.ts";
+import type { AttemptResult, ExchangeHandler } from "../src/sockets/exchange-handler.ts";
+import { Listener } from "../src/sockets/listener.ts";
+import { Ticker, tickMs } from "../src/sockets/ticker.ts";
+import { RawTcp } from "../src/trim/raw-tcp.ts";
 
 export interface Context {
   attempts: number;

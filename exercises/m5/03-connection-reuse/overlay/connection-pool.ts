@@ -1,13 +1,13 @@
-// Stands in for the stage's `connection-pool.ts` while your `IdleConnections` serves real traffic: it is the stage's file, with
+// Stands in for the stage's `sockets/connection-pool.ts` while your `IdleConnections` serves real traffic: it is the stage's file, with
 // your class in the place of its list. What `reusable` asks, the stage has asked before it gives a connection back.
 
-import type { FaultReport } from "../../../../stages/m5/src/http1/fault-report.ts";
-import type { RawTcp } from "../../../../stages/m5/src/http1/raw-tcp.ts";
-import type { Ticker } from "../../../../stages/m5/src/http1/ticker.ts";
+import type { FaultReport } from "../../../../stages/m5/src/sockets/fault-report.ts";
+import type { Ticker } from "../../../../stages/m5/src/sockets/ticker.ts";
 import {
   UpstreamConnection,
   type UpstreamLimits,
-} from "../../../../stages/m5/src/http1/upstream-connection.ts";
+} from "../../../../stages/m5/src/sockets/upstream-connection.ts";
+import type { RawTcp } from "../../../../stages/m5/src/trim/raw-tcp.ts";
 import { type FinishedExchange, IdleConnections } from "../starter/connection-reuse.ts";
 
 /** What the stage makes sure of before a connection is given back. */

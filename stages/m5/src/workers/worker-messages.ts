@@ -1,7 +1,7 @@
 // What a supervisor and its workers say to each other, over the channel that Node gives them. Types only.
 
+import type { RoutingTable } from "../routing-table.ts";
 import type { Share } from "./limit-shares.ts";
-import type { RoutingTable } from "./routing-table.ts";
 
 export type ToWorker =
   /** The table to route by, where it is another one, and this worker's share of its limits. `applied` is the response. */

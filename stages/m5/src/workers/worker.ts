@@ -3,14 +3,14 @@
 
 import cluster from "node:cluster";
 import type pino from "pino";
-import { systemClock as clock } from "./clock.ts";
-import { DataPlane, faultReport } from "./data-plane.ts";
-import { contained } from "./http1/fault-report.ts";
+import { systemClock as clock } from "../clock.ts";
+import { DataPlane, faultReport } from "../data-plane.ts";
+import type { LogWriter } from "../log-writer.ts";
+import type { RoutingTable } from "../routing-table.ts";
+import type { Settings } from "../settings.ts";
+import { contained } from "../sockets/fault-report.ts";
+import { TableStore } from "../table-store.ts";
 import { shareOf } from "./limit-shares.ts";
-import type { LogWriter } from "./log-writer.ts";
-import type { RoutingTable } from "./routing-table.ts";
-import type { Settings } from "./settings.ts";
-import { TableStore } from "./table-store.ts";
 import type { FromWorker, ToWorker } from "./worker-messages.ts";
 
 export interface WorkerOptions {

@@ -2,11 +2,11 @@
 // whatever it does. Which place it fills, and what follows when it ends, is decided in `worker-slot.ts`.
 
 import cluster, { type Worker } from "node:cluster";
-import type { Clock } from "./clock.ts";
-import { contained, type FaultReport } from "./http1/fault-report.ts";
-import { never, type Ticker, type Timed } from "./http1/ticker.ts";
+import type { Clock } from "../clock.ts";
+import type { RoutingTable } from "../routing-table.ts";
+import { contained, type FaultReport } from "../sockets/fault-report.ts";
+import { never, type Ticker, type Timed } from "../sockets/ticker.ts";
 import type { Share } from "./limit-shares.ts";
-import type { RoutingTable } from "./routing-table.ts";
 import { send } from "./worker-counts.ts";
 import type { FromWorker } from "./worker-messages.ts";
 

@@ -1,9 +1,9 @@
 // Accepts clients' connections and stops in order. What is said on a connection is the business of `client-connection.ts`.
 
 import { createServer, type Server, type Socket } from "node:net";
+import type { RawTcp } from "../trim/raw-tcp.ts";
 import { ClientConnection, type ClientLimits, defaultClientLimits } from "./client-connection.ts";
 import type { ExchangeHandler } from "./exchange-handler.ts";
-import type { RawTcp } from "./raw-tcp.ts";
 import type { Ticker, TickerClock } from "./ticker.ts";
 
 export interface ListenerDependencies<Context> {

@@ -5,12 +5,12 @@
 import cluster from "node:cluster";
 import { createServer } from "node:net";
 import type { Logger } from "pino";
-import type { Clock } from "./clock.ts";
-import { contained, type FaultReport } from "./http1/fault-report.ts";
-import { Ticker } from "./http1/ticker.ts";
+import type { Clock } from "../clock.ts";
+import type { RoutingTable } from "../routing-table.ts";
+import { contained, type FaultReport } from "../sockets/fault-report.ts";
+import { Ticker } from "../sockets/ticker.ts";
+import type { TableStore } from "../table-store.ts";
 import type { Share } from "./limit-shares.ts";
-import type { RoutingTable } from "./routing-table.ts";
-import type { TableStore } from "./table-store.ts";
 import { send, WorkerCounts } from "./worker-counts.ts";
 import type { FromWorker } from "./worker-messages.ts";
 import { WorkerProcess } from "./worker-process.ts";

@@ -2,9 +2,9 @@
 // does a place that could be filled stay empty, and no worker is left outside the places.
 
 import type { Logger } from "pino";
-import { nextDelayMs } from "./backoff.ts";
-import type { Clock } from "./clock.ts";
-import type { FaultReport } from "./http1/fault-report.ts";
+import { nextDelayMs } from "../backoff.ts";
+import type { Clock } from "../clock.ts";
+import type { FaultReport } from "../sockets/fault-report.ts";
 import { CannotListenError, EarlyExitError, type WorkerProcess } from "./worker-process.ts";
 
 export interface WorkerSlotOptions {

@@ -2,13 +2,13 @@
 // their turn wait unread. It knows when bytes may flow; what they mean is the exchange's business.
 
 import type { Socket } from "node:net";
+import { HeadReader } from "../http1/head-reader.ts";
+import { type Refusal, refusal } from "../http1/refusal.ts";
+import type { RawTcp } from "../trim/raw-tcp.ts";
 import { Exchange } from "./exchange.ts";
 import type { ClientSide, ExchangeHandler } from "./exchange-handler.ts";
 import type { FaultReport } from "./fault-report.ts";
-import { HeadReader } from "./head-reader.ts";
 import { Outgoing } from "./outgoing.ts";
-import type { RawTcp } from "./raw-tcp.ts";
-import { type Refusal, refusal } from "./refusal.ts";
 import { never, type Ticker, type Timed } from "./ticker.ts";
 
 export interface ClientLimits {

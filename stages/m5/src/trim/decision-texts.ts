@@ -1,10 +1,10 @@
 // What the router says of a decision, to the client and to the log, ready to be written: made once for a placement and
 // a reason, not once a request. Texts of a placement go when its table does.
 
-import { decisionText } from "./access-log.ts";
-import { decisionLines } from "./headers.ts";
-import type { RouteDecision } from "./routing.ts";
-import type { Placement } from "./routing-table.ts";
+import { decisionText } from "../access-log.ts";
+import { decisionLines } from "../headers.ts";
+import type { RouteDecision } from "../routing.ts";
+import type { Placement } from "../routing-table.ts";
 
 export interface DecisionTexts {
   /** Lines of an answer, each ended by CR LF. They hold while the placement that was routed to serves. */

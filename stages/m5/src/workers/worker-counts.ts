@@ -3,9 +3,9 @@
 
 import type { Worker } from "node:cluster";
 import { AggregatorRegistry, Registry } from "prom-client";
-import type { Clock } from "./clock.ts";
-import { contained, type FaultReport } from "./http1/fault-report.ts";
-import { countDroppedLines } from "./metrics.ts";
+import type { Clock } from "../clock.ts";
+import { countDroppedLines } from "../metrics.ts";
+import { contained, type FaultReport } from "../sockets/fault-report.ts";
 import type { FromWorker, MetricJson, ToWorker } from "./worker-messages.ts";
 
 /** A worker that is too busy to answer in this time, in milliseconds, is shown as it was. */

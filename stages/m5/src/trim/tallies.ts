@@ -1,8 +1,8 @@
 // Counts of requests as plain numbers, kept by placement. Adding one up costs a look-up and an addition; their names and
 // labels are put together when somebody asks for them, in `metrics.ts`.
 
-import type { Outcome } from "./access-log.ts";
-import type { AttemptOutcome } from "./circuit-breaker.ts";
+import type { Outcome } from "../access-log.ts";
+import type { AttemptOutcome } from "../circuit-breaker.ts";
 
 /** Upper bounds of the buckets of durations, in seconds; a last one has no bound. */
 export const durationBounds = [

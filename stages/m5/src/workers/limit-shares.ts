@@ -1,7 +1,7 @@
 // Divides a table's limits among the workers of one router, so that together they let through what the table says. Pure.
 
-import type { RateLimitSettings } from "./resilience-settings.ts";
-import type { Placement, RoutingTable } from "./routing-table.ts";
+import type { RateLimitSettings } from "../resilience-settings.ts";
+import type { Placement, RoutingTable } from "../routing-table.ts";
 
 /** Which worker, and of how many. */
 export interface Share {

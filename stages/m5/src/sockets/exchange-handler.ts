@@ -1,10 +1,10 @@
 // What an exchange needs from its two neighbours: the handler, which decides, and the client's connection. Types only.
 
+import type { Refusal, RefusalCode } from "../http1/refusal.ts";
+import type { ResponseHead } from "../http1/response-head.ts";
 import type { Exchange } from "./exchange.ts";
 import type { FaultReport } from "./fault-report.ts";
 import type { Outgoing } from "./outgoing.ts";
-import type { Refusal, RefusalCode } from "./refusal.ts";
-import type { ResponseHead } from "./response-head.ts";
 import type { UpstreamFault } from "./upstream-connection.ts";
 
 export type AttemptResult =

@@ -2,10 +2,10 @@
 // write, and a write is the dearest thing that a proxy does.
 
 import type { Socket } from "node:net";
-import type { ChunkedSink } from "./chunked-reader.ts";
-import type { ConnectionOptions, FieldSection } from "./field-section.ts";
-import { passedTrailers } from "./head-writer.ts";
-import type { RawTcp, WriteOutcome } from "./raw-tcp.ts";
+import type { ChunkedSink } from "../http1/chunked-reader.ts";
+import type { ConnectionOptions, FieldSection } from "../http1/field-section.ts";
+import { passedTrailers } from "../http1/head-writer.ts";
+import type { RawTcp, WriteOutcome } from "../trim/raw-tcp.ts";
 
 /**
  * Up to here text is cheaper than bytes: Node encodes a string of this size on the stack and hands it to the system without an

@@ -2,14 +2,14 @@
 // argument, so nothing here knows of sockets; the rules stand in the modules that it calls.
 // choose target → attempt → record → maybe retry
 
-import type { AttemptResult } from "./attempt.ts";
-import { type FailedAttempt, failureOf, isCellFault, isUnreachable } from "./attempt-results.ts";
-import type { AttemptedRequest, Attempter, AttemptsDependencies, AttemptsResult } from "./attempts.ts";
-import type { AttemptOutcome } from "./circuit-breaker.ts";
-import type { Refusal, TargetChoice } from "./failover.ts";
-import type { Admission } from "./resilience.ts";
-import { isFailureStatus, mayRetry, type RetryDecision } from "./retry-policy.ts";
-import type { Placement, RoutingTable } from "./routing-table.ts";
+import type { AttemptResult } from "../attempt.ts";
+import { type FailedAttempt, failureOf, isCellFault, isUnreachable } from "../attempt-results.ts";
+import type { AttemptedRequest, Attempter, AttemptsDependencies, AttemptsResult } from "../attempts.ts";
+import type { AttemptOutcome } from "../circuit-breaker.ts";
+import type { Refusal, TargetChoice } from "../failover.ts";
+import type { Admission } from "../resilience.ts";
+import { isFailureStatus, mayRetry, type RetryDecision } from "../retry-policy.ts";
+import type { Placement, RoutingTable } from "../routing-table.ts";
 
 /** From a request's arrival: after this, no further attempt starts. */
 const retryDeadlineMs = 10_000;

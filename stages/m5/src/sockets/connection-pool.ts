@@ -1,10 +1,10 @@
 // Idle connections to cells, by endpoint, and which of them carries the next request: the one used last. It is the least likely
 // to have been closed by the cell, its buffers are warm, and the ones at the bottom may age away when the load falls.
 
-import type { FaultReport } from "./http1/fault-report.ts";
-import type { RawTcp } from "./http1/raw-tcp.ts";
-import type { Ticker } from "./http1/ticker.ts";
-import { UpstreamConnection, type UpstreamLimits } from "./http1/upstream-connection.ts";
+import type { RawTcp } from "../trim/raw-tcp.ts";
+import type { FaultReport } from "./fault-report.ts";
+import type { Ticker } from "./ticker.ts";
+import { UpstreamConnection, type UpstreamLimits } from "./upstream-connection.ts";
 
 export interface PoolLimits extends UpstreamLimits {
   /** How long an idle connection is kept: less than the 5 s after which Node servers close. In milliseconds. */

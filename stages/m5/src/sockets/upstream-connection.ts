@@ -2,14 +2,14 @@
 // becomes of them is its user's business, and where it waits between two exchanges, the pool's.
 
 import { connect, type Socket } from "node:net";
-import { BodyReader } from "./body-reader.ts";
-import type { ChunkedOutput, ChunkedSink } from "./chunked-reader.ts";
+import { BodyReader } from "../http1/body-reader.ts";
+import type { ChunkedOutput, ChunkedSink } from "../http1/chunked-reader.ts";
+import { persists } from "../http1/framing.ts";
+import { HeadReader } from "../http1/head-reader.ts";
+import { ResponseHead } from "../http1/response-head.ts";
+import type { RawTcp } from "../trim/raw-tcp.ts";
 import type { FaultReport } from "./fault-report.ts";
-import { persists } from "./framing.ts";
-import { HeadReader } from "./head-reader.ts";
 import { Outgoing } from "./outgoing.ts";
-import type { RawTcp } from "./raw-tcp.ts";
-import { ResponseHead } from "./response-head.ts";
 import { never, type Ticker, type Timed } from "./ticker.ts";
 
 export interface UpstreamLimits {

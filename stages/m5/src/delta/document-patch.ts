@@ -3,8 +3,8 @@
 
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
+import { asideFromBytes } from "../table-decoder.ts";
 import { apply } from "./merge-patch.ts";
-import { asideFromBytes } from "./table-decoder.ts";
 
 // #region patch
 /** Both arguments and the result are JSON. Rejects when one is not, when the thread fails, or when `signal` aborts. */

@@ -2,15 +2,15 @@
 // router's own. It carries bytes in both directions and knows how each may end; which cell, whether again, and what the
 // router says in its own name is decided by the handler.
 
-import type { Endpoint } from "../connection-pool.ts";
-import { BodyReader } from "./body-reader.ts";
-import type { ChunkedOutput, ChunkedSink } from "./chunked-reader.ts";
+import { BodyReader } from "../http1/body-reader.ts";
+import type { ChunkedOutput, ChunkedSink } from "../http1/chunked-reader.ts";
+import { persists } from "../http1/framing.ts";
+import { downstreamFraming, downstreamHead, upstreamHead } from "../http1/head-writer.ts";
+import type { Refusal } from "../http1/refusal.ts";
+import { RequestHead } from "../http1/request-head.ts";
+import type { ResponseHead } from "../http1/response-head.ts";
+import type { Endpoint } from "./connection-pool.ts";
 import type { AttemptResult, ClientSide, ExchangeHandler, RouterAnswer } from "./exchange-handler.ts";
-import { persists } from "./framing.ts";
-import { downstreamFraming, downstreamHead, upstreamHead } from "./head-writer.ts";
-import type { Refusal } from "./refusal.ts";
-import { RequestHead } from "./request-head.ts";
-import type { ResponseHead } from "./response-head.ts";
 import type { UpstreamConnection, UpstreamFault, UpstreamUser } from "./upstream-connection.ts";
 
 /** The largest body of a refused request that is read and thrown away to keep the connection. In bytes. */
