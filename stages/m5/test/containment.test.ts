@@ -22,10 +22,13 @@ import { ResponseHead } from "../src/http1/response-head.ts";
 import { Metrics } from "../src/metrics.ts";
 import { Resilience } from "../src/resilience.ts";
 import { RetryBudget } from "../src/retry-budget.ts";
+import { Attempt } from "../src/sockets/attempt.ts";
 import { ClientConnection } from "../src/sockets/client-connection.ts";
 import { Endpoint } from "../src/sockets/connection-pool.ts";
 import { Exchange } from "../src/sockets/exchange.ts";
 import { Outgoing } from "../src/sockets/outgoing.ts";
+import { RequestSide } from "../src/sockets/request-side.ts";
+import { ResponseSide } from "../src/sockets/response-side.ts";
 import { UpstreamConnection } from "../src/sockets/upstream-connection.ts";
 import { TableStore } from "../src/table-store.ts";
 import { Course } from "../src/trim/attempt-course.ts";
@@ -40,12 +43,13 @@ const asSteps = vi.hoisted(() => async <M extends object>(original: () => Promis
 });
 
 vi.mock(import("../src/routing.ts"), asSteps);
-vi.mock(import("../src/request-head.ts"), asSteps);
+vi.mock(import("../src/routing-key.ts"), asSteps);
 vi.mock(import("../src/retry-policy.ts"), asSteps);
 vi.mock(import("../src/failover.ts"), asSteps);
 vi.mock(import("../src/headers.ts"), asSteps);
 vi.mock(import("../src/errors.ts"), asSteps);
-vi.mock(import("../src/attempt-results.ts"), asSteps);
+vi.mock(import("../src/attempt.ts"), asSteps);
+vi.mock(import("../src/own-responses.ts"), asSteps);
 vi.mock(import("../src/http1/head-writer.ts"), asSteps);
 vi.mock(import("../src/http1/framing.ts"), asSteps);
 
@@ -65,9 +69,13 @@ methodsAsSteps(HeadReader, "push");
 methodsAsSteps(BodyReader, "begin", "read", "end");
 methodsAsSteps(Outgoing, "text", "bodyBytes", "endChunks", "flush", "whenWritten");
 methodsAsSteps(UpstreamConnection, "begin", "awaits", "pause", "resume", "whenWritten");
-methodsAsSteps(Exchange, "begin", "attempt", "answer", "readBody", "onBodyReadEnd", "onConnected");
-methodsAsSteps(Exchange, "onHead", "onInterim", "onReadEnd", "onAnswerEnd", "onFault", "onClientGone");
-methodsAsSteps(ClientConnection, "openBody", "pauseBody", "resumeBody", "flush", "whenWritten");
+methodsAsSteps(Exchange, "begin", "attempt", "respond", "readBody", "onBodyReadEnd");
+methodsAsSteps(Exchange, "onHead", "onResponseEnd", "onFailureEnd", "onClientWritten", "onClientGone");
+methodsAsSteps(Attempt, "begin", "onConnected", "flushBody", "onDrain", "failBody", "drop");
+methodsAsSteps(Attempt, "onHead", "onInterim", "onReadEnd", "onResponseEnd", "onFault");
+methodsAsSteps(RequestSide, "begin", "sendTo", "read", "discard");
+methodsAsSteps(ResponseSide, "interim", "begin", "end", "send", "takeBack");
+methodsAsSteps(ClientConnection, "takeUp", "openBody", "pauseBody", "resumeBody", "flush", "isWritten");
 
 const patient = { timeout: 240_000 };
 const deadlineMs = 10_000;

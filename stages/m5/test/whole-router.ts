@@ -13,6 +13,7 @@ import { ConnectionPool, defaultPoolLimits, type PoolLimits } from "../src/socke
 import { Listener } from "../src/sockets/listener.ts";
 import { Ticker } from "../src/sockets/ticker.ts";
 import { TableStore } from "../src/table-store.ts";
+import { DecisionTextCache } from "../src/trim/decision-texts.ts";
 import { RawTcp } from "../src/trim/raw-tcp.ts";
 import { asStep } from "./planted-faults.ts";
 
@@ -28,7 +29,7 @@ export class WholeRouter implements AsyncDisposable {
   readonly ticker: Ticker;
   readonly resilience: Resilience;
   readonly pool: ConnectionPool;
-  readonly listener: Listener<unknown>;
+  readonly listener: Listener;
   url = "";
   readonly #table: RoutingTable | undefined;
 
@@ -80,6 +81,7 @@ export class WholeRouter implements AsyncDisposable {
         random: asStep("random", () => 0.5),
       }),
       accessLog,
+      texts: new DecisionTextCache(),
       dateLine: new DateLine(() => Date.now()),
       clock,
       report,

@@ -1,10 +1,11 @@
 // Idle connections to cells, by endpoint, and which of them carries the next request: the one used last. It is the least likely
 // to have been closed by the cell, its buffers are warm, and the ones at the bottom may age away when the load falls.
 
-import type { RawTcp } from "../trim/raw-tcp.ts";
 import type { FaultReport } from "./fault-report.ts";
+import type { RawSockets } from "./raw-sockets.ts";
 import type { Ticker } from "./ticker.ts";
-import { UpstreamConnection, type UpstreamLimits } from "./upstream-connection.ts";
+import { UpstreamConnection } from "./upstream-connection.ts";
+import type { UpstreamLimits } from "./upstream-time.ts";
 
 export interface PoolLimits extends UpstreamLimits {
   /** How long an idle connection is kept: less than the 5 s after which Node servers close. In milliseconds. */
@@ -31,7 +32,7 @@ export class Endpoint {
   readonly #address: { readonly host: string; readonly port: number };
   readonly #ticker: Ticker;
   readonly #limits: PoolLimits;
-  readonly #raw: RawTcp | undefined;
+  readonly #raw: RawSockets | undefined;
   readonly #report: FaultReport;
   /** A stack: the connection used last is on top. */
   readonly #idle: UpstreamConnection[] = [];
@@ -39,7 +40,13 @@ export class Endpoint {
   #closing = false;
 
   /** @throws TypeError when `url` is no URL */
-  constructor(url: string, ticker: Ticker, limits: PoolLimits, raw: RawTcp | undefined, report: FaultReport) {
+  constructor(
+    url: string,
+    ticker: Ticker,
+    limits: PoolLimits,
+    raw: RawSockets | undefined,
+    report: FaultReport,
+  ) {
     const { host, hostname, port } = new URL(url);
     this.url = url;
     this.hostLine = `Host: ${host}\r\n`;
@@ -115,11 +122,11 @@ export class ConnectionPool {
   readonly #endpoints = new Map<string, Endpoint>();
   readonly #ticker: Ticker;
   readonly #limits: PoolLimits;
-  readonly #raw: RawTcp | undefined;
+  readonly #raw: RawSockets | undefined;
   readonly #report: FaultReport;
 
   /** @param raw Absent: sockets are used as the streams that they are. */
-  constructor(ticker: Ticker, limits: PoolLimits, raw: RawTcp | undefined, report: FaultReport) {
+  constructor(ticker: Ticker, limits: PoolLimits, raw: RawSockets | undefined, report: FaultReport) {
     this.#ticker = ticker;
     this.#limits = limits;
     this.#raw = raw;

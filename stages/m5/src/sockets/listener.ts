@@ -1,28 +1,36 @@
-// Accepts clients' connections and stops in order. What is said on a connection is the business of `client-connection.ts`.
+// The listener towards clients: binds, accepts connections, and stops in order. What is said on a connection is the business of
+// `client-connection.ts`; what happens to a good request, of the handler.
 
 import { createServer, type Server, type Socket } from "node:net";
-import type { RawTcp } from "../trim/raw-tcp.ts";
-import { ClientConnection, type ClientLimits, defaultClientLimits } from "./client-connection.ts";
-import type { ExchangeHandler } from "./exchange-handler.ts";
+import { ClientConnection } from "./client-connection.ts";
+import { type ClientLimits, defaultClientLimits } from "./client-time.ts";
+import type { RawSockets } from "./raw-sockets.ts";
+import type { RequestHandler } from "./request-owner.ts";
 import type { Ticker, TickerClock } from "./ticker.ts";
 
-export interface ListenerDependencies<Context> {
-  readonly handler: ExchangeHandler<Context>;
+export interface ListenerDependencies {
+  readonly handler: RequestHandler;
   readonly ticker: Ticker;
   readonly clock: TickerClock;
   readonly limits?: ClientLimits;
   /** Absent: sockets are used as the streams that they are. */
-  readonly raw?: RawTcp;
+  readonly raw?: RawSockets | undefined;
 }
 
-export class Listener<Context> {
+interface ListenOptions {
+  readonly port: number;
+  readonly host: string;
+  readonly reusePort?: boolean;
+}
+
+export class Listener {
   readonly #server: Server;
-  readonly #deps: ListenerDependencies<Context>;
-  readonly #connections = new Set<ClientConnection<Context>>();
+  readonly #deps: ListenerDependencies;
+  readonly #connections = new Set<ClientConnection>();
   readonly #grace = new AbortController();
   #emptied: () => void = () => {};
 
-  constructor(dependencies: ListenerDependencies<Context>) {
+  constructor(dependencies: ListenerDependencies) {
     this.#deps = dependencies;
     this.#server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) => this.#accept(socket));
   }
@@ -31,8 +39,23 @@ export class Listener<Context> {
     return this.#connections.size;
   }
 
-  /** Resolves with the bound port; rejects when the address cannot be bound. */
-  listen(options: { port: number; host: string; reusePort?: boolean }): Promise<number> {
+  /**
+   * Resolves with the bound port; rejects when the address cannot be bound.
+   *
+   * @param options.reusePort Several processes listen on one port, and the system spreads the connections.
+   */
+  async listen({ reusePort = false, ...address }: ListenOptions): Promise<number> {
+    if (!reusePort) return await this.#bind(address);
+    try {
+      return await this.#bind({ ...address, reusePort });
+    } catch (error) {
+      // Not on this system. Workers share one socket instead.
+      if (!(error instanceof Error && "code" in error && error.code === "ENOTSUP")) throw error;
+      return await this.#bind(address);
+    }
+  }
+
+  #bind(options: ListenOptions): Promise<number> {
     return new Promise((resolve, reject) => {
       this.#server.once("error", reject);
       this.#server.listen({ backlog: 1024, ...options }, () => {

@@ -3,9 +3,10 @@
 
 import type { Socket } from "node:net";
 import type { ChunkedSink } from "../http1/chunked-reader.ts";
-import type { ConnectionOptions, FieldSection } from "../http1/field-section.ts";
+import type { ConnectionOptions } from "../http1/connection-options.ts";
+import type { FieldSection } from "../http1/field-section.ts";
 import { passedTrailers } from "../http1/head-writer.ts";
-import type { RawTcp, WriteOutcome } from "../trim/raw-tcp.ts";
+import type { RawSockets, WriteOutcome } from "./raw-sockets.ts";
 
 /**
  * Up to here text is cheaper than bytes: Node encodes a string of this size on the stack and hands it to the system without an
@@ -15,7 +16,7 @@ const maxTextBytes = 16_384;
 
 export class Outgoing implements ChunkedSink {
   readonly #socket: Socket;
-  readonly #raw: RawTcp | undefined;
+  readonly #raw: RawSockets | undefined;
   readonly #onDrain: () => void;
   /** Latin-1: one character a byte. */
   #text = "";
@@ -36,7 +37,7 @@ export class Outgoing implements ChunkedSink {
   connection: ConnectionOptions | undefined;
 
   /** @param onDrain The receiver has caught up after `flush` said false. */
-  constructor(socket: Socket, raw: RawTcp | undefined, onDrain: () => void) {
+  constructor(socket: Socket, raw: RawSockets | undefined, onDrain: () => void) {
     this.#socket = socket;
     this.#raw = raw;
     this.#streaming = raw === undefined;

@@ -2,9 +2,17 @@
 // argument, so nothing here knows of sockets; the rules stand in the modules that it calls.
 // choose target → attempt → record → maybe retry
 
-import type { AttemptResult } from "../attempt.ts";
-import { type FailedAttempt, failureOf, isCellFault, isUnreachable } from "../attempt-results.ts";
-import type { AttemptedRequest, Attempter, AttemptsDependencies, AttemptsResult } from "../attempts.ts";
+import {
+  type AttemptedRequest,
+  type Attempter,
+  type AttemptResult,
+  type AttemptsDependencies,
+  type AttemptsResult,
+  type FailedAttempt,
+  failureOf,
+  isCellFault,
+  isUnreachable,
+} from "../attempt.ts";
 import type { AttemptOutcome } from "../circuit-breaker.ts";
 import type { Refusal, TargetChoice } from "../failover.ts";
 import type { Admission } from "../resilience.ts";
@@ -72,7 +80,9 @@ export class Course {
     this.#admission = admission;
     this.#recorded = false;
     this.#retry = noRetry;
-    note(this.#request, this.#origin, choice);
+    this.#request.target = choice.target;
+    this.#request.failover =
+      choice.kind === "fallback" ? { from: this.#origin.name, reason: choice.reason } : undefined;
     this.#account(nowMs);
     this.#attempter.send();
   }
@@ -195,14 +205,6 @@ export class Course {
 }
 
 const clientAborted: AttemptsResult = { kind: "attempted", result: { kind: "client-aborted" } };
-
-type Chosen = Exclude<TargetChoice<Placement>, { kind: "none" }>;
-
-/** Notes who serves, and in whose stead. */
-function note(request: AttemptedRequest, origin: Placement, choice: Chosen): void {
-  request.target = choice.target;
-  request.failover = choice.kind === "fallback" ? { from: origin.name, reason: choice.reason } : undefined;
-}
 
 function refused(
   request: AttemptedRequest,

@@ -3,6 +3,7 @@
 // work without it; Node may change it at any time, so where it is not as expected, the router does without.
 
 import { Socket } from "node:net";
+import type { RawSockets, WriteOutcome } from "../sockets/raw-sockets.ts";
 
 /** The handle of a socket, as far as it is used here. */
 interface TcpHandle {
@@ -32,10 +33,7 @@ type SocketWithHandle = { _handle?: TcpHandle | null };
 /** The largest read, and a head in front of it. */
 const scratchBytes = 65_536 + 32_768;
 
-/** `written`: the system has all of it. `queued`: `whenWritten` will be called. A number is an error. */
-export type WriteOutcome = "written" | "queued" | number;
-
-export class RawTcp {
+export class RawTcp implements RawSockets {
   readonly #Request: WriteRequestClass | null;
   /** Null where Node makes requests itself. Used again and again: a write that ends at once leaves no trace in it. */
   #spare: WriteRequest | null;

@@ -23,8 +23,10 @@ export function readRoutingKey(head: RequestHead): RoutingKeyResult {
   if (method === "CONNECT") return refused("connect-not-supported");
   if (head.expectation === "other") return refused("expectation-failed");
   const rawRoutingKey = fields.valueOf(Field.xRoutingKey) ?? "";
-  const isRepeated = (fields.repeated & (1 << Field.xRoutingKey)) !== 0;
-  if (isRepeated && fields.valuesOf(Field.xRoutingKey).some((other) => other !== rawRoutingKey)) {
+  if (
+    fields.isRepeated(Field.xRoutingKey) &&
+    fields.valuesOf(Field.xRoutingKey).some((other) => other !== rawRoutingKey)
+  ) {
     return refused("ambiguous-routing-key");
   }
   if (rawRoutingKey === "") return refused("missing-routing-key");
