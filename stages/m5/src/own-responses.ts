@@ -5,7 +5,6 @@ import type { RouterResponse } from "./sockets/response-side.ts";
 
 const allowLine = "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
 
-// #region own-responses
 /** @param lines What every response to this request says, each line ended by CR LF. */
 export function problemResponse(
   code: ErrorCode,
@@ -29,4 +28,3 @@ export function problemResponse(
 export function optionsResponse(lines: string): RouterResponse {
   return { status: 204, reason: "No Content", lines: lines + allowLine, body: "" };
 }
-// #endregion own-responses

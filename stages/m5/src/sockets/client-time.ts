@@ -25,7 +25,6 @@ export const defaultClientLimits: ClientLimits = {
   lingerMs: 1_000,
 };
 
-// #region client-time
 export class ClientTime {
   /** When the present limit ends. */
   deadlineMs = never;
@@ -86,4 +85,3 @@ export class ClientTime {
     return taken !== this.#takenBefore;
   }
 }
-// #endregion client-time

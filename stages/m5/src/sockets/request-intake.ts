@@ -118,7 +118,6 @@ export class RequestIntake {
   }
   // #endregion read-requests
 
-  // #region flow
   /** The present request's body can be taken now. */
   openBody(): void {
     this.#upload = "open";
@@ -172,7 +171,6 @@ export class RequestIntake {
     this.#isPaused = false;
     this.socket.resume();
   }
-  // #endregion flow
 }
 
 function reading(socket: Socket, read: (bytes: Buffer, size: number) => void): Socket {

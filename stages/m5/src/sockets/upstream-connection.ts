@@ -159,7 +159,6 @@ export class UpstreamConnection implements Timed {
     this.#user?.onConnected();
   }
 
-  // #region read-response
   #onBytes(bytes: Buffer, size: number): void {
     const user = this.#user;
     try {
@@ -195,7 +194,6 @@ export class UpstreamConnection implements Timed {
     this.used = true;
     user.onResponseEnd(this.#reader.reusable);
   }
-  // #endregion read-response
 
   /** The cell has ended its side. */
   #onEnd(): void {

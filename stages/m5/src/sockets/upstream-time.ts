@@ -20,7 +20,6 @@ export interface UpstreamLimits {
 /** Whose turn it is before a response: the client's, to send more of its request, or the cell's, to read it or to respond. */
 export type Turn = "client" | "read" | "response";
 
-// #region upstream-time
 export class UpstreamTime {
   /** When the present limit ends. */
   deadlineMs: number;
@@ -72,4 +71,3 @@ export class UpstreamTime {
     return this.#ticker.tickedAtMs + idleTimeoutMs;
   }
 }
-// #endregion upstream-time
