@@ -8,6 +8,9 @@ import { runOpenLoop } from "./load/open-loop.ts";
 import { readStealMs, readTree } from "./process-tree.ts";
 import { rotatedRounds, spread } from "./statistics.ts";
 
+/** Long enough for V8 to optimise a hot path of a few thousand calls a second. */
+export const defaultWarmUpSeconds = 2;
+
 export type CompareOptions = {
   readonly rounds: number;
   readonly seconds: number;

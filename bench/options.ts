@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { wholeNumber } from "../scripts/command-line.ts";
+import { defaultWarmUpSeconds } from "./compare.ts";
 import type { Contender } from "./contender.ts";
 import { select, UsageError } from "./lineup.ts";
 import { yardsticks } from "./report.ts";
@@ -32,9 +33,6 @@ export type BenchOptions = {
   readonly out: string | undefined;
   readonly signal: AbortSignal;
 };
-
-/** Long enough for V8 to optimise a hot path of a few thousand calls a second. */
-export const defaultWarmUpSeconds = 2;
 
 type Values = Readonly<Record<string, string | boolean | undefined>>;
 

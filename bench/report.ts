@@ -1,8 +1,7 @@
 // Turns a comparison into the JSON that is kept and the table that is read.
-import type { Comparison, Measured, Round } from "./compare.ts";
+import { type Comparison, defaultWarmUpSeconds, type Measured, type Round } from "./compare.ts";
 import type { Absent } from "./lineup.ts";
 import type { Machine } from "./machine.ts";
-import { defaultWarmUpSeconds } from "./options.ts";
 import { pairedRatio, type Spread, spread } from "./statistics.ts";
 import { formatNumber, formatTable } from "./table.ts";
 
