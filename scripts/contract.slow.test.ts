@@ -1,5 +1,3 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,28 +7,14 @@ import { startHostileUpstream } from "../shared/testkit/hostile-upstream.ts";
 import { failOnLeaks } from "../shared/testkit/leak-check.ts";
 import { Program } from "../shared/testkit/program.ts";
 import { startRouter } from "../shared/testkit/router-process.ts";
+import { runNode } from "./run-tool.ts";
 
 failOnLeaks();
 
 const script = fileURLToPath(new URL("contract.ts", import.meta.url));
 const placements = ["visa", "tier1", "tier2", "tier3"] as const;
 
-async function contract(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  // Vitest sets these in its workers, and the script starts a Vitest of its own.
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("VITEST")));
-  const child = spawn(process.execPath, [script, ...args], {
-    env: { ...env, NO_COLOR: "1" },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const said = { stdout: "", stderr: "" };
-  for (const name of ["stdout", "stderr"] as const) {
-    child[name].setEncoding("utf8").on("data", (text: string) => {
-      said[name] += text;
-    });
-  }
-  const [code] = (await once(child, "close")) as [number | null];
-  return { code, ...said };
-}
+const contract = (...args: string[]) => runNode(script, args);
 
 /** Ports that were free a moment ago. */
 async function freePorts(): Promise<Record<(typeof placements)[number], number>> {

@@ -9,10 +9,12 @@ export interface ToolResult {
   /** Standard output and standard error, as they came: lines of one may stand within lines of the other. */
   readonly output: string;
   readonly stdout: string;
+  readonly stderr: string;
 }
 
 export interface ToolOptions {
-  readonly cwd: string;
+  /** @default the project's folder */
+  readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
   /** Ends the tool, and what it started, after this time; the code is then 124. @default 900000 */
   readonly timeoutMs?: number;
@@ -24,7 +26,11 @@ export function packageFile(path: string): string {
 }
 
 /** Runs a JavaScript or TypeScript file with this very Node. */
-export function runNode(script: string, args: readonly string[], options: ToolOptions): Promise<ToolResult> {
+export function runNode(
+  script: string,
+  args: readonly string[],
+  options: ToolOptions = {},
+): Promise<ToolResult> {
   return runProgramFile(process.execPath, [script, ...args], options);
 }
 
@@ -32,7 +38,7 @@ export function runNode(script: string, args: readonly string[], options: ToolOp
 export async function runProgramFile(
   program: string,
   args: readonly string[],
-  options: ToolOptions,
+  options: ToolOptions = {},
 ): Promise<ToolResult> {
   const env = { ...process.env, NO_COLOR: "1", ...options.env } as NodeJS.ProcessEnv;
   delete env["FORCE_COLOR"];
@@ -40,17 +46,16 @@ export async function runProgramFile(
   for (const name of Object.keys(env).filter((key) => key.startsWith("VITEST"))) delete env[name];
   // A group of its own: after the time limit, the tool's own children have to go too.
   const child = spawn(program, args, {
-    cwd: options.cwd,
+    cwd: options.cwd ?? projectRoot,
     env,
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,
   });
-  let output = "";
-  let stdout = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (text: string) => {
-      output += text;
-      if (stream === child.stdout) stdout += text;
+  const said = { output: "", stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"] as const) {
+    child[name].setEncoding("utf8").on("data", (text: string) => {
+      said.output += text;
+      said[name] += text;
     });
   }
   const endGroup = () => endProcessGroup(child.pid);
@@ -71,7 +76,7 @@ export async function runProgramFile(
       child.once("error", reject);
       child.once("close", (exitCode) => resolve(exitCode ?? 1));
     });
-    return { code: isLate ? 124 : code, output, stdout };
+    return { code: isLate ? 124 : code, ...said };
   } finally {
     clearTimeout(timer);
     process.off("exit", endGroup);
