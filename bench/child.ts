@@ -1,5 +1,4 @@
-// Child processes that cannot be left behind: each leads its own process group, and every group that is still alive is
-// killed when the bench exits, however it exits (SIGKILL of the bench itself excepted).
+// Child processes of the bench: each leads its own process group, and its output goes to files.
 import { connect } from "node:net";
 import { join } from "node:path";
 import { eventually } from "../shared/testkit/eventually.ts";
@@ -21,11 +20,6 @@ export type ChildOptions = {
   readonly env?: Readonly<Record<string, string>>;
 };
 
-const alive = new Set<Program>();
-process.once("exit", () => {
-  for (const program of alive) program.signal("SIGKILL");
-});
-
 /** Starts a program without a shell. Its output goes to files: a pipe would make the bench read every access-log line. */
 export function startChild(command: string, args: readonly string[], options: ChildOptions): Child {
   const { name, directory, env = {} } = options;
@@ -38,9 +32,6 @@ export function startChild(command: string, args: readonly string[], options: Ch
     files: { stdout, stderr: join(directory, `${name}.err`) },
     ownGroup: true,
   });
-  alive.add(program);
-  const forget = () => void alive.delete(program);
-  program.exited.then(forget, forget);
   const stop = async () => void (await program.stop("SIGTERM", 5_000));
   return { program, pid: program.pid, stdoutPath: stdout, stop };
 }

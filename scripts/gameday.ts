@@ -88,7 +88,6 @@ async function runGameday(
     stateFolder: state,
     ...(ported && program && { ported: { router: ported, program } }),
   });
-  process.once("exit", () => stack.killAll());
   try {
     const record = new GamedayRecord();
     const operator = new Operator(stack, record);

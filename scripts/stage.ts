@@ -146,7 +146,6 @@ async function runSession(session: Session): Promise<number> {
     rmSync(`${state}-overlay`, { recursive: true, force: true });
     return 1;
   }
-  process.once("exit", () => stack.killAll());
   try {
     tell({ event: "ready", stage, ...addressesOf(stack) });
     const demo = await loadDemo(stage);

@@ -64,11 +64,8 @@ export async function startRouterUnderTest(
       if (lines.length > 40) lines.shift();
     },
   });
-  const killAll = () => program.signal("SIGKILL");
-  process.once("exit", killAll);
   const close = async () => {
     await program.stop("SIGKILL");
-    process.off("exit", killAll);
     rmSync(folder, { recursive: true, force: true });
   };
   try {

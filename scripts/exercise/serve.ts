@@ -77,8 +77,6 @@ async function serveOnce(
     };
     const overlaid = await startOverlaid(exercise, { kind: "workspace" }, { ...options, name, onLine });
     stack = overlaid.stack;
-    const running = stack;
-    process.once("exit", () => running.killAll());
     say(`Serving ${stage} with your files laid over it: ${overlaid.files.join(", ")}`);
     tell({ event: "ready", stage, ...addressesOf(stack) });
     const broken = await Promise.race([takeSteps(steps, stack, tell), stopSignal.raised]);

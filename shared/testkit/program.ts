@@ -50,6 +50,12 @@ export class StartError extends Error {
 
 const keptLines = 40;
 
+/** None of them outlives this process, however it ends (by SIGKILL excepted). One listener for all: Node warns of eleven. */
+const running = new Set<Program>();
+process.once("exit", () => {
+  for (const program of running) program.signal("SIGKILL");
+});
+
 export class Program implements AsyncDisposable {
   readonly name: string;
   /** Settles when the process has ended and its last line has been read. Rejects when it could not be started at all. */
@@ -83,8 +89,10 @@ export class Program implements AsyncDisposable {
         reject(error);
       });
     });
-    // Whoever asks for `exited` hears of it.
-    this.exited.catch(() => {});
+    running.add(this);
+    const forget = () => void running.delete(this);
+    // Whoever asks for `exited` hears of a failure.
+    this.exited.then(forget, forget);
   }
 
   /** `url` of the READY line, without a slash at the end; empty until that has come. */
