@@ -1,5 +1,5 @@
 // `npm run bench` as a learner runs it: real processes, short rounds. Asserts on what it says, not on how fast anything is.
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempDisposableSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -36,10 +36,7 @@ function impostor(directory: string, goodAnswers: number): string {
   return file;
 }
 
-function temporaryDirectory() {
-  const path = mkdtempSync(join(tmpdir(), "bench-test-"));
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
-}
+const temporaryDirectory = () => mkdtempDisposableSync(join(tmpdir(), "bench-test-"));
 
 describe("npm run bench", { timeout: 120_000 }, () => {
   it("measures a peer and the bare cell, and writes the same JSON that it prints", async () => {

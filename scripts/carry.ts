@@ -9,7 +9,7 @@
 //
 // Exit codes: 0 the change fits everywhere, 1 it does not, or a wrong argument.
 
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempDisposableSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { colours, readArguments, runProgram, UsageError } from "./command-line.ts";
@@ -96,16 +96,13 @@ function copiesOf(path: string, stage: Milestone, root: string): string[] {
 /** The three-way merge of `git`; undefined where both sides changed the same lines. */
 async function merge(copy: string, before: string, after: string): Promise<string | undefined> {
   if (copy === before || copy === after) return after;
-  const folder = mkdtempSync(join(tmpdir(), "cell-routing-carry-"));
-  try {
-    const names = ["copy", "before", "after"] as const;
-    const texts = { copy, before, after };
-    for (const each of names) writeFileSync(join(folder, each), texts[each]);
-    const { code, stdout } = await runProgramFile("git", ["merge-file", "-p", ...names], { cwd: folder });
-    return code === 0 ? stdout : undefined;
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  using temporary = mkdtempDisposableSync(join(tmpdir(), "cell-routing-carry-"));
+  const folder = temporary.path;
+  const names = ["copy", "before", "after"] as const;
+  const texts = { copy, before, after };
+  for (const each of names) writeFileSync(join(folder, each), texts[each]);
+  const { code, stdout } = await runProgramFile("git", ["merge-file", "-p", ...names], { cwd: folder });
+  return code === 0 ? stdout : undefined;
 }
 
 if (import.meta.main) await runProgram("carry", main);

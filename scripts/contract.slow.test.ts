@@ -1,5 +1,3 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
@@ -7,6 +5,7 @@ import { startHostileUpstream } from "../shared/testkit/hostile-upstream.ts";
 import { failOnLeaks } from "../shared/testkit/leak-check.ts";
 import { Program } from "../shared/testkit/program.ts";
 import { startRouter } from "../shared/testkit/router-process.ts";
+import { plantTree } from "./planted-tree.ts";
 import { runNode } from "./run-tool.ts";
 
 failOnLeaks();
@@ -125,16 +124,9 @@ const mortal = `
     console.log(JSON.stringify({ event: "ready", url: "http://127.0.0.1:" + server.address().port })));
 `;
 
-async function mortalRouter(): Promise<AsyncDisposable & { readonly file: string }> {
-  const folder = await mkdtemp(join(tmpdir(), "mortal-router-"));
-  const file = join(folder, "router.cjs");
-  await writeFile(file, mortal);
-  return { file, [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) };
-}
-
 test("says how a program that it started has ended, once, and does not run the rest", async () => {
-  await using router = await mortalRouter();
-  const start = `"${process.execPath}" "${router.file}"`;
+  using tree = plantTree({ "router.cjs": mortal });
+  const start = `"${process.execPath}" "${join(tree.root, "router.cjs")}"`;
   const { code, stdout } = await contract("m1", "--start", start, "--json");
   const report = JSON.parse(stdout) as { failures: { message: string }[]; notRun: number };
   const [last] = report.failures.slice(-1);
@@ -147,8 +139,9 @@ test("says how a program that it started has ended, once, and does not run the r
 });
 
 test("says that a router at a URL no longer accepts connections, once, and does not run the rest", async () => {
-  await using router = await mortalRouter();
-  await using program = new Program({ name: "the router", command: process.execPath, args: [router.file] });
+  using tree = plantTree({ "router.cjs": mortal });
+  const args = [join(tree.root, "router.cjs")];
+  await using program = new Program({ name: "the router", command: process.execPath, args });
   await program.ready();
   const { stdout } = await contract("m1", program.url, "--ports", listed(await freePorts()), "--json");
   const report = JSON.parse(stdout) as { failures: { message: string }[]; notRun: number };

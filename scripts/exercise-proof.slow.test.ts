@@ -3,7 +3,12 @@
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { loadExercise } from "./exercise/exercise-spec.ts";
-import { clampSource, type PlantedChange, plantExercise, plantTree } from "./exercise/planted-exercise.ts";
+import {
+  clampSource,
+  type PlantedChange,
+  plantExercise,
+  plantExerciseTree,
+} from "./exercise/planted-exercise.ts";
 import { type ProofResult, proveExercises } from "./exercise/proof.ts";
 import { staticFaults } from "./exercise/static-proof.ts";
 
@@ -191,7 +196,7 @@ const described: typeof planted = {
   },
 };
 
-const tree = plantTree();
+const tree = plantExerciseTree();
 const describedId = (index: number) => `m2/${String(index + 1).padStart(2, "0")}-described`;
 let proof: ProofResult;
 
@@ -220,17 +225,17 @@ const groupId = (index: number) => `m1/${String(index + 2).padStart(2, "0")}-pla
 const idOf = (fault: string) => groupId(groups.findIndex((group) => group.includes(fault)));
 
 beforeAll(async () => {
-  plantExercise(tree.root, "m1/01-sound");
+  plantExercise(tree, "m1/01-sound");
   for (const [index, group] of groups.entries()) {
     const changes = group.flatMap((fault) => planted[fault]?.change ?? []);
     const spec = Object.assign({}, ...changes.map((change) => change.spec));
     const files = Object.assign({}, ...changes.map((change) => change.files));
-    plantExercise(tree.root, groupId(index), { spec, files });
+    plantExercise(tree, groupId(index), { spec, files });
   }
   proof = await proveExercises(tree.root, ["m1/01-sound", ...groups.map((_, index) => groupId(index))]);
 }, 120_000);
 
-afterAll(() => tree.remove());
+afterAll(() => tree[Symbol.dispose]());
 
 function findingsOf(id: string): string[] {
   return proof.findings
@@ -252,7 +257,7 @@ for (const [fault, { says }] of Object.entries(planted)) {
 for (const [index, [fault, { change, says }]] of Object.entries(described).entries()) {
   test(`turns red for ${fault}`, () => {
     const id = describedId(index);
-    plantExercise(tree.root, id, change);
+    plantExercise(tree, id, change);
     expect(faultsIn(id)).toContainEqual(expect.stringMatching(says));
   });
 }
@@ -267,40 +272,32 @@ function faultsIn(id: string): string[] {
 
 test("names the starter that cannot be loaded", async () => {
   // In a tree of its own: with a syntax error somewhere, the compiler looks at no types anywhere.
-  const other = plantTree();
-  try {
-    const starter = clampSource("return (;");
-    plantExercise(other.root, "m1/01-broken", { files: { "exercises/{id}/starter/clamp.ts": starter } });
-    const { findings } = await proveExercises(other.root);
-    const words = findings.map(({ where, what }) => `${where}: ${what}`);
-    expect(words).toContainEqual(
-      expect.stringMatching(/\/starter, line 3: does not type-check: Expression expected/),
-    );
-    expect(words).toContainEqual(expect.stringMatching(/\/starter: cannot be loaded: /));
-  } finally {
-    other.remove();
-  }
+  using other = plantExerciseTree();
+  const starter = clampSource("return (;");
+  plantExercise(other, "m1/01-broken", { files: { "exercises/{id}/starter/clamp.ts": starter } });
+  const { findings } = await proveExercises(other.root);
+  const words = findings.map(({ where, what }) => `${where}: ${what}`);
+  expect(words).toContainEqual(
+    expect.stringMatching(/\/starter, line 3: does not type-check: Expression expected/),
+  );
+  expect(words).toContainEqual(expect.stringMatching(/\/starter: cannot be loaded: /));
 }, 60_000);
 
 test("names the answer that never comes back", async () => {
-  const other = plantTree();
-  try {
-    plantExercise(other.root, "m1/01-endless", {
-      files: {
-        "solutions/{id}/wrong/upper-only.ts": clampSource(
-          "while (value > limit - 100) limit += 0; return value;",
-        ),
-      },
-    });
-    const { findings } = await proveExercises(other.root, undefined, { stallMs: 3_000 });
-    expect(findings).toEqual([
-      {
-        level: "error",
-        where: "solutions/m1/01-endless/wrong/upper-only.ts",
-        what: `does not come back: ${title}`,
-      },
-    ]);
-  } finally {
-    other.remove();
-  }
+  using other = plantExerciseTree();
+  plantExercise(other, "m1/01-endless", {
+    files: {
+      "solutions/{id}/wrong/upper-only.ts": clampSource(
+        "while (value > limit - 100) limit += 0; return value;",
+      ),
+    },
+  });
+  const { findings } = await proveExercises(other.root, undefined, { stallMs: 3_000 });
+  expect(findings).toEqual([
+    {
+      level: "error",
+      where: "solutions/m1/01-endless/wrong/upper-only.ts",
+      what: `does not come back: ${title}`,
+    },
+  ]);
 }, 60_000);

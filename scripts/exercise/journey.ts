@@ -5,10 +5,9 @@ import {
   cpSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
+  mkdtempDisposableSync,
   readFileSync,
   realpathSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -38,8 +37,8 @@ export async function takeJourney(
   tell: (step: string) => void,
 ): Promise<Journey> {
   const ids = wanted.length > 0 ? wanted : firstOfEachMilestone(listExerciseIds(root));
-  const base = realpathSync(mkdtempSync(join(tmpdir(), "cell routing journey ")));
-  const traveller = new Traveller(join(base, "a fresh clone"), tell);
+  using base = mkdtempDisposableSync(join(tmpdir(), "cell routing journey "));
+  const traveller = new Traveller(join(realpathSync(base.path), "a fresh clone"), tell);
   try {
     await copyTree(root, traveller.root);
     for (const id of ids) await traveller.takeExercise(id);
@@ -49,8 +48,6 @@ export async function takeJourney(
   } catch (thrown) {
     if (!(thrown instanceof Astray)) throw thrown;
     return { steps: traveller.steps, exercises: ids, fault: thrown.message };
-  } finally {
-    rmSync(base, { recursive: true, force: true });
   }
 }
 

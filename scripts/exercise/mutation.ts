@@ -2,7 +2,7 @@
 // one place at a time, where the learner's work is: the lines by which solution and starter differ, and those that
 // `exercise.json` names beside them. Every change must turn a test red, or stand in `equivalentMutants` with its reason.
 
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { diffLines } from "diff";
 import { error, type Finding } from "../check.ts";
@@ -10,7 +10,7 @@ import { answerSource } from "./answer-source.ts";
 import { assemble } from "./assemble.ts";
 import type { Exercise } from "./exercise-spec.ts";
 import { type Mutant, runStryker } from "./stryker.ts";
-import { makeRunFolder, removeRunFolder } from "./test-run.ts";
+import { makeRunFolder } from "./test-run.ts";
 
 export interface MutationResult {
   readonly exercise: Exercise;
@@ -39,7 +39,8 @@ export async function mutateExercises(
 }
 
 export async function mutateExercise(exercise: Exercise): Promise<MutationResult> {
-  const folder = makeRunFolder(exercise.root);
+  using temporary = makeRunFolder(exercise.root);
+  const folder = temporary.path;
   try {
     assemble(exercise, { kind: "solution" }, folder);
     const starter = join(folder, "before");
@@ -50,15 +51,13 @@ export async function mutateExercise(exercise: Exercise): Promise<MutationResult
       const also = exercise.spec.mutateAlso?.find((each) => each.file === name)?.lines ?? [];
       return lineRanges(linesToMutate(before, after, also)).map((range) => `starter/${name}:${range}`);
     });
-    removeRunFolder(starter);
+    rmSync(starter, { recursive: true });
     if (ranges.length === 0) return judgeMutants(exercise, []);
     return judgeMutants(exercise, await runStryker(folder, ranges));
   } catch (thrown) {
     const what = `cannot be mutated: ${thrown instanceof Error ? thrown.message : thrown}`;
     const findings = [error(`exercises/${exercise.spec.id}`, what)];
     return { exercise, mutants: [], survivors: [], equivalent: 0, findings };
-  } finally {
-    removeRunFolder(folder);
   }
 }
 

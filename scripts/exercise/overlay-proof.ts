@@ -5,9 +5,8 @@ import {
   cpSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
+  mkdtempDisposableSync,
   readdirSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -68,30 +67,27 @@ async function proveGroup(root: string, group: Group): Promise<Finding[]> {
   const base = join(root, ".state", "overlay-proof");
   mkdirSync(base, { recursive: true });
   // Two authors may prove at the same time.
-  const folder = mkdtempSync(join(base, `${group.stage}-`));
-  try {
-    copyStage(root, group, folder);
-    const types = await runNode(packageFile("typescript/bin/tsc"), ["-p", folder, "--pretty", "false"], {
-      cwd: folder,
-    });
-    // Faults outside of the stage's source are not those of the solutions; the check `typecheck` names them.
-    const faults = types.output.split("\n").filter((line) => line.startsWith(`stages/${group.stage}/src/`));
-    if (faults.length > 0) return [error(where, `does not type-check:\n${faults.join("\n")}`)];
-    const suites = readdirSync(join(folder, "stages", group.stage, "test")).filter((name) =>
-      /^contract.*\.test\.ts$/.test(name),
-    );
-    if (suites.length === 0) return [error(where, "the stage has no contract-*.test.ts to pass")];
-    const tests = await runNode(
-      packageFile("vitest/vitest.mjs"),
-      ["run", "--project", group.stage, ...suites.map((name) => `test/${name}`)],
-      { cwd: folder },
-    );
-    return tests.code === 0
-      ? []
-      : [error(where, `fails the contract:\n${tests.output.trim().split("\n").slice(-60).join("\n")}`)];
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  using temporary = mkdtempDisposableSync(join(base, `${group.stage}-`));
+  const folder = temporary.path;
+  copyStage(root, group, folder);
+  const types = await runNode(packageFile("typescript/bin/tsc"), ["-p", folder, "--pretty", "false"], {
+    cwd: folder,
+  });
+  // Faults outside of the stage's source are not those of the solutions; the check `typecheck` names them.
+  const faults = types.output.split("\n").filter((line) => line.startsWith(`stages/${group.stage}/src/`));
+  if (faults.length > 0) return [error(where, `does not type-check:\n${faults.join("\n")}`)];
+  const suites = readdirSync(join(folder, "stages", group.stage, "test")).filter((name) =>
+    /^contract.*\.test\.ts$/.test(name),
+  );
+  if (suites.length === 0) return [error(where, "the stage has no contract-*.test.ts to pass")];
+  const tests = await runNode(
+    packageFile("vitest/vitest.mjs"),
+    ["run", "--project", group.stage, ...suites.map((name) => `test/${name}`)],
+    { cwd: folder },
+  );
+  return tests.code === 0
+    ? []
+    : [error(where, `fails the contract:\n${tests.output.trim().split("\n").slice(-60).join("\n")}`)];
 }
 
 /** The stage with the files laid over it, and what its contract needs; the rest of the project stays out. */

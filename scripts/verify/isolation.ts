@@ -2,7 +2,7 @@
 // type-checks, and its tests and the contracts of all earlier stages pass. What a stage borrows from another one, or from
 // the rest of the project, is missing there.
 
-import { cpSync, existsSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from "node:fs";
+import { cpSync, existsSync, mkdtempDisposableSync, realpathSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type CheckResult, error, type Finding } from "../check.ts";
@@ -33,23 +33,20 @@ async function run(root: string, only?: Milestone): Promise<CheckResult> {
 async function checkStage(stage: Milestone, root: string): Promise<Finding[]> {
   const where = `stages/${stage}`;
   if (!existsSync(join(root, where, "test"))) return [error(where, "has no tests")];
-  const folder = realpathSync(mkdtempSync(join(tmpdir(), `cell-routing-${stage}-`)));
-  try {
-    copyAlone(stage, root, folder);
-    const types = await runNode(packageFile("typescript/bin/tsc"), ["-p", folder, "--pretty", "false"], {
-      cwd: folder,
-    });
-    if (types.code !== 0) return [error(where, `does not type-check alone:\n${types.output.trim()}`)];
-    const arguments_ = ["run", "--project", stage, "--maxWorkers", "3", "--exclude", runByNpmTest(stage)];
-    const tests = await runNode(packageFile("vitest/vitest.mjs"), arguments_, {
-      cwd: folder,
-      env: { EVERY_CONTRACT: "1" },
-    });
-    if (tests.code !== 0) return [error(where, `fails its tests alone:\n${lastLines(tests.output, 60)}`)];
-    return [];
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  using temporary = mkdtempDisposableSync(join(tmpdir(), `cell-routing-${stage}-`));
+  const folder = realpathSync(temporary.path);
+  copyAlone(stage, root, folder);
+  const types = await runNode(packageFile("typescript/bin/tsc"), ["-p", folder, "--pretty", "false"], {
+    cwd: folder,
+  });
+  if (types.code !== 0) return [error(where, `does not type-check alone:\n${types.output.trim()}`)];
+  const arguments_ = ["run", "--project", stage, "--maxWorkers", "3", "--exclude", runByNpmTest(stage)];
+  const tests = await runNode(packageFile("vitest/vitest.mjs"), arguments_, {
+    cwd: folder,
+    env: { EVERY_CONTRACT: "1" },
+  });
+  if (tests.code !== 0) return [error(where, `fails its tests alone:\n${lastLines(tests.output, 60)}`)];
+  return [];
 }
 
 /**
