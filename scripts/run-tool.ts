@@ -34,6 +34,11 @@ export function runNode(
   return runProgramFile(process.execPath, [script, ...args], options);
 }
 
+/** Type-checks by the tsconfig.json in `folder`. */
+export function runCompiler(folder: string): Promise<ToolResult> {
+  return runNode(packageFile("typescript/bin/tsc"), ["-p", folder, "--pretty", "false"], { cwd: folder });
+}
+
 /** Runs a program without a shell. Plain text is asked for, so that output can be compared and quoted. */
 export async function runProgramFile(
   program: string,

@@ -5,6 +5,7 @@
 import { readFileSync, rmSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { diffLines } from "diff";
+import pMap from "p-map";
 import { error, type Finding } from "../check.ts";
 import { answerSource } from "./answer-source.ts";
 import { assemble } from "./assemble.ts";
@@ -23,19 +24,8 @@ export interface MutationResult {
 }
 
 /** Mutates several exercises, as many beside each other as the machine has room for. */
-export async function mutateExercises(
-  exercises: readonly Exercise[],
-  sideBySide = 2,
-): Promise<MutationResult[]> {
-  const results = new Map<Exercise, MutationResult>();
-  const waiting = [...exercises];
-  const work = async () => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      results.set(next, await mutateExercise(next));
-    }
-  };
-  await Promise.all(Array.from({ length: sideBySide }, work));
-  return exercises.flatMap((exercise) => results.get(exercise) ?? []);
+export function mutateExercises(exercises: readonly Exercise[]): Promise<MutationResult[]> {
+  return pMap(exercises, mutateExercise, { concurrency: 2 });
 }
 
 export async function mutateExercise(exercise: Exercise): Promise<MutationResult> {
