@@ -8,6 +8,8 @@
 // A path is relative to the stage's `src`, or to the stage for other files (`routing.json`). A row may name several
 // files. `Change` is new, changed, same or removed.
 
+import { tablesOf } from "./markdown.ts";
+
 export interface FileRow {
   /** Relative to the stage's folder: `src/admin.ts`. */
   readonly path: string;
@@ -19,28 +21,13 @@ const changes = ["new", "changed", "same", "removed"] as const;
 
 /** Rows of the first table headed File, Change, Why; empty when there is none. Faulty rows are left out. */
 export function readFileTable(markdown: string): FileRow[] {
-  const lines = markdown.split("\n");
-  const head = lines.findIndex((line) => /^\|\s*File\s*\|\s*Change\s*\|\s*Why\s*\|/i.test(line));
-  if (head < 0) return [];
-  const rows: FileRow[] = [];
-  for (const line of lines.slice(head + 2)) {
-    if (!line.startsWith("|")) break;
-    rows.push(...rowsOf(line));
-  }
-  return rows;
-}
-
-function rowsOf(line: string): FileRow[] {
-  const [files = "", word = "", why = ""] = cellsOf(line);
-  const change = changes.find((each) => each === word.toLowerCase());
-  if (change === undefined) return [];
-  return [...files.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => ({ path: stagePath(name), change, why }));
-}
-
-/** Splits at the bars, but not at one that is escaped. */
-function cellsOf(line: string): string[] {
-  const inner = line.trim().replace(/^\||\|$/g, "");
-  return inner.split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll("\\|", "|"));
+  const isWanted = ([head]: readonly string[][]) => /^file change why$/i.test(head?.join(" ") ?? "");
+  const [, ...rows] = tablesOf(markdown).find(isWanted) ?? [];
+  return rows.flatMap(([files = "", word = "", why = ""]) => {
+    const change = changes.find((each) => each === word.toLowerCase());
+    if (change === undefined) return [];
+    return [...files.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => ({ path: stagePath(name), change, why }));
+  });
 }
 
 function stagePath(name: string): string {
