@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import type { FleetResult } from "../bench/fleet/fleet-report.ts";
 import type { Report } from "../bench/report.ts";
 import { eventually } from "../shared/testkit/eventually.ts";
+import { isRunning } from "../shared/testkit/process-by-port.ts";
 import { Program } from "../shared/testkit/program.ts";
 import { runNode, type ToolResult } from "./run-tool.ts";
 
@@ -152,7 +153,7 @@ describe("npm run bench", { timeout: 120_000 }, () => {
     run.signal("SIGINT");
     expect((await run.exited).code).toBe(130);
     expect(run.lastLines().join("\n")).not.toContain("at "); // a stack trace
-    await gone(Number(pid));
+    await eventually(() => !isRunning(Number(pid)), { what: `process ${pid} has ended`, ...patient });
     expect(readdirSync(directory.path).filter((name) => name.startsWith("cell-routing-bench-"))).toEqual([]);
   });
 });
@@ -161,15 +162,4 @@ const patient = { deadlineMs: 30_000, everyMs: 20 };
 
 async function contentOf(path: string): Promise<string> {
   return await eventually(() => readFileSync(path, "utf8"), { what: `${path} exists`, ...patient });
-}
-
-async function gone(pid: number): Promise<void> {
-  const hasEnded = () => {
-    try {
-      return !process.kill(pid, 0);
-    } catch {
-      return true;
-    }
-  };
-  await eventually(hasEnded, { what: `process ${pid} has ended`, ...patient });
 }

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { describe, expect, test } from "vitest";
 import { eventually } from "../shared/testkit/eventually.ts";
+import { isRunning } from "../shared/testkit/process-by-port.ts";
 import { linkPackages, plantTree } from "./planted-tree.ts";
 import { missingTool, portedRouters } from "./ported-routers.ts";
 import { runNode } from "./run-tool.ts";
@@ -76,14 +77,6 @@ class StageRun implements AsyncDisposable {
 
 async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
   await eventually(condition, { what, deadlineMs: 30_000, everyMs: 10 });
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
 }
 
 async function expectAllGone(pids: readonly number[], count = 5): Promise<void> {

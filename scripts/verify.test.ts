@@ -6,6 +6,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { eventually } from "../shared/testkit/eventually.ts";
+import { isRunning } from "../shared/testkit/process-by-port.ts";
 import { loadChecks } from "./check.ts";
 import { linkPackages, plantTree } from "./planted-tree.ts";
 import { runNode } from "./run-tool.ts";
@@ -112,14 +113,6 @@ describe("npm run verify", () => {
     await once(child, "exit");
     await eventually(() => !isRunning(pid), { what: "the tool is gone" });
   });
-
-  function isRunning(pid: number): boolean {
-    try {
-      return process.kill(pid, 0);
-    } catch {
-      return false;
-    }
-  }
 
   function plantedCheck(body: string): string {
     return `export const check = { name: "planted", title: "Nothing is planted", order: 1, run: async (root) => { ${body} } };\n`;

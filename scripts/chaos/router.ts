@@ -2,6 +2,7 @@
 
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { isRunning } from "../../shared/testkit/process-by-port.ts";
 import { type ExitStatus, Program } from "../../shared/testkit/program.ts";
 import { type Milestone, projectRoot, stageFolder } from "../stages.ts";
 
@@ -115,13 +116,6 @@ function environment(
 function runningRouter(url: string, pid: number | undefined): RouterUnderTest {
   let isGone = false;
   const { promise, resolve } = Promise.withResolvers<void>();
-  const isRunning = (each: number): boolean => {
-    try {
-      return process.kill(each, 0);
-    } catch {
-      return false;
-    }
-  };
   const timer = setInterval(() => {
     if (pid === undefined || isRunning(pid)) return;
     isGone = true;
