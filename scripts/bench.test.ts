@@ -6,10 +6,11 @@ import { select, UsageError } from "../bench/lineup.ts";
 import { parseWrk } from "../bench/load/closed-loop.ts";
 import { parseOptions } from "../bench/options.ts";
 import { cpuMsIn, readTree } from "../bench/process-tree.ts";
-import { formatCells, parseCells, routingJson } from "../bench/routes.ts";
+import { parseCells, routingJson } from "../bench/routes.ts";
 import { pairedRatio, rotatedRounds, spread } from "../bench/statistics.ts";
 import { formatNumber, formatTable } from "../bench/table.ts";
 import { workersLineup } from "../bench/workers.ts";
+import { cellList } from "../shared/testkit/stage-environment.ts";
 
 const cells = {
   visa: "http://127.0.0.1:1",
@@ -92,7 +93,7 @@ describe("process accounting", () => {
 
 describe("routes", () => {
   it("reads the CELLS that it writes", () => {
-    expect(parseCells(formatCells(cells))).toEqual(cells);
+    expect(parseCells(cellList(cells))).toEqual(cells);
   });
 
   it("names a missing cell", () => {

@@ -2,6 +2,7 @@
 
 import { copyFileSync, existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { cellList } from "../shared/testkit/stage-environment.ts";
 import { portedEnv } from "./ported-routers.ts";
 import type { ProcessGroup, Program } from "./processes.ts";
 import { CellMember, ControlPlaneMember, type Member, RouterMember } from "./stack-members.ts";
@@ -76,7 +77,7 @@ export class Launcher {
 
   #routingEnv(plan: RouterPlan, cellUrls: ReadonlyMap<string, string>, controlPlane: Member | undefined) {
     if (!isAtLeast(this.#options.stage, "m2")) {
-      return { CELLS: [...cellUrls].map(([name, url]) => `${name}=${url}`).join(",") };
+      return { CELLS: cellList(Object.fromEntries(cellUrls)) };
     }
     const { ported, stage, stateFolder } = this.#options;
     // The control plane's store is that file: a router that only follows files hears of each push there.

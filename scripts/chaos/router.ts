@@ -4,6 +4,7 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isRunning } from "../../shared/testkit/process-by-port.ts";
 import { type ExitStatus, Program } from "../../shared/testkit/program.ts";
+import { stageEnvironment } from "../../shared/testkit/stage-environment.ts";
 import { type Milestone, projectRoot, stageFolder } from "../stages.ts";
 
 /** What is tested, as the command line says it. */
@@ -47,6 +48,8 @@ export async function startRouterUnderTest(
     `chaos-${process.pid}-${Math.random().toString(36).slice(2, 8)}`,
   );
   mkdirSync(folder, { recursive: true });
+  const routingFile = join(folder, "routing.json");
+  writeFileSync(routingFile, JSON.stringify(table));
   const [command = "", ...args] =
     target.kind === "stage"
       ? [process.execPath, join(stageFolder(target.stage), "src/main.ts")]
@@ -57,7 +60,7 @@ export async function startRouterUnderTest(
     command,
     args,
     cwd: target.kind === "stage" ? folder : process.cwd(),
-    env: { ...environment(folder, table, cells), ...target.env },
+    env: { ...stageEnvironment({ cells, routingFile, stateFolder: join(folder, "state") }), ...target.env },
     ownGroup: true,
     onLine: (line) => {
       if (line.includes('"event":"request"')) return;
@@ -88,29 +91,6 @@ export async function startRouterUnderTest(
     await close();
     throw error;
   }
-}
-
-/** The same for every program: one ignores what it does not know. */
-function environment(
-  folder: string,
-  table: object,
-  cells: Readonly<Record<string, string>>,
-): Record<string, string> {
-  const routingFile = join(folder, "routing.json");
-  writeFileSync(routingFile, JSON.stringify(table));
-  return {
-    HOST: "127.0.0.1",
-    PORT: "0",
-    ADMIN_PORT: "0",
-    LOG_LEVEL: "info",
-    CELLS: Object.entries(cells)
-      .map(([name, url]) => `${name}=${url}`)
-      .join(","),
-    ROUTING_FILE: routingFile,
-    STATE_DIR: join(folder, "state"),
-    CONTROL_PLANE_URL: "",
-    WORKERS: "1",
-  };
 }
 
 function runningRouter(url: string, pid: number | undefined): RouterUnderTest {
