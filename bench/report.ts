@@ -1,6 +1,6 @@
 // Turns a comparison into the JSON that is kept and the table that is read.
 import type { Comparison, Measured, Round } from "./compare.ts";
-import type { Absent } from "./lineup.ts";
+import { type Absent, absentLines } from "./lineup.ts";
 import type { Machine } from "./machine.ts";
 import { defaultWarmUpSeconds } from "./options.ts";
 import { pairedRatio, type Spread, spread } from "./statistics.ts";
@@ -143,8 +143,7 @@ export function formatReport(report: Report, against: readonly string[] = yardst
     lines.push(
       `NOTE a warm-up of ${method.warmUpSeconds} s: the figures hold start-up costs, compare none of them`,
     );
-  for (const { name, why } of report.missing) lines.push(`skipped ${name}: ${why}`);
-  for (const { name, why } of report.failed) lines.push(`FAILED ${name}: ${why}`);
+  lines.push(...absentLines(report.missing, report.failed));
   for (const row of report.rows) {
     if (row.voidRounds > 0)
       lines.push(`VOID ${row.name}: ${row.voidRounds} rounds had errors and were left out`);
