@@ -82,6 +82,36 @@ export function colours(stream: { isTTY?: boolean } = process.stdout, env = proc
   return pc.createColors(!isPlain && (isTerminal || (env["FORCE_COLOR"] ?? "0") !== "0"));
 }
 
+/** What the flags of a command hold. */
+export type Values<O extends Options> = ReturnType<typeof parseFlags<O>>["values"];
+
+export interface Command<O extends Options> {
+  readonly name: string;
+  readonly usage: string;
+  /** Its flags; `--help` comes by itself. */
+  readonly options: O;
+  /** It takes flags and no words. @default false */
+  readonly flagsOnly?: boolean;
+}
+
+/** Runs a command as `runProgram` does, with its arguments read; `--help` prints the usage and nothing else. */
+export function runCommand<const O extends Options>(
+  { name, usage, options, flagsOnly = false }: Command<O>,
+  main: (values: Values<O>, words: readonly string[]) => Promise<number>,
+): Promise<void> {
+  return runProgram(name, async () => {
+    const withHelp: Options = { ...options, help: { type: "boolean" } };
+    const { values, positionals } = readArguments(withHelp);
+    if (values["help"] === true) {
+      console.log(usage);
+      return 0;
+    }
+    if (flagsOnly && positionals.length > 0)
+      throw new UsageError(`unknown word "${positionals[0]}": ${name} takes flags only; see --help`);
+    return await main(values as Values<O>, positionals);
+  });
+}
+
 /** Runs a script's `main`: its number is the exit code, a thrown error becomes words and a code. */
 export async function runProgram(name: string, main: () => Promise<number>): Promise<void> {
   try {

@@ -22,7 +22,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { type Grade, grades } from "../shared/contract/grades.ts";
 import { defaultPorts, parsePorts } from "../shared/contract/target.ts";
-import { commandWords, readArguments, runProgram, UsageError } from "./command-line.ts";
+import { commandWords, runCommand, UsageError, type Values } from "./command-line.ts";
 import { keepProgress, mergedGroups, progressLines, readProgress } from "./contract/progress.ts";
 import { runSuite } from "./contract/report.ts";
 import { firstBusyPort, portHolder } from "./ports.ts";
@@ -47,16 +47,10 @@ const options = {
   allow: { type: "string" },
   progress: { type: "boolean" },
   json: { type: "boolean" },
-  help: { type: "boolean" },
 } as const;
 
-async function main(): Promise<number> {
-  const { values, positionals } = readArguments(options);
-  if (values.help === true) {
-    console.log(usage);
-    return 0;
-  }
-  const [name, address, ...others] = positionals;
+async function main(values: Values<typeof options>, words: readonly string[]): Promise<number> {
+  const [name, address, ...others] = words;
   if (name === undefined || others.length > 0)
     throw new UsageError("name a contract and a router, as in: npm run contract -- m1 http://127.0.0.1:8080");
   const suite = suiteFile(name);
@@ -189,4 +183,4 @@ async function expectFree(ports: Readonly<Record<string, number>>): Promise<void
   );
 }
 
-await runProgram("contract", main);
+await runCommand({ name: "contract", usage, options }, main);

@@ -11,7 +11,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { colours, readArguments, runProgram, UsageError, wholeNumber } from "./command-line.ts";
+import { colours, runCommand, UsageError, wholeNumber } from "./command-line.ts";
 import { builtSiteFolder, examineBuiltSite } from "./docs/built-site.ts";
 import { firstBusyPort, portHolder } from "./ports.ts";
 import { packageFile } from "./run-tool.ts";
@@ -25,21 +25,9 @@ const usage = `Usage: npm run docs [-- flags]
 const options = {
   port: { type: "string" },
   build: { type: "boolean" },
-  help: { type: "boolean" },
 } as const;
 
 const defaultPort = 5173;
-
-async function main(): Promise<number> {
-  const { values, positionals } = readArguments(options);
-  if (positionals.length > 0)
-    throw new UsageError(`unknown word "${positionals[0]}": docs takes flags only; see --help`);
-  if (values.help === true) {
-    console.log(usage);
-    return 0;
-  }
-  return values.build === true ? await build() : await serve(values.port ?? String(defaultPort));
-}
 
 async function serve(text: string): Promise<number> {
   const port = wholeNumber("--port", text, 1, 65_535);
@@ -91,4 +79,6 @@ async function vitepress(...args: string[]): Promise<{ readonly code: number; re
   return { code: code ?? 2, stopped };
 }
 
-await runProgram("docs", main);
+await runCommand({ name: "docs", usage, options, flagsOnly: true }, (values) =>
+  values.build === true ? build() : serve(values.port ?? String(defaultPort)),
+);

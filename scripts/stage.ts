@@ -22,9 +22,9 @@ import { pathToFileURL } from "node:url";
 import {
   BrokenPromiseError,
   colours,
-  readArguments,
-  runProgram,
+  runCommand,
   UsageError,
+  type Values,
   wholeNumber,
 } from "./command-line.ts";
 import { type Demo, runDemo } from "./demo.ts";
@@ -57,17 +57,11 @@ const options = {
   overlay: { type: "string", multiple: true },
   mine: { type: "boolean" },
   json: { type: "boolean" },
-  help: { type: "boolean" },
 } as const;
 
-async function main(): Promise<number> {
-  const { values, positionals } = readArguments(options);
-  if (values.help === true) {
-    console.log(usage);
-    return 0;
-  }
-  if (positionals.length > 1) throw new UsageError(`name one stage, not "${positionals.join(" ")}"`);
-  const stage = parseStage(positionals[0]);
+async function main(values: Values<typeof options>, words: readonly string[]): Promise<number> {
+  if (words.length > 1) throw new UsageError(`name one stage, not "${words.join(" ")}"`);
+  const stage = parseStage(words[0]);
   const { port: flag, ported } = readPortFlags(values.port);
   if (ported !== undefined) expectPlain(ported, stage, values);
   if (values.test === true) return await runTests(stage);
@@ -225,6 +219,6 @@ async function runTests(stage: Milestone): Promise<number> {
   return code === 0 ? 0 : 1;
 }
 
-await runProgram("stage", main);
+await runCommand({ name: "stage", usage, options }, main);
 // Something that still holds the event loop (a pipe, a socket of the demo) must not keep a finished command up.
 process.exit();

@@ -2,7 +2,7 @@
 
 import { parsePorts } from "../../shared/contract/target.ts";
 import { readSmallFile } from "../bounded-file.ts";
-import { commandWords, UsageError, wholeNumber } from "../command-line.ts";
+import { commandWords, UsageError, type Values, wholeNumber } from "../command-line.ts";
 import type { CellName } from "../load/tables.ts";
 import { buildPorted, portedNames, readPorted } from "../ported-routers.ts";
 import { type Milestone, parseStage, presentStages } from "../stages.ts";
@@ -48,14 +48,9 @@ export const flags = {
   ports: { type: "string" },
   env: { type: "string", multiple: true },
   json: { type: "boolean" },
-  help: { type: "boolean" },
 } as const;
 
-export type Flags = { readonly [name in Exclude<keyof typeof flags, "env" | "json" | "help">]?: string } & {
-  readonly env?: readonly string[];
-  readonly json?: boolean;
-  readonly help?: boolean;
-};
+export type Flags = Values<typeof flags>;
 
 export interface Job {
   readonly name: string;
