@@ -14,9 +14,8 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { packageFile, runNode, runProgramFile } from "../run-tool.ts";
-import { type Answer, answerSource, canonicalName } from "./answer-source.ts";
+import { type Answer, answerSource, movedText } from "./answer-source.ts";
 import { type Exercise, listExerciseIds, loadExercise } from "./exercise-spec.ts";
-import { relocateImports } from "./relocate-imports.ts";
 import { candidatesOf } from "./verdict.ts";
 
 export interface Journey {
@@ -232,13 +231,9 @@ class Traveller {
 
   #write(exercise: Exercise, answer: Answer): void {
     for (const name of exercise.spec.files) {
-      const { text, path: from } = answerSource(exercise, answer, name);
       const to = join(exercise.workspace, name);
-      const sibling = (path: string) => {
-        const file = canonicalName(exercise, path);
-        return file === undefined ? path : join(exercise.workspace, file);
-      };
-      writeFileSync(to, relocateImports(text, from, to, sibling));
+      const source = answerSource(exercise, answer, name);
+      writeFileSync(to, movedText(exercise, source, to, exercise.workspace));
     }
   }
 
