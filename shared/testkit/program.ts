@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { eventually, within } from "./eventually.ts";
+import { objectIn } from "./json-text.ts";
 
 /** How a process ended: `code` is null when a signal ended it. */
 export interface ExitStatus {
@@ -221,12 +222,6 @@ function spawnProgram(options: ProgramOptions): ChildProcess {
 }
 
 function parseReady(line: string): ReadyLine | undefined {
-  if (!line.startsWith("{")) return undefined;
-  try {
-    const parsed: unknown = JSON.parse(line);
-    if (typeof parsed !== "object" || parsed === null) return undefined;
-    return "event" in parsed && parsed.event === "ready" ? { ...parsed } : undefined;
-  } catch {
-    return undefined;
-  }
+  const parsed = line.startsWith("{") ? objectIn(line) : undefined;
+  return parsed?.["event"] === "ready" ? parsed : undefined;
 }

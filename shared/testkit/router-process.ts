@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { eventually, within } from "./eventually.ts";
+import { objectIn } from "./json-text.ts";
 import { type ExitStatus, Program, StartError } from "./program.ts";
 import { stageEnvironment } from "./stage-environment.ts";
 
@@ -177,12 +178,9 @@ export class RouterProcess implements AsyncDisposable {
   }
 
   #take(line: string): void {
-    if (!line.startsWith("{")) return;
-    try {
-      this.#lines.push(JSON.parse(line) as LogLine);
-    } catch {
-      // Not JSON after all: a line that some library printed.
-    }
+    const entry = line.startsWith("{") ? objectIn(line) : undefined;
+    // Not JSON after all: a line that some library printed.
+    if (entry !== undefined) this.#lines.push(entry);
   }
 }
 
