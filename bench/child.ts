@@ -1,8 +1,8 @@
 // Child processes of the bench: each leads its own process group, and its output goes to files.
-import { connect } from "node:net";
 import { join } from "node:path";
 import { eventually } from "../shared/testkit/eventually.ts";
 import { Program, StartError } from "../shared/testkit/program.ts";
+import { accepts } from "../shared/testkit/raw-client.ts";
 
 export type Child = {
   readonly program: Program;
@@ -50,16 +50,10 @@ export async function readyLine(
 
 /** Waits until something accepts connections on the port: for programs that print no ready line. */
 export async function acceptsConnections(child: Child, port: number, deadlineMs = 10_000): Promise<void> {
-  const isAccepted = () => {
-    const socket = connect({ host: "127.0.0.1", port });
-    return new Promise<boolean>((resolve) => {
-      socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
-    }).finally(() => socket.destroy());
-  };
   const { program } = child;
-  const look = async () => program.hasEnded || (await isAccepted());
+  const look = async () => program.hasEnded || (await accepts(port));
   await eventually(look, { what: "connections are accepted", deadlineMs, everyMs: 20 }).catch(() => {});
-  if (!program.hasEnded && (await isAccepted())) return;
+  if (!program.hasEnded && (await accepts(port))) return;
   await giveUp(
     child,
     `${program.name} ${program.howItEnded() ?? `accepts no connection within ${deadlineMs} ms`}`,

@@ -75,6 +75,13 @@ export function wholeNumber(flag: string, text: string, min: number, max: number
   throw new UsageError(`${flag} takes a whole number from ${min} to ${max}; got "${text}"`);
 }
 
+/** @throws UsageError that names the flag and what would do */
+export function httpUrl(flag: string, text: string): URL {
+  const url = URL.parse(text);
+  if (url?.protocol === "http:") return url;
+  throw new UsageError(`write ${flag} as http://host:port; got "${text}"`);
+}
+
 /** Colours for a terminal; plain text for a pipe, with `NO_COLOR`, and for a dumb terminal. `FORCE_COLOR` wins over the pipe. */
 export function colours(stream: { isTTY?: boolean } = process.stdout, env = process.env) {
   const isPlain = env["NO_COLOR"] !== undefined && env["NO_COLOR"] !== "";
