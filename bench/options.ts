@@ -2,12 +2,13 @@
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { wholeNumber } from "../scripts/command-line.ts";
+import { defaultWarmUpSeconds, type Measurement } from "./compare.ts";
 import type { Contender } from "./contender.ts";
 import { select, UsageError } from "./lineup.ts";
 import { yardsticks } from "./report.ts";
 import { stageLike } from "./stages.ts";
 
-export type BenchOptions = {
+export type BenchOptions = Measurement & {
   readonly command: string;
   readonly operands: readonly string[];
   /** The contenders named with `--only`, or undefined. */
@@ -16,25 +17,11 @@ export type BenchOptions = {
   readonly also: readonly Contender[];
   /** Names of the contenders whose ratios the table shows. */
   readonly against: readonly string[];
-  readonly rounds: number;
-  /** Measured seconds of a round. */
-  readonly seconds: number;
-  /** Seconds of load before a contender's first round; before each later one it is at most one second. */
-  readonly warmUpSeconds: number;
-  readonly connections: number;
-  /** Requests a second of the open loop, or undefined to derive it. */
-  readonly rate: number | undefined;
-  /** Closed loop only: CPU time and requests a second, no latencies. */
-  readonly cpuOnly: boolean;
   readonly json: boolean;
   readonly resultName: string;
   /** A second file to write the result to, or undefined. */
   readonly out: string | undefined;
-  readonly signal: AbortSignal;
 };
-
-/** Long enough for V8 to optimise a hot path of a few thousand calls a second. */
-export const defaultWarmUpSeconds = 2;
 
 type Values = Readonly<Record<string, string | boolean | undefined>>;
 

@@ -1,8 +1,13 @@
 // Turns a comparison into the JSON that is kept and the table that is read.
-import type { Comparison, Measured, Round } from "./compare.ts";
+import {
+  type Comparison,
+  defaultWarmUpSeconds,
+  type Measured,
+  type Measurement,
+  type Round,
+} from "./compare.ts";
 import { type Absent, absentLines } from "./lineup.ts";
 import type { Machine } from "./machine.ts";
-import { defaultWarmUpSeconds } from "./options.ts";
 import { pairedRatio, type Spread, spread } from "./statistics.ts";
 import { formatNumber, formatTable } from "./table.ts";
 
@@ -29,15 +34,9 @@ export type Row = {
 };
 
 /** How the figures were taken. */
-export type Method = {
+export type Method = Omit<Measurement, "cpuOnly" | "signal"> & {
   /** The closed loop's generator and its version. */
   readonly load: string;
-  readonly rounds: number;
-  readonly seconds: number;
-  readonly warmUpSeconds: number;
-  readonly connections: number;
-  /** Requests a second of the open loop; undefined when there was none. */
-  readonly rate: number | undefined;
   readonly requestFields: number;
   readonly bodyBytes: number;
 };
