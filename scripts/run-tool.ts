@@ -1,6 +1,7 @@
 // Runs one of the project's tools (tsc, biome, vitest, bash) to its end and keeps what it said.
 
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { join } from "node:path";
 import { projectRoot } from "./stages.ts";
 
@@ -87,6 +88,29 @@ export async function runProgramFile(
     process.off("exit", endGroup);
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, endAll);
   }
+}
+
+/**
+ * Runs a script in this terminal. A signal that ends this process ends the script as well.
+ * @returns Its exit code, and whether such a signal came.
+ */
+export async function runHere(
+  script: string,
+  args: readonly string[],
+): Promise<{ readonly code: number; readonly stopped: boolean }> {
+  // Without the keyboard: a tool may take Ctrl-C from it as a key, and end with a fault.
+  const stdio = ["ignore", "inherit", "inherit"] as const;
+  const child = spawn(process.execPath, [script, ...args], { cwd: projectRoot, stdio: [...stdio] });
+  let stopped = false;
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      stopped = true;
+      child.kill(signal);
+    });
+  }
+  process.once("exit", () => child.kill());
+  const [code] = (await once(child, "exit")) as [number | null];
+  return { code: code ?? 2, stopped };
 }
 
 function endProcessGroup(pid: number | undefined): void {

@@ -14,8 +14,6 @@
 //
 // Exit codes: 0 good, 1 the request is at fault (a busy port, a wrong flag), 2 a promise of the demo did not hold.
 
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -32,6 +30,7 @@ import { jsonNarrator, type Narrator, textNarrator } from "./narrator.ts";
 import { layOver } from "./overlay.ts";
 import { buildPorted, expectStage, type PortedRouter, portedNames, readPortFlags } from "./ported-routers.ts";
 import { StartError } from "./processes.ts";
+import { packageFile, runHere } from "./run-tool.ts";
 import { type Stack, startStack } from "./stack.ts";
 import { defaultPort } from "./stack-plan.ts";
 import { listenToTyping } from "./stage-prompt.ts";
@@ -210,12 +209,7 @@ async function loadDemo(stage: Milestone): Promise<Demo> {
 }
 
 async function runTests(stage: Milestone): Promise<number> {
-  const vitest = join(projectRoot, "node_modules", "vitest", "vitest.mjs");
-  const child = spawn(process.execPath, [vitest, "run", "--project", stage], {
-    cwd: projectRoot,
-    stdio: "inherit",
-  });
-  const [code] = await once(child, "exit");
+  const { code } = await runHere(packageFile("vitest/vitest.mjs"), ["run", "--project", stage]);
   return code === 0 ? 0 : 1;
 }
 
