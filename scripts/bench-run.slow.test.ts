@@ -91,19 +91,6 @@ describe("npm run bench", { timeout: 120_000 }, () => {
     expect(stdout).toMatch(/^impostor +- /m);
   });
 
-  it.concurrent.each([
-    [["--only", "nobody"], /No contender "nobody"/],
-    [["dance"], /unknown command "dance": one of compare/],
-    [["--rounds", "none"], /--rounds takes a whole number/],
-    [["--frobnicate"], /--frobnicate/],
-    [["profile"], /profile takes the name/],
-    [["fleet", "--stage", "m4"], /--stage takes m3 or m5; got "m4"/],
-  ])("ends with 1 and one reason on wrong arguments: %j", async (args, reason) => {
-    const { code, stdout, stderr } = await bench(...args);
-    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
-    expect(stderr).toMatch(reason);
-  });
-
   it.concurrent("times a change to a fleet that takes deltas, beside one that does not", async () => {
     const fleet = ["fleet", "--stage", "m5", "--routers", "10", "--keys", "200", "--rounds", "1"];
     const { code, stdout, stderr } = await bench(

@@ -276,25 +276,6 @@ test.concurrent("runs in a clone whose path has a space", async () => {
 });
 
 describe("a request that cannot be met takes one line and exit code 1", () => {
-  test.each([
-    [["m9"], 'stage: unknown stage "m9": one of m1'],
-    [[], "stage: name a stage: one of m1"],
-    [["m1", "m2"], 'stage: name one stage, not "m1 m2"'],
-    [["m1", "--colour"], "stage: unknown flag --colour: one of --demo"],
-    [["m1", "--port", "eighty"], 'stage: --port takes a number, or one of pingora, go; got "eighty"'],
-    [["m1", "--port", "80000"], 'stage: --port takes a whole number from 0 to 65535; got "80000"'],
-    [["m3", "--port", "go"], "stage: --port go can be m1, m2, m4, and not m3"],
-    [["m1", "--port", "go", "--test"], "stage: --test does not go with --port go"],
-    [["m1", "--port", "65000"], "stage: --port 65000 puts a cell on port 65924"],
-    [["m1", "--routers", "3"], "stage: --routers needs m3 or later"],
-    [["m1", "--overlay", "no-such-folder"], "stage: no TypeScript file to lay over m1 in no-such-folder"],
-  ])("%j", async (args, words) => {
-    const { code, output } = await runStage(...args);
-    expect(output).toContain(words);
-    expect(output.trim().split("\n")).toHaveLength(1);
-    expect(code).toBe(1);
-  });
-
   test("a busy port is named with its holder and the flag that moves the stack", async () => {
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");

@@ -36,17 +36,6 @@ describe("npm run verify", () => {
     expect(code).toBe(0);
   });
 
-  test.each([
-    [["--only", "nothing"], 'verify: unknown check "nothing": one of '],
-    [["imports"], 'verify: unknown word "imports": name a check with --only'],
-    [["--all"], "verify: unknown flag --all: one of --only"],
-  ])("takes one line and exit code 1 for %j", async (args, words) => {
-    const { code, output } = await verify(...args);
-    expect(output).toContain(words);
-    expect(output.trim().split("\n")).toHaveLength(1);
-    expect(code).toBe(1);
-  });
-
   test("turns red with exit code 1, and 2 when a check cannot run", async () => {
     using tree = plantTree();
     for (const path of ["scripts", "package.json"]) tree.copy(path);

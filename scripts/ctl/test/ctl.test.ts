@@ -165,16 +165,10 @@ describe("ctl", () => {
     expect((await ctl(["get", "acme"], { CONTROL_PLANE_TOKEN_FILE: "/nowhere" })).code).toBe(0);
   });
 
-  test.each([
-    [[], /Usage/],
-    [["conquer"], /unknown verb "conquer": one of get, set/],
-    [["set", "acme"], /write: npm run ctl set KEY PLACEMENT/],
-    [["get", "--loud"], /loud/],
-    [["get", "--url", "ftp://x"], /http:\/\/host:port/],
-  ])("%j is refused with what to write", async (args, words) => {
-    const { code, stdout, stderr } = await ctl(args);
+  test("without a verb it says which there are", async () => {
+    const { code, stdout } = await ctl([]);
     expect(code).toBe(1);
-    expect(stdout + stderr).toMatch(words);
+    expect(stdout).toMatch(/^Usage/);
   });
 
   test("with --json, a program can read every answer", async () => {
