@@ -55,7 +55,9 @@ export type Flags = Values<typeof flags>;
 export interface Job {
   readonly name: string;
   readonly target: Target;
+  /** The milestone whose table the router reads. */
   readonly level: Milestone;
+  /** Ports of the cells, where the router cannot be told; 0 for any free one. */
   readonly ports: Readonly<Record<CellName, number>>;
 }
 
@@ -66,6 +68,7 @@ export interface ChaosOptions {
   readonly connections: number;
   readonly lanes: number;
   readonly kinds: ReadonlySet<ClientKind>;
+  /** These connections instead of the plan's first ones. */
   readonly sequence: readonly Recorded[] | undefined;
 }
 
