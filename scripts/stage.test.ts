@@ -9,7 +9,7 @@ import { createInterface } from "node:readline";
 import { describe, expect, test } from "vitest";
 import { eventually } from "../shared/testkit/eventually.ts";
 import { isRunning } from "../shared/testkit/process-by-port.ts";
-import { linkPackages, plantTree } from "./planted-tree.ts";
+import { linkPackages, type PlantedTree, plantTree } from "./planted-tree.ts";
 import { missingTool, portedRouters } from "./ported-routers.ts";
 import { runNode } from "./run-tool.ts";
 import { presentStages, projectRoot } from "./stages.ts";
@@ -69,6 +69,12 @@ class StageRun implements AsyncDisposable {
     return { router: ready.routers[0] ?? "", pids: Object.values(ready.pids) };
   }
 
+  /** The parts too, once the stack has nothing left to do but to stay up. */
+  async staying(): ReturnType<StageRun["parts"]> {
+    await this.event("staying");
+    return this.parts();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill("SIGKILL");
     await this.exited;
@@ -86,6 +92,18 @@ async function expectAllGone(pids: readonly number[], count = 5): Promise<void> 
 
 function runStage(...args: string[]) {
   return runNode(script, args, { cwd: projectRoot });
+}
+
+/** What m1 needs, in a folder whose path has a space. */
+function cloneOfM1(): PlantedTree {
+  const clone = plantTree();
+  for (const path of ["package.json", "scripts", "shared", "stages/m1"]) clone.copy(path);
+  linkPackages(clone);
+  return clone;
+}
+
+function runDemoIn({ root }: PlantedTree) {
+  return runNode(join(root, "scripts/stage.ts"), ["m1", "--demo", "--port", "0"], { cwd: root });
 }
 
 // The runs wait more than they work: for a time limit that a demo shows, for a process to start. Each has ports and a state
@@ -148,8 +166,7 @@ describe.concurrent("the stack stays up", () => {
     "until %s, and then leaves nothing behind",
     async (signal) => {
       await using run = new StageRun(["m1"]);
-      const { pids } = await run.parts();
-      await run.event("staying");
+      const { pids } = await run.staying();
       run.child.kill(signal);
       expect(await run.exited).toEqual([0, null]);
       await expectAllGone(pids);
@@ -172,8 +189,7 @@ describe.concurrent("the stack stays up", () => {
 
   test("until the script is killed without a word, and then leaves nothing behind", async () => {
     await using run = new StageRun(["m1"]);
-    const { pids } = await run.parts();
-    await run.event("staying");
+    const { pids } = await run.staying();
     run.child.kill("SIGKILL");
     expect(await run.exited).toEqual([null, "SIGKILL"]);
     await expectAllGone(pids);
@@ -192,8 +208,7 @@ describe.concurrent("the stack stays up", () => {
 
   test("until the command that started the script is killed, and then leaves nothing behind", async () => {
     await using run = new StageRun(["m1"], join(projectRoot, "node_modules/tsx/dist/cli.mjs"));
-    const { pids } = await run.parts();
-    await run.event("staying");
+    const { pids } = await run.staying();
     run.child.kill("SIGKILL");
     expect(await run.exited).toEqual([null, "SIGKILL"]);
     await expectAllGone(pids);
@@ -201,8 +216,7 @@ describe.concurrent("the stack stays up", () => {
 
   test("until nobody reads its output any more, and then leaves nothing behind", async () => {
     await using run = new StageRun(["m1"]);
-    const { router, pids } = await run.parts();
-    await run.event("staying");
+    const { router, pids } = await run.staying();
     run.child.stdout?.destroy();
     // The next log line finds the pipe closed. A late one of the demo may have found it before this request could.
     await fetch(`${router}/`, { headers: { "X-Routing-Key": "acme" } }).catch(() => {});
@@ -212,8 +226,7 @@ describe.concurrent("the stack stays up", () => {
 
   test("and reports every request that it serves", async () => {
     await using run = new StageRun(["m1"]);
-    const { router } = await run.parts();
-    await run.event("staying");
+    const { router } = await run.staying();
     const before = run.events.length;
     await fetch(`${router}/hello`, { headers: { "X-Routing-Key": "acme" } });
     const isLogged = ({ event, line }: Event) => event === "log" && String(line).includes('"path":"/hello"');
@@ -222,8 +235,7 @@ describe.concurrent("the stack stays up", () => {
 
   test("until a router ends by itself, which is a fault of ours", async () => {
     await using run = new StageRun(["m1"]);
-    const { pids } = await run.parts();
-    await run.event("staying");
+    const { pids } = await run.staying();
     process.kill(pids[0] ?? 0, "SIGKILL");
     expect(await run.exited).toEqual([2, null]);
     expect(run.stderr).toMatch(/^stage: router ended by itself/);
@@ -241,19 +253,11 @@ test.concurrent("a part that does not start is quoted with its last words, and t
 });
 
 test.concurrent("a stage that does not keep its own promise is our fault: exit code 2", async () => {
-  using clone = plantTree();
-  for (const path of ["package.json", "scripts", "shared", "stages/m1"]) clone.copy(path);
-  linkPackages(clone);
+  using clone = cloneOfM1();
   const table = readFileSync(join(clone.root, "stages/m1/src/routing-table.ts"), "utf8");
   expect(table).toContain(`["acme", tier1]`);
   clone.write("stages/m1/src/routing-table.ts", table.replace(`["acme", tier1]`, `["acme", tier2]`));
-  const { code, output } = await runNode(
-    join(clone.root, "scripts/stage.ts"),
-    ["m1", "--demo", "--port", "0"],
-    {
-      cwd: clone.root,
-    },
-  );
+  const { code, output } = await runDemoIn(clone);
   expect(output).toMatch(
     /^stage: demo m1, step 2 "A tenant on a shared tier": expected x-routed-to to be tier1/m,
   );
@@ -261,16 +265,8 @@ test.concurrent("a stage that does not keep its own promise is our fault: exit c
 });
 
 test.concurrent("runs in a clone whose path has a space", async () => {
-  using clone = plantTree();
-  for (const path of ["package.json", "scripts", "shared", "stages/m1"]) clone.copy(path);
-  linkPackages(clone);
-  const { code, output } = await runNode(
-    join(clone.root, "scripts/stage.ts"),
-    ["m1", "--demo", "--port", "0"],
-    {
-      cwd: clone.root,
-    },
-  );
+  using clone = cloneOfM1();
+  const { code, output } = await runDemoIn(clone);
   expect(output).toContain("all 7 steps as promised");
   expect(code).toBe(0);
 });
