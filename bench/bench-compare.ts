@@ -16,19 +16,8 @@ export async function benchCompare(options: BenchOptions): Promise<number> {
     [...(options.only ?? select(undefined)), ...options.also],
     options,
   );
-  const { rounds, seconds, warmUpSeconds, connections, rate, cpuOnly, signal } = options;
-  const onProgress = showProgress;
-  const comparison = await compare(entrants, {
-    rounds,
-    seconds,
-    warmUpSeconds,
-    connections,
-    rate,
-    cpuOnly,
-    closedLoop,
-    signal,
-    onProgress,
-  });
+  const comparison = await compare(entrants, { ...options, closedLoop, onProgress: showProgress });
+  const { rounds, seconds, warmUpSeconds, connections, cpuOnly } = options;
   showProgress("");
   const report: Report = {
     kind: options.command,

@@ -2,7 +2,7 @@
 // memory tells who buffers.
 import { join } from "node:path";
 import { deliver, showProgress } from "./deliver.ts";
-import { type Entrant, Lineup, select } from "./lineup.ts";
+import { absentLines, type Entrant, Lineup, select } from "./lineup.ts";
 import { runToEnd } from "./load/run-to-end.ts";
 import { describeMachine } from "./machine.ts";
 import type { BenchOptions } from "./options.ts";
@@ -35,20 +35,16 @@ async function measure(entrant: Entrant, direction: Direction, options: BenchOpt
   return { ...result, direction, cpuSeconds: (after - before) / 1000 };
 }
 
-function perCpuSecond(rounds: readonly BodyRound[], direction: Direction): Spread | undefined {
+/** MiB in one direction by what they took; undefined where that is not known. */
+function mibPer(
+  took: "seconds" | "cpuSeconds",
+  rounds: readonly BodyRound[],
+  direction: Direction,
+): Spread | undefined {
   const usable = rounds.filter(
-    (round) => round.direction === direction && round.errors === 0 && round.cpuSeconds > 0,
+    (round) => round.direction === direction && round.errors === 0 && round[took] > 0,
   );
-  return usable.length === 0
-    ? undefined
-    : spread(usable.map(({ bytes, cpuSeconds }) => bytes / 2 ** 20 / cpuSeconds));
-}
-
-function perSecond(rounds: readonly BodyRound[], direction: Direction): Spread | undefined {
-  const usable = rounds.filter((round) => round.direction === direction && round.errors === 0);
-  return usable.length === 0
-    ? undefined
-    : spread(usable.map(({ bytes, seconds }) => bytes / 2 ** 20 / seconds));
+  return usable.length === 0 ? undefined : spread(usable.map((round) => round.bytes / 2 ** 20 / round[took]));
 }
 
 /** Returns the exit code: 2 when a contender failed to start or broke a transfer. */
@@ -75,7 +71,10 @@ export async function benchBodies(options: BenchOptions): Promise<number> {
     const figures = Object.fromEntries(
       directions.map((direction) => [
         direction,
-        { mibPerCpuSecond: perCpuSecond(rounds, direction), mibPerSecond: perSecond(rounds, direction) },
+        {
+          mibPerCpuSecond: mibPer("cpuSeconds", rounds, direction),
+          mibPerSecond: mibPer("seconds", rounds, direction),
+        },
       ]),
     ) as Record<Direction, { mibPerCpuSecond: Spread | undefined; mibPerSecond: Spread | undefined }>;
     const errors = rounds.reduce((sum, round) => sum + round.errors, 0);
@@ -95,10 +94,6 @@ export async function benchBodies(options: BenchOptions): Promise<number> {
     ]),
   );
   const { rounds, seconds } = options;
-  const absent = [
-    ...missing.map(({ name, why }) => `skipped ${name}: ${why}`),
-    ...failed.map(({ name, why }) => `FAILED ${name}: ${why}`),
-  ];
   const method = { rounds, seconds, streams, bodyMiB };
   const head = `Bodies of ${bodyMiB} MiB over ${streams} connections, ${rounds} interleaved rounds of ${seconds} s each way; median (smallest–largest)`;
   const report = {
@@ -110,6 +105,6 @@ export async function benchBodies(options: BenchOptions): Promise<number> {
     missing,
     failed,
   };
-  deliver(options, report, [head, "", table, "", ...absent].join("\n").trimEnd());
+  deliver(options, report, [head, "", table, "", ...absentLines(missing, failed)].join("\n").trimEnd());
   return failed.length > 0 || rows.some(({ errors }) => errors > 0) ? 2 : 0;
 }

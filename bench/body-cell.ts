@@ -3,23 +3,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { answerBody } from "./cell-answer.ts";
+import { sendBytes } from "./load/send-bytes.ts";
 import { cellNames } from "./routes.ts";
-
-const piece = Buffer.alloc(64 * 1024, "0123456789abcdef");
-
-function sendBytes(response: ServerResponse, total: number): void {
-  response.writeHead(200, { "content-type": "application/octet-stream", "content-length": total });
-  let missing = total;
-  const more = () => {
-    while (missing > 0) {
-      const next = missing >= piece.length ? piece : piece.subarray(0, missing);
-      missing -= next.length;
-      if (!response.write(next)) return void response.once("drain", more);
-    }
-    response.end();
-  };
-  more();
-}
 
 function countBytes(request: IncomingMessage, response: ServerResponse): void {
   let bytes = 0;
@@ -34,7 +19,10 @@ function countBytes(request: IncomingMessage, response: ServerResponse): void {
 
 function answer(cell: string, request: IncomingMessage, response: ServerResponse): void {
   const total = /^\/down\/(\d{1,12})$/.exec(request.url ?? "")?.[1];
-  if (total !== undefined) return sendBytes(response, Number(total));
+  if (total !== undefined) {
+    response.writeHead(200, { "content-type": "application/octet-stream", "content-length": total });
+    return sendBytes(response, Number(total));
+  }
   if (request.method === "POST") return countBytes(request, response);
   const body = answerBody(cell);
   response.writeHead(200, { "content-type": "application/json", "content-length": body.length }).end(body);

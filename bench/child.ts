@@ -1,9 +1,8 @@
-// Child processes that cannot be left behind: each leads its own process group, and every group that is still alive is
-// killed when the bench exits, however it exits (SIGKILL of the bench itself excepted).
-import { connect } from "node:net";
+// Child processes of the bench: each leads its own process group, and its output goes to files.
 import { join } from "node:path";
 import { eventually } from "../shared/testkit/eventually.ts";
 import { Program, StartError } from "../shared/testkit/program.ts";
+import { accepts } from "../shared/testkit/raw-client.ts";
 
 export type Child = {
   readonly program: Program;
@@ -21,11 +20,6 @@ export type ChildOptions = {
   readonly env?: Readonly<Record<string, string>>;
 };
 
-const alive = new Set<Program>();
-process.once("exit", () => {
-  for (const program of alive) program.signal("SIGKILL");
-});
-
 /** Starts a program without a shell. Its output goes to files: a pipe would make the bench read every access-log line. */
 export function startChild(command: string, args: readonly string[], options: ChildOptions): Child {
   const { name, directory, env = {} } = options;
@@ -38,9 +32,6 @@ export function startChild(command: string, args: readonly string[], options: Ch
     files: { stdout, stderr: join(directory, `${name}.err`) },
     ownGroup: true,
   });
-  alive.add(program);
-  const forget = () => void alive.delete(program);
-  program.exited.then(forget, forget);
   const stop = async () => void (await program.stop("SIGTERM", 5_000));
   return { program, pid: program.pid, stdoutPath: stdout, stop };
 }
@@ -59,16 +50,10 @@ export async function readyLine(
 
 /** Waits until something accepts connections on the port: for programs that print no ready line. */
 export async function acceptsConnections(child: Child, port: number, deadlineMs = 10_000): Promise<void> {
-  const isAccepted = () => {
-    const socket = connect({ host: "127.0.0.1", port });
-    return new Promise<boolean>((resolve) => {
-      socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
-    }).finally(() => socket.destroy());
-  };
   const { program } = child;
-  const look = async () => program.hasEnded || (await isAccepted());
+  const look = async () => program.hasEnded || (await accepts(port));
   await eventually(look, { what: "connections are accepted", deadlineMs, everyMs: 20 }).catch(() => {});
-  if (!program.hasEnded && (await isAccepted())) return;
+  if (!program.hasEnded && (await accepts(port))) return;
   await giveUp(
     child,
     `${program.name} ${program.howItEnded() ?? `accepts no connection within ${deadlineMs} ms`}`,

@@ -8,11 +8,10 @@ import { runOpenLoop } from "./load/open-loop.ts";
 import { readStealMs, readTree } from "./process-tree.ts";
 import { rotatedRounds, spread } from "./statistics.ts";
 
-/** Long enough for V8 to optimise a hot path of a few thousand calls a second. */
-export const defaultWarmUpSeconds = 2;
-
-export type CompareOptions = {
+/** What decides about a measurement, whatever is measured. */
+export type Measurement = {
   readonly rounds: number;
+  /** Measured seconds of a round. */
   readonly seconds: number;
   /** Before a contender's first round; before each later one it is at most one second. 0: none at all. */
   readonly warmUpSeconds: number;
@@ -21,8 +20,14 @@ export type CompareOptions = {
   readonly rate: number | undefined;
   /** Leaves the open loop out: half the time, no latencies. */
   readonly cpuOnly: boolean;
-  readonly closedLoop: ClosedLoop;
   readonly signal: AbortSignal;
+};
+
+/** Long enough for V8 to optimise a hot path of a few thousand calls a second. */
+export const defaultWarmUpSeconds = 2;
+
+export type CompareOptions = Measurement & {
+  readonly closedLoop: ClosedLoop;
   readonly onProgress: (line: string) => void;
 };
 

@@ -1,4 +1,5 @@
 // What the bench knows of a proxy under test. Leaves out how each one starts (stages.ts, peers/*.ts).
+import { spawnSync } from "node:child_process";
 import type { Cells } from "./routes.ts";
 
 export type StartContext = {
@@ -37,3 +38,11 @@ export type Contender = {
   readonly find: () => Availability;
   readonly start: (context: StartContext) => Promise<Running>;
 };
+
+/** Whether a program is installed, and its version: what `pattern` finds in what it says to `-v`. */
+export function findProgram(program: string, name: string, pattern: RegExp): Availability {
+  const { stdout, stderr, error } = spawnSync(program, ["-v"], { encoding: "utf8" });
+  if (error !== undefined) return { kind: "missing", why: `${name} is not installed` };
+  const said = stdout + stderr;
+  return { kind: "available", version: pattern.exec(said)?.[1] ?? said.trim() };
+}

@@ -1,14 +1,18 @@
 // Where a result goes: the kept JSON file, the site's file when asked, and standard output; progress goes to standard error.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { BenchOptions } from "./options.ts";
+
+export type Delivery = {
+  /** The result as JSON on standard output. */
+  readonly json: boolean;
+  /** Of the file that is kept. */
+  readonly resultName: string;
+  /** A second file to write the result to, or undefined. */
+  readonly out: string | undefined;
+};
 
 /** Writes the files and prints the result: JSON with `--json`, else the text. */
-export function deliver(
-  options: Pick<BenchOptions, "json" | "resultName" | "out">,
-  result: object,
-  text: string,
-): void {
+export function deliver(options: Delivery, result: object, text: string): void {
   const json = `${JSON.stringify(result, null, 2)}\n`;
   const kept = join(import.meta.dirname, "results", `${options.resultName}.json`);
   for (const file of [kept, ...(options.out === undefined ? [] : [options.out])]) {

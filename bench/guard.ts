@@ -1,5 +1,5 @@
 // Before a proxy is timed it must be right: a fast proxy that routes nothing is not fast.
-import { request } from "node:http";
+import { ask } from "../scripts/http-request.ts";
 import { answerBody } from "./cell-answer.ts";
 import { requestHeaders, requestKey, requestPath } from "./load/request.ts";
 import { type CellName, defaultCell, routingKeys } from "./routes.ts";
@@ -9,7 +9,8 @@ export async function findFault(url: string, routes: boolean): Promise<string | 
   const all: [string, CellName][] = [...Object.entries(routingKeys), ["nobody-knows-me", defaultCell]];
   // Without a proxy there is nothing that routes: only the cell's own answer is checked.
   for (const [key, cell] of routes ? all : all.filter(([key]) => key === requestKey)) {
-    const { status, body } = await get(url, key);
+    const headers = { ...requestHeaders, "X-Routing-Key": key };
+    const { status, body } = await ask({ url: `${url}${requestPath}`, headers, timeoutMs: 5_000 });
     if (status !== 200)
       return `routing key "${key}": expected status 200, got ${status} ${body.slice(0, 120)}`;
     if (body !== answerBody(cell)) {
@@ -17,22 +18,4 @@ export async function findFault(url: string, routes: boolean): Promise<string | 
     }
   }
   return undefined;
-}
-
-function get(url: string, key: string): Promise<{ status: number; body: string }> {
-  return new Promise((resolve, reject) => {
-    const headers = { ...requestHeaders, "X-Routing-Key": key };
-    const sent = request(`${url}${requestPath}`, { headers, timeout: 5_000 }, (response) => {
-      let body = "";
-      response.setEncoding("latin1");
-      response.on("data", (text: string) => {
-        body += text;
-      });
-      response.once("end", () => resolve({ status: response.statusCode ?? 0, body }));
-      response.once("error", reject);
-    });
-    sent.once("timeout", () => sent.destroy(new Error("no answer in 5 s")));
-    sent.once("error", reject);
-    sent.end();
-  });
 }

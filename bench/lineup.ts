@@ -48,6 +48,14 @@ export function select(names: readonly string[] | undefined): Contender[] {
 
 export type Absent = { readonly name: string; readonly why: string };
 
+/** A line for each one that did not take part. */
+export function absentLines(missing: readonly Absent[], failed: readonly Absent[]): string[] {
+  return [
+    ...missing.map(({ name, why }) => `skipped ${name}: ${why}`),
+    ...failed.map(({ name, why }) => `FAILED ${name}: ${why}`),
+  ];
+}
+
 export type Entrant = {
   readonly contender: Contender;
   readonly version: string;

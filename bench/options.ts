@@ -2,37 +2,24 @@
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { wholeNumber } from "../scripts/command-line.ts";
-import { defaultWarmUpSeconds } from "./compare.ts";
+import { defaultWarmUpSeconds, type Measurement } from "./compare.ts";
 import type { Contender } from "./contender.ts";
+import type { Delivery } from "./deliver.ts";
 import { select, UsageError } from "./lineup.ts";
 import { yardsticks } from "./report.ts";
 import { stageLike } from "./stages.ts";
 
-export type BenchOptions = {
-  readonly command: string;
-  readonly operands: readonly string[];
-  /** The contenders named with `--only`, or undefined. */
-  readonly only: readonly Contender[] | undefined;
-  /** Further programs named with `--also`, measured beside the others. */
-  readonly also: readonly Contender[];
-  /** Names of the contenders whose ratios the table shows. */
-  readonly against: readonly string[];
-  readonly rounds: number;
-  /** Measured seconds of a round. */
-  readonly seconds: number;
-  /** Seconds of load before a contender's first round; before each later one it is at most one second. */
-  readonly warmUpSeconds: number;
-  readonly connections: number;
-  /** Requests a second of the open loop, or undefined to derive it. */
-  readonly rate: number | undefined;
-  /** Closed loop only: CPU time and requests a second, no latencies. */
-  readonly cpuOnly: boolean;
-  readonly json: boolean;
-  readonly resultName: string;
-  /** A second file to write the result to, or undefined. */
-  readonly out: string | undefined;
-  readonly signal: AbortSignal;
-};
+export type BenchOptions = Measurement &
+  Delivery & {
+    readonly command: string;
+    readonly operands: readonly string[];
+    /** The contenders named with `--only`, or undefined. */
+    readonly only: readonly Contender[] | undefined;
+    /** Further programs named with `--also`, measured beside the others. */
+    readonly also: readonly Contender[];
+    /** Names of the contenders whose ratios the table shows. */
+    readonly against: readonly string[];
+  };
 
 type Values = Readonly<Record<string, string | boolean | undefined>>;
 
@@ -52,6 +39,18 @@ function siteFile(command: string): string {
   return join(import.meta.dirname, "..", "site", "data", `${name}.json`);
 }
 
+/** Reads `--json`, `--name`, `--out` and `--save`. @throws UsageError */
+export function deliveryOptions(command: string, { json, name, out, save }: Values): Delivery {
+  // Found out before the measurement and not after it.
+  if (typeof out === "string" && !existsSync(dirname(resolve(out))))
+    throw new UsageError(`--out takes a file in a folder that is there; got "${out}"`);
+  const resultName = typeof name === "string" ? name : `latest-${command}`;
+  if (!/^[\w.-]{1,80}$/.test(resultName))
+    throw new UsageError(`--name takes letters, digits, ".", "-", "_", not "${resultName}"`);
+  const saved = save === true ? siteFile(command) : undefined;
+  return { json: json === true, resultName, out: typeof out === "string" ? out : saved };
+}
+
 /** @throws UsageError naming the option, the value and what is allowed. */
 export function parseOptions(
   command: string,
@@ -65,16 +64,10 @@ export function parseOptions(
     const given = text(name);
     return given === undefined ? fallback : wholeNumber(`--${name}`, given, min, max);
   };
-  const out = text("out");
-  // Found out before the measurement and not after it.
-  if (out !== undefined && !existsSync(dirname(resolve(out))))
-    throw new UsageError(`--out takes a file in a folder that is there; got "${out}"`);
-  const resultName = text("name") ?? `latest-${command}`;
-  if (!/^[\w.-]{1,80}$/.test(resultName))
-    throw new UsageError(`--name takes letters, digits, ".", "-", "_", not "${resultName}"`);
   return {
     command,
     operands,
+    ...deliveryOptions(command, values),
     only: text("only") === undefined ? undefined : select((text("only") ?? "").split(",")),
     also: (text("also") ?? "")
       .split(",")
@@ -87,9 +80,6 @@ export function parseOptions(
     connections: whole("connections", 64, 4096),
     rate: text("rate") === undefined ? undefined : whole("rate", 1, 1_000_000),
     cpuOnly: flag("cpu-only"),
-    json: flag("json"),
-    resultName,
-    out: out ?? (flag("save") ? siteFile(command) : undefined),
     signal,
   };
 }

@@ -1,14 +1,7 @@
 // CPU time and memory of a process and all its descendants, from Linux's /proc. The tree counts, not the process:
 // nginx works in a child of its master, and m5 in children of its supervisor.
-import { readdirSync, readFileSync } from "node:fs";
-
-/** What one process used up to now. */
-export type ProcessUsage = {
-  readonly pid: number;
-  readonly parentPid: number;
-  /** User plus system time, its waited-for dead children included, in milliseconds. */
-  readonly cpuMs: number;
-};
+import { readFileSync } from "node:fs";
+import { withDescendants } from "../shared/testkit/process-by-port.ts";
 
 export type TreeUsage = {
   readonly cpuMs: number;
@@ -23,59 +16,40 @@ export type TreeUsage = {
 const msPerTick = 10;
 
 /**
- * Parses one /proc/PID/stat line.
+ * User plus system time of one process, its waited-for dead children included, in milliseconds, from its /proc/PID/stat.
  * @see https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
  */
-export function parseStat(text: string): ProcessUsage {
+export function cpuMsIn(stat: string): number {
   // The name is in parentheses and may hold spaces and parentheses: count fields from the last one.
-  const end = text.lastIndexOf(")");
-  const fields = text.slice(end + 2).split(" ");
+  const end = stat.lastIndexOf(")");
+  const fields = stat.slice(end + 2).split(" ");
   // After the name: state(0) ppid(1) … utime(11) stime(12) cutime(13) cstime(14)
   const ticks = [11, 12, 13, 14].reduce((sum, index) => sum + Number(fields[index]), 0);
-  const usage = { pid: Number.parseInt(text, 10), parentPid: Number(fields[1]), cpuMs: ticks * msPerTick };
-  if (end < 0 || !Number.isFinite(usage.cpuMs))
-    throw new Error(`Cannot read process status "${text.slice(0, 80)}"`);
-  return usage;
+  if (end < 0 || !Number.isFinite(ticks))
+    throw new Error(`Cannot read process status "${stat.slice(0, 80)}"`);
+  return ticks * msPerTick;
 }
 
 /** The usage of `rootPid` and its descendants. @throws Error when the root is gone. */
 export function readTree(rootPid: number): TreeUsage {
-  const tree = descendants(rootPid, readAll());
-  if (tree.length === 0) throw new Error(`Process ${rootPid} is gone`);
-  let [cpuMs, rssKiB, peakRssKiB] = [0, 0, 0];
-  for (const usage of tree) {
-    cpuMs += usage.cpuMs;
-    const status = readOrEmpty(`/proc/${usage.pid}/status`);
+  let [cpuMs, rssKiB, peakRssKiB, processes] = [0, 0, 0, 0];
+  for (const pid of withDescendants(rootPid)) {
+    const stat = readOrEmpty(`/proc/${pid}/stat`);
+    if (stat === "" && pid === rootPid) throw new Error(`Process ${rootPid} is gone`);
+    if (stat === "") continue;
+    const status = readOrEmpty(`/proc/${pid}/status`);
+    cpuMs += cpuMsIn(stat);
     rssKiB += kibibytes(status, "VmRSS");
     peakRssKiB += kibibytes(status, "VmHWM");
+    processes += 1;
   }
-  return { cpuMs, rssKiB, peakRssKiB, processes: tree.length };
-}
-
-/** The root and everything below it, from a list of all processes. */
-export function descendants(rootPid: number, all: readonly ProcessUsage[]): ProcessUsage[] {
-  const found = all.filter((usage) => usage.pid === rootPid);
-  for (const parent of found) {
-    // `found` grows while it is walked: breadth first.
-    found.push(...all.filter((usage) => usage.parentPid === parent.pid && usage.pid !== rootPid));
-  }
-  return found;
+  return { cpuMs, rssKiB, peakRssKiB, processes };
 }
 
 /** Time that the hypervisor gave to others while this machine wanted to run, summed over its CPUs, in milliseconds. */
 export function readStealMs(): number {
   const cpu = readOrEmpty("/proc/stat").split("\n", 1)[0]?.split(/\s+/) ?? [];
   return Number(cpu[8] ?? 0) * msPerTick;
-}
-
-function readAll(): ProcessUsage[] {
-  const all: ProcessUsage[] = [];
-  for (const name of readdirSync("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    const text = readOrEmpty(`/proc/${name}/stat`);
-    if (text !== "") all.push(parseStat(text));
-  }
-  return all;
 }
 
 // A process may end between the listing and the read: that is no error.

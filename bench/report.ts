@@ -1,6 +1,12 @@
 // Turns a comparison into the JSON that is kept and the table that is read.
-import { type Comparison, defaultWarmUpSeconds, type Measured, type Round } from "./compare.ts";
-import type { Absent } from "./lineup.ts";
+import {
+  type Comparison,
+  defaultWarmUpSeconds,
+  type Measured,
+  type Measurement,
+  type Round,
+} from "./compare.ts";
+import { type Absent, absentLines } from "./lineup.ts";
 import type { Machine } from "./machine.ts";
 import { pairedRatio, type Spread, spread } from "./statistics.ts";
 import { formatNumber, formatTable } from "./table.ts";
@@ -28,15 +34,9 @@ export type Row = {
 };
 
 /** How the figures were taken. */
-export type Method = {
+export type Method = Omit<Measurement, "cpuOnly" | "signal"> & {
   /** The closed loop's generator and its version. */
   readonly load: string;
-  readonly rounds: number;
-  readonly seconds: number;
-  readonly warmUpSeconds: number;
-  readonly connections: number;
-  /** Requests a second of the open loop; undefined when there was none. */
-  readonly rate: number | undefined;
   readonly requestFields: number;
   readonly bodyBytes: number;
 };
@@ -142,8 +142,7 @@ export function formatReport(report: Report, against: readonly string[] = yardst
     lines.push(
       `NOTE a warm-up of ${method.warmUpSeconds} s: the figures hold start-up costs, compare none of them`,
     );
-  for (const { name, why } of report.missing) lines.push(`skipped ${name}: ${why}`);
-  for (const { name, why } of report.failed) lines.push(`FAILED ${name}: ${why}`);
+  lines.push(...absentLines(report.missing, report.failed));
   for (const row of report.rows) {
     if (row.voidRounds > 0)
       lines.push(`VOID ${row.name}: ${row.voidRounds} rounds had errors and were left out`);

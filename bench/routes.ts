@@ -19,12 +19,7 @@ export const routingKeys: Readonly<Record<string, CellName>> = {
 
 export const defaultCell: CellName = "tier3";
 
-/** The `CELLS` variable of m1 and of the Node peers: `visa=http://127.0.0.1:9004,tier1=…`. */
-export function formatCells(cells: Cells): string {
-  return cellNames.map((name) => `${name}=${cells[name]}`).join(",");
-}
-
-/** Reads what {@link formatCells} wrote. @throws RangeError when a cell is missing. */
+/** Reads the `CELLS` variable, which the Node peers get as m1 does. @throws RangeError when a cell is missing. */
 export function parseCells(text: string): Cells {
   const given = new Map(
     text.split(",").map((pair) => [pair.split("=", 1)[0], pair.slice(pair.indexOf("=") + 1)]),

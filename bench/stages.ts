@@ -1,9 +1,10 @@
 // The five milestones as contenders: each stage's own `main.ts`, as a learner starts it.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
+import { stageEnvironment } from "../shared/testkit/stage-environment.ts";
 import { readyLine, startChild } from "./child.ts";
 import type { Contender, StartContext } from "./contender.ts";
-import { formatCells, routingJson } from "./routes.ts";
+import { routingJson } from "./routes.ts";
 
 const root = join(import.meta.dirname, "..");
 
@@ -15,21 +16,13 @@ const titles = {
   m5: "the rewrite on raw sockets",
 } as const;
 
-// One environment for all: m1 reads CELLS, later stages the file; a program ignores what it does not know.
-function environment(context: StartContext, resilience: boolean): Record<string, string> {
-  const routingFile = join(context.directory, "routing.json");
-  writeFileSync(routingFile, routingJson(context.cells, resilience));
-  return {
-    HOST: "127.0.0.1",
-    PORT: "0",
-    ADMIN_PORT: "0",
-    LOG_LEVEL: "info",
-    CELLS: formatCells(context.cells),
-    ROUTING_FILE: routingFile,
-    CONTROL_PLANE_URL: "off",
-    STATE_DIR: join(context.directory, "state"),
-    WORKERS: String(context.workers),
-  };
+/** Environment of a stage, or of a port of it, with the bench's table written beside it. */
+export function benchEnvironment(context: StartContext, resilience: boolean): Record<string, string> {
+  const { cells, directory, workers } = context;
+  const routingFile = join(directory, "routing.json");
+  writeFileSync(routingFile, routingJson(cells, resilience));
+  const environment = stageEnvironment({ cells, routingFile, stateFolder: join(directory, "state") });
+  return { ...environment, WORKERS: String(workers) };
 }
 
 type StageOptions = {
@@ -60,7 +53,7 @@ export function stageLike(name: string, main: string, about: string, more: Stage
       const child = startChild(process.execPath, args, {
         name,
         directory,
-        env: environment(context, resilience),
+        env: benchEnvironment(context, resilience),
       });
       const { url } = await readyLine(child);
       if (typeof url !== "string") throw new Error(`The ready line of ${name} holds no url`);

@@ -1,44 +1,22 @@
 // `npm run bench` as a learner runs it: real processes, short rounds. Asserts on what it says, not on how fast anything is.
-import { spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempDisposableSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { FleetResult } from "../bench/fleet/fleet-report.ts";
 import type { Report } from "../bench/report.ts";
 import { eventually } from "../shared/testkit/eventually.ts";
+import { isRunning } from "../shared/testkit/process-by-port.ts";
+import { Program } from "../shared/testkit/program.ts";
+import { runNode, type ToolResult } from "./run-tool.ts";
 
 const root = join(import.meta.dirname, "..");
-
-type Ended = { readonly code: number | null; readonly stdout: string; readonly stderr: string };
 
 const script = join(root, "scripts", "bench.ts");
 /** What the npm script starts, which starts `script`: a process more to compile for, and to hand signals on. */
 const asNpmDoes = join(root, "node_modules", "tsx", "dist", "cli.mjs");
 
-function startBench(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  const child = spawn(process.execPath, args, {
-    cwd: root,
-    stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, ...env },
-  });
-  let [stdout, stderr] = ["", ""];
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    stderr += text;
-  });
-  const ended = new Promise<Ended>((resolve) =>
-    child.once("close", (code) => resolve({ code, stdout, stderr })),
-  );
-  return { child, ended, [Symbol.dispose]: () => void child.kill("SIGTERM") };
-}
-
-async function bench(...args: string[]): Promise<Ended> {
-  using run = startBench([script, ...args]);
-  return await run.ended;
-}
+const bench = (...args: string[]): Promise<ToolResult> => runNode(script, args);
 
 // A rehearsal: what is said counts here, and a cold figure is a figure.
 const load = ["--rounds", "1", "--seconds", "1", "--connections", "4", "--rate", "200"];
@@ -59,26 +37,14 @@ function impostor(directory: string, goodAnswers: number): string {
   return file;
 }
 
-function temporaryDirectory() {
-  const path = mkdtempSync(join(tmpdir(), "bench-test-"));
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
-}
+const temporaryDirectory = () => mkdtempDisposableSync(join(tmpdir(), "bench-test-"));
 
 describe("npm run bench", { timeout: 120_000 }, () => {
   it("measures a peer and the bare cell, and writes the same JSON that it prints", async () => {
     using directory = temporaryDirectory();
     const out = join(directory.path, "bench.json");
-    using run = startBench([
-      asNpmDoes,
-      script,
-      "--only",
-      "undici-dispatch,direct",
-      "--json",
-      "--out",
-      out,
-      ...short,
-    ]);
-    const { code, stdout, stderr } = await run.ended;
+    const args = [script, "--only", "undici-dispatch,direct", "--json", "--out", out, ...short];
+    const { code, stdout, stderr } = await runNode(asNpmDoes, args);
     expect(stderr).toBe("");
     expect(code).toBe(0);
     const report = JSON.parse(stdout) as Report;
@@ -125,19 +91,6 @@ describe("npm run bench", { timeout: 120_000 }, () => {
     expect(stdout).toMatch(/^impostor +- /m);
   });
 
-  it.concurrent.each([
-    [["--only", "nobody"], /No contender "nobody"/],
-    [["dance"], /unknown command "dance": one of compare/],
-    [["--rounds", "none"], /--rounds takes a whole number/],
-    [["--frobnicate"], /--frobnicate/],
-    [["profile"], /profile takes the name/],
-    [["fleet", "--stage", "m4"], /--stage takes m3 or m5; got "m4"/],
-  ])("ends with 1 and one reason on wrong arguments: %j", async (args, reason) => {
-    const { code, stdout, stderr } = await bench(...args);
-    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
-    expect(stderr).toMatch(reason);
-  });
-
   it.concurrent("times a change to a fleet that takes deltas, beside one that does not", async () => {
     const fleet = ["fleet", "--stage", "m5", "--routers", "10", "--keys", "200", "--rounds", "1"];
     const { code, stdout, stderr } = await bench(
@@ -177,14 +130,17 @@ describe("npm run bench", { timeout: 120_000 }, () => {
        renameSync(${JSON.stringify(`${pidFile}.new`)}, ${JSON.stringify(pidFile)});
        setInterval(() => {}, 1000);`,
     );
-    const args = ["--only", "direct", "--also", `patient=${file}`, ...short];
-    using run = startBench([asNpmDoes, script, ...args], { TMPDIR: directory.path });
+    await using run = new Program({
+      name: "the bench",
+      command: process.execPath,
+      args: [asNpmDoes, script, "--only", "direct", "--also", `patient=${file}`, ...short],
+      env: { TMPDIR: directory.path },
+    });
     const pid = await contentOf(pidFile);
-    run.child.kill("SIGINT");
-    const { code, stderr } = await run.ended;
-    expect(code).toBe(130);
-    expect(stderr).not.toContain("at "); // a stack trace
-    await gone(Number(pid));
+    run.signal("SIGINT");
+    expect((await run.exited).code).toBe(130);
+    expect(run.lastLines().join("\n")).not.toContain("at "); // a stack trace
+    await eventually(() => !isRunning(Number(pid)), { what: `process ${pid} has ended`, ...patient });
     expect(readdirSync(directory.path).filter((name) => name.startsWith("cell-routing-bench-"))).toEqual([]);
   });
 });
@@ -193,15 +149,4 @@ const patient = { deadlineMs: 30_000, everyMs: 20 };
 
 async function contentOf(path: string): Promise<string> {
   return await eventually(() => readFileSync(path, "utf8"), { what: `${path} exists`, ...patient });
-}
-
-async function gone(pid: number): Promise<void> {
-  const hasEnded = () => {
-    try {
-      return !process.kill(pid, 0);
-    } catch {
-      return true;
-    }
-  };
-  await eventually(hasEnded, { what: `process ${pid} has ended`, ...patient });
 }

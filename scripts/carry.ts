@@ -9,10 +9,10 @@
 //
 // Exit codes: 0 the change fits everywhere, 1 it does not, or a wrong argument.
 
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempDisposableSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { colours, readArguments, runProgram, UsageError } from "./command-line.ts";
+import { colours, runCommand, UsageError, type Values } from "./command-line.ts";
 import { runProgramFile } from "./run-tool.ts";
 import { filesUnder, type Milestone, milestones, parseStage, projectRoot } from "./stages.ts";
 
@@ -22,7 +22,7 @@ const usage = `Usage: npm run carry FILE STAGE [-- flags]
   --since NAME   the commit to compare with (HEAD)
   --help         this text`;
 
-const options = { since: { type: "string", default: "HEAD" }, help: { type: "boolean" } } as const;
+const options = { since: { type: "string", default: "HEAD" } } as const;
 
 /** What became of one copy. */
 export type Carried = "same already" | "changed" | "does not fit";
@@ -33,13 +33,8 @@ export interface CarriedFile {
   readonly result: Carried;
 }
 
-async function main(): Promise<number> {
-  const { values, positionals } = readArguments(options);
-  if (values.help === true) {
-    console.log(usage);
-    return 0;
-  }
-  const [name, word, ...others] = positionals;
+async function main(values: Values<typeof options>, words: readonly string[]): Promise<number> {
+  const [name, word, ...others] = words;
   if (name === undefined || word === undefined || others.length > 0)
     throw new UsageError("name a file and its stage, as in: npm run carry proxy.ts m1");
   const carried = await carry(name, parseStage(word), values.since, projectRoot);
@@ -96,16 +91,13 @@ function copiesOf(path: string, stage: Milestone, root: string): string[] {
 /** The three-way merge of `git`; undefined where both sides changed the same lines. */
 async function merge(copy: string, before: string, after: string): Promise<string | undefined> {
   if (copy === before || copy === after) return after;
-  const folder = mkdtempSync(join(tmpdir(), "cell-routing-carry-"));
-  try {
-    const names = ["copy", "before", "after"] as const;
-    const texts = { copy, before, after };
-    for (const each of names) writeFileSync(join(folder, each), texts[each]);
-    const { code, stdout } = await runProgramFile("git", ["merge-file", "-p", ...names], { cwd: folder });
-    return code === 0 ? stdout : undefined;
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  using temporary = mkdtempDisposableSync(join(tmpdir(), "cell-routing-carry-"));
+  const folder = temporary.path;
+  const names = ["copy", "before", "after"] as const;
+  const texts = { copy, before, after };
+  for (const each of names) writeFileSync(join(folder, each), texts[each]);
+  const { code, stdout } = await runProgramFile("git", ["merge-file", "-p", ...names], { cwd: folder });
+  return code === 0 ? stdout : undefined;
 }
 
-if (import.meta.main) await runProgram("carry", main);
+if (import.meta.main) await runCommand({ name: "carry", usage, options }, main);

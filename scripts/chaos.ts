@@ -24,24 +24,17 @@ import {
 import { type ChaosReport, reportOf, sequenceWords, textOf } from "./chaos/report.ts";
 import { runChaos } from "./chaos/run.ts";
 import type { RunOptions, RunResult } from "./chaos/run-result.ts";
-import { colours, readArguments, runProgram, UsageError } from "./command-line.ts";
+import { colours, runCommand, UsageError } from "./command-line.ts";
 import { StopSignal } from "./stage-session.ts";
 import { projectRoot } from "./stages.ts";
 
 const cleanClients = 4;
 const recoveryMs = 30_000;
 
-async function main(): Promise<number> {
-  const { values, positionals } = readArguments(flags);
-  if (values.help === true) {
-    console.log(usage);
-    return 0;
-  }
-  if (positionals.length > 0)
-    throw new UsageError(`unknown word "${positionals[0]}": chaos takes flags only; see --help`);
+async function main(values: Flags): Promise<number> {
   const isJson = values.json === true;
   const tell = isJson ? () => {} : (line: string) => console.log(line);
-  const options = readOptions(await withPortBuilt(values as Flags, tell));
+  const options = readOptions(await withPortBuilt(values, tell));
   const stop = new AbortController();
   const stopSignal = new StopSignal();
   void stopSignal.raised.then((name) => stop.abort(new UsageError(`stopped by ${name}: nothing was judged`)));
@@ -113,6 +106,6 @@ function flagsOf({ target, level }: Job): string {
   return `--start '${target.words.join(" ")}' --level ${level}`;
 }
 
-await runProgram("chaos", main);
+await runCommand({ name: "chaos", usage, options: flags, flagsOnly: true }, main);
 // A socket or a pipe of a process that has just ended must not keep a finished command up.
 process.exit();

@@ -75,11 +75,48 @@ export function wholeNumber(flag: string, text: string, min: number, max: number
   throw new UsageError(`${flag} takes a whole number from ${min} to ${max}; got "${text}"`);
 }
 
+/** @throws UsageError that names the flag and what would do */
+export function httpUrl(flag: string, text: string): URL {
+  const url = URL.parse(text);
+  if (url?.protocol === "http:") return url;
+  throw new UsageError(`write ${flag} as http://host:port; got "${text}"`);
+}
+
 /** Colours for a terminal; plain text for a pipe, with `NO_COLOR`, and for a dumb terminal. `FORCE_COLOR` wins over the pipe. */
 export function colours(stream: { isTTY?: boolean } = process.stdout, env = process.env) {
   const isPlain = env["NO_COLOR"] !== undefined && env["NO_COLOR"] !== "";
   const isTerminal = stream.isTTY === true && env["TERM"] !== "dumb";
   return pc.createColors(!isPlain && (isTerminal || (env["FORCE_COLOR"] ?? "0") !== "0"));
+}
+
+/** What the flags of a command hold. */
+export type Values<O extends Options> = ReturnType<typeof parseFlags<O>>["values"];
+
+export interface Command<O extends Options> {
+  readonly name: string;
+  readonly usage: string;
+  /** Its flags; `--help` comes by itself. */
+  readonly options: O;
+  /** It takes flags and no words. @default false */
+  readonly flagsOnly?: boolean;
+}
+
+/** Runs a command as `runProgram` does, with its arguments read; `--help` prints the usage and nothing else. */
+export function runCommand<const O extends Options>(
+  { name, usage, options, flagsOnly = false }: Command<O>,
+  main: (values: Values<O>, words: readonly string[]) => Promise<number>,
+): Promise<void> {
+  return runProgram(name, async () => {
+    const withHelp: Options = { ...options, help: { type: "boolean" } };
+    const { values, positionals } = readArguments(withHelp);
+    if (values["help"] === true) {
+      console.log(usage);
+      return 0;
+    }
+    if (flagsOnly && positionals.length > 0)
+      throw new UsageError(`unknown word "${positionals[0]}": ${name} takes flags only; see --help`);
+    return await main(values as Values<O>, positionals);
+  });
 }
 
 /** Runs a script's `main`: its number is the exit code, a thrown error becomes words and a code. */

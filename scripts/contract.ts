@@ -21,8 +21,8 @@ import { existsSync, readdirSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { type Grade, grades } from "../shared/contract/grades.ts";
-import { defaultPorts, parsePorts } from "../shared/contract/target.ts";
-import { commandWords, readArguments, runProgram, UsageError } from "./command-line.ts";
+import { commandWords, httpUrl, runCommand, UsageError, type Values } from "./command-line.ts";
+import { readPorts } from "./contract/ports-flag.ts";
 import { keepProgress, mergedGroups, progressLines, readProgress } from "./contract/progress.ts";
 import { runSuite } from "./contract/report.ts";
 import { firstBusyPort, portHolder } from "./ports.ts";
@@ -47,16 +47,10 @@ const options = {
   allow: { type: "string" },
   progress: { type: "boolean" },
   json: { type: "boolean" },
-  help: { type: "boolean" },
 } as const;
 
-async function main(): Promise<number> {
-  const { values, positionals } = readArguments(options);
-  if (values.help === true) {
-    console.log(usage);
-    return 0;
-  }
-  const [name, address, ...others] = positionals;
+async function main(values: Values<typeof options>, words: readonly string[]): Promise<number> {
+  const [name, address, ...others] = words;
   if (name === undefined || others.length > 0)
     throw new UsageError("name a contract and a router, as in: npm run contract -- m1 http://127.0.0.1:8080");
   const suite = suiteFile(name);
@@ -128,8 +122,8 @@ async function preparedRouter(
   }
   if (name === "m3")
     throw new UsageError("the contract of m3 starts and ends routers itself: use --start COMMAND");
-  const url = parseUrl("the router's URL", address ?? "");
-  const adminUrl = admin === undefined ? undefined : parseUrl("--admin", admin);
+  const url = httpUrl("the router's URL", address ?? "");
+  const adminUrl = admin === undefined ? undefined : httpUrl("--admin", admin);
   if (name !== "m1" && admin === undefined)
     throw new UsageError(`the contract of ${name} needs the admin port: --admin http://127.0.0.1:8082`);
   const ports = readPorts(values.ports);
@@ -148,22 +142,6 @@ function suiteFile(name: string): string {
   const known = readdirSync(folder).filter((each) => existsSync(join(folder, each, "against-router.ts")));
   if (!known.includes(name)) throw new UsageError(`unknown contract "${name}": one of ${known.join(", ")}`);
   return `shared/contract/${name}/against-router.ts`;
-}
-
-function parseUrl(what: string, address: string): URL {
-  const url = URL.parse(address);
-  if (url === null || url.protocol !== "http:") {
-    throw new UsageError(`write ${what} as http://host:port; got "${address}"`);
-  }
-  return url;
-}
-
-function readPorts(text: string | undefined): Record<string, number> {
-  try {
-    return { ...defaultPorts, ...parsePorts(text ?? "") };
-  } catch (error) {
-    throw new UsageError(`--ports: ${error instanceof Error ? error.message : String(error)}`);
-  }
 }
 
 async function expectReachable(url: URL): Promise<void> {
@@ -189,4 +167,4 @@ async function expectFree(ports: Readonly<Record<string, number>>): Promise<void
   );
 }
 
-await runProgram("contract", main);
+await runCommand({ name: "contract", usage, options }, main);

@@ -13,6 +13,11 @@ export interface Expected {
   readonly body?: RegExp;
 }
 
+/** A 200 of the placement's own cell. */
+export function servedBy(cell: string, reason: string): Expected {
+  return { status: 200, routedTo: cell, reason, headers: { "x-cell": cell } };
+}
+
 /** What fields of the admin port must be, by path; undefined means that a field must be absent. */
 export type ExpectedFields = Readonly<Record<string, RegExp | undefined>>;
 

@@ -30,7 +30,7 @@ export interface DemoStep {
   readonly title: string;
   /** Why the answer is what it is; told after the step. */
   readonly why: string;
-  readonly run: (demo: DemoContext) => Promise<void>;
+  readonly run: (demo: DemoContext) => Promise<unknown>;
 }
 
 export interface DemoAsk extends Omit<Ask, "url"> {

@@ -8,7 +8,7 @@
 //
 // Exit codes: 0 good, 1 an unknown stage, file or flag.
 
-import { colours, readArguments, runProgram, UsageError } from "./command-line.ts";
+import { colours, runCommand, UsageError, type Values } from "./command-line.ts";
 import { parts } from "./file-table.ts";
 import { diffBudget, diffStages, type FileDiff, removedShareAllowed, type StageDiff } from "./stage-diff.ts";
 import { milestones, parseStage } from "./stages.ts";
@@ -25,20 +25,14 @@ const options = {
   file: { type: "string" },
   part: { type: "string" },
   json: { type: "boolean" },
-  help: { type: "boolean" },
 } as const;
 
 type Colours = ReturnType<typeof colours>;
 
-async function main(): Promise<number> {
-  const { values, positionals } = readArguments(options);
-  if (values.help === true) {
-    console.log(usage);
-    return 0;
-  }
-  if (positionals.length !== 2) throw new UsageError("name two stages, as in: npm run diff m1 m2");
-  const from = parseStage(positionals[0]);
-  const to = parseStage(positionals[1]);
+async function main(values: Values<typeof options>, words: readonly string[]): Promise<number> {
+  if (words.length !== 2) throw new UsageError("name two stages, as in: npm run diff m1 m2");
+  const from = parseStage(words[0]);
+  const to = parseStage(words[1]);
   if (milestones.indexOf(from) >= milestones.indexOf(to)) {
     throw new UsageError(`name the older stage first: ${to} is not after ${from}`);
   }
@@ -135,4 +129,4 @@ function percent(share: number): string {
 
 // `npm run diff m1 m2 | head` closes the pipe early; that is no fault of anybody's.
 process.stdout.on("error", () => process.exit(0));
-await runProgram("diff", main);
+await runCommand({ name: "diff", usage, options }, main);

@@ -8,13 +8,10 @@
 //
 // Exit codes: 0 good, 1 the request or a page is at fault, 2 ours.
 
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { join } from "node:path";
-import { colours, readArguments, runProgram, UsageError, wholeNumber } from "./command-line.ts";
+import { colours, runCommand, UsageError, wholeNumber } from "./command-line.ts";
 import { builtSiteFolder, examineBuiltSite } from "./docs/built-site.ts";
 import { firstBusyPort, portHolder } from "./ports.ts";
-import { packageFile } from "./run-tool.ts";
+import { packageFile, runHere } from "./run-tool.ts";
 import { projectRoot } from "./stages.ts";
 
 const usage = `Usage: npm run docs [-- flags]
@@ -25,21 +22,9 @@ const usage = `Usage: npm run docs [-- flags]
 const options = {
   port: { type: "string" },
   build: { type: "boolean" },
-  help: { type: "boolean" },
 } as const;
 
 const defaultPort = 5173;
-
-async function main(): Promise<number> {
-  const { values, positionals } = readArguments(options);
-  if (positionals.length > 0)
-    throw new UsageError(`unknown word "${positionals[0]}": docs takes flags only; see --help`);
-  if (values.help === true) {
-    console.log(usage);
-    return 0;
-  }
-  return values.build === true ? await build() : await serve(values.port ?? String(defaultPort));
-}
 
 async function serve(text: string): Promise<number> {
   const port = wholeNumber("--port", text, 1, 65_535);
@@ -73,22 +58,8 @@ async function build(): Promise<number> {
   return faults.length === 0 ? 0 : 1;
 }
 
-/** Runs VitePress in this terminal. A signal that ends this command ends it as well. */
-async function vitepress(...args: string[]): Promise<{ readonly code: number; readonly stopped: boolean }> {
-  const script = packageFile(join("vitepress", "bin", "vitepress.js"));
-  // Without the keyboard: VitePress would take Ctrl-C from it as a key, and end with a fault.
-  const stdio = ["ignore", "inherit", "inherit"] as const;
-  const child = spawn(process.execPath, [script, ...args], { cwd: projectRoot, stdio: [...stdio] });
-  let stopped = false;
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.on(signal, () => {
-      stopped = true;
-      child.kill(signal);
-    });
-  }
-  process.once("exit", () => child.kill());
-  const [code] = (await once(child, "exit")) as [number | null];
-  return { code: code ?? 2, stopped };
-}
+const vitepress = (...args: string[]) => runHere(packageFile("vitepress/bin/vitepress.js"), args);
 
-await runProgram("docs", main);
+await runCommand({ name: "docs", usage, options, flagsOnly: true }, (values) =>
+  values.build === true ? build() : serve(values.port ?? String(defaultPort)),
+);

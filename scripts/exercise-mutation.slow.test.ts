@@ -4,10 +4,10 @@
 import { afterAll, expect, test } from "vitest";
 import { loadExercise } from "./exercise/exercise-spec.ts";
 import { linesToMutate, mutateExercise } from "./exercise/mutation.ts";
-import { clampSource, plantExercise, plantTree } from "./exercise/planted-exercise.ts";
+import { clampSource, plantExercise, plantExerciseTree } from "./exercise/planted-exercise.ts";
 
-const tree = plantTree();
-afterAll(() => tree.remove());
+const tree = plantExerciseTree();
+afterAll(() => tree[Symbol.dispose]());
 
 test("mutates the lines by which solution and starter differ, and those that are named", () => {
   const starter = ["a();", "b();", "c();", "d();"].join("\n");
@@ -20,7 +20,7 @@ test("mutates the lines by which solution and starter differ, and those that are
 test("says which mutants survive, accepts those that are named as equivalent, and finds names out of date", async () => {
   const because = "A value that equals its limit is the same on both sides.";
   const lower = { file: "clamp.ts", line: "return value < 0 ? 0 : value;", because };
-  plantExercise(tree.root, "m1/01-clamp", {
+  plantExercise(tree, "m1/01-clamp", {
     spec: {
       equivalentMutants: [
         { ...lower, mutant: "value <= 0" },

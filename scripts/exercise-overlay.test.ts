@@ -1,40 +1,30 @@
 // Solutions laid over a stage: a stage of two files, planted with a contract of one test, so that each way of
 // breaking it is seen. The real stages are looked at by `npm run verify`.
 
-import { cpSync, mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { loadExercise } from "./exercise/exercise-spec.ts";
 import { proveOverlays } from "./exercise/overlay-proof.ts";
-import { clampSource, plantExercise, plantTree } from "./exercise/planted-exercise.ts";
-import { projectRoot } from "./stages.ts";
+import { clampSource, plantExercise, plantExerciseTree } from "./exercise/planted-exercise.ts";
 
-let tree: ReturnType<typeof plantTree>;
+let tree: ReturnType<typeof plantExerciseTree>;
 
 beforeEach(() => {
-  tree = plantTree();
-  write("stages/m1/src/clamp.ts", clampSource("return Math.max(0, Math.min(limit, value));"));
-  write(
+  tree = plantExerciseTree();
+  tree.write("stages/m1/src/clamp.ts", clampSource("return Math.max(0, Math.min(limit, value));"));
+  tree.write(
     "stages/m1/src/main.ts",
     'import { clamp } from "./clamp.ts";\nexport const answer: number = clamp(12, 10);\n',
   );
-  write(
+  tree.write(
     "stages/m1/test/contract-m1.test.ts",
     'import { expect, test } from "vitest";\nimport { answer } from "../src/main.ts";\ntest("answers", () => expect(answer).toBe(10));\n',
   );
-  for (const name of ["package.json", "tsconfig.json", "vitest.config.ts"]) {
-    cpSync(join(projectRoot, name), join(tree.root, name));
-  }
+  for (const name of ["package.json", "tsconfig.json", "vitest.config.ts"]) tree.copy(name);
 });
-afterEach(() => tree.remove());
-
-function write(path: string, text: string): void {
-  mkdirSync(dirname(join(tree.root, path)), { recursive: true });
-  writeFileSync(join(tree.root, path), text);
-}
+afterEach(() => tree[Symbol.dispose]());
 
 function plant(id: string, solution: string, stageFile = "clamp.ts") {
-  plantExercise(tree.root, id, {
+  plantExercise(tree, id, {
     spec: { overlay: { stage: "m1", files: { "clamp.ts": stageFile } } },
     files: { "solutions/{id}/clamp.ts": solution },
   });

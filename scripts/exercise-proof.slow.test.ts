@@ -3,7 +3,12 @@
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { loadExercise } from "./exercise/exercise-spec.ts";
-import { clampSource, type PlantedChange, plantExercise, plantTree } from "./exercise/planted-exercise.ts";
+import {
+  clampSource,
+  type PlantedChange,
+  plantExercise,
+  plantExerciseTree,
+} from "./exercise/planted-exercise.ts";
 import { type ProofResult, proveExercises } from "./exercise/proof.ts";
 import { staticFaults } from "./exercise/static-proof.ts";
 
@@ -17,56 +22,57 @@ const goneMutant = {
   because: "Nobody looks at the number.",
 };
 
+/** Changes of one file. */
+const file = (path: string, text?: string): PlantedChange => ({ files: { [path]: text } });
+const answer = (name: string, body: string) => file(`solutions/{id}/${name}`, clampSource(body));
+const solution = (body: string) => answer("clamp.ts", body);
+const starter = (body: string) => file("exercises/{id}/starter/clamp.ts", clampSource(body));
+
 /** Fault → how it is planted, and what the proof says. */
 const planted: Record<string, { readonly change: PlantedChange; readonly says: RegExp }> = {
   "a starter that passes": {
-    change: { files: { "exercises/{id}/starter/clamp.ts": clampSource(right) } },
+    change: starter(right),
     says: /^exercises\/.*\/starter: passes what should be red: above, below$/,
   },
   "a starter that passes one red test": {
-    change: { files: { "exercises/{id}/starter/clamp.ts": clampSource("return Math.min(limit, value);") } },
+    change: starter("return Math.min(limit, value);"),
     says: /\/starter: passes what should be red: above$/,
   },
   "a starter that fails a guard": {
-    change: { files: { "exercises/{id}/starter/clamp.ts": clampSource("return value + limit;") } },
+    change: starter("return value + limit;"),
     says: /\/starter: fails guards, which it should pass: inside$/,
   },
   "a starter that does not type-check": {
-    change: {
-      files: { "exercises/{id}/starter/clamp.ts": clampSource('return value + limit + ("" as number);') },
-    },
+    change: starter('return value + limit + ("" as number);'),
     says: /\/starter, line 3: does not type-check: /,
   },
   "a test that fails by accident and not by check": {
-    change: {
-      files: {
-        "exercises/{id}/test/clamp.test.ts": [
-          'import { expect, test } from "vitest";',
-          'import { clamp } from "../starter/clamp.ts";',
-          `test("${title}", () => expect(clamp(3, 10)).toBe(3));`,
-          'test("a value above the limit becomes the limit", () => expect(clamp(12, 10)).toBe(10));',
-          'test("a value below zero becomes zero", () => expect(clamp(-1, 10) + 0).toBe(0));',
-        ].join("\n"),
-      },
-    },
+    change: file(
+      "exercises/{id}/test/clamp.test.ts",
+      [
+        'import { expect, test } from "vitest";',
+        'import { clamp } from "../starter/clamp.ts";',
+        `test("${title}", () => expect(clamp(3, 10)).toBe(3));`,
+        'test("a value above the limit becomes the limit", () => expect(clamp(12, 10)).toBe(10));',
+        'test("a value below zero becomes zero", () => expect(clamp(-1, 10) + 0).toBe(0));',
+      ].join("\n"),
+    ),
     says: /\/starter: fails "a value above the limit becomes the limit" by accident, not by check\(\)/,
   },
   "a wrong answer that survives": {
-    change: { files: { "solutions/{id}/wrong/upper-only.ts": clampSource(right) } },
+    change: answer("wrong/upper-only.ts", right),
     says: /\/wrong\/upper-only\.ts: survives: no test fails$/,
   },
   "a wrong answer that fails another test than named": {
-    change: {
-      files: { "solutions/{id}/wrong/lower-only.ts": clampSource("return Math.min(limit, value);") },
-    },
+    change: answer("wrong/lower-only.ts", "return Math.min(limit, value);"),
     says: /\/wrong\/lower-only\.ts: passes what it should fail: above$/,
   },
   "a wrong answer that fails more than named": {
-    change: { files: { "solutions/{id}/wrong/always-zero.ts": clampSource("return value + limit;") } },
+    change: answer("wrong/always-zero.ts", "return value + limit;"),
     says: /\/wrong\/always-zero\.ts: fails more than "fails" names: below$/,
   },
   "a solution that fails": {
-    change: { files: { "solutions/{id}/clamp.ts": clampSource("return Math.max(0, value) + 0 * limit;") } },
+    change: solution("return Math.max(0, value) + 0 * limit;"),
     says: /^solutions\/[^:]*: fails in 20 runs: above$/,
   },
   "a solution that fails once in twenty": {
@@ -91,29 +97,22 @@ const planted: Record<string, { readonly change: PlantedChange; readonly says: R
     says: /^solutions\/[^:]*: fails in 20 runs: above$/,
   },
   "a solution that leaves an error uncaught": {
-    change: {
-      files: {
-        "solutions/{id}/clamp.ts": clampSource(`void Promise.reject(new Error("left behind")); ${right}`),
-      },
-    },
+    change: solution(`void Promise.reject(new Error("left behind")); ${right}`),
     says: /^solutions\/[^:]*: leaves an error uncaught: left behind$/,
   },
   "a right answer that is refused": {
-    change: {
-      files: { "solutions/{id}/right/two-ifs.ts": clampSource("return value > limit ? limit : value;") },
-    },
+    change: answer("right/two-ifs.ts", "return value > limit ? limit : value;"),
     says: /\/right\/two-ifs\.ts: is right, and is refused by: below$/,
   },
   "a test that exercise.json does not name": {
-    change: {
-      files: {
-        "exercises/{id}/test/more.test.ts": [
-          'import { test } from "vitest";',
-          'import "../starter/clamp.ts";',
-          'test("one test more", () => {});',
-        ].join("\n"),
-      },
-    },
+    change: file(
+      "exercises/{id}/test/more.test.ts",
+      [
+        'import { test } from "vitest";',
+        'import "../starter/clamp.ts";',
+        'test("one test more", () => {});',
+      ].join("\n"),
+    ),
     says: /exercise\.json: does not name the test "one test more"$/,
   },
 };
@@ -121,7 +120,7 @@ const planted: Record<string, { readonly change: PlantedChange; readonly says: R
 /** The same for what can be said without running anything. */
 const described: typeof planted = {
   "a right answer that nothing names": {
-    change: { files: { "solutions/{id}/right/forgotten.ts": clampSource(right) } },
+    change: answer("right/forgotten.ts", right),
     says: /right\/ has forgotten\.ts, which rightAnswers does not name$/,
   },
   "a promise without a test": {
@@ -148,25 +147,22 @@ const described: typeof planted = {
     says: /there are 0 right answers; at least 2 are wanted$/,
   },
   "two hints": {
-    change: {
-      files: { "exercises/{id}/hints.md": "# Hints\n\n## 1. Where?\n\nThere.\n\n## 2. What?\n\nThat.\n" },
-    },
+    change: file("exercises/{id}/hints.md", "# Hints\n\n## 1. Where?\n\nThere.\n\n## 2. What?\n\nThat.\n"),
     says: /\/hints\.md: there are 2 hints; at least 3 are wanted$/,
   },
   "a hint that is no question": {
-    change: {
-      files: {
-        "exercises/{id}/hints.md": "## 1. Where?\n\nA.\n\n## 2. Look there.\n\nB.\n\n## 3. How?\n\nC.\n",
-      },
-    },
+    change: file(
+      "exercises/{id}/hints.md",
+      "## 1. Where?\n\nA.\n\n## 2. Look there.\n\nB.\n\n## 3. How?\n\nC.\n",
+    ),
     says: /\/hints\.md: hint 2 is not a question$/,
   },
   "a README without its sections": {
-    change: { files: { "exercises/{id}/README.md": "# Title\n\n## The task\n\nDo it.\n" } },
+    change: file("exercises/{id}/README.md", "# Title\n\n## The task\n\nDo it.\n"),
     says: /\/README\.md: its sections must be: The outage behind it, The task, Done when, Which file$/,
   },
   "no WHY.md": {
-    change: { files: { "solutions/{id}/WHY.md": undefined } },
+    change: file("solutions/{id}/WHY.md"),
     says: /\/WHY\.md: is missing or empty$/,
   },
   "two wrong answers only": {
@@ -174,11 +170,11 @@ const described: typeof planted = {
     says: /Cannot use .*wrongAnswers: /,
   },
   "a wrong answer that nothing names": {
-    change: { files: { "solutions/{id}/wrong/forgotten.ts": clampSource("return 0;") } },
+    change: answer("wrong/forgotten.ts", "return 0;"),
     says: /wrong\/ has forgotten\.ts, which wrongAnswers does not name$/,
   },
   "a file that the starter has and the solution has not": {
-    change: { files: { "exercises/{id}/starter/more.ts": "export const more = 1;\n" } },
+    change: file("exercises/{id}/starter/more.ts", "export const more = 1;\n"),
     says: /starter\/ has more\.ts, which files does not name$/,
   },
   "an overlay that is not there": {
@@ -191,7 +187,7 @@ const described: typeof planted = {
   },
 };
 
-const tree = plantTree();
+const tree = plantExerciseTree();
 const describedId = (index: number) => `m2/${String(index + 1).padStart(2, "0")}-described`;
 let proof: ProofResult;
 
@@ -220,17 +216,17 @@ const groupId = (index: number) => `m1/${String(index + 2).padStart(2, "0")}-pla
 const idOf = (fault: string) => groupId(groups.findIndex((group) => group.includes(fault)));
 
 beforeAll(async () => {
-  plantExercise(tree.root, "m1/01-sound");
+  plantExercise(tree, "m1/01-sound");
   for (const [index, group] of groups.entries()) {
     const changes = group.flatMap((fault) => planted[fault]?.change ?? []);
     const spec = Object.assign({}, ...changes.map((change) => change.spec));
     const files = Object.assign({}, ...changes.map((change) => change.files));
-    plantExercise(tree.root, groupId(index), { spec, files });
+    plantExercise(tree, groupId(index), { spec, files });
   }
   proof = await proveExercises(tree.root, ["m1/01-sound", ...groups.map((_, index) => groupId(index))]);
 }, 120_000);
 
-afterAll(() => tree.remove());
+afterAll(() => tree[Symbol.dispose]());
 
 function findingsOf(id: string): string[] {
   return proof.findings
@@ -252,7 +248,7 @@ for (const [fault, { says }] of Object.entries(planted)) {
 for (const [index, [fault, { change, says }]] of Object.entries(described).entries()) {
   test(`turns red for ${fault}`, () => {
     const id = describedId(index);
-    plantExercise(tree.root, id, change);
+    plantExercise(tree, id, change);
     expect(faultsIn(id)).toContainEqual(expect.stringMatching(says));
   });
 }
@@ -267,40 +263,26 @@ function faultsIn(id: string): string[] {
 
 test("names the starter that cannot be loaded", async () => {
   // In a tree of its own: with a syntax error somewhere, the compiler looks at no types anywhere.
-  const other = plantTree();
-  try {
-    const starter = clampSource("return (;");
-    plantExercise(other.root, "m1/01-broken", { files: { "exercises/{id}/starter/clamp.ts": starter } });
-    const { findings } = await proveExercises(other.root);
-    const words = findings.map(({ where, what }) => `${where}: ${what}`);
-    expect(words).toContainEqual(
-      expect.stringMatching(/\/starter, line 3: does not type-check: Expression expected/),
-    );
-    expect(words).toContainEqual(expect.stringMatching(/\/starter: cannot be loaded: /));
-  } finally {
-    other.remove();
-  }
+  using other = plantExerciseTree();
+  plantExercise(other, "m1/01-broken", starter("return (;"));
+  const { findings } = await proveExercises(other.root);
+  const words = findings.map(({ where, what }) => `${where}: ${what}`);
+  expect(words).toContainEqual(
+    expect.stringMatching(/\/starter, line 3: does not type-check: Expression expected/),
+  );
+  expect(words).toContainEqual(expect.stringMatching(/\/starter: cannot be loaded: /));
 }, 60_000);
 
 test("names the answer that never comes back", async () => {
-  const other = plantTree();
-  try {
-    plantExercise(other.root, "m1/01-endless", {
-      files: {
-        "solutions/{id}/wrong/upper-only.ts": clampSource(
-          "while (value > limit - 100) limit += 0; return value;",
-        ),
-      },
-    });
-    const { findings } = await proveExercises(other.root, undefined, { stallMs: 3_000 });
-    expect(findings).toEqual([
-      {
-        level: "error",
-        where: "solutions/m1/01-endless/wrong/upper-only.ts",
-        what: `does not come back: ${title}`,
-      },
-    ]);
-  } finally {
-    other.remove();
-  }
+  using other = plantExerciseTree();
+  const endless = answer("wrong/upper-only.ts", "while (value > limit - 100) limit += 0; return value;");
+  plantExercise(other, "m1/01-endless", endless);
+  const { findings } = await proveExercises(other.root, undefined, { stallMs: 3_000 });
+  expect(findings).toEqual([
+    {
+      level: "error",
+      where: "solutions/m1/01-endless/wrong/upper-only.ts",
+      what: `does not come back: ${title}`,
+    },
+  ]);
 }, 60_000);

@@ -1,22 +1,22 @@
 // How answers are kept: as patches that give the same text as the whole file did, that are written anew when the solution
 // changes, and a solution that the stage has already.
 
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type Answer, answerSource, variantsOf } from "./exercise/answer-source.ts";
 import { type Exercise, loadExercise } from "./exercise/exercise-spec.ts";
-import { plantExercise, plantTree } from "./exercise/planted-exercise.ts";
+import { plantExercise, plantExerciseTree } from "./exercise/planted-exercise.ts";
 import { refreshExercise } from "./exercise/refresh.ts";
 import { staticFaults } from "./exercise/static-proof.ts";
 
 const id = "m1/01-clamp";
-let tree: ReturnType<typeof plantTree>;
+let tree: ReturnType<typeof plantExerciseTree>;
 
 beforeEach(() => {
-  tree = plantTree();
+  tree = plantExerciseTree();
 });
-afterEach(() => tree.remove());
+afterEach(() => tree[Symbol.dispose]());
 
 /** Long enough that a patch is smaller than the file. */
 function clampFile(body: string, zero = "0", imported = "../../../stages/m1/src/limits.ts"): string {
@@ -33,10 +33,10 @@ function clampFile(body: string, zero = "0", imported = "../../../stages/m1/src/
 }
 
 function plant(solution: string): Exercise {
-  write("stages/m1/src/limits.ts", "export const least = Math.min;\n");
+  tree.write("stages/m1/src/limits.ts", "export const least = Math.min;\n");
   const wrong = (name: string) =>
     clampFile(`value = ${name}(value);`, "0", "../../../../stages/m1/src/limits.ts");
-  plantExercise(tree.root, id, {
+  plantExercise(tree, id, {
     spec: { overlay: { stage: "m1", files: { "clamp.ts": "clamp.ts" } } },
     files: {
       "exercises/{id}/run.ts": "export const steps = [];\n",
@@ -49,11 +49,6 @@ function plant(solution: string): Exercise {
     },
   });
   return loadExercise(tree.root, id);
-}
-
-function write(path: string, text: string): void {
-  mkdirSync(dirname(join(tree.root, path)), { recursive: true });
-  writeFileSync(join(tree.root, path), text);
 }
 
 function textOf(exercise: Exercise, file: string): string {
@@ -84,7 +79,7 @@ test("a patch that the solution has moved away from is a fault, and refresh fits
   const exercise = plant(clampFile("value = Math.max(zero, value);"));
   const near = (text: string) => text.replace("Line 11 is", "Line 11 was");
   await refreshExercise(tree.root, id);
-  write(`solutions/${id}/clamp.ts`, near(clampFile("value = Math.max(zero, value);")));
+  tree.write(`solutions/${id}/clamp.ts`, near(clampFile("value = Math.max(zero, value);")));
   expect(staticFaults(exercise, id).map(({ what }) => what)).toContain(
     `solutions/${id}/wrong/upper-only.patch does not fit the solution any more: npm run exercise refresh ${id}`,
   );
@@ -98,7 +93,7 @@ test("a patch that the solution has moved away from is a fault, and refresh fits
 test("a patch of lines that the solution no longer has is lost, and said to be", async () => {
   plant(clampFile("value = Math.max(zero, value);"));
   await refreshExercise(tree.root, id);
-  write(`solutions/${id}/clamp.ts`, "export const clamp = Math.min;\n");
+  tree.write(`solutions/${id}/clamp.ts`, "export const clamp = Math.min;\n");
   expect((await refreshExercise(tree.root, id)).faults).toEqual([
     "wrong/upper-only.ts: its patch does not fit the solution any more; write the file again",
     "wrong/lower-only.ts: its patch does not fit the solution any more; write the file again",
@@ -106,7 +101,7 @@ test("a patch of lines that the solution no longer has is lost, and said to be",
 });
 
 test("a solution that the stage has is taken from there, and a fix in the stage reaches it", async () => {
-  write("stages/m1/src/clamp.ts", clampFile("value = Math.max(zero, value);", "0", "./limits.ts"));
+  tree.write("stages/m1/src/clamp.ts", clampFile("value = Math.max(zero, value);", "0", "./limits.ts"));
   plant(clampFile("value = Math.max(zero, value);"));
   const { done } = await refreshExercise(tree.root, id);
   expect(done).toContain("clamp.ts: is now taken from stages/m1/src/clamp.ts");
@@ -114,7 +109,7 @@ test("a solution that the stage has is taken from there, and a fix in the stage 
   expect(exercise.spec.from).toEqual({ "clamp.ts": "stages/m1/src/clamp.ts" });
   expect(existsSync(join(exercise.solution, "clamp.ts"))).toBe(false);
   expect(staticFaults(exercise, id)).toEqual([]);
-  write("stages/m1/src/clamp.ts", clampFile("value = Math.max(zero, value);", "-0", "./limits.ts"));
+  tree.write("stages/m1/src/clamp.ts", clampFile("value = Math.max(zero, value);", "-0", "./limits.ts"));
   const solution = answerSource(exercise, { kind: "solution" }, "clamp.ts").text;
   expect(solution).toBe(clampFile("value = Math.max(zero, value);", "-0"));
 });

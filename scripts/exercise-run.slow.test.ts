@@ -6,28 +6,28 @@ import pc from "picocolors";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { eventually } from "../shared/testkit/eventually.ts";
 import { type Exercise, loadExercise } from "./exercise/exercise-spec.ts";
-import { clampSource, plantExercise, plantTree } from "./exercise/planted-exercise.ts";
+import { clampSource, plantExercise, plantExerciseTree } from "./exercise/planted-exercise.ts";
 import { proveRuns } from "./exercise/run-proof.ts";
 import { serveExercise } from "./exercise/serve.ts";
 import { openWorkspace } from "./exercise/workspace.ts";
 
 const id = "m1/01-clamp";
 const right = clampSource("return Math.max(0, Math.min(limit, value));");
-let tree: ReturnType<typeof plantTree>;
+let tree: ReturnType<typeof plantExerciseTree>;
 let exercise: Exercise;
 let said = "";
 
 beforeEach(() => {
-  tree = plantTree();
+  tree = plantExerciseTree();
   said = "";
-  plantExercise(tree.root, id, {
+  plantExercise(tree, id, {
     spec: { overlay: { stage: "m1", files: { "clamp.ts": "exercise-clamp.ts" } } },
     files: { "exercises/{id}/run.ts": stepsThatExpect("10") },
   });
   exercise = loadExercise(tree.root, id);
   openWorkspace(exercise);
 });
-afterEach(() => tree.remove());
+afterEach(() => tree[Symbol.dispose]());
 
 function stepsThatExpect(text: string): string {
   return `import { clamp } from "./starter/clamp.ts";

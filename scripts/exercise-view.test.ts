@@ -9,7 +9,7 @@ import { CheckFailure, check } from "../exercises/support/check.ts";
 import { checkAnswer, checkTogether } from "./exercise/check-answer.ts";
 import { type Exercise, loadExercise } from "./exercise/exercise-spec.ts";
 import { exitCodeOf, verdictText } from "./exercise/failure-view.ts";
-import { clampSource, plantExercise, plantTree } from "./exercise/planted-exercise.ts";
+import { clampSource, plantExercise, plantExerciseTree } from "./exercise/planted-exercise.ts";
 import type { Verdict } from "./exercise/verdict.ts";
 import { openWorkspace } from "./exercise/workspace.ts";
 import { projectRoot } from "./stages.ts";
@@ -88,7 +88,7 @@ const cases: readonly Case[] = [
   { title: "the solution", body: right, golden: "passed", exitCode: 0 },
 ];
 
-const tree = plantTree();
+const tree = plantExerciseTree();
 const verdicts = new Map<Case, Promise<Verdict>>();
 
 /** What disturbs the others when it runs with them, or is disturbed: it ends the run, or the compiler looks at no types. */
@@ -111,7 +111,7 @@ beforeAll(() => {
     verdicts.set(each, checkAnswer(exercise, { kind: "workspace" }, limits));
   }
 });
-afterAll(() => tree.remove());
+afterAll(() => tree[Symbol.dispose]());
 
 function idOf(index: number): string {
   return `m1/${String(index + 1).padStart(2, "0")}-clamp`;
@@ -119,7 +119,7 @@ function idOf(index: number): string {
 
 /** Each in an exercise of its own, which says that it is m1/01-clamp. */
 function plantCase({ body }: Case, index: number): Exercise {
-  plantExercise(tree.root, idOf(index), { spec: { id: "m1/01-clamp" } });
+  plantExercise(tree, idOf(index), { spec: { id: "m1/01-clamp" } });
   const exercise = loadExercise(tree.root, idOf(index));
   openWorkspace(exercise);
   if (body !== undefined) writeFileSync(join(exercise.workspace, "clamp.ts"), clampSource(body));
@@ -141,7 +141,7 @@ for (const [index, each] of cases.entries()) {
 }
 
 test("offers no misconception whose values differ, although the same tests fail", async () => {
-  plantExercise(tree.root, "m1/20-clamp");
+  plantExercise(tree, "m1/20-clamp");
   const exercise = loadExercise(tree.root, "m1/20-clamp");
   openWorkspace(exercise);
   // Fails what lower-only.ts fails, "above", with another value.
@@ -178,7 +178,7 @@ test("shows keys in the order that the test named, errors by name and code, and 
     misconceptions: [],
     typeFaults: [],
   };
-  plantExercise(tree.root, "m1/21-clamp");
+  plantExercise(tree, "m1/21-clamp");
   const text = verdictText(loadExercise(tree.root, "m1/21-clamp"), verdict, pc.createColors(false));
   expect(text).toContain("Sent      a\\tb\n");
 });

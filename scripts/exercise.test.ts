@@ -9,22 +9,27 @@ import { type Exercise, loadExercise, resolveExerciseId } from "./exercise/exerc
 import { wrap } from "./exercise/failure-view.ts";
 import { InteractiveView } from "./exercise/interactive.ts";
 import { buildMineOverlay, overlayFiles } from "./exercise/overlay.ts";
-import { clampSource, type PlantedChange, plantExercise, plantTree } from "./exercise/planted-exercise.ts";
+import {
+  clampSource,
+  type PlantedChange,
+  plantExercise,
+  plantExerciseTree,
+} from "./exercise/planted-exercise.ts";
 import { loadProgress, saveProgress, updateEntry } from "./exercise/progress.ts";
 import { relocateImports } from "./exercise/relocate-imports.ts";
 import type { Context } from "./exercise/verbs.ts";
 import { openWorkspace, resetWorkspace, untouchedFiles } from "./exercise/workspace.ts";
 
 const now = "2026-01-02T03:04:05.678Z";
-let tree: ReturnType<typeof plantTree>;
+let tree: ReturnType<typeof plantExerciseTree>;
 
 beforeEach(() => {
-  tree = plantTree();
+  tree = plantExerciseTree();
 });
-afterEach(() => tree.remove());
+afterEach(() => tree[Symbol.dispose]());
 
 function plant(id = "m1/01-clamp", change: PlantedChange = {}): Exercise {
-  plantExercise(tree.root, id, change);
+  plantExercise(tree, id, change);
   return loadExercise(tree.root, id);
 }
 

@@ -9,6 +9,8 @@
 // files. `Change` is new, changed, same or removed. Where a stage is taught in parts, as m5 is, a column `Part` stands
 // before `Why`, and says which part each file belongs to.
 
+import { tablesOf } from "./markdown.ts";
+
 /** The parts of m5, in the order in which they are taught. */
 export const parts = ["parser", "sockets", "workers", "deltas", "trim"] as const;
 export type Part = (typeof parts)[number];
@@ -26,38 +28,22 @@ const changes = ["new", "changed", "same", "removed"] as const;
 
 /** Rows of the first table headed File, Change, Why, with or without Part; empty when there is none. Faulty rows are left out. */
 export function readFileTable(markdown: string): FileRow[] {
-  const lines = markdown.split("\n");
-  const head = lines.findIndex((line) =>
-    /^\|\s*File\s*\|\s*Change\s*\|(\s*Part\s*\|)?\s*Why\s*\|/i.test(line),
-  );
-  if (head < 0) return [];
-  const hasParts = cellsOf(lines[head] ?? "").length === 4;
-  const rows: FileRow[] = [];
-  for (const line of lines.slice(head + 2)) {
-    if (!line.startsWith("|")) break;
-    rows.push(...rowsOf(line, hasParts));
-  }
-  return rows;
+  const [head = [], ...rows] = tablesOf(markdown).find(([first]) => isHead(first ?? [])) ?? [];
+  return rows.flatMap(([files = "", word = "", ...rest]) => {
+    const change = changes.find((each) => each === word.toLowerCase());
+    if (change === undefined) return [];
+    const [part, why = ""] = head.length === 4 ? rest : [undefined, ...rest];
+    return [...files.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => ({
+      path: stagePath(name),
+      change,
+      part,
+      why,
+    }));
+  });
 }
 
-function rowsOf(line: string, hasParts: boolean): FileRow[] {
-  const [files = "", word = "", ...rest] = cellsOf(line);
-  const why = rest[hasParts ? 1 : 0] ?? "";
-  const part = hasParts ? (rest[0] ?? "") : undefined;
-  const change = changes.find((each) => each === word.toLowerCase());
-  if (change === undefined) return [];
-  return [...files.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => ({
-    path: stagePath(name),
-    change,
-    part,
-    why,
-  }));
-}
-
-/** Splits at the bars, but not at one that is escaped. */
-function cellsOf(line: string): string[] {
-  const inner = line.trim().replace(/^\||\|$/g, "");
-  return inner.split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll("\\|", "|"));
+function isHead(cells: readonly string[]): boolean {
+  return /^file change (part )?why$/i.test(cells.join(" "));
 }
 
 function stagePath(name: string): string {

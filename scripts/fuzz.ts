@@ -14,7 +14,7 @@ import { makeCase } from "../shared/fuzz/messages.ts";
 import { Random } from "../shared/fuzz/random.ts";
 import { smallest } from "../shared/fuzz/shrink.ts";
 import { runCase } from "../stages/m5/test/http1-fuzz-case.ts";
-import { readArguments, runProgram, UsageError, wholeNumber } from "./command-line.ts";
+import { runCommand, UsageError, type Values, wholeNumber } from "./command-line.ts";
 import { projectRoot } from "./stages.ts";
 
 const usage = `Usage: npm run fuzz [-- flags]
@@ -33,7 +33,6 @@ const options = {
   resume: { type: "boolean" },
   case: { type: "string" },
   json: { type: "boolean" },
-  help: { type: "boolean" },
 } as const;
 
 interface Totals {
@@ -49,20 +48,14 @@ const casesBetweenChecks = 1_000;
 /** One fault shows itself in many cases: enough to see whether there are several. */
 const faultsShown = 5;
 
-function main(): Promise<number> {
-  const { values, positionals } = readArguments(options);
-  if (positionals.length > 0) throw new UsageError(`unknown word "${positionals[0]}"`);
+async function main(values: Values<typeof options>): Promise<number> {
   const seed = wholeNumber("--seed", values.seed, 0, 2 ** 32 - 1);
-  if (values.help === true) console.log(usage);
-  else if (values.case !== undefined) show(seed, wholeNumber("--case", values.case, 0, 2 ** 32 - 1));
-  else return Promise.resolve(fuzz(seed, values));
-  return Promise.resolve(0);
+  if (values.case === undefined) return fuzz(seed, values);
+  show(seed, wholeNumber("--case", values.case, 0, 2 ** 32 - 1));
+  return 0;
 }
 
-function fuzz(
-  seed: number,
-  values: { messages?: string; minutes?: string; resume?: boolean; json?: boolean },
-): number {
+function fuzz(seed: number, values: Values<typeof options>): number {
   if (values.minutes !== undefined && values.messages !== undefined)
     throw new UsageError("--messages and --minutes both say when to end: give one of them");
   const endless = Number.POSITIVE_INFINITY;
@@ -137,4 +130,4 @@ function store(seed: number, totals: Totals): void {
   writeFileSync(file, JSON.stringify(totals));
 }
 
-await runProgram("fuzz", main);
+await runCommand({ name: "fuzz", usage, options, flagsOnly: true }, main);

@@ -15,7 +15,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { residentBytes } from "../shared/testkit/resident-memory.ts";
-import { colours, readArguments, runProgram, UsageError, wholeNumber } from "./command-line.ts";
+import { colours, runCommand, UsageError, type Values, wholeNumber } from "./command-line.ts";
 import { Operator } from "./gameday/operator.ts";
 import { GamedayRecord } from "./gameday/record.ts";
 import { type GamedayReport, reportOf, textOf } from "./gameday/report.ts";
@@ -41,21 +41,13 @@ const options = {
   stage: { type: "string" },
   port: { type: "string" },
   json: { type: "boolean" },
-  help: { type: "boolean" },
 } as const;
 
 /** Clients of each of the two routers. */
 const clientsPerRouter = 6;
 const maxGrowthMiB = 96;
 
-async function main(): Promise<number> {
-  const { values, positionals } = readArguments(options);
-  if (values.help === true) {
-    console.log(usage);
-    return 0;
-  }
-  if (positionals.length > 0)
-    throw new UsageError(`unknown word "${positionals[0]}": gameday takes flags only; see --help`);
+async function main(values: Values<typeof options>): Promise<number> {
   const stage = parseStage(values.stage ?? "m4");
   if (!isAtLeast(stage, "m4"))
     throw new UsageError(`--stage takes m4 or later: ${stage} protects nothing yet`);
@@ -88,7 +80,6 @@ async function runGameday(
     stateFolder: state,
     ...(ported && program && { ported: { router: ported, program } }),
   });
-  process.once("exit", () => stack.killAll());
   try {
     const record = new GamedayRecord();
     const operator = new Operator(stack, record);
@@ -209,6 +200,6 @@ function numberOf(flag: string, text: string, min: number, max: number): number 
   throw new UsageError(`${flag} takes a number from ${min} to ${max}; got "${text}"`);
 }
 
-await runProgram("gameday", main);
+await runCommand({ name: "gameday", usage, options, flagsOnly: true }, main);
 // A socket or a pipe of a process that has just ended must not keep a finished command up.
 process.exit();

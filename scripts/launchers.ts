@@ -2,7 +2,7 @@
 // A signal to one of them does not always reach the script: the shell does not hand it on, and nothing can hand on a
 // SIGKILL. A script that stays up watches them, so that the end of any of them is its own end.
 
-import { readFileSync } from "node:fs";
+import { commandOf, isRunning, parentOf } from "../shared/testkit/process-by-port.ts";
 
 /** Rarely enough to cost nothing, often enough for the ports to be free when the next command starts. */
 const everyMs = 250;
@@ -29,35 +29,12 @@ function launchers(): number[] {
   let pid = process.ppid;
   // tsx, sh, npm: whoever started npm may end without us, as a terminal does under `nohup`.
   for (let level = 0; level < 3 && pid > 1; level++) {
-    const facts = factsOf(pid);
+    // Linux tells who the parent of any process is; elsewhere the script watches its own parent only.
+    const parent = parentOf(pid);
     pids.push(pid);
-    if (facts === undefined || !underTsx || /\bnpm\b[^/]* run|\bnpm-cli\.js/.test(facts.command)) break;
-    pid = facts.parent;
+    if (parent === undefined || !underTsx || /\bnpm\b[^/]* run|\bnpm-cli\.js/.test(commandOf(pid).join(" ")))
+      break;
+    pid = parent;
   }
   return pids;
-}
-
-/** Linux tells who the parent of any process is; elsewhere the script watches its own parent only. */
-function factsOf(pid: number): { parent: number; command: string } | undefined {
-  try {
-    // The name in brackets may hold anything, brackets too; the fields after it are state and parent.
-    const [, parent] =
-      readFileSync(`/proc/${pid}/stat`, "utf8")
-        .split(/\) (?!.*\) )/)[1]
-        ?.split(" ") ?? [];
-    const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
-    return { parent: Number(parent), command };
-  } catch {
-    return undefined;
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // EPERM: it runs, and belongs to somebody else.
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }

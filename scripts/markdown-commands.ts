@@ -10,6 +10,7 @@
 // are the same whatever they are; what npm prints before a script is left out.
 
 import { stripVTControlCharacters } from "node:util";
+import { fencesOf } from "./markdown.ts";
 import { type Milestone, milestones } from "./stages.ts";
 
 export interface CommandBlock {
@@ -25,24 +26,16 @@ export interface CommandBlock {
   readonly expected: string | undefined;
 }
 
-interface Fence {
-  readonly info: string;
-  readonly line: number;
-  readonly text: string;
-  /** Lines between the fence before and this one that are not blank. */
-  readonly wordsBefore: boolean;
-}
-
 const shells: ReadonlySet<string> = new Set(["sh", "bash", "shell", "console"]);
 
 /** Every fenced block of shell commands, in order. */
 export function readCommandBlocks(file: string, markdown: string): CommandBlock[] {
-  const fences = readFences(markdown);
+  const fences = fencesOf(markdown);
   return fences.flatMap((fence, index) => {
     const [language = "", ...words] = fence.info.split(/\s+/);
     if (!shells.has(language)) return [];
     const next = fences[index + 1];
-    const isOutput = next !== undefined && next.info.split(/\s+/)[0] === "text" && !next.wordsBefore;
+    const isOutput = next?.followsFence === true && next.info.split(/\s+/)[0] === "text";
     const attribute = (name: string) =>
       words.find((word) => word.startsWith(`${name}=`))?.slice(name.length + 1);
     return [
@@ -57,35 +50,6 @@ export function readCommandBlocks(file: string, markdown: string): CommandBlock[
       },
     ];
   });
-}
-
-function readFences(markdown: string): Fence[] {
-  const fences: Fence[] = [];
-  let open:
-    | { mark: string; indent: number; info: string; line: number; text: string[]; wordsBefore: boolean }
-    | undefined;
-  let hasWords = false;
-  for (const [index, line] of markdown.split("\n").entries()) {
-    const fence = /^(\s*)(`{3,}|~{3,})\s*(.*)$/.exec(line);
-    if (open === undefined) {
-      const [, indent = "", mark, info = ""] = fence ?? [];
-      if (mark === undefined) hasWords ||= line.trim() !== "";
-      else
-        open = {
-          mark,
-          indent: indent.length,
-          info: info.trim(),
-          line: index + 1,
-          text: [],
-          wordsBefore: hasWords,
-        };
-    } else if (fence?.[2]?.startsWith(open.mark) && fence[3] === "") {
-      fences.push({ ...open, text: open.text.join("\n") });
-      open = undefined;
-      hasWords = false;
-    } else open.text.push(line.slice(Math.min(open.indent, line.length - line.trimStart().length)));
-  }
-  return fences;
 }
 
 /** Names of the npm scripts that a text tells its reader to run, in code blocks and in code spans alike. */

@@ -1,6 +1,6 @@
 // A small tree in an empty folder, for tests that plant a fault and expect a check to find it.
 
-import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempDisposableSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Check } from "./check.ts";
@@ -15,8 +15,10 @@ export interface PlantedTree extends Disposable {
 }
 
 /** Makes a folder with these files; its name has a space in it, because a clone's may. It goes when the test ends. */
-export function plantTree(files: Readonly<Record<string, string>> = {}): PlantedTree {
-  const root = realpathSync(mkdtempSync(join(tmpdir(), "planted tree-")));
+export function plantTree(files: Readonly<Record<string, string>> = {}, base = tmpdir()): PlantedTree {
+  mkdirSync(base, { recursive: true });
+  const { path, remove } = mkdtempDisposableSync(join(base, "planted tree-"));
+  const root = realpathSync(path);
   const write = (path: string, text: string) => {
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), text);
@@ -26,7 +28,7 @@ export function plantTree(files: Readonly<Record<string, string>> = {}): Planted
     root,
     write,
     copy: (path) => cpSync(join(projectRoot, path), join(root, path), { recursive: true }),
-    [Symbol.dispose]: () => rmSync(root, { recursive: true, force: true }),
+    [Symbol.dispose]: remove,
   };
 }
 

@@ -1,6 +1,7 @@
 // Holds a port to a contract of this repository, as `npm run contract` does, and hands back what became of the cases.
 
 import type { Grade } from "../shared/contract/grades.ts";
+import { objectIn } from "../shared/testkit/json-text.ts";
 import type { Report } from "./contract/report.ts";
 import type { PortedRouter } from "./ported-routers.ts";
 import { runNode } from "./run-tool.ts";
@@ -30,16 +31,8 @@ export async function runPortedContract(
     env: { ...env, STAGE: contract, FRONT: front },
   });
   if (code !== 0 && code !== 1) throw new Error(output);
-  const report = reportIn(stdout);
+  const report = objectIn(stdout) as Report | undefined;
   if (report === undefined || report.notRun > 0) throw new Error(output);
   const failures = report.failures.map(({ title, grade }) => ({ title, grade }));
   return { port: ported.name, front, contract, grades: report.grades, failures };
-}
-
-function reportIn(stdout: string): Report | undefined {
-  try {
-    return JSON.parse(stdout) as Report;
-  } catch {
-    return undefined;
-  }
 }

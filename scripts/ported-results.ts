@@ -9,6 +9,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import pMap from "p-map";
 import { runProgram } from "./command-line.ts";
 import { type PortedRun, runPortedContract } from "./ported-contract.ts";
 import { withResults } from "./ported-results-table.ts";
@@ -23,20 +24,15 @@ async function main(): Promise<number> {
     for (const front of ["on", "off"] as const)
       for (const stage of ported.stages) jobs.push(() => runPortedContract(ported, program, stage, front));
   }
-  const runs: PortedRun[] = new Array(jobs.length);
-  const waiting = [...jobs.entries()];
-  const runNext = async (): Promise<void> => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      const [at, job] = next;
-      const run = await job();
-      runs[at] = run;
-      const { core, form, policy } = run.grades;
-      const broken = `${core.failed} core, ${form.failed} form, ${policy.failed} policy`;
-      console.log(`${run.port} ${run.contract}, front ${run.front}: broken ${broken}`);
-    }
+  const runAndTell = async (job: () => Promise<PortedRun>): Promise<PortedRun> => {
+    const run = await job();
+    const { core, form, policy } = run.grades;
+    const broken = `${core.failed} core, ${form.failed} form, ${policy.failed} policy`;
+    console.log(`${run.port} ${run.contract}, front ${run.front}: broken ${broken}`);
+    return run;
   };
   // The cases mostly wait for time limits, and leave the processor to another run.
-  await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, runNext));
+  const runs = await pMap(jobs, runAndTell, { concurrency: Math.min(2, availableParallelism()) });
   const date = new Date().toISOString().slice(0, 10);
   const file = join(projectRoot, "site", "data", "ports.json");
   writeFileSync(file, `${JSON.stringify({ date, runs }, null, 2)}\n`);

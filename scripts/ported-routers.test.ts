@@ -1,9 +1,9 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { UsageError } from "./command-line.ts";
 import { type Group, mergedGroups, progressLines } from "./contract/progress.ts";
+import { plantTree } from "./planted-tree.ts";
 import type { PortedRun } from "./ported-contract.ts";
 import { withResults } from "./ported-results-table.ts";
 import {
@@ -26,32 +26,23 @@ const plain: PortedRouter = {
   build: (target) => ["-c", `cp a.go '${join(target, "router-go")}'`],
 };
 
-function tree(files: Readonly<Record<string, string>>): Disposable & { readonly root: string } {
-  const root = mkdtempSync(join(tmpdir(), "ported-routers-"));
-  for (const [path, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(root, path)), { recursive: true });
-    writeFileSync(join(root, path), text);
-  }
-  return { root, [Symbol.dispose]: () => rmSync(root, { recursive: true }) };
-}
-
 describe("a ported router", () => {
   test("is built once for each state of its sources", async () => {
-    using planted = tree({ "ports/go/a.go": "one", "ports/go/README.md": "words" });
+    using planted = plantTree({ "ports/go/a.go": "one", "ports/go/README.md": "words" });
     const { root } = planted;
     const told: string[] = [];
     const build = () => buildPorted(plain, (line) => told.push(line), root);
     const first = await build();
     expect(await build()).toBe(first);
-    writeFileSync(join(root, "ports/go/README.md"), "other words");
+    planted.write("ports/go/README.md", "other words");
     expect(await build()).toBe(first);
     expect(told).toEqual(["building ports/go"]);
-    writeFileSync(join(root, "ports/go/a.go"), "two");
+    planted.write("ports/go/a.go", "two");
     expect(builtProgram(plain, root)).toBeUndefined();
     expect(await build()).not.toBe(first);
     expect(told).toHaveLength(2);
     for (let n = 0; n < 5; n++) {
-      writeFileSync(join(root, "ports/go/a.go"), `${n}`);
+      planted.write("ports/go/a.go", `${n}`);
       expect(await build()).toBe(builtProgram(plain, root));
     }
     expect(readdirSync(join(root, ".cache/ports")).filter((name) => name.startsWith("router-"))).toHaveLength(
@@ -60,7 +51,7 @@ describe("a ported router", () => {
   });
 
   test("whose tool is missing says in one line what it needs", async () => {
-    using planted = tree({ "ports/go/a.go": "" });
+    using planted = plantTree({ "ports/go/a.go": "" });
     const missing = { ...plain, tool: "no-such-tool-here" };
     expect(await missingTool(missing)).toBe("no-such-tool-here");
     const building = buildPorted(missing, () => {}, planted.root);
@@ -71,7 +62,7 @@ describe("a ported router", () => {
   });
 
   test("whose build folder has come from another path is built all the same", async () => {
-    using planted = tree({ "ports/go/a.go": "" });
+    using planted = plantTree({ "ports/go/a.go": "" });
     const script = (target: string) =>
       `if [ -e "${target}/tried" ]; then echo > "${target}/router-go"; else touch "${target}/tried"; echo "CMake Error"; exit 1; fi`;
     const moved = { ...plain, build: (target: string) => ["-c", script(target)] };
@@ -79,7 +70,7 @@ describe("a ported router", () => {
   });
 
   test("that does not compile is quoted", async () => {
-    using planted = tree({ "ports/go/a.go": "" });
+    using planted = plantTree({ "ports/go/a.go": "" });
     const broken = { ...plain, build: () => ["-c", "echo 'a.go:1: expected package'; exit 1"] };
     await expect(buildPorted(broken, () => {}, planted.root)).rejects.toThrow(/a\.go:1: expected package/);
   });
@@ -103,7 +94,7 @@ describe("--port", () => {
 });
 
 test("verify passes, and says so, where there are no ports", async () => {
-  using planted = tree({ "README.md": "" });
+  using planted = plantTree({ "README.md": "" });
   expect(await check.run(planted.root)).toEqual({ findings: [], looked: "no ports" });
 });
 

@@ -1,9 +1,7 @@
 // The router in other languages (`ports/`): which there are, what they promise, and how their programs are built. A program
 // is built once for each state of its sources, into `.cache/ports`.
 
-import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { once } from "node:events";
 import {
   copyFileSync,
   existsSync,
@@ -16,6 +14,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "./command-line.ts";
+import { runProgramFile } from "./run-tool.ts";
 import { filesUnder, type Milestone, projectRoot } from "./stages.ts";
 
 export const portedNames = ["pingora", "go"] as const;
@@ -177,18 +176,13 @@ export interface ToolRun {
 /** Runs a tool without a shell, and keeps the end of what it says. */
 export async function runTool(tool: string, args: readonly string[], cwd: string): Promise<ToolRun> {
   // Go would otherwise download another Go, where go.mod names a newer one.
-  const env = { ...process.env, GOTOOLCHAIN: "local", CARGO_TERM_COLOR: "never" };
-  const child = spawn(tool, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
-  let output = "";
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding("utf8").on("data", (text: string) => {
-      output = (output + text).slice(-8_000);
-    });
+  const env = { GOTOOLCHAIN: "local", CARGO_TERM_COLOR: "never" };
   try {
-    const [code] = (await once(child, "close")) as [number | null];
-    return { code: code ?? 1, output };
+    // The first build takes some minutes, and more where the machine is slow.
+    const { code, output } = await runProgramFile(tool, args, { cwd, env, timeoutMs: 3_600_000 });
+    return { code, output: output.slice(-8_000) };
   } catch {
-    return { code: undefined, output };
+    return { code: undefined, output: "" };
   }
 }
 

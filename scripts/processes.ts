@@ -21,7 +21,7 @@ export interface ProcessOptions {
   readonly onLine?: (line: string, stream: "stdout" | "stderr") => void;
 }
 
-/** The processes of one script. Call `killAll` from an `exit` handler: it is synchronous. */
+/** The processes of one stack. */
 export class ProcessGroup {
   readonly #running = new Set<Program>();
 
@@ -59,7 +59,6 @@ export class ProcessGroup {
   /** Stops all processes at once and waits for them: 10 s of a router's drain and some room, then SIGKILL. */
   async stopAll(): Promise<void> {
     await Promise.all([...this.#running].map((running) => running.stop()));
-    this.killAll();
   }
 
   killAll(): void {

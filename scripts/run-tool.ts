@@ -1,6 +1,7 @@
 // Runs one of the project's tools (tsc, biome, vitest, bash) to its end and keeps what it said.
 
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { join } from "node:path";
 import { projectRoot } from "./stages.ts";
 
@@ -9,10 +10,12 @@ export interface ToolResult {
   /** Standard output and standard error, as they came: lines of one may stand within lines of the other. */
   readonly output: string;
   readonly stdout: string;
+  readonly stderr: string;
 }
 
 export interface ToolOptions {
-  readonly cwd: string;
+  /** @default the project's folder */
+  readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
   /** Ends the tool, and what it started, after this time; the code is then 124. @default 900000 */
   readonly timeoutMs?: number;
@@ -24,15 +27,24 @@ export function packageFile(path: string): string {
 }
 
 /** Runs a JavaScript or TypeScript file with this very Node. */
-export function runNode(script: string, args: readonly string[], options: ToolOptions): Promise<ToolResult> {
+export function runNode(
+  script: string,
+  args: readonly string[],
+  options: ToolOptions = {},
+): Promise<ToolResult> {
   return runProgramFile(process.execPath, [script, ...args], options);
+}
+
+/** Type-checks by the tsconfig.json in `folder`. */
+export function runCompiler(folder: string): Promise<ToolResult> {
+  return runNode(packageFile("typescript/bin/tsc"), ["-p", folder, "--pretty", "false"], { cwd: folder });
 }
 
 /** Runs a program without a shell. Plain text is asked for, so that output can be compared and quoted. */
 export async function runProgramFile(
   program: string,
   args: readonly string[],
-  options: ToolOptions,
+  options: ToolOptions = {},
 ): Promise<ToolResult> {
   const env = { ...process.env, NO_COLOR: "1", ...options.env } as NodeJS.ProcessEnv;
   delete env["FORCE_COLOR"];
@@ -40,17 +52,16 @@ export async function runProgramFile(
   for (const name of Object.keys(env).filter((key) => key.startsWith("VITEST"))) delete env[name];
   // A group of its own: after the time limit, the tool's own children have to go too.
   const child = spawn(program, args, {
-    cwd: options.cwd,
+    cwd: options.cwd ?? projectRoot,
     env,
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,
   });
-  let output = "";
-  let stdout = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (text: string) => {
-      output += text;
-      if (stream === child.stdout) stdout += text;
+  const said = { output: "", stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"] as const) {
+    child[name].setEncoding("utf8").on("data", (text: string) => {
+      said.output += text;
+      said[name] += text;
     });
   }
   const endGroup = () => endProcessGroup(child.pid);
@@ -71,12 +82,35 @@ export async function runProgramFile(
       child.once("error", reject);
       child.once("close", (exitCode) => resolve(exitCode ?? 1));
     });
-    return { code: isLate ? 124 : code, output, stdout };
+    return { code: isLate ? 124 : code, ...said };
   } finally {
     clearTimeout(timer);
     process.off("exit", endGroup);
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, endAll);
   }
+}
+
+/**
+ * Runs a script in this terminal. A signal that ends this process ends the script as well.
+ * @returns Its exit code, and whether such a signal came.
+ */
+export async function runHere(
+  script: string,
+  args: readonly string[],
+): Promise<{ readonly code: number; readonly stopped: boolean }> {
+  // Without the keyboard: a tool may take Ctrl-C from it as a key, and end with a fault.
+  const stdio = ["ignore", "inherit", "inherit"] as const;
+  const child = spawn(process.execPath, [script, ...args], { cwd: projectRoot, stdio: [...stdio] });
+  let stopped = false;
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      stopped = true;
+      child.kill(signal);
+    });
+  }
+  process.once("exit", () => child.kill());
+  const [code] = (await once(child, "exit")) as [number | null];
+  return { code: code ?? 2, stopped };
 }
 
 function endProcessGroup(pid: number | undefined): void {

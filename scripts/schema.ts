@@ -10,7 +10,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { isDeepStrictEqual } from "node:util";
-import { BrokenPromiseError, readArguments, runProgram, UsageError } from "./command-line.ts";
+import { BrokenPromiseError, runCommand } from "./command-line.ts";
 import { exerciseJsonSchema } from "./exercise/exercise-spec.ts";
 import { packageFile, runNode } from "./run-tool.ts";
 import { presentStages, projectRoot, stageFolder } from "./stages.ts";
@@ -25,27 +25,20 @@ interface SchemaFile {
   readonly wanted: unknown;
 }
 
-async function main(): Promise<number> {
-  const { values, positionals } = readArguments({ check: { type: "boolean" }, help: { type: "boolean" } });
-  if (values.help === true) {
-    console.log(usage);
-    return 0;
-  }
-  if (positionals.length > 0)
-    throw new UsageError(`unknown word "${positionals[0]}": schema takes flags only; see --help`);
+const options = { check: { type: "boolean" } } as const;
+
+async function main(isCheck: boolean): Promise<number> {
   const stale = (await schemaFiles()).filter(({ path, wanted }) => !isDeepStrictEqual(written(path), wanted));
   for (const { path, wanted } of stale) {
-    if (values.check !== true) await write(path, wanted);
-    console.log(values.check === true ? `not in step: ${path}; run npm run schema` : `wrote ${path}`);
+    if (!isCheck) await write(path, wanted);
+    console.log(isCheck ? `not in step: ${path}; run npm run schema` : `wrote ${path}`);
   }
   if (stale.length === 0) console.log("every schema is in step");
-  return values.check === true && stale.length > 0 ? 1 : 0;
+  return isCheck && stale.length > 0 ? 1 : 0;
 }
 
 async function schemaFiles(): Promise<readonly SchemaFile[]> {
-  const files: SchemaFile[] = [
-    { path: "exercises/exercise.schema.json", wanted: JSON.parse(exerciseJsonSchema()) },
-  ];
+  const files: SchemaFile[] = [{ path: "exercises/exercise.schema.json", wanted: exerciseJsonSchema() }];
   for (const stage of presentStages()) {
     // m1's table is part of its code.
     if (!existsSync(join(stageFolder(stage), "routing.json"))) continue;
@@ -71,4 +64,4 @@ async function write(path: string, wanted: unknown): Promise<void> {
   if (code !== 0) throw new BrokenPromiseError(`cannot format ${path}: ${output}`);
 }
 
-await runProgram("schema", main);
+await runCommand({ name: "schema", usage, options, flagsOnly: true }, ({ check }) => main(check === true));

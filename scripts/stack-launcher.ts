@@ -1,7 +1,8 @@
 // How each kind of process is started: its file and its environment, stage by stage.
 
 import { copyFileSync, existsSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { cellList } from "../shared/testkit/stage-environment.ts";
 import { portedEnv } from "./ported-routers.ts";
 import type { ProcessGroup, Program } from "./processes.ts";
 import { CellMember, ControlPlaneMember, type Member, RouterMember } from "./stack-members.ts";
@@ -76,7 +77,7 @@ export class Launcher {
 
   #routingEnv(plan: RouterPlan, cellUrls: ReadonlyMap<string, string>, controlPlane: Member | undefined) {
     if (!isAtLeast(this.#options.stage, "m2")) {
-      return { CELLS: [...cellUrls].map(([name, url]) => `${name}=${url}`).join(",") };
+      return { CELLS: cellList(Object.fromEntries(cellUrls)) };
     }
     const { ported, stage, stateFolder } = this.#options;
     // The control plane's store is that file: a router that only follows files hears of each push there.
@@ -101,22 +102,23 @@ export class Launcher {
   }
 
   #startRouter(name: string, env: Record<string, string>): Promise<Program> {
-    const { onLine, ported, stage } = this.#options;
+    const { ported, stage } = this.#options;
     if (ported === undefined) return this.#start(name, "src/main.ts", env);
-    return this.#group.start({
-      name,
-      script: ported.program,
-      runs: "program",
-      env: { ...unsetStageVariables, HOST: "127.0.0.1", ...portedEnv(ported.router, stage), ...env },
-      ...(onLine && { onLine: (line, stream) => onLine(name, line, stream) }),
-    });
+    return this.#start(name, ported.program, { ...portedEnv(ported.router, stage), ...env }, "program");
   }
 
-  #start(name: string, path: string, env: Record<string, string>): Promise<Program> {
+  /** @param path Relative to the stage's folder, or absolute. */
+  #start(
+    name: string,
+    path: string,
+    env: Record<string, string>,
+    runs: "node" | "program" = "node",
+  ): Promise<Program> {
     const { onLine, stageFolder } = this.#options;
     return this.#group.start({
       name,
-      script: join(stageFolder, path),
+      script: resolve(stageFolder, path),
+      runs,
       env: { ...unsetStageVariables, HOST: "127.0.0.1", ...env },
       ...(onLine && { onLine: (line, stream) => onLine(name, line, stream) }),
     });

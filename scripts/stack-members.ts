@@ -1,5 +1,6 @@
 // The parts of a running stack as handles: where each listens, how to stop, kill, restart or disturb it.
 
+import { objectIn } from "../shared/testkit/json-text.ts";
 import type { ExitStatus, Program } from "./processes.ts";
 
 /** A process of the stack. It keeps its address over a restart. */
@@ -110,10 +111,6 @@ export class ControlPlaneMember extends Member {
 
 /** The sentence in a cell's refusal, or the refusal as it is. */
 function faultOf(body: string): string {
-  try {
-    const { error }: { error?: unknown } = JSON.parse(body);
-    return typeof error === "string" ? error : body;
-  } catch {
-    return body;
-  }
+  const error = objectIn(body)?.["error"];
+  return typeof error === "string" ? error : body;
 }

@@ -18,8 +18,6 @@ export interface Stack {
   readonly routingFile: string | undefined;
   /** Stops everything and waits for it. */
   stop(): Promise<void>;
-  /** Ends everything at once: for an `exit` handler. */
-  killAll(): void;
 }
 
 /** @throws UsageError when a port is busy, naming the port, its holder where known, and the flag. */
@@ -47,7 +45,6 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       controlPlane,
       routingFile,
       stop: () => group.stopAll(),
-      killAll: () => group.killAll(),
     };
   } catch (error) {
     group.killAll();

@@ -1,6 +1,7 @@
 // What a learner can type while the stack stays up: stop, start and disturb its cells and its control plane.
 
 import { createInterface } from "node:readline";
+import { jsonIn } from "../shared/testkit/json-text.ts";
 import type { Stack } from "./stack.ts";
 import { CellMember, type Member } from "./stack-members.ts";
 
@@ -91,9 +92,5 @@ async function disturb(member: Member, [kind, ...parameters]: readonly string[])
 
 /** Numbers and true or false as such; anything else as the word that it is, for the cell to judge. */
 function parameterValue(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
+  return jsonIn(text) ?? text;
 }

@@ -1,5 +1,6 @@
 // The parts of `npm run stage` that outlive the demo: why it should stop, where things listen, what a log line says.
 
+import { objectIn } from "../shared/testkit/json-text.ts";
 import { demoRequestId } from "./demo.ts";
 import { launcherGone } from "./launchers.ts";
 import type { Addresses } from "./narrator.ts";
@@ -53,12 +54,12 @@ function membersOf(stack: Stack): Member[] {
 
 /** Whether a line tells of a request of the demo, which has been shown already. */
 export function isOfDemo(line: string): boolean {
-  return String(parsed(line)?.["requestId"] ?? "").startsWith(demoRequestId);
+  return String(objectIn(line)?.["requestId"] ?? "").startsWith(demoRequestId);
 }
 
 /** A log line in words: who was served by whom, or what happened; a line that is no log entry as it is. */
 export function describeLogLine(line: string): string {
-  const entry = parsed(line);
+  const entry = objectIn(line);
   if (entry === undefined || typeof entry["event"] !== "string") return line;
   if (entry["event"] === "request") return describeRequest(entry);
   const { level: _, time: __, event, ...rest } = entry;
@@ -82,12 +83,3 @@ function describeRequest(entry: Entry): string {
 }
 
 type Entry = Readonly<Record<string, unknown>>;
-
-function parsed(line: string): Entry | undefined {
-  try {
-    const value: unknown = JSON.parse(line);
-    return typeof value === "object" && value !== null ? { ...value } : undefined;
-  } catch {
-    return undefined;
-  }
-}

@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { describe, expect, test } from "vitest";
 import { eventually } from "../shared/testkit/eventually.ts";
-import { linkPackages, plantTree } from "./planted-tree.ts";
+import { isRunning } from "../shared/testkit/process-by-port.ts";
+import { linkPackages, type PlantedTree, plantTree } from "./planted-tree.ts";
 import { missingTool, portedRouters } from "./ported-routers.ts";
 import { runNode } from "./run-tool.ts";
 import { presentStages, projectRoot } from "./stages.ts";
@@ -68,6 +69,12 @@ class StageRun implements AsyncDisposable {
     return { router: ready.routers[0] ?? "", pids: Object.values(ready.pids) };
   }
 
+  /** The parts too, once the stack has nothing left to do but to stay up. */
+  async staying(): ReturnType<StageRun["parts"]> {
+    await this.event("staying");
+    return this.parts();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill("SIGKILL");
     await this.exited;
@@ -78,14 +85,6 @@ async function until(what: string, condition: () => boolean | Promise<boolean>):
   await eventually(condition, { what, deadlineMs: 30_000, everyMs: 10 });
 }
 
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}
-
 async function expectAllGone(pids: readonly number[], count = 5): Promise<void> {
   expect(pids).toHaveLength(count);
   for (const pid of pids) await until(`process ${pid} is gone`, () => !isRunning(pid));
@@ -93,6 +92,18 @@ async function expectAllGone(pids: readonly number[], count = 5): Promise<void> 
 
 function runStage(...args: string[]) {
   return runNode(script, args, { cwd: projectRoot });
+}
+
+/** What m1 needs, in a folder whose path has a space. */
+function cloneOfM1(): PlantedTree {
+  const clone = plantTree();
+  for (const path of ["package.json", "scripts", "shared", "stages/m1"]) clone.copy(path);
+  linkPackages(clone);
+  return clone;
+}
+
+function runDemoIn({ root }: PlantedTree) {
+  return runNode(join(root, "scripts/stage.ts"), ["m1", "--demo", "--port", "0"], { cwd: root });
 }
 
 // The runs wait more than they work: for a time limit that a demo shows, for a process to start. Each has ports and a state
@@ -155,8 +166,7 @@ describe.concurrent("the stack stays up", () => {
     "until %s, and then leaves nothing behind",
     async (signal) => {
       await using run = new StageRun(["m1"]);
-      const { pids } = await run.parts();
-      await run.event("staying");
+      const { pids } = await run.staying();
       run.child.kill(signal);
       expect(await run.exited).toEqual([0, null]);
       await expectAllGone(pids);
@@ -179,8 +189,7 @@ describe.concurrent("the stack stays up", () => {
 
   test("until the script is killed without a word, and then leaves nothing behind", async () => {
     await using run = new StageRun(["m1"]);
-    const { pids } = await run.parts();
-    await run.event("staying");
+    const { pids } = await run.staying();
     run.child.kill("SIGKILL");
     expect(await run.exited).toEqual([null, "SIGKILL"]);
     await expectAllGone(pids);
@@ -199,8 +208,7 @@ describe.concurrent("the stack stays up", () => {
 
   test("until the command that started the script is killed, and then leaves nothing behind", async () => {
     await using run = new StageRun(["m1"], join(projectRoot, "node_modules/tsx/dist/cli.mjs"));
-    const { pids } = await run.parts();
-    await run.event("staying");
+    const { pids } = await run.staying();
     run.child.kill("SIGKILL");
     expect(await run.exited).toEqual([null, "SIGKILL"]);
     await expectAllGone(pids);
@@ -208,8 +216,7 @@ describe.concurrent("the stack stays up", () => {
 
   test("until nobody reads its output any more, and then leaves nothing behind", async () => {
     await using run = new StageRun(["m1"]);
-    const { router, pids } = await run.parts();
-    await run.event("staying");
+    const { router, pids } = await run.staying();
     run.child.stdout?.destroy();
     // The next log line finds the pipe closed. A late one of the demo may have found it before this request could.
     await fetch(`${router}/`, { headers: { "X-Routing-Key": "acme" } }).catch(() => {});
@@ -219,8 +226,7 @@ describe.concurrent("the stack stays up", () => {
 
   test("and reports every request that it serves", async () => {
     await using run = new StageRun(["m1"]);
-    const { router } = await run.parts();
-    await run.event("staying");
+    const { router } = await run.staying();
     const before = run.events.length;
     await fetch(`${router}/hello`, { headers: { "X-Routing-Key": "acme" } });
     const isLogged = ({ event, line }: Event) => event === "log" && String(line).includes('"path":"/hello"');
@@ -229,8 +235,7 @@ describe.concurrent("the stack stays up", () => {
 
   test("until a router ends by itself, which is a fault of ours", async () => {
     await using run = new StageRun(["m1"]);
-    const { pids } = await run.parts();
-    await run.event("staying");
+    const { pids } = await run.staying();
     process.kill(pids[0] ?? 0, "SIGKILL");
     expect(await run.exited).toEqual([2, null]);
     expect(run.stderr).toMatch(/^stage: router ended by itself/);
@@ -248,19 +253,11 @@ test.concurrent("a part that does not start is quoted with its last words, and t
 });
 
 test.concurrent("a stage that does not keep its own promise is our fault: exit code 2", async () => {
-  using clone = plantTree();
-  for (const path of ["package.json", "scripts", "shared", "stages/m1"]) clone.copy(path);
-  linkPackages(clone);
+  using clone = cloneOfM1();
   const table = readFileSync(join(clone.root, "stages/m1/src/routing-table.ts"), "utf8");
   expect(table).toContain(`["acme", tier1]`);
   clone.write("stages/m1/src/routing-table.ts", table.replace(`["acme", tier1]`, `["acme", tier2]`));
-  const { code, output } = await runNode(
-    join(clone.root, "scripts/stage.ts"),
-    ["m1", "--demo", "--port", "0"],
-    {
-      cwd: clone.root,
-    },
-  );
+  const { code, output } = await runDemoIn(clone);
   expect(output).toMatch(
     /^stage: demo m1, step 2 "A tenant on a shared tier": expected x-routed-to to be tier1/m,
   );
@@ -268,40 +265,13 @@ test.concurrent("a stage that does not keep its own promise is our fault: exit c
 });
 
 test.concurrent("runs in a clone whose path has a space", async () => {
-  using clone = plantTree();
-  for (const path of ["package.json", "scripts", "shared", "stages/m1"]) clone.copy(path);
-  linkPackages(clone);
-  const { code, output } = await runNode(
-    join(clone.root, "scripts/stage.ts"),
-    ["m1", "--demo", "--port", "0"],
-    {
-      cwd: clone.root,
-    },
-  );
+  using clone = cloneOfM1();
+  const { code, output } = await runDemoIn(clone);
   expect(output).toContain("all 7 steps as promised");
   expect(code).toBe(0);
 });
 
 describe("a request that cannot be met takes one line and exit code 1", () => {
-  test.each([
-    [["m9"], 'stage: unknown stage "m9": one of m1'],
-    [[], "stage: name a stage: one of m1"],
-    [["m1", "m2"], 'stage: name one stage, not "m1 m2"'],
-    [["m1", "--colour"], "stage: unknown flag --colour: one of --demo"],
-    [["m1", "--port", "eighty"], 'stage: --port takes a number, or one of pingora, go; got "eighty"'],
-    [["m1", "--port", "80000"], 'stage: --port takes a whole number from 0 to 65535; got "80000"'],
-    [["m3", "--port", "go"], "stage: --port go can be m1, m2, m4, and not m3"],
-    [["m1", "--port", "go", "--test"], "stage: --test does not go with --port go"],
-    [["m1", "--port", "65000"], "stage: --port 65000 puts a cell on port 65924"],
-    [["m1", "--routers", "3"], "stage: --routers needs m3 or later"],
-    [["m1", "--overlay", "no-such-folder"], "stage: no TypeScript file to lay over m1 in no-such-folder"],
-  ])("%j", async (args, words) => {
-    const { code, output } = await runStage(...args);
-    expect(output).toContain(words);
-    expect(output.trim().split("\n")).toHaveLength(1);
-    expect(code).toBe(1);
-  });
-
   test("a busy port is named with its holder and the flag that moves the stack", async () => {
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");

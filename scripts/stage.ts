@@ -14,17 +14,15 @@
 //
 // Exit codes: 0 good, 1 the request is at fault (a busy port, a wrong flag), 2 a promise of the demo did not hold.
 
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import {
   BrokenPromiseError,
   colours,
-  readArguments,
-  runProgram,
+  runCommand,
   UsageError,
+  type Values,
   wholeNumber,
 } from "./command-line.ts";
 import { type Demo, runDemo } from "./demo.ts";
@@ -32,6 +30,7 @@ import { jsonNarrator, type Narrator, textNarrator } from "./narrator.ts";
 import { layOver } from "./overlay.ts";
 import { buildPorted, expectStage, type PortedRouter, portedNames, readPortFlags } from "./ported-routers.ts";
 import { StartError } from "./processes.ts";
+import { packageFile, runHere } from "./run-tool.ts";
 import { type Stack, startStack } from "./stack.ts";
 import { defaultPort } from "./stack-plan.ts";
 import { listenToTyping } from "./stage-prompt.ts";
@@ -57,17 +56,11 @@ const options = {
   overlay: { type: "string", multiple: true },
   mine: { type: "boolean" },
   json: { type: "boolean" },
-  help: { type: "boolean" },
 } as const;
 
-async function main(): Promise<number> {
-  const { values, positionals } = readArguments(options);
-  if (values.help === true) {
-    console.log(usage);
-    return 0;
-  }
-  if (positionals.length > 1) throw new UsageError(`name one stage, not "${positionals.join(" ")}"`);
-  const stage = parseStage(positionals[0]);
+async function main(values: Values<typeof options>, words: readonly string[]): Promise<number> {
+  if (words.length > 1) throw new UsageError(`name one stage, not "${words.join(" ")}"`);
+  const stage = parseStage(words[0]);
   const { port: flag, ported } = readPortFlags(values.port);
   if (ported !== undefined) expectPlain(ported, stage, values);
   if (values.test === true) return await runTests(stage);
@@ -146,7 +139,6 @@ async function runSession(session: Session): Promise<number> {
     rmSync(`${state}-overlay`, { recursive: true, force: true });
     return 1;
   }
-  process.once("exit", () => stack.killAll());
   try {
     tell({ event: "ready", stage, ...addressesOf(stack) });
     const demo = await loadDemo(stage);
@@ -217,15 +209,10 @@ async function loadDemo(stage: Milestone): Promise<Demo> {
 }
 
 async function runTests(stage: Milestone): Promise<number> {
-  const vitest = join(projectRoot, "node_modules", "vitest", "vitest.mjs");
-  const child = spawn(process.execPath, [vitest, "run", "--project", stage], {
-    cwd: projectRoot,
-    stdio: "inherit",
-  });
-  const [code] = await once(child, "exit");
+  const { code } = await runHere(packageFile("vitest/vitest.mjs"), ["run", "--project", stage]);
   return code === 0 ? 0 : 1;
 }
 
-await runProgram("stage", main);
+await runCommand({ name: "stage", usage, options }, main);
 // Something that still holds the event loop (a pipe, a socket of the demo) must not keep a finished command up.
 process.exit();

@@ -6,6 +6,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { eventually } from "../shared/testkit/eventually.ts";
+import { isRunning } from "../shared/testkit/process-by-port.ts";
 import { loadChecks } from "./check.ts";
 import { linkPackages, plantTree } from "./planted-tree.ts";
 import { runNode } from "./run-tool.ts";
@@ -33,17 +34,6 @@ describe("npm run verify", () => {
     expect(output).toMatch(/^pass +file-sizes /m);
     expect(output.trim().split("\n").at(-1)).toBe("1 passed, 0 failed");
     expect(code).toBe(0);
-  });
-
-  test.each([
-    [["--only", "nothing"], 'verify: unknown check "nothing": one of '],
-    [["imports"], 'verify: unknown word "imports": name a check with --only'],
-    [["--all"], "verify: unknown flag --all: one of --only"],
-  ])("takes one line and exit code 1 for %j", async (args, words) => {
-    const { code, output } = await verify(...args);
-    expect(output).toContain(words);
-    expect(output.trim().split("\n")).toHaveLength(1);
-    expect(code).toBe(1);
   });
 
   test("turns red with exit code 1, and 2 when a check cannot run", async () => {
@@ -112,14 +102,6 @@ describe("npm run verify", () => {
     await once(child, "exit");
     await eventually(() => !isRunning(pid), { what: "the tool is gone" });
   });
-
-  function isRunning(pid: number): boolean {
-    try {
-      return process.kill(pid, 0);
-    } catch {
-      return false;
-    }
-  }
 
   function plantedCheck(body: string): string {
     return `export const check = { name: "planted", title: "Nothing is planted", order: 1, run: async (root) => { ${body} } };\n`;

@@ -12,7 +12,7 @@
 
 import { join } from "node:path";
 import { type Check, type CheckResult, checkNames, loadChecks } from "./check.ts";
-import { colours, readArguments, runProgram, UsageError } from "./command-line.ts";
+import { colours, runCommand, UsageError, type Values } from "./command-line.ts";
 import { type Milestone, parseStage, projectRoot } from "./stages.ts";
 
 const usage = `Usage: npm run verify [-- flags]
@@ -29,7 +29,6 @@ const options = {
   stage: { type: "string" },
   list: { type: "boolean" },
   json: { type: "boolean" },
-  help: { type: "boolean" },
 } as const;
 
 type Verdict = "passed" | "failed" | "broken";
@@ -40,14 +39,8 @@ interface Report extends CheckResult {
   readonly seconds: number;
 }
 
-async function main(): Promise<number> {
-  const { values, positionals } = readArguments(options);
-  if (positionals.length > 0)
-    throw new UsageError(`unknown word "${positionals[0]}": name a check with --only`);
-  if (values.help === true) {
-    console.log(usage);
-    return 0;
-  }
+async function main(values: Values<typeof options>, words: readonly string[]): Promise<number> {
+  if (words.length > 0) throw new UsageError(`unknown word "${words[0]}": name a check with --only`);
   const folder = join(projectRoot, "scripts", "verify");
   const stage = values.stage === undefined ? undefined : parseStage(values.stage);
   const loaded = await loadChecks(folder, chosen(checkNames(folder), values.only));
@@ -114,4 +107,4 @@ function reportLines(report: Report, check: Check, width: number): string[] {
   return lines;
 }
 
-await runProgram("verify", main);
+await runCommand({ name: "verify", usage, options }, main);

@@ -1,18 +1,16 @@
 // The options of `npm run bench -- fleet`, checked once.
-import { join } from "node:path";
 import { parseFlags, UsageError, wholeNumber } from "../../scripts/command-line.ts";
+import type { Delivery } from "../deliver.ts";
+import { deliveryOptions } from "../options.ts";
 import type { FleetStage } from "./router-end.ts";
 
-export type FleetOptions = {
+export type FleetOptions = Delivery & {
   /** Whose control plane and whose routers. */
   readonly stage: FleetStage;
   readonly routers: number;
   readonly keys: readonly number[];
   readonly rounds: number;
   readonly processes: number;
-  readonly json: boolean;
-  readonly resultName: string;
-  readonly out: string | undefined;
 };
 
 const usage =
@@ -28,11 +26,6 @@ export function parseFleetOptions(args: readonly string[]): FleetOptions | undef
   const stage = values["stage"] ?? "m3";
   if (stage !== "m3" && stage !== "m5") throw new UsageError(`--stage takes m3 or m5; got "${stage}"`);
   const suffix = stage === "m3" ? "fleet" : `fleet-${stage}`;
-  const resultName = String(values["name"] ?? `latest-${suffix}`);
-  if (!/^[\w.-]{1,80}$/.test(resultName))
-    throw new UsageError(`--name takes letters, digits, ".", "-", "_", not "${resultName}"`);
-  const siteFile = join(import.meta.dirname, "..", "..", "site", "data", `bench-${suffix}.json`);
-  const saved = values["save"] === true ? siteFile : undefined;
   return {
     stage,
     routers: whole("routers", values["routers"] ?? 1_000, 10_000),
@@ -41,9 +34,7 @@ export function parseFleetOptions(args: readonly string[]): FleetOptions | undef
       .map((each) => whole("keys", each, 200_000)),
     rounds: whole("rounds", values["rounds"] ?? 20, 1_000),
     processes: whole("processes", values["processes"] ?? 2, 16),
-    json: values["json"] === true,
-    resultName,
-    out: typeof values["out"] === "string" ? values["out"] : saved,
+    ...deliveryOptions(suffix, values),
   };
 }
 

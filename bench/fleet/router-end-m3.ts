@@ -2,34 +2,16 @@
 import { systemClock as clock } from "../../stages/m3/src/clock.ts";
 import { ControlPlaneClient } from "../../stages/m3/src/control-plane-client.ts";
 import { IntakeBudget } from "../../stages/m3/src/intake-budget.ts";
-import {
-  type Link,
-  type Received,
-  SnapshotReceiver,
-  type SnapshotReceiverDependencies,
-} from "../../stages/m3/src/snapshot-receiver.ts";
+import { SnapshotReceiver } from "../../stages/m3/src/snapshot-receiver.ts";
 import { asideFromBytes, decodeTable, decodeTableAside } from "../../stages/m3/src/table-decoder.ts";
-import type { RouterEnd, RouterEndOptions } from "./router-end.ts";
-
-class SharingReceiver extends SnapshotReceiver {
-  readonly #incoming: RouterEndOptions["incoming"];
-
-  constructor(dependencies: SnapshotReceiverDependencies, incoming: RouterEndOptions["incoming"]) {
-    super(dependencies);
-    this.#incoming = incoming;
-  }
-
-  override receive(message: Uint8Array, link: Link): Promise<Received> {
-    return super.receive(this.#incoming(message), link);
-  }
-}
+import { type RouterEnd, sharing } from "./router-end.ts";
 
 export const routerEnd: RouterEnd = {
   examine: async (tableJson) =>
     tableJson.length < asideFromBytes ? decodeTable(tableJson) : await decodeTableAside(tableJson),
   patch: undefined,
   start({ url, token, routerId, maxMessageBytes, logger, incoming, examine, onApplied }) {
-    const receiver = new SharingReceiver({ examine, apply: () => {} }, incoming);
+    const receiver = sharing(new SnapshotReceiver({ examine, apply: () => {} }), incoming);
     new ControlPlaneClient({
       url,
       readToken: async () => token,

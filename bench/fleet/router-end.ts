@@ -31,4 +31,14 @@ export type RouterEnd = {
   readonly start: (options: RouterEndOptions) => void;
 };
 
+/** A stage's receiver that is given what `incoming` makes of each message. */
+export function sharing<Receiver extends { receive(message: Uint8Array, link: never): unknown }>(
+  receiver: Receiver,
+  incoming: RouterEndOptions["incoming"],
+): Receiver {
+  const receive = receiver.receive.bind(receiver);
+  receiver.receive = (message, link) => receive(incoming(message), link);
+  return receiver;
+}
+
 export type FleetStage = "m3" | "m5";

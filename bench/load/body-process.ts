@@ -1,7 +1,8 @@
 // Moves large bodies through a proxy for a while, over a few connections at once. A transfer that has begun is finished, and
 // every one is checked to the byte. Prints {"bytes","transfers","errors","seconds"} as JSON.
-import { Agent, type ClientRequest, type IncomingMessage, request } from "node:http";
+import { Agent, type IncomingMessage, request } from "node:http";
 import { requestHeaders } from "./request.ts";
+import { sendBytes } from "./send-bytes.ts";
 
 type Job = {
   readonly url: string;
@@ -13,20 +14,6 @@ type Job = {
 
 const job = JSON.parse(process.argv[2] ?? "{}") as Job;
 const agent = new Agent({ keepAlive: true, maxSockets: job.streams });
-const piece = Buffer.alloc(64 * 1024, "0123456789abcdef");
-
-function fill(sent: ClientRequest): void {
-  let missing = job.bodyBytes;
-  const more = () => {
-    while (missing > 0) {
-      const next = missing >= piece.length ? piece : piece.subarray(0, missing);
-      missing -= next.length;
-      if (!sent.write(next)) return void sent.once("drain", more);
-    }
-    sent.end();
-  };
-  more();
-}
 
 /** One transfer; resolves with the bytes that arrived at its far end. */
 function transfer(): Promise<number> {
@@ -36,7 +23,7 @@ function transfer(): Promise<number> {
     const headers = up ? { ...requestHeaders, "content-length": job.bodyBytes } : requestHeaders;
     const sent = request(`${job.url}${path}`, { method: up ? "POST" : "GET", headers, agent }, onResponse);
     sent.once("error", reject);
-    if (up) fill(sent);
+    if (up) sendBytes(sent, job.bodyBytes);
     else sent.end();
     function onResponse(response: IncomingMessage): void {
       let [bytes, text] = [0, ""];

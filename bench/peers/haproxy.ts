@@ -1,10 +1,9 @@
 // HAProxy as a peer: one thread, keep-alive both sides with connection reuse, the routing key looked up in a map, the
 // same forwarding headers, one JSON log line a request on standard output. `-nolog` leaves the log out.
-import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { acceptsConnections, startChild } from "../child.ts";
-import type { Contender, StartContext } from "../contender.ts";
+import { type Contender, findProgram, type StartContext } from "../contender.ts";
 import { freePort } from "../free-port.ts";
 import { cellNames, defaultCell, routingKeys } from "../routes.ts";
 
@@ -51,11 +50,7 @@ function haproxyPeer(name: string, log: boolean): Contender {
     about: `HAProxy, 1 thread, http-reuse always, key map, forwarding headers, ${log ? "JSON access log to a file" : "no access log"}`,
     byDefault: log,
     hasWorkers: true,
-    find() {
-      const { stdout, error } = spawnSync("haproxy", ["-v"], { encoding: "utf8" });
-      if (error !== undefined) return { kind: "missing", why: "HAProxy is not installed" };
-      return { kind: "available", version: /version (\S+)/.exec(stdout)?.[1] ?? stdout.trim() };
-    },
+    find: () => findProgram("haproxy", "HAProxy", /version (\S+)/),
     async start(context) {
       const port = await freePort();
       const mapFile = join(context.directory, "keys.map");

@@ -1,10 +1,9 @@
 // nginx as a peer: one worker, keep-alive upstreams, the routing key looked up in a map, the same forwarding headers
 // as the stages and one JSON access-log line a request (buffered, nginx's own best practice). `-nolog` leaves the log out.
-import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { acceptsConnections, startChild } from "../child.ts";
-import type { Contender, StartContext } from "../contender.ts";
+import { type Contender, findProgram, type StartContext } from "../contender.ts";
 import { freePort } from "../free-port.ts";
 import { cellNames, defaultCell, routingKeys } from "../routes.ts";
 
@@ -65,11 +64,7 @@ function nginxPeer(name: string, log: boolean): Contender {
     about: `nginx, 1 worker, keep-alive upstreams, key map, forwarding headers, ${log ? "JSON access log buffered to a file" : "no access log"}`,
     byDefault: log,
     hasWorkers: true,
-    find() {
-      const { stderr, error } = spawnSync("nginx", ["-v"], { encoding: "utf8" });
-      if (error !== undefined) return { kind: "missing", why: "nginx is not installed" };
-      return { kind: "available", version: /nginx\/(\S+)/.exec(stderr)?.[1] ?? stderr.trim() };
-    },
+    find: () => findProgram("nginx", "nginx", /nginx\/(\S+)/),
     async start(context) {
       const port = await freePort();
       const file = join(context.directory, "nginx.conf");

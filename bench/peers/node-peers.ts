@@ -1,9 +1,9 @@
 // The Node libraries as contenders; each server runs in a process of its own on the Node that runs the bench.
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { cellList } from "../../shared/testkit/stage-environment.ts";
 import { readyLine, startChild } from "../child.ts";
 import type { Contender } from "../contender.ts";
-import { formatCells } from "../routes.ts";
 
 type NodePeer = {
   readonly name: string;
@@ -70,7 +70,7 @@ function nodePeer({ name, server, packageName, about, byDefault, log }: NodePeer
         : { kind: "available", version };
     },
     async start({ cells, directory, nodeArgs }) {
-      const env = { CELLS: formatCells(cells), ACCESS_LOG: log ? "on" : "off" };
+      const env = { CELLS: cellList(cells), ACCESS_LOG: log ? "on" : "off" };
       const args = [...nodeArgs, join(import.meta.dirname, server)];
       const child = startChild(process.execPath, args, { name, directory, env });
       const { url } = await readyLine(child);

@@ -1,7 +1,7 @@
 // The router in other languages (`ports/`) as peers: one thread, the same table, forwarding headers and JSON access log as the
 // stages. Built once; without its tool and without a program that was built before, each is missing by name.
 import { spawnSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   buildPorted,
@@ -13,7 +13,7 @@ import {
 import { projectRoot } from "../../scripts/stages.ts";
 import { readyLine, startChild } from "../child.ts";
 import type { Availability, Contender } from "../contender.ts";
-import { formatCells, routingJson } from "../routes.ts";
+import { benchEnvironment } from "../stages.ts";
 
 const engines: Readonly<Record<PortedName, string>> = {
   pingora: "Pingora behind the strict front of ports/pingora",
@@ -42,25 +42,11 @@ function portedPeer(ported: PortedRouter, stage: "m1" | "m4"): Contender {
     about: `${engines[ported.name]}, 1 thread: ${settings}; JSON access log to a file`,
     byDefault: stage === "m1",
     find: () => findPorted(ported),
-    async start({ cells, directory }) {
+    async start(context) {
       const program = await buildPorted(ported);
-      const routingFile = join(directory, "routing.json");
-      writeFileSync(routingFile, routingJson(cells, stage === "m4"));
-      const child = startChild(program, [], {
-        name,
-        directory,
-        env: {
-          STAGE: stage,
-          HOST: "127.0.0.1",
-          PORT: "0",
-          ADMIN_PORT: "0",
-          CELLS: formatCells(cells),
-          ROUTING_FILE: routingFile,
-          CONTROL_PLANE_URL: "off",
-          STATE_DIR: join(directory, "state"),
-          THREADS: "1",
-        },
-      });
+      const { directory } = context;
+      const env = { ...benchEnvironment(context, stage === "m4"), STAGE: stage, THREADS: "1" };
+      const child = startChild(program, [], { name, directory, env });
       const { url } = await readyLine(child);
       return { url: String(url), pid: child.pid, logPath: child.stdoutPath, stop: child.stop };
     },

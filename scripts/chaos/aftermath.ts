@@ -2,7 +2,7 @@
 // placement, descriptors, sockets and memory are back where they were, and a signal ends the router in time.
 
 import { eventually } from "../../shared/testkit/eventually.ts";
-import { RawClient, sendRaw } from "../../shared/testkit/raw-client.ts";
+import { accepts, RawClient, sendRaw } from "../../shared/testkit/raw-client.ts";
 import { originOf, type Table } from "../load/tables.ts";
 import type { ChaosCell } from "./cells.ts";
 import type { Fault } from "./faults.ts";
@@ -175,13 +175,6 @@ export async function stopFaults(
 
 /** Resolves when nothing accepts at the URL any more, or after a while: the stop has begun. */
 async function refuses(url: string): Promise<void> {
-  const isRefused = async () => {
-    try {
-      await (await RawClient.connect(url)).close();
-      return false;
-    } catch {
-      return true;
-    }
-  };
+  const isRefused = async () => !(await accepts(url));
   await eventually(isRefused, { what: "", deadlineMs: 2_000 }).catch(() => {});
 }

@@ -6,7 +6,9 @@ import { unclearAnswers } from "../../shared/contract/m1/unclear-answers.ts";
 import { Random } from "../../shared/fuzz/random.ts";
 import { cut, cutPoint, type Piece, type Step, steps } from "./delivery.ts";
 import { framed, type GoodResponse, joined } from "./good-response.ts";
+import { noise } from "./malformed-clients.ts";
 import { chunk } from "./requests.ts";
+import { weighted } from "./weighted.ts";
 
 export interface CellPlan {
   readonly kind: BehaviourKind;
@@ -36,18 +38,7 @@ const kinds = {
   unavailable: 5,
 } as const;
 
-export type BehaviourKind = keyof typeof kinds;
-
-const total = Object.values(kinds).reduce((sum, weight) => sum + weight, 0);
-
-function pickKind(random: Random): BehaviourKind {
-  let at = random.below(total);
-  for (const [kind, weight] of Object.entries(kinds) as [BehaviourKind, number][]) {
-    at -= weight;
-    if (at < 0) return kind;
-  }
-  return "well";
-}
+type BehaviourKind = keyof typeof kinds;
 
 /** The response of a cell that is well. */
 export function goodPlan(response: GoodResponse): CellPlan {
@@ -72,7 +63,7 @@ export interface HostileOptions {
 export function hostilePlan(response: GoodResponse, options: HostileOptions): CellPlan {
   const { seed, request, attempt, isPatient, forged } = options;
   const random = new Random(seed ^ 0x0ce11, request * 8 + attempt);
-  const picked = pickKind(random);
+  const picked = weighted(random, kinds);
   // A patient client would spend the run waiting for time limits.
   const kind = isPatient && (picked === "hang" || picked === "unread-body") ? "slow" : picked;
   const good = framed(response);
@@ -100,7 +91,7 @@ export function hostilePlan(response: GoodResponse, options: HostileOptions): Ce
     case "reset-at-once":
       return plan([], "reset", "never");
     case "bad-head":
-      return plan([text(random.chance(70) ? random.pick(badHeads) : noise(random))], ends(), "never");
+      return plan([text(random.chance(70) ? random.pick(badHeads) : noise(random, 400))], ends(), "never");
     case "interim-few":
       return plan([...interim(random, 1 + random.below(3)), ...good], isLast ? "close" : "keep");
     case "interim-flood":
@@ -156,7 +147,7 @@ const badHeads = unclearAnswers
 /** What a babbling cell sends before it is asked: nothing that could be taken for a good response. */
 export function babble(random: Random): string {
   return random.pick([
-    noise(random),
+    noise(random, 400),
     "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
   ]);
 }
@@ -186,8 +177,4 @@ function slowly(random: Random, pieces: readonly Piece[]): Step[] {
       { kind: "wait", ms: random.below(200) },
     ]),
   ];
-}
-
-function noise(random: Random): string {
-  return Array.from({ length: 1 + random.below(400) }, () => String.fromCharCode(random.below(256))).join("");
 }

@@ -219,11 +219,4 @@ describe("the command", () => {
     expect(one).toMatchObject({ seed: 9, connections: 60, faultCount: 0 });
     expect(other?.["connectionsByKind"]).toEqual(one?.["connectionsByKind"]);
   });
-
-  test("explains a wrong flag in one line", async () => {
-    const { code, output } = await chaos("--stage", "m9");
-    expect(output).toMatch(/^chaos: unknown stage "m9": one of m1/);
-    expect(output.trim().split("\n")).toHaveLength(1);
-    expect(code).toBe(1);
-  });
 });

@@ -4,6 +4,7 @@
 import type { Random } from "../../shared/fuzz/random.ts";
 import { damaged, garbage, hugeHead, unclearFraming } from "./malformed-clients.ts";
 import type { RequestParts, RequestWriter } from "./requests.ts";
+import { weighted } from "./weighted.ts";
 
 type Kind = (writer: RequestWriter) => void;
 
@@ -32,15 +33,13 @@ export type ClientKind = keyof typeof kinds;
 
 export const clientKinds = Object.keys(kinds) as ClientKind[];
 
-const total = Object.values(kinds).reduce((sum, [weight]) => sum + weight, 0);
+const weights = Object.fromEntries(clientKinds.map((kind) => [kind, kinds[kind][0]])) as Record<
+  ClientKind,
+  number
+>;
 
 export function pickKind(random: Random): ClientKind {
-  let at = random.below(total);
-  for (const kind of clientKinds) {
-    at -= kinds[kind][0];
-    if (at < 0) return kind;
-  }
-  return "one-request";
+  return weighted(random, weights);
 }
 
 export function writeKind(kind: ClientKind, writer: RequestWriter): void {

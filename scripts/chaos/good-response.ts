@@ -1,7 +1,7 @@
 // The good response to a request: for hostile clients bytes that carry their tag all the way, for clean ones what the demo
 // cell would say, so that one judge serves gameday and chaos. What a hostile cell makes of it is in `cell-behaviours.ts`.
 
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { RawRequest, RequestHead } from "../../shared/testkit/http-message.ts";
 import type { Piece } from "./delivery.ts";
 import { chunk } from "./requests.ts";
@@ -65,7 +65,7 @@ export function demoResponse(cell: string, id: string, request: RawRequest): Goo
   const headers = Object.fromEntries(
     request.headers.pairs.map(([name, value]) => [name.toLowerCase(), value]),
   );
-  const bodySha256 = createHash("sha256").update(request.body).digest("hex");
+  const bodySha256 = hash("sha256", request.body);
   return respond(JSON.stringify({ cell, method: request.method, path: request.target, bodySha256, headers }));
 }
 

@@ -115,12 +115,10 @@ export function hugeHead(writer: RequestWriter): void {
 export function garbage(writer: RequestWriter): void {
   const { random } = writer;
   if (random.chance(25)) writer.any();
-  const noise = () =>
-    Array.from({ length: 1 + random.below(300) }, () => String.fromCharCode(random.below(256))).join("");
   writer.raw(
     random.pick([
-      noise(),
-      `\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03${noise()}`,
+      noise(random, 300),
+      `\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03${noise(random, 300)}`,
       "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0",
       "SSH-2.0-OpenSSH_9.9\r\n",
       "\r\n".repeat(1 + random.below(2000)),
@@ -130,5 +128,12 @@ export function garbage(writer: RequestWriter): void {
       "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
       "\0".repeat(random.below(100)),
     ]),
+  );
+}
+
+/** Up to so many bytes of anything. */
+export function noise(random: Random, most: number): string {
+  return Array.from({ length: 1 + random.below(most) }, () => String.fromCharCode(random.below(256))).join(
+    "",
   );
 }

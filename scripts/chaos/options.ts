@@ -1,8 +1,8 @@
 // The flags of `npm run chaos`, read and checked.
 
-import { parsePorts } from "../../shared/contract/target.ts";
 import { readSmallFile } from "../bounded-file.ts";
-import { commandWords, UsageError, wholeNumber } from "../command-line.ts";
+import { commandWords, httpUrl, UsageError, type Values, wholeNumber } from "../command-line.ts";
+import { readPorts } from "../contract/ports-flag.ts";
 import type { CellName } from "../load/tables.ts";
 import { buildPorted, portedNames, readPorted } from "../ported-routers.ts";
 import { type Milestone, parseStage, presentStages } from "../stages.ts";
@@ -48,19 +48,16 @@ export const flags = {
   ports: { type: "string" },
   env: { type: "string", multiple: true },
   json: { type: "boolean" },
-  help: { type: "boolean" },
 } as const;
 
-export type Flags = { readonly [name in Exclude<keyof typeof flags, "env" | "json" | "help">]?: string } & {
-  readonly env?: readonly string[];
-  readonly json?: boolean;
-  readonly help?: boolean;
-};
+export type Flags = Values<typeof flags>;
 
 export interface Job {
   readonly name: string;
   readonly target: Target;
+  /** The milestone whose table the router reads. */
   readonly level: Milestone;
+  /** Ports of the cells, where the router cannot be told; 0 for any free one. */
   readonly ports: Readonly<Record<CellName, number>>;
 }
 
@@ -71,6 +68,7 @@ export interface ChaosOptions {
   readonly connections: number;
   readonly lanes: number;
   readonly kinds: ReadonlySet<ClientKind>;
+  /** These connections instead of the plan's first ones. */
   readonly sequence: readonly Recorded[] | undefined;
 }
 
@@ -96,7 +94,6 @@ export interface ReplayFile {
 /** A recorded sequence has a few hundred lines. */
 const maxReplayBytes = 1_048_576;
 const freePorts = { visa: 0, tier1: 0, tier2: 0, tier3: 0 } as const;
-const contractPorts = { visa: 9004, tier1: 9001, tier2: 9002, tier3: 9003 } as const;
 
 export function readOptions(values: Flags): ChaosOptions {
   const replay = values.replay === undefined ? undefined : readReplay(values.replay);
@@ -131,11 +128,9 @@ function jobsOf(values: Flags): Job[] {
     return [{ name: words[0] ?? "", target: { kind: "command", words, env }, level, ports: freePorts }];
   }
   if (values.router !== undefined) {
-    const url = URL.parse(values.router);
-    if (url?.protocol !== "http:")
-      throw new UsageError(`write --router as http://host:port; got "${values.router}"`);
+    const url = httpUrl("--router", values.router);
     const pid = values.pid === undefined ? undefined : wholeNumber("--pid", values.pid, 1, 2 ** 31);
-    const ports = { ...contractPorts, ...portsOf(values.ports ?? "") };
+    const ports = readPorts(values.ports);
     return [{ name: url.origin, target: { kind: "running", url: url.origin, pid }, level, ports }];
   }
   for (const flag of ["pid", "ports"] as const)
@@ -147,14 +142,6 @@ function jobsOf(values: Flags): Job[] {
     level: stage,
     ports: freePorts,
   }));
-}
-
-function portsOf(text: string): Partial<Record<CellName, number>> {
-  try {
-    return parsePorts(text);
-  } catch (error) {
-    throw new UsageError(`--ports: ${error instanceof Error ? error.message : String(error)}`);
-  }
 }
 
 function kindsOf(only: string | undefined, without: string | undefined): ReadonlySet<ClientKind> {

@@ -2,7 +2,9 @@
 
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { isRunning } from "../../shared/testkit/process-by-port.ts";
 import { type ExitStatus, Program } from "../../shared/testkit/program.ts";
+import { stageEnvironment } from "../../shared/testkit/stage-environment.ts";
 import { type Milestone, projectRoot, stageFolder } from "../stages.ts";
 
 /** What is tested, as the command line says it. */
@@ -46,6 +48,8 @@ export async function startRouterUnderTest(
     `chaos-${process.pid}-${Math.random().toString(36).slice(2, 8)}`,
   );
   mkdirSync(folder, { recursive: true });
+  const routingFile = join(folder, "routing.json");
+  writeFileSync(routingFile, JSON.stringify(table));
   const [command = "", ...args] =
     target.kind === "stage"
       ? [process.execPath, join(stageFolder(target.stage), "src/main.ts")]
@@ -56,7 +60,7 @@ export async function startRouterUnderTest(
     command,
     args,
     cwd: target.kind === "stage" ? folder : process.cwd(),
-    env: { ...environment(folder, table, cells), ...target.env },
+    env: { ...stageEnvironment({ cells, routingFile, stateFolder: join(folder, "state") }), ...target.env },
     ownGroup: true,
     onLine: (line) => {
       if (line.includes('"event":"request"')) return;
@@ -64,11 +68,8 @@ export async function startRouterUnderTest(
       if (lines.length > 40) lines.shift();
     },
   });
-  const killAll = () => program.signal("SIGKILL");
-  process.once("exit", killAll);
   const close = async () => {
     await program.stop("SIGKILL");
-    process.off("exit", killAll);
     rmSync(folder, { recursive: true, force: true });
   };
   try {
@@ -92,39 +93,9 @@ export async function startRouterUnderTest(
   }
 }
 
-/** The same for every program: one ignores what it does not know. */
-function environment(
-  folder: string,
-  table: object,
-  cells: Readonly<Record<string, string>>,
-): Record<string, string> {
-  const routingFile = join(folder, "routing.json");
-  writeFileSync(routingFile, JSON.stringify(table));
-  return {
-    HOST: "127.0.0.1",
-    PORT: "0",
-    ADMIN_PORT: "0",
-    LOG_LEVEL: "info",
-    CELLS: Object.entries(cells)
-      .map(([name, url]) => `${name}=${url}`)
-      .join(","),
-    ROUTING_FILE: routingFile,
-    STATE_DIR: join(folder, "state"),
-    CONTROL_PLANE_URL: "",
-    WORKERS: "1",
-  };
-}
-
 function runningRouter(url: string, pid: number | undefined): RouterUnderTest {
   let isGone = false;
   const { promise, resolve } = Promise.withResolvers<void>();
-  const isRunning = (each: number): boolean => {
-    try {
-      return process.kill(each, 0);
-    } catch {
-      return false;
-    }
-  };
   const timer = setInterval(() => {
     if (pid === undefined || isRunning(pid)) return;
     isGone = true;

@@ -1,29 +1,14 @@
 // What a run is told, and what it finds.
 
-import type { CellName } from "../load/tables.ts";
 import type { Tally } from "../load/tally.ts";
-import type { Milestone } from "../stages.ts";
 import type { FaultGroup } from "./faults.ts";
 import type { Transcript } from "./hostile-client.ts";
-import type { Recorded } from "./lanes.ts";
-import type { ClientKind } from "./plan.ts";
+import type { ChaosOptions, Job } from "./options.ts";
 import type { Resources } from "./resources.ts";
-import type { RouterUnderTest, Target } from "./router.ts";
+import type { RouterUnderTest } from "./router.ts";
 
-export interface RunOptions {
-  readonly target: Target;
-  /** The milestone whose table the router reads. */
-  readonly level: Milestone;
-  readonly seed: number;
-  readonly seconds: number;
-  readonly connections: number;
-  readonly lanes: number;
+export interface RunOptions extends Omit<ChaosOptions, "jobs">, Omit<Job, "name"> {
   readonly cleanClients: number;
-  readonly kinds: ReadonlySet<ClientKind>;
-  /** Ports of the cells, where the router cannot be told; 0 for any free one. */
-  readonly ports: Readonly<Record<CellName, number>>;
-  /** These connections instead of the plan's first ones. */
-  readonly sequence: readonly Recorded[] | undefined;
   /** How long the router may take to come back to where it was: more than its own time limits. */
   readonly recoveryMs: number;
   /** A replay looks at the fault alone. */

@@ -1,7 +1,7 @@
 // Names that nobody can guess: every request of a run carries one, so that whatever arrives anywhere can be traced to the
 // client that sent it, or to nobody. A tag is a function of the seed, so a replay uses the same ones.
 
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 /**
  * `request`: a request that a client sends. `decoy`: the same in the body of another request, or behind one that closes
@@ -53,5 +53,5 @@ export function numberOf(tag: string): number {
 }
 
 function macOf(text: string): string {
-  return createHash("sha256").update(text).digest("hex").slice(0, 12);
+  return hash("sha256", text).slice(0, 12);
 }

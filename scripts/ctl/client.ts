@@ -1,5 +1,6 @@
 // The control plane's API as `ctl` uses it. Answers become values, refusals become sentences.
 
+import { objectIn } from "../../shared/testkit/json-text.ts";
 import { BrokenPromiseError, UsageError } from "../command-line.ts";
 import { type Answer, ask } from "../http-request.ts";
 
@@ -116,8 +117,8 @@ export class ControlPlaneClient {
 
   /** What a 200 tells. Anybody may answer 200 at a mistaken address; only a control plane's answer has `member`. */
   #told<Value>({ body }: Answer, member: keyof Value & string): Value {
-    const value = parsed(body);
-    if (typeof value === "object" && value !== null && Object.hasOwn(value, member)) return value as Value;
+    const value = objectIn(body);
+    if (value !== undefined && Object.hasOwn(value, member)) return value as Value;
     throw new UsageError(`what answers at ${this.url} is no control plane: its 200 has no "${member}"`);
   }
 
@@ -180,14 +181,6 @@ interface Problem {
 
 function problemOf({ body, headers }: Answer): Problem | undefined {
   return headers["content-type"] === "application/problem+json" ? JSON.parse(body) : undefined;
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function causeOf(error: unknown): string {

@@ -1,36 +1,30 @@
 // What m1 promises, shown: a key decides the cell, a body streams, and a dead cell harms its own tenants only.
 
 import type { Demo, DemoContext } from "../demo.ts";
+import { servedBy } from "../demo-expect.ts";
 
 export const demo: Demo = {
   steps: [
     {
       title: "A tenant with a cell of its own",
       why: "The table names visa's placement: a dedicated cell. Nobody else is served there.",
-      run: async (demo) => {
-        await demo.ask({ key: "visa", path: "/pay", expect: servedBy("visa", "dedicated") });
-      },
+      run: (demo) => demo.ask({ key: "visa", path: "/pay", expect: servedBy("visa", "dedicated") }),
     },
     {
       title: "A tenant on a shared tier",
       why: "acme shares tier1 with others. The router reads the key, never the path or the body.",
-      run: async (demo) => {
-        await demo.ask({ key: "acme", path: "/pay", expect: servedBy("tier1", "tier") });
-      },
+      run: (demo) => demo.ask({ key: "acme", path: "/pay", expect: servedBy("tier1", "tier") }),
     },
     {
       title: "A tenant that the table does not know",
       why: "Unknown keys go to the default placement, tier3: a new tenant works before anybody edits the table.",
-      run: async (demo) => {
-        await demo.ask({ key: "someone-new", path: "/pay", expect: servedBy("tier3", "default") });
-      },
+      run: (demo) => demo.ask({ key: "someone-new", path: "/pay", expect: servedBy("tier3", "default") }),
     },
     {
       title: "A request without a key",
       why: "Guessing a cell would mix tenants. The router refuses, and no cell sees the request.",
-      run: async (demo) => {
-        await demo.ask({ path: "/pay", expect: { status: 400, headers: { "x-routed-to": undefined } } });
-      },
+      run: (demo) =>
+        demo.ask({ path: "/pay", expect: { status: 400, headers: { "x-routed-to": undefined } } }),
     },
     {
       title: "A body that streams",
@@ -66,10 +60,6 @@ export const demo: Demo = {
     ];
   },
 };
-
-function servedBy(cell: string, reason: string) {
-  return { status: 200, routedTo: cell, reason, headers: { "x-cell": cell } };
-}
 
 /** The cell's `/echo` answers with the body as it arrives; the second half is not sent before the first is back. */
 async function streamBothWays(demo: DemoContext): Promise<void> {

@@ -3,6 +3,7 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Demo, DemoContext } from "../demo.ts";
+import { servedBy } from "../demo-expect.ts";
 import { cutFile, editFile, replaceFile } from "./routing-file.ts";
 
 export const demo: Demo = {
@@ -10,9 +11,7 @@ export const demo: Demo = {
     {
       title: "The table comes from a file",
       why: "routing.json is read and validated before the router accepts its first connection.",
-      run: async (demo) => {
-        await demo.ask({ key: "acme", path: "/pay", expect: servedBy("tier1", "tier") });
-      },
+      run: (demo) => demo.ask({ key: "acme", path: "/pay", expect: servedBy("tier1", "tier") }),
     },
     {
       title: "An edit moves a tenant, without a restart",
@@ -82,10 +81,6 @@ export const demo: Demo = {
     `\${EDITOR:-vi} '${stack.routingFile}'`,
   ],
 };
-
-function servedBy(cell: string, reason: string) {
-  return { status: 200, routedTo: cell, reason, headers: { "x-cell": cell } };
-}
 
 /** The stage's file with this stack's cells, as it was before the demo spoiled it. */
 function mended(demo: DemoContext): string {

@@ -1,7 +1,7 @@
 // The live panel, attached to a router of m4 that really runs: a cell is broken, killed and mended, and the panel must
 // show the breaker, the cell's health and what is decided, as each of them happens.
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempDisposableSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Locator, Page } from "playwright-core";
@@ -12,13 +12,13 @@ import { stageFolder } from "../stages.ts";
 import { type Outcome, patientMs } from "./browser-pages.ts";
 
 export async function checkLivePanel(browser: Browser, url: string, root: string): Promise<Outcome> {
-  const stateFolder = mkdtempSync(join(tmpdir(), "cell-routing-live-"));
+  using state = mkdtempDisposableSync(join(tmpdir(), "cell-routing-live-"));
   const stack = await startStack({
     stage: "m4",
     port: 0,
     routers: 1,
     stageFolder: stageFolder("m4", root),
-    stateFolder,
+    stateFolder: state.path,
   });
   const context = await browser.newContext({
     viewport: { width: 1280, height: 900 },
@@ -37,7 +37,6 @@ export async function checkLivePanel(browser: Browser, url: string, root: string
   } finally {
     await context.close();
     await stack.stop();
-    rmSync(stateFolder, { recursive: true, force: true });
   }
   return { looked: "the live panel on a running m4", faults };
 }

@@ -6,6 +6,7 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { fencesOf } from "../markdown.ts";
 
 export interface Region {
   readonly name: string;
@@ -70,11 +71,12 @@ const embed = /^<<< (\S+?)(?:#(\S+))?\s*$/;
 
 /** What a page embeds, in order. Lines inside a fence are text. */
 export function readEmbeds(markdown: string): Embed[] {
-  let isFenced = false;
+  const fences = fencesOf(markdown);
   return markdown.split("\n").flatMap((text, index) => {
-    if (/^(```|~~~)/.test(text)) isFenced = !isFenced;
-    const found = isFenced ? undefined : parseEmbed(text);
-    return found === undefined ? [] : [{ ...found, line: index + 1 }];
+    const line = index + 1;
+    const found = parseEmbed(text);
+    const isFenced = fences.some((fence) => fence.line <= line && line <= fence.lastLine);
+    return found === undefined || isFenced ? [] : [{ ...found, line }];
   });
 }
 

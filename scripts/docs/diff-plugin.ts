@@ -3,9 +3,9 @@
 
 import { join } from "node:path";
 import type { MarkdownRenderer } from "vitepress";
+import { escapeHtml, inlineHtml } from "../markdown.ts";
 import { diffStages, type FileDiff } from "../stage-diff.ts";
 import { filesUnder, milestones, presentStages } from "../stages.ts";
-import { escapeHtml, inlineHtml } from "./html.ts";
 
 const tag = /^<StageDiff from="(m\d)" to="(m\d)" \/>\s*$/;
 

@@ -6,8 +6,8 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { MarkdownRenderer } from "vitepress";
+import { escapeHtml } from "../markdown.ts";
 import { filesUnder } from "../stages.ts";
-import { escapeHtml } from "./html.ts";
 
 export interface Proof {
   /** File of the test, or a folder above it, relative to the project. */

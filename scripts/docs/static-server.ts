@@ -1,49 +1,35 @@
 // Serves the built site on 127.0.0.1 as a plain file host does: /m1 is m1.html, what is missing is a 404, and what has a
 // checksum in its name may be kept.
 
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { extname, join, normalize } from "node:path";
-
-const types: Readonly<Record<string, string>> = {
-  ".html": "text/html; charset=utf-8",
-  ".js": "text/javascript",
-  ".css": "text/css",
-  ".svg": "image/svg+xml",
-  ".json": "application/json",
-};
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import sirv from "sirv";
 
 export interface StaticServer extends AsyncDisposable {
   readonly url: string;
 }
 
-/** @param port 0 takes a free one. */
-export async function serveFolder(folder: string, port = 0): Promise<StaticServer> {
-  const server = createServer((req, res) => {
-    const path = decodeURIComponent(new URL(req.url ?? "/", "http://site").pathname);
-    const inside = normalize(join("/", path));
-    const file = [inside, `${inside}.html`, join(inside, "index.html")]
-      .map((each) => join(folder, each))
-      .find((each) => existsSync(each) && statSync(each).isFile());
-    const body = readFileSync(file ?? join(folder, "404.html"));
-    res.writeHead(file === undefined ? 404 : 200, {
-      "content-type": types[extname(file ?? ".html")] ?? "application/octet-stream",
-      ...(inside.startsWith("/assets/") && { "cache-control": "public, max-age=31536000, immutable" }),
-    });
-    res.end(body);
+export async function serveFolder(folder: string): Promise<StaticServer> {
+  const files = sirv(folder, {
+    setHeaders: (response, path) => {
+      if (path.startsWith("/assets/"))
+        response.setHeader("cache-control", "public, max-age=31536000, immutable");
+    },
+    onNoMatch: (_, response) => {
+      response.writeHead(404, { "content-type": "text/html" }).end(readFileSync(join(folder, "404.html")));
+    },
   });
-  const { promise: listening, resolve, reject } = Promise.withResolvers<void>();
-  server.once("error", reject);
-  server.listen(port, "127.0.0.1", resolve);
-  await listening;
-  const address = server.address();
-  const bound = typeof address === "object" && address !== null ? address.port : port;
+  const server = createServer((request, response) => files(request, response)).listen(0, "127.0.0.1");
+  await once(server, "listening");
   return {
-    url: `http://127.0.0.1:${bound}`,
-    [Symbol.asyncDispose]: () =>
-      new Promise((closed) => {
-        server.close(() => closed());
-        server.closeAllConnections();
-      }),
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
   };
 }

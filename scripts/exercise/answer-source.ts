@@ -2,10 +2,11 @@
 // own (`from`); a wrong or right answer is a file, or a unified diff against the solution. All that is the same in two
 // answers is so kept once, and a fix in a stage touches no copy of it.
 
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { basename, join, relative, sep } from "node:path";
 import { applyPatch } from "diff";
 import { BrokenPromiseError } from "../command-line.ts";
+import { filesUnder } from "../stages.ts";
 import type { Exercise, RightAnswer, WrongAnswer } from "./exercise-spec.ts";
 import { relocateImports } from "./relocate-imports.ts";
 
@@ -71,7 +72,7 @@ export function answerSource(exercise: Exercise, answer: Answer, name: string): 
   }
 }
 
-function fileSource(file: string): AnswerSource {
+export function fileSource(file: string): AnswerSource {
   return { text: readFileSync(file, "utf8"), path: file, origin: file };
 }
 
@@ -140,6 +141,19 @@ export function canonicalName(exercise: Exercise, path: string): string | undefi
   return undefined;
 }
 
+/** The text of a file, moved to `to`, with the exercise's own files imported from `folder`, whichever answer they lie in. */
+export function movedText(
+  exercise: Exercise,
+  { text, path }: Pick<AnswerSource, "text" | "path">,
+  to: string,
+  folder: string,
+): string {
+  return relocateImports(text, path, to, (imported) => {
+    const name = canonicalName(exercise, imported);
+    return name === undefined ? imported : join(folder, name);
+  });
+}
+
 /** `path` as a name within `folder`, with forward slashes; undefined when it lies elsewhere. */
 export function inside(folder: string, path: string): string | undefined {
   const name = relative(folder, path);
@@ -153,9 +167,5 @@ export function typeScriptFiles(folder: string): string[] {
 
 /** The files below a folder whose names end so, sorted, with forward slashes; none when the folder is missing. */
 export function filesEnding(folder: string, ending: string): string[] {
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder, { recursive: true, encoding: "utf8" })
-    .map((name) => name.split(sep).join("/"))
-    .filter((name) => name.endsWith(ending) && !basename(name).startsWith("."))
-    .sort();
+  return filesUnder(folder).filter((name) => name.endsWith(ending) && !basename(name).startsWith("."));
 }

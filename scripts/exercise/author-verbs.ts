@@ -1,11 +1,8 @@
 // The verbs for those who write exercises: prove, mutate and refresh. Each prints what it found and returns an exit code.
 
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { isDeepStrictEqual } from "node:util";
 import type { Finding } from "../check.ts";
 import { readArguments, UsageError } from "../command-line.ts";
-import { exerciseJsonSchema, listExerciseIds, loadExercise, resolveExerciseId } from "./exercise-spec.ts";
+import { listExerciseIds, loadExercise, resolveExerciseId } from "./exercise-spec.ts";
 import { mutateExercises } from "./mutation.ts";
 import { proveOverlays } from "./overlay-proof.ts";
 import { proveExercises } from "./proof.ts";
@@ -18,7 +15,6 @@ export async function prove(root: string, args: readonly string[]): Promise<numb
   const { values, positionals: wanted } = readArguments(options, [...args]);
   if (values.all === true && wanted.length > 0)
     throw new UsageError("Name exercises, or write --all: not both.");
-  writeSchema(root);
   const ids = listExerciseIds(root);
   const only = wanted.length === 0 ? ids : wanted.map((each) => resolveExerciseId(ids, each));
   const proof = await proveExercises(root, only);
@@ -72,12 +68,4 @@ export async function refresh(root: string, args: readonly string[]): Promise<nu
 function printFindings(findings: readonly Finding[]): void {
   for (const { level, where, what } of findings)
     process.stdout.write(`${level} ${where}\n  ${what.replaceAll("\n", "\n  ")}\n`);
-}
-
-/** Brings the JSON Schema that editors use up to date; leaves the file alone, formatting and all, when it is. */
-function writeSchema(root: string): void {
-  const file = join(root, "exercises", "exercise.schema.json");
-  const wanted = exerciseJsonSchema();
-  const written: unknown = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined;
-  if (!isDeepStrictEqual(written, JSON.parse(wanted))) writeFileSync(file, wanted);
 }

@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Answer } from "./answer-source.ts";
 import { assemble } from "./assemble.ts";
 import type { Exercise, WrongAnswer } from "./exercise-spec.ts";
-import { makeRunFolder, modulesBelow, type RunLimits, removeRunFolder, runTests } from "./test-run.ts";
+import { makeRunFolder, modulesBelow, type RunLimits, runTests } from "./test-run.ts";
 import { typeCheck } from "./type-check.ts";
 import { candidatesOf, judge, type Verdict, visibleValues } from "./verdict.ts";
 import { untouchedFiles } from "./workspace.ts";
@@ -36,28 +36,25 @@ export async function checkTogether(
   answer: Answer,
   limits: RunLimits = {},
 ): Promise<Verdict[]> {
-  const folder = makeRunFolder(exercises[0]?.root ?? "");
-  try {
-    const assemblies = exercises.map((exercise, index) =>
-      assemble(exercise, answer, join(folder, "once", `answer-${index}`)),
-    );
-    const [outcome, faults] = await Promise.all([runTests(folder, limits), typeCheck(assemblies, folder)]);
-    return await Promise.all(
-      assemblies.map(async (assembly) => {
-        const { exercise } = assembly;
-        const untouched = answer.kind === "workspace" ? untouchedFiles(exercise) : [];
-        const own = faults.filter((fault) => fault.assembly === assembly);
-        const verdict = judge(assembly, outcome, own, untouched);
-        if (verdict.kind !== "failed" || verdict.misconceptions.length === 0 || outcome.kind !== "finished")
-          return verdict;
-        const values = visibleValues(modulesBelow(outcome.results, assembly.folder));
-        const candidates = candidatesOf(exercise.spec, verdict.failing, untouched);
-        return { ...verdict, misconceptions: await confirmed(exercise, candidates, values, limits) };
-      }),
-    );
-  } finally {
-    removeRunFolder(folder);
-  }
+  using temporary = makeRunFolder(exercises[0]?.root ?? "");
+  const folder = temporary.path;
+  const assemblies = exercises.map((exercise, index) =>
+    assemble(exercise, answer, join(folder, "once", `answer-${index}`)),
+  );
+  const [outcome, faults] = await Promise.all([runTests(folder, limits), typeCheck(assemblies, folder)]);
+  return await Promise.all(
+    assemblies.map(async (assembly) => {
+      const { exercise } = assembly;
+      const untouched = answer.kind === "workspace" ? untouchedFiles(exercise) : [];
+      const own = faults.filter((fault) => fault.assembly === assembly);
+      const verdict = judge(assembly, outcome, own, untouched);
+      if (verdict.kind !== "failed" || verdict.misconceptions.length === 0 || outcome.kind !== "finished")
+        return verdict;
+      const values = visibleValues(modulesBelow(outcome.results, assembly.folder));
+      const candidates = candidatesOf(exercise.spec, verdict.failing, untouched);
+      return { ...verdict, misconceptions: await confirmed(exercise, candidates, values, limits) };
+    }),
+  );
 }
 
 /** The sentences of those wrong answers that show the very values that the learner's code showed: they are run now. */
@@ -67,20 +64,17 @@ async function confirmed(
   values: ReadonlyMap<string, string>,
   limits: RunLimits,
 ): Promise<string[]> {
-  const folder = makeRunFolder(exercise.root);
-  try {
-    const assemblies = candidates.map((wrong, index) =>
-      assemble(exercise, { kind: "wrong", wrong }, join(folder, "once", String(index))),
-    );
-    const outcome = await runTests(folder, limits);
-    if (outcome.kind !== "finished") return [];
-    return candidates
-      .filter((_, index) => {
-        const theirs = visibleValues(modulesBelow(outcome.results, assemblies[index]?.folder ?? ""));
-        return isDeepStrictEqual([...theirs], [...values]);
-      })
-      .map((wrong) => wrong.because);
-  } finally {
-    removeRunFolder(folder);
-  }
+  using temporary = makeRunFolder(exercise.root);
+  const folder = temporary.path;
+  const assemblies = candidates.map((wrong, index) =>
+    assemble(exercise, { kind: "wrong", wrong }, join(folder, "once", String(index))),
+  );
+  const outcome = await runTests(folder, limits);
+  if (outcome.kind !== "finished") return [];
+  return candidates
+    .filter((_, index) => {
+      const theirs = visibleValues(modulesBelow(outcome.results, assemblies[index]?.folder ?? ""));
+      return isDeepStrictEqual([...theirs], [...values]);
+    })
+    .map((wrong) => wrong.because);
 }

@@ -186,7 +186,7 @@ export function resolveExerciseId(ids: readonly string[], wanted: string): strin
   throw new UsageError(`There is no exercise "${wanted}". See: npm run exercise list`);
 }
 
-/** The JSON Schema that editors use to complete `exercise.json`; written to `exercises/exercise.schema.json`. */
-export function exerciseJsonSchema(): string {
-  return `${JSON.stringify(z.toJSONSchema(exerciseSchema), null, 2)}\n`;
+/** The JSON Schema that editors use to complete `exercise.json`; `npm run schema` writes it. */
+export function exerciseJsonSchema(): unknown {
+  return JSON.parse(JSON.stringify(z.toJSONSchema(exerciseSchema)));
 }

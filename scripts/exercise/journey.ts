@@ -5,19 +5,17 @@ import {
   cpSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
+  mkdtempDisposableSync,
   readFileSync,
   realpathSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { packageFile, runNode, runProgramFile } from "../run-tool.ts";
-import { type Answer, answerSource, canonicalName } from "./answer-source.ts";
+import { type Answer, answerSource, movedText } from "./answer-source.ts";
 import { type Exercise, listExerciseIds, loadExercise } from "./exercise-spec.ts";
-import { relocateImports } from "./relocate-imports.ts";
 import { candidatesOf } from "./verdict.ts";
 
 export interface Journey {
@@ -31,15 +29,11 @@ export interface Journey {
 /** What a step expected and did not see. */
 class Astray extends Error {}
 
-/** @param wanted Ids; the first exercise of each milestone when empty. */
-export async function takeJourney(
-  root: string,
-  wanted: readonly string[],
-  tell: (step: string) => void,
-): Promise<Journey> {
-  const ids = wanted.length > 0 ? wanted : firstOfEachMilestone(listExerciseIds(root));
-  const base = realpathSync(mkdtempSync(join(tmpdir(), "cell routing journey ")));
-  const traveller = new Traveller(join(base, "a fresh clone"), tell);
+/** Goes through the first exercise of each milestone, in a fresh copy of the tree in a folder with spaces in its name. */
+export async function takeJourney(root: string): Promise<Journey> {
+  const ids = firstOfEachMilestone(listExerciseIds(root));
+  using base = mkdtempDisposableSync(join(tmpdir(), "cell routing journey "));
+  const traveller = new Traveller(join(realpathSync(base.path), "a fresh clone"));
   try {
     await copyTree(root, traveller.root);
     for (const id of ids) await traveller.takeExercise(id);
@@ -49,8 +43,6 @@ export async function takeJourney(
   } catch (thrown) {
     if (!(thrown instanceof Astray)) throw thrown;
     return { steps: traveller.steps, exercises: ids, fault: thrown.message };
-  } finally {
-    rmSync(base, { recursive: true, force: true });
   }
 }
 
@@ -92,12 +84,10 @@ async function copyTree(root: string, target: string): Promise<void> {
 
 class Traveller {
   readonly root: string;
-  readonly #tell: (step: string) => void;
   steps = 0;
 
-  constructor(root: string, tell: (step: string) => void) {
+  constructor(root: string) {
     this.root = root;
-    this.#tell = tell;
   }
 
   async takeExercise(id: string): Promise<void> {
@@ -124,7 +114,7 @@ class Traveller {
   async expectCleanTree(): Promise<void> {
     const { output } = await runProgramFile("git", ["status", "--porcelain"], { cwd: this.root });
     if (output.trim() !== "") throw new Astray(`git sees what the learner did:\n${output}`);
-    this.#arrive("git sees nothing of what the learner did");
+    this.steps += 1;
   }
 
   async #open({ spec }: Exercise): Promise<void> {
@@ -160,7 +150,7 @@ class Traveller {
         `${spec.id}: wrong/${wrong.file} fails ${found.failing}, and its sentence is not shown`,
       );
     }
-    this.#arrive(`hold a misconception (${wrong.file}) and be told`);
+    this.steps += 1;
   }
 
   async #reset(exercise: Exercise): Promise<void> {
@@ -169,7 +159,7 @@ class Traveller {
     const { archive } = await this.#json(["reset", "--json"], 0);
     const kept = spec.files.map((name) => readFileSync(join(this.root, String(archive), name), "utf8"));
     if (kept.join() !== before.join()) throw new Astray(`${spec.id}: reset lost what was there`);
-    this.#arrive(`reset; what was there is in ${archive}`);
+    this.steps += 1;
     await this.#step("compare with the solution", ["diff"], 0, "yours", "solution");
   }
 
@@ -196,7 +186,7 @@ class Traveller {
     if (rows.find((row) => row.id === exercise.spec.id)?.status !== "done") {
       throw new Astray(`${exercise.spec.id} is solved, and not listed as done`);
     }
-    this.#arrive(`go on to ${following ?? "nothing: all done"}`);
+    this.steps += 1;
     if (following === null) return;
     if (current !== following) throw new Astray(`went on to ${following}, but ${current} is the current one`);
     const resumed = loadExercise(this.root, String(following));
@@ -219,7 +209,7 @@ class Traveller {
     }
     // The output went into a pipe, and NO_COLOR is set: not a single escape.
     if (output.includes("\u001b")) throw new Astray(`${what}: there are colours in a pipe`);
-    this.#arrive(what);
+    this.steps += 1;
   }
 
   async #json(args: readonly string[], exitCode: number): Promise<Record<string, unknown>> {
@@ -235,18 +225,9 @@ class Traveller {
 
   #write(exercise: Exercise, answer: Answer): void {
     for (const name of exercise.spec.files) {
-      const { text, path: from } = answerSource(exercise, answer, name);
       const to = join(exercise.workspace, name);
-      const sibling = (path: string) => {
-        const file = canonicalName(exercise, path);
-        return file === undefined ? path : join(exercise.workspace, file);
-      };
-      writeFileSync(to, relocateImports(text, from, to, sibling));
+      const source = answerSource(exercise, answer, name);
+      writeFileSync(to, movedText(exercise, source, to, exercise.workspace));
     }
-  }
-
-  #arrive(step: string): void {
-    this.steps += 1;
-    this.#tell(step);
   }
 }

@@ -2,15 +2,16 @@
 // one place at a time, where the learner's work is: the lines by which solution and starter differ, and those that
 // `exercise.json` names beside them. Every change must turn a test red, or stand in `equivalentMutants` with its reason.
 
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { diffLines } from "diff";
+import pMap from "p-map";
 import { error, type Finding } from "../check.ts";
 import { answerSource } from "./answer-source.ts";
 import { assemble } from "./assemble.ts";
 import type { Exercise } from "./exercise-spec.ts";
 import { type Mutant, runStryker } from "./stryker.ts";
-import { makeRunFolder, removeRunFolder } from "./test-run.ts";
+import { makeRunFolder } from "./test-run.ts";
 
 export interface MutationResult {
   readonly exercise: Exercise;
@@ -23,23 +24,13 @@ export interface MutationResult {
 }
 
 /** Mutates several exercises, as many beside each other as the machine has room for. */
-export async function mutateExercises(
-  exercises: readonly Exercise[],
-  sideBySide = 2,
-): Promise<MutationResult[]> {
-  const results = new Map<Exercise, MutationResult>();
-  const waiting = [...exercises];
-  const work = async () => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      results.set(next, await mutateExercise(next));
-    }
-  };
-  await Promise.all(Array.from({ length: sideBySide }, work));
-  return exercises.flatMap((exercise) => results.get(exercise) ?? []);
+export function mutateExercises(exercises: readonly Exercise[]): Promise<MutationResult[]> {
+  return pMap(exercises, mutateExercise, { concurrency: 2 });
 }
 
 export async function mutateExercise(exercise: Exercise): Promise<MutationResult> {
-  const folder = makeRunFolder(exercise.root);
+  using temporary = makeRunFolder(exercise.root);
+  const folder = temporary.path;
   try {
     assemble(exercise, { kind: "solution" }, folder);
     const starter = join(folder, "before");
@@ -50,15 +41,13 @@ export async function mutateExercise(exercise: Exercise): Promise<MutationResult
       const also = exercise.spec.mutateAlso?.find((each) => each.file === name)?.lines ?? [];
       return lineRanges(linesToMutate(before, after, also)).map((range) => `starter/${name}:${range}`);
     });
-    removeRunFolder(starter);
+    rmSync(starter, { recursive: true });
     if (ranges.length === 0) return judgeMutants(exercise, []);
     return judgeMutants(exercise, await runStryker(folder, ranges));
   } catch (thrown) {
     const what = `cannot be mutated: ${thrown instanceof Error ? thrown.message : thrown}`;
     const findings = [error(`exercises/${exercise.spec.id}`, what)];
     return { exercise, mutants: [], survivors: [], equivalent: 0, findings };
-  } finally {
-    removeRunFolder(folder);
   }
 }
 

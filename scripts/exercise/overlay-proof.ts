@@ -1,19 +1,12 @@
 // Proves that solutions serve: laid over their stage, in a copy that stands alone, they type-check and the stage
 // passes its contract. Solutions that touch different files are laid over together; what clashes is tried apart.
 
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, mkdtempDisposableSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import pMap from "p-map";
 import { error, type Finding } from "../check.ts";
-import { packageFile, runNode } from "../run-tool.ts";
+import { packageFile, runCompiler, runNode } from "../run-tool.ts";
+import { copyStageAlone } from "../stage-alone.ts";
 import type { Exercise } from "./exercise-spec.ts";
 import { overlayFiles, type StageName } from "./overlay.ts";
 
@@ -28,14 +21,9 @@ const sideBySide = 3;
 
 export async function proveOverlays(root: string, exercises: readonly Exercise[]): Promise<Finding[]> {
   const findings: Finding[] = [];
-  const waiting = groupOverlays(exercises, findings);
-  const work = async () => {
-    for (let group = waiting.shift(); group !== undefined; group = waiting.shift()) {
-      findings.push(...(await proveGroup(root, group)));
-    }
-  };
-  await Promise.all(Array.from({ length: sideBySide }, work));
-  return findings;
+  const groups = groupOverlays(exercises, findings);
+  const faults = await pMap(groups, (group) => proveGroup(root, group), { concurrency: sideBySide });
+  return [...findings, ...faults.flat()];
 }
 
 /** Puts overlays together as long as no two of them want one file of a stage to read differently. */
@@ -68,44 +56,30 @@ async function proveGroup(root: string, group: Group): Promise<Finding[]> {
   const base = join(root, ".state", "overlay-proof");
   mkdirSync(base, { recursive: true });
   // Two authors may prove at the same time.
-  const folder = mkdtempSync(join(base, `${group.stage}-`));
-  try {
-    copyStage(root, group, folder);
-    const types = await runNode(packageFile("typescript/bin/tsc"), ["-p", folder, "--pretty", "false"], {
-      cwd: folder,
-    });
-    // Faults outside of the stage's source are not those of the solutions; the check `typecheck` names them.
-    const faults = types.output.split("\n").filter((line) => line.startsWith(`stages/${group.stage}/src/`));
-    if (faults.length > 0) return [error(where, `does not type-check:\n${faults.join("\n")}`)];
-    const suites = readdirSync(join(folder, "stages", group.stage, "test")).filter((name) =>
-      /^contract.*\.test\.ts$/.test(name),
-    );
-    if (suites.length === 0) return [error(where, "the stage has no contract-*.test.ts to pass")];
-    const tests = await runNode(
-      packageFile("vitest/vitest.mjs"),
-      ["run", "--project", group.stage, ...suites.map((name) => `test/${name}`)],
-      { cwd: folder },
-    );
-    return tests.code === 0
-      ? []
-      : [error(where, `fails the contract:\n${tests.output.trim().split("\n").slice(-60).join("\n")}`)];
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  using temporary = mkdtempDisposableSync(join(base, `${group.stage}-`));
+  const folder = temporary.path;
+  copyStage(root, group, folder);
+  const types = await runCompiler(folder);
+  // Faults outside of the stage's source are not those of the solutions; the check `typecheck` names them.
+  const faults = types.output.split("\n").filter((line) => line.startsWith(`stages/${group.stage}/src/`));
+  if (faults.length > 0) return [error(where, `does not type-check:\n${faults.join("\n")}`)];
+  const suites = readdirSync(join(folder, "stages", group.stage, "test")).filter((name) =>
+    /^contract.*\.test\.ts$/.test(name),
+  );
+  if (suites.length === 0) return [error(where, "the stage has no contract-*.test.ts to pass")];
+  const tests = await runNode(
+    packageFile("vitest/vitest.mjs"),
+    ["run", "--project", group.stage, ...suites.map((name) => `test/${name}`)],
+    { cwd: folder },
+  );
+  return tests.code === 0
+    ? []
+    : [error(where, `fails the contract:\n${tests.output.trim().split("\n").slice(-60).join("\n")}`)];
 }
 
 /** The stage with the files laid over it, and what its contract needs; the rest of the project stays out. */
 function copyStage(root: string, group: Group, folder: string): void {
-  for (const path of [
-    `stages/${group.stage}`,
-    "shared",
-    "package.json",
-    "tsconfig.json",
-    "vitest.config.ts",
-  ]) {
-    if (existsSync(join(root, path))) cpSync(join(root, path), join(folder, path), { recursive: true });
-  }
-  symlinkSync(packageFile("."), join(folder, "node_modules"), "junction");
+  copyStageAlone(group.stage, root, folder);
   for (const [name, text] of group.files) {
     const file = join(folder, "stages", group.stage, "src", name);
     mkdirSync(dirname(file), { recursive: true });

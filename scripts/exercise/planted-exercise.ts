@@ -1,18 +1,16 @@
 // A small exercise, written into a tree of its own, for the tests of the engine: sound as it stands, and broken in
 // one place by each test that wants to see the proof turn red.
 
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
+import { type PlantedTree, plantTree } from "../planted-tree.ts";
 import { projectRoot } from "../stages.ts";
 import type { ExerciseSpec } from "./exercise-spec.ts";
 
-/** Inside the clone, where packages are found; the folder's name has a space, as a learner's may. */
-export function plantTree(): { readonly root: string; remove(): void } {
-  const base = join(projectRoot, ".state", "planted exercises");
-  mkdirSync(base, { recursive: true });
-  const root = mkdtempSync(join(base, "tree-"));
-  cpSync(join(projectRoot, "exercises", "support"), join(root, "exercises", "support"), { recursive: true });
-  return { root, remove: () => rmSync(root, { recursive: true, force: true }) };
+/** Inside the clone, where packages are found. */
+export function plantExerciseTree(): PlantedTree {
+  const tree = plantTree({}, join(projectRoot, ".state", "planted exercises"));
+  tree.copy("exercises/support");
+  return tree;
 }
 
 export interface PlantedChange {
@@ -22,15 +20,12 @@ export interface PlantedChange {
 }
 
 /** Writes a sound exercise of that id, with the change made. */
-export function plantExercise(root: string, id: string, change: PlantedChange = {}): void {
+export function plantExercise(tree: PlantedTree, id: string, change: PlantedChange = {}): void {
   const files = { ...soundFiles(), ...change.files };
   const spec = { ...soundSpec(id), ...change.spec };
   const all = { "exercises/{id}/exercise.json": JSON.stringify(spec), ...files };
   for (const [path, text] of Object.entries(all)) {
-    if (text === undefined) continue;
-    const file = join(root, path.replace("{id}", id));
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, text);
+    if (text !== undefined) tree.write(path.replace("{id}", id), text);
   }
 }
 

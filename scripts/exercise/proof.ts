@@ -9,14 +9,7 @@ import { type Answer, answerName, variantsOf } from "./answer-source.ts";
 import { type Assembly, assemble } from "./assemble.ts";
 import { type Exercise, listExerciseIds, loadExercise } from "./exercise-spec.ts";
 import { staticFaults } from "./static-proof.ts";
-import {
-  makeRunFolder,
-  modulesBelow,
-  type RunLimits,
-  type RunOutcome,
-  removeRunFolder,
-  runTests,
-} from "./test-run.ts";
+import { makeRunFolder, modulesBelow, type RunLimits, type RunOutcome, runTests } from "./test-run.ts";
 import { typeCheck } from "./type-check.ts";
 
 /** A learner checks after every change: longer than this, and they stop doing so. */
@@ -52,20 +45,17 @@ export async function proveExercises(
     }
   }
   if (sound.length === 0) return { exercises: [], findings, answers: 0 };
-  const folder = makeRunFolder(root);
-  try {
-    const assemblies = sound.flatMap((exercise) => assembleAll(exercise, folder));
-    const faults = await typeCheck(assemblies, folder);
-    findings.push(
-      ...faults.map((fault) =>
-        error(`${whereOf(fault.assembly)}, line ${fault.line}`, `does not type-check: ${fault.message}`),
-      ),
-    );
-    findings.push(...outcomeFindings(assemblies, await runTests(folder, limits)));
-    return { exercises: sound, findings: unique(findings), answers: assemblies.length };
-  } finally {
-    removeRunFolder(folder);
-  }
+  using temporary = makeRunFolder(root);
+  const folder = temporary.path;
+  const assemblies = sound.flatMap((exercise) => assembleAll(exercise, folder));
+  const faults = await typeCheck(assemblies, folder);
+  findings.push(
+    ...faults.map((fault) =>
+      error(`${whereOf(fault.assembly)}, line ${fault.line}`, `does not type-check: ${fault.message}`),
+    ),
+  );
+  findings.push(...outcomeFindings(assemblies, await runTests(folder, limits)));
+  return { exercises: sound, findings: unique(findings), answers: assemblies.length };
 }
 
 function assembleAll(exercise: Exercise, folder: string): Assembly[] {

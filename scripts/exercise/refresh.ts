@@ -7,14 +7,15 @@ import { applyPatch, createTwoFilesPatch, FILE_HEADERS_ONLY } from "diff";
 import { packageFile, runNode } from "../run-tool.ts";
 import {
   answerSource,
-  canonicalName,
+  fileSource,
+  movedText,
   patchFile,
   stageText,
   typeScriptFiles,
   variantsOf,
 } from "./answer-source.ts";
 import { type Exercise, loadExercise } from "./exercise-spec.ts";
-import { relativeImportsOf, relocateImports } from "./relocate-imports.ts";
+import { relativeImportsOf } from "./relocate-imports.ts";
 
 export interface Refreshed {
   /** What was done, a line each. */
@@ -50,10 +51,7 @@ type Outcome = "kept" | "is now a patch" | "fits the solution again" | "lost";
 function foldIntoPatch(exercise: Exercise, whole: string, replaces: string): Outcome {
   const solution = answerSource(exercise, { kind: "solution" }, replaces);
   // As it reads in the solution's place: the imports are then no difference.
-  const text = relocateImports(readFileSync(whole, "utf8"), whole, solution.path, (path) => {
-    const name = canonicalName(exercise, path);
-    return name === undefined ? path : join(exercise.solution, name);
-  });
+  const text = movedText(exercise, fileSource(whole), solution.path, exercise.solution);
   const patch = patchOf(whole, replaces, solution.text, text);
   if (patch.length > text.length * largestPatch || applyPatch(solution.text, patch) !== text) return "kept";
   writeFileSync(patchFile(whole), patch);

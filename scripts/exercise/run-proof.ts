@@ -7,7 +7,7 @@ import { error, type Finding } from "../check.ts";
 import { runFile } from "./answer-source.ts";
 import type { Exercise } from "./exercise-spec.ts";
 import { loadSteps, startOverlaid, takeSteps } from "./run-steps.ts";
-import { makeRunFolder, removeRunFolder } from "./test-run.ts";
+import { makeRunFolder } from "./test-run.ts";
 
 /** A step on a machine that is busy may come too late once; twice is a fault. */
 const attempts = 2;
@@ -30,11 +30,11 @@ export async function proveRuns(exercises: readonly Exercise[]): Promise<Finding
 
 /** What went otherwise than promised, in words. */
 async function brokenSteps(exercise: Exercise, kind: "starter" | "solution"): Promise<string[]> {
-  const folder = makeRunFolder(exercise.root);
+  using folder = makeRunFolder(exercise.root);
   const name = `run-proof-${exercise.spec.id.replaceAll("/", "-")}-${process.pid}`;
   const broken: string[] = [];
   try {
-    const steps = await loadSteps(exercise, { kind }, folder);
+    const steps = await loadSteps(exercise, { kind }, folder.path);
     const place = { port: 0, routers: 1, name, onLine: () => {} };
     const { stack } = await startOverlaid(exercise, { kind }, place);
     try {
@@ -47,7 +47,6 @@ async function brokenSteps(exercise: Exercise, kind: "starter" | "solution"): Pr
   } catch (thrown) {
     broken.push(thrown instanceof Error ? thrown.message : String(thrown));
   } finally {
-    removeRunFolder(folder);
     for (const left of [name, `${name}-overlay`])
       rmSync(join(exercise.root, ".state", left), { recursive: true, force: true });
   }

@@ -1,19 +1,18 @@
 // The requests that an exercise brings for `npm run exercise run`: `run.ts` in its folder. Its steps find what is promised
 // with the solution in the stage, and something else with the starter: that is what makes them worth sending.
 
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { BrokenPromiseError } from "../command-line.ts";
 import { DemoContext, type DemoStep } from "../demo.ts";
 import type { Narrator } from "../narrator.ts";
 import { layOver } from "../overlay.ts";
 import { type Stack, startStack } from "../stack.ts";
-import { type Answer, canonicalName, runFile } from "./answer-source.ts";
+import { type Answer, fileSource, movedText, runFile } from "./answer-source.ts";
 import { assemble } from "./assemble.ts";
 import type { Exercise } from "./exercise-spec.ts";
 import { buildOverlay, overlayFiles, type StageName } from "./overlay.ts";
-import { relocateImports } from "./relocate-imports.ts";
 
 /** Loads the steps beside one answer: a step may import the answer as `./starter/NAME.ts`. `folder` is empty. */
 export async function loadSteps(
@@ -25,12 +24,7 @@ export async function loadSteps(
   if (!existsSync(from)) return [];
   assemble(exercise, answer, folder);
   const to = join(folder, "run.ts");
-  mkdirSync(dirname(to), { recursive: true });
-  const moved = relocateImports(readFileSync(from, "utf8"), from, to, (path) => {
-    const name = canonicalName(exercise, path);
-    return name === undefined ? path : join(folder, "starter", name);
-  });
-  writeFileSync(to, moved);
+  writeFileSync(to, movedText(exercise, fileSource(from), to, join(folder, "starter")));
   const { steps } = (await import(pathToFileURL(to).href)) as { readonly steps?: readonly DemoStep[] };
   if (steps === undefined) throw new BrokenPromiseError(`${exercise.spec.id}/run.ts exports no steps`);
   return steps;

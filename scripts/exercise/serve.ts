@@ -14,7 +14,7 @@ import { addressesOf, describeLogLine, isOfDemo, StopSignal } from "../stage-ses
 import type { Exercise } from "./exercise-spec.ts";
 import { signatureOf } from "./interactive.ts";
 import { loadSteps, startOverlaid, takeSteps } from "./run-steps.ts";
-import { makeRunFolder, removeRunFolder } from "./test-run.ts";
+import { makeRunFolder } from "./test-run.ts";
 import { type Context, check } from "./verbs.ts";
 import type { Verdict } from "./verdict.ts";
 
@@ -66,19 +66,17 @@ async function serveOnce(
     return "not as promised";
   const stage = spec.overlay?.stage ?? spec.milestone;
   const name = `${stage}-exercise${options.port === 0 ? `-${process.pid}` : ""}`;
-  const folder = makeRunFolder(exercise.root);
+  using folder = makeRunFolder(exercise.root);
   let isQuiet = true;
   let stack: Stack | undefined;
   try {
-    const steps = await loadSteps(exercise, { kind: "workspace" }, folder);
+    const steps = await loadSteps(exercise, { kind: "workspace" }, folder.path);
     const onLine = (source: string, line: string, stream: "stdout" | "stderr") => {
       if (!isQuiet && (stream === "stderr" || !isOfDemo(line)))
         tell({ event: "log", source, line: describeLogLine(line) });
     };
     const overlaid = await startOverlaid(exercise, { kind: "workspace" }, { ...options, name, onLine });
     stack = overlaid.stack;
-    const running = stack;
-    process.once("exit", () => running.killAll());
     say(`Serving ${stage} with your files laid over it: ${overlaid.files.join(", ")}`);
     tell({ event: "ready", stage, ...addressesOf(stack) });
     const broken = await Promise.race([takeSteps(steps, stack, tell), stopSignal.raised]);
@@ -100,7 +98,6 @@ async function serveOnce(
   } finally {
     isQuiet = true;
     await stack?.stop();
-    removeRunFolder(folder);
     rmSync(join(exercise.root, ".state", `${name}-overlay`), { recursive: true, force: true });
     if (options.port === 0) rmSync(join(exercise.root, ".state", name), { recursive: true, force: true });
   }

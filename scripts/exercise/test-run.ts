@@ -1,7 +1,16 @@
 // Runs the tests of assembled answers in one vitest process, and ends that process when the code under test
 // no longer returns. It reports what happened; what that means for a learner is `verdict.ts`.
 
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  type DisposableTempDir,
+  existsSync,
+  mkdirSync,
+  mkdtempDisposableSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ModuleResult, RunResults } from "../../exercises/support/result-reporter.ts";
@@ -32,23 +41,19 @@ export interface RunLimits {
 }
 
 /**
- * Makes an empty folder for a run: assemble below `once/` what runs once, below `repeated/` what runs 20 times.
+ * Makes an empty folder for a run, which goes when it is disposed of: assemble below `once/` what runs once, below `repeated/` what runs 20 times.
  * Inside the clone, because the code under test imports packages.
  */
-export function makeRunFolder(root: string): string {
+export function makeRunFolder(root: string): DisposableTempDir {
   const base = join(root, ".state", "exercise-runs");
   mkdirSync(base, { recursive: true });
   // What a run that was killed left behind. No run lasts an hour.
   for (const name of readdirSync(base)) {
     const old = join(base, name);
     const { mtimeMs } = statSync(old, { throwIfNoEntry: false }) ?? { mtimeMs: Number.POSITIVE_INFINITY };
-    if (mtimeMs < Date.now() - 3_600_000) removeRunFolder(old);
+    if (mtimeMs < Date.now() - 3_600_000) rmSync(old, { recursive: true, force: true });
   }
-  return mkdtempSync(join(base, "run-"));
-}
-
-export function removeRunFolder(folder: string): void {
-  rmSync(folder, { recursive: true, force: true });
+  return mkdtempDisposableSync(join(base, "run-"));
 }
 
 /** Runs every test file below `folder`. Resolves when the process has ended; rejects only if it cannot be started. */

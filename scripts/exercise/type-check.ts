@@ -4,7 +4,7 @@
 import { writeFileSync } from "node:fs";
 import { join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
-import { packageFile, runNode } from "../run-tool.ts";
+import { runCompiler } from "../run-tool.ts";
 import type { Assembly } from "./assemble.ts";
 
 const ownRoot = fileURLToPath(new URL("../..", import.meta.url));
@@ -35,7 +35,12 @@ export async function typeCheck(assemblies: readonly Assembly[], folder: string)
     include: [],
   };
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
-  const output = await runCompiler(folder);
+  const { code, output } = await runCompiler(folder);
+  // A configuration that the compiler refuses is our fault, not the learner's.
+  const refused = output.split(/\r?\n/).find((line) => line.startsWith("error TS"));
+  if (refused !== undefined || (code !== 0 && output === "")) {
+    throw new Error(`Cannot type-check: ${refused ?? `the compiler ended with ${code}`}`);
+  }
   return output.split(/\r?\n/).flatMap((line) => {
     const match = faultPattern.exec(line);
     if (match === null) return [];
@@ -46,15 +51,4 @@ export async function typeCheck(assemblies: readonly Assembly[], folder: string)
     const file = assembly.origins.get(assembled) ?? assembled;
     return [{ assembly, file, line: Number(row), column: Number(column), code: Number(code), message }];
   });
-}
-
-async function runCompiler(folder: string): Promise<string> {
-  const compiler = packageFile("typescript/bin/tsc");
-  const { code, output } = await runNode(compiler, ["-p", folder, "--pretty", "false"], { cwd: folder });
-  // A configuration that the compiler refuses is our fault, not the learner's.
-  const refused = output.split(/\r?\n/).find((line) => line.startsWith("error TS"));
-  if (refused !== undefined || (code !== 0 && output === "")) {
-    throw new Error(`Cannot type-check: ${refused ?? `the compiler ended with ${code}`}`);
-  }
-  return output;
 }

@@ -73,10 +73,9 @@ export function judge(
   untouched: readonly string[],
 ): Verdict {
   const { spec } = assembly.exercise;
-  const typeFaults = faults.map((fault) => ({
-    ...placeOf(assembly, fault.file, fault.line),
-    ...columnAndMessage(fault),
-  }));
+  const typeFaults = faults.map(({ file, line, column, message }) => {
+    return { ...placeOf(assembly, file, line), column, message };
+  });
   if (outcome.kind === "stalled") {
     return {
       kind: "runaway",
@@ -202,10 +201,6 @@ function thrownIn(assembly: Assembly, stack: string | undefined): Place | undefi
 
 function placeOf(assembly: Assembly, file: string, line: number): Place {
   return { file: relative(assembly.exercise.root, file).split(sep).join("/"), line };
-}
-
-function columnAndMessage(fault: TypeFault): { column: number; message: string } {
-  return { column: fault.column, message: fault.message };
 }
 
 /** The first lines of an error's message, with paths of the assembly turned back into the learner's. */

@@ -3,10 +3,9 @@
 
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { canonicalName, starterFolder, typeScriptFiles } from "./answer-source.ts";
+import { fileSource, movedText, starterFolder, typeScriptFiles } from "./answer-source.ts";
 import type { Exercise } from "./exercise-spec.ts";
 import { fileStamp } from "./progress.ts";
-import { relocateImports } from "./relocate-imports.ts";
 
 /** Copies the editable files that the learner does not have yet. Returns their names. */
 export function openWorkspace(exercise: Exercise): string[] {
@@ -35,12 +34,8 @@ const editorConfig = `{
 
 /** The starter's text as it reads in the learner's folder. */
 function starterFor(exercise: Exercise, name: string): string {
-  const from = join(starterFolder(exercise), name);
-  const to = join(exercise.workspace, name);
-  return relocateImports(readFileSync(from, "utf8"), from, to, (path) => {
-    const sibling = canonicalName(exercise, path);
-    return sibling === undefined ? path : join(exercise.workspace, sibling);
-  });
+  const starter = fileSource(join(starterFolder(exercise), name));
+  return movedText(exercise, starter, join(exercise.workspace, name), exercise.workspace);
 }
 
 /** The learner's files that still say what they were given, whatever became of spaces, line ends and comments. */

@@ -1,7 +1,6 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { Program } from "../../shared/testkit/program.ts";
 import { parseRoutingTable } from "../../stages/m4/src/routing-table.ts";
 import { type Asked, type Got, judge } from "../load/judge.ts";
 import { type CellName, originOf } from "../load/tables.ts";
@@ -221,26 +220,24 @@ describe("the record", () => {
 
 describe("the command", () => {
   test("ends in a line of words at Ctrl-C, and judges nothing", async () => {
-    const child = spawn(process.execPath, [join(projectRoot, "scripts/gameday.ts"), "--seed", "7"], {
-      stdio: ["ignore", "pipe", "pipe"],
-      // A process group of its own, as a terminal gives to a command.
-      detached: true,
-    });
-    const output = { stdout: "", stderr: "" };
+    const lines = { stdout: [] as string[], stderr: [] as string[] };
     const begun = Promise.withResolvers<void>();
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      output.stdout += text;
-      // The first disturbance: the operator is at work.
-      if (/^ +[0-9.]+ s {2}/m.test(output.stdout)) begun.resolve();
+    await using gameday = new Program({
+      name: "the gameday",
+      command: process.execPath,
+      args: [join(projectRoot, "scripts/gameday.ts"), "--seed", "7"],
+      // As a terminal gives to a command.
+      ownGroup: true,
+      onLine: (line, stream) => {
+        lines[stream].push(line);
+        // The first disturbance: the operator is at work.
+        if (/^ +[0-9.]+ s {2}/.test(line)) begun.resolve();
+      },
     });
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      output.stderr += text;
-    });
-    const closed = once(child, "close");
-    await Promise.race([begun.promise, closed]);
-    process.kill(-(child.pid ?? 0), "SIGINT");
-    expect((await closed)[0]).toBe(1);
-    expect(output.stderr).toBe("gameday: stopped by Ctrl-C: nothing was judged\n");
-    expect(output.stdout).not.toContain("Violations");
+    await Promise.race([begun.promise, gameday.exited]);
+    gameday.signal("SIGINT");
+    expect((await gameday.exited).code).toBe(1);
+    expect(lines.stderr).toEqual(["gameday: stopped by Ctrl-C: nothing was judged"]);
+    expect(lines.stdout.join("\n")).not.toContain("Violations");
   });
 });

@@ -3,10 +3,17 @@
 import { checkedInvariants, type Outcome, outcomeWords } from "../load/judge.ts";
 import type { GamedayRecord, Window } from "./record.ts";
 
-export interface GamedayReport {
+export interface ReportFacts {
   readonly stage: string;
+  /** The router in another language. */
+  readonly port?: string;
   readonly seed: number;
   readonly minutes: number;
+  /** How much higher a router's resident memory rose in the second half than in the first, in MiB; null: unknown. */
+  readonly memoryGrowthMiB: number | null;
+}
+
+export interface GamedayReport extends ReportFacts {
   readonly requests: number;
   readonly outcomes: Readonly<Record<string, number>>;
   readonly disturbances: readonly {
@@ -16,24 +23,12 @@ export interface GamedayReport {
     readonly toSeconds: number;
     readonly outcomes: Readonly<Record<string, number>>;
   }[];
-  /** How much higher a router's resident memory rose in the second half than in the first, in MiB; null: unknown. */
-  readonly memoryGrowthMiB: number | null;
   readonly servedWithoutControlPlane: number;
   /** By their numbers, what every response, or the whole run, was held to. */
   readonly invariantsChecked: Readonly<Record<string, string>>;
   readonly violations: number;
   readonly firstViolations: readonly string[];
   readonly replay: string;
-}
-
-export interface ReportFacts {
-  readonly stage: string;
-  /** The router in another language. */
-  readonly port?: string;
-  readonly seed: number;
-  readonly minutes: number;
-  readonly startedAtMs: number;
-  readonly memoryGrowthMiB: number | null;
 }
 
 /** Checked besides what the judge checks of each response. */
@@ -48,11 +43,13 @@ const notChecked = "4 (local resilience state) is not checked here: routers may 
 
 const order = Object.keys(outcomeWords) as Outcome[];
 
-export function reportOf(record: GamedayRecord, facts: ReportFacts): GamedayReport {
-  const { startedAtMs, ...rest } = facts;
+export function reportOf(
+  record: GamedayRecord,
+  { startedAtMs, ...facts }: ReportFacts & { readonly startedAtMs: number },
+): GamedayReport {
   const seconds = (atMs: number) => Math.round((atMs - startedAtMs) / 100) / 10;
   return {
-    ...rest,
+    ...facts,
     requests: record.requests,
     outcomes: counted(record.outcomes),
     disturbances: record.windows.map((window: Window) => ({

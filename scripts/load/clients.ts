@@ -1,10 +1,11 @@
 // Steady clients, each on one connection to one router: they ask for keys, bodies and streams by the seed, and hand what
 // came to the judge. Gameday and chaos share them.
 
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { Agent, type IncomingMessage, request } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import { Random } from "../../shared/fuzz/random.ts";
+import { objectIn } from "../../shared/testkit/json-text.ts";
 import {
   type Asked,
   type Circumstances,
@@ -137,17 +138,14 @@ async function send(router: string, plan: Plan, agent: Agent, timeoutMs: number)
   );
   const status = response.statusCode ?? 0;
   const echo = plan.isEcho && status === 200 && ending === "complete" ? echoIn(whole) : undefined;
-  const bodySha256 = createHash("sha256").update(whole).digest("hex");
+  const bodySha256 = hash("sha256", whole);
   return { ending, status, headers, bodySha256, bodyBytes: whole.length, echo };
 }
 
 /** What a response that is no cell's account says is another request's. */
 function echoIn(body: Buffer): Echo {
-  try {
-    return JSON.parse(body.toString()) as Echo;
-  } catch {
-    return { cell: "nobody", method: "", path: "", bodySha256: "", headers: {} };
-  }
+  const nobody = { cell: "nobody", method: "", path: "", bodySha256: "", headers: {} };
+  return (objectIn(body.toString()) as Echo | undefined) ?? nobody;
 }
 
 function causeOf(error: Error): string {
@@ -155,5 +153,5 @@ function causeOf(error: Error): string {
 }
 
 function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
+  return hash("sha256", text);
 }

@@ -3,6 +3,7 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { objectIn } from "../../shared/testkit/json-text.ts";
 import { type CheckResult, error, type Finding } from "../check.ts";
 import { runNode } from "../run-tool.ts";
 import { type Milestone, presentStages } from "../stages.ts";
@@ -26,7 +27,7 @@ async function run(root: string, only?: Milestone): Promise<CheckResult> {
   for (const stage of stages) {
     const { code, output, stdout } = await runNode(script, argumentsFor(stage), { cwd: root });
     if (code !== 0 && code !== 1) throw new Error(output);
-    const report = reportIn(stdout);
+    const report = objectIn(stdout) as Report | undefined;
     if (report === undefined) throw new Error(output);
     connections += report.connections;
     if (code === 1) findings.push(error(`stages/${stage}`, words(stage, report)));
@@ -44,14 +45,6 @@ interface Report {
   readonly ended?: { readonly how: string; readonly lastLines: readonly string[] };
   readonly faults: readonly { readonly rule: string; readonly count: number }[];
   readonly replay: readonly string[];
-}
-
-function reportIn(stdout: string): Report | undefined {
-  try {
-    return JSON.parse(stdout) as Report;
-  } catch {
-    return undefined;
-  }
 }
 
 function words(stage: Milestone, { ended, faults, replay }: Report): string {

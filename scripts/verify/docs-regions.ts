@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { type CheckResult, error, type Finding } from "../check.ts";
 import { embeddedCode, readEmbeds, readRegions } from "../docs/code-regions.ts";
 import { sitePages } from "../docs/pages.ts";
+import { fencesOf } from "../markdown.ts";
 import { filesUnder, presentStages } from "../stages.ts";
 
 export const check = {
@@ -45,11 +46,9 @@ async function run(root: string): Promise<CheckResult> {
 
 /** Lines of the fences that hold TypeScript or JavaScript. */
 function typedCode(markdown: string): number[] {
-  return markdown
-    .split("\n")
-    .flatMap((line, index) =>
-      /^\s*(?:```|~~~)\s*(?:[cm]?[jt]sx?|typescript|javascript)\b/.test(line) ? [index + 1] : [],
-    );
+  return fencesOf(markdown)
+    .filter(({ info }) => /^(?:[cm]?[jt]sx?|typescript|javascript)\b/.test(info))
+    .map(({ line }) => line);
 }
 
 /** Where each region stands first, by file and name: a later stage's copy is the same region. */

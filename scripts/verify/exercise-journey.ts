@@ -11,7 +11,7 @@ export const check = {
 };
 
 async function run(root: string): Promise<CheckResult> {
-  const { steps, exercises, fault } = await takeJourney(root, [], () => {});
+  const { steps, exercises, fault } = await takeJourney(root);
   const findings = fault === undefined ? [] : [error("scripts/exercise.ts", fault)];
   return { findings, looked: `${steps} steps through ${exercises.join(", ")}` };
 }

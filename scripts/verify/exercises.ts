@@ -30,6 +30,6 @@ function schemaFindings(root: string): Finding[] {
   const file = "exercises/exercise.schema.json";
   const path = join(root, file);
   const written: unknown = existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : undefined;
-  if (isDeepStrictEqual(written, JSON.parse(exerciseJsonSchema()))) return [];
-  return [error(file, "does not match scripts/exercise/exercise-spec.ts: npm run exercise prove writes it")];
+  if (isDeepStrictEqual(written, exerciseJsonSchema())) return [];
+  return [error(file, "does not match scripts/exercise/exercise-spec.ts: npm run schema writes it")];
 }

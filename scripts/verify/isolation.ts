@@ -2,11 +2,13 @@
 // type-checks, and its tests and the contracts of all earlier stages pass. What a stage borrows from another one, or from
 // the rest of the project, is missing there.
 
-import { cpSync, existsSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdtempDisposableSync, realpathSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import pMap from "p-map";
 import { type CheckResult, error, type Finding } from "../check.ts";
-import { lastLines, packageFile, runNode } from "../run-tool.ts";
+import { lastLines, packageFile, runCompiler, runNode } from "../run-tool.ts";
+import { copyStageAlone } from "../stage-alone.ts";
 import { type Milestone, presentStages } from "../stages.ts";
 
 export const check = {
@@ -18,38 +20,26 @@ export const check = {
 
 async function run(root: string, only?: Milestone): Promise<CheckResult> {
   const stages = presentStages(root).filter((stage) => only === undefined || stage === only);
-  const findings: Finding[] = [];
   // Two at a time: a contract's last cases wait for time limits, and leave the processors to somebody else.
-  const waiting = [...stages].reverse();
-  const checkNext = async (): Promise<void> => {
-    for (let stage = waiting.shift(); stage !== undefined; stage = waiting.shift()) {
-      findings.push(...(await checkStage(stage, root)));
-    }
-  };
-  await Promise.all([checkNext(), checkNext()]);
-  return { findings, looked: stages.join(", ") };
+  const findings = await pMap(stages.toReversed(), (stage) => checkStage(stage, root), { concurrency: 2 });
+  return { findings: findings.flat(), looked: stages.join(", ") };
 }
 
 async function checkStage(stage: Milestone, root: string): Promise<Finding[]> {
   const where = `stages/${stage}`;
   if (!existsSync(join(root, where, "test"))) return [error(where, "has no tests")];
-  const folder = realpathSync(mkdtempSync(join(tmpdir(), `cell-routing-${stage}-`)));
-  try {
-    copyAlone(stage, root, folder);
-    const types = await runNode(packageFile("typescript/bin/tsc"), ["-p", folder, "--pretty", "false"], {
-      cwd: folder,
-    });
-    if (types.code !== 0) return [error(where, `does not type-check alone:\n${types.output.trim()}`)];
-    const arguments_ = ["run", "--project", stage, "--maxWorkers", "3", "--exclude", runByNpmTest(stage)];
-    const tests = await runNode(packageFile("vitest/vitest.mjs"), arguments_, {
-      cwd: folder,
-      env: { EVERY_CONTRACT: "1" },
-    });
-    if (tests.code !== 0) return [error(where, `fails its tests alone:\n${lastLines(tests.output, 60)}`)];
-    return [];
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  using temporary = mkdtempDisposableSync(join(tmpdir(), `cell-routing-${stage}-`));
+  const folder = realpathSync(temporary.path);
+  copyStageAlone(stage, root, folder);
+  const types = await runCompiler(folder);
+  if (types.code !== 0) return [error(where, `does not type-check alone:\n${types.output.trim()}`)];
+  const arguments_ = ["run", "--project", stage, "--maxWorkers", "3", "--exclude", runByNpmTest(stage)];
+  const tests = await runNode(packageFile("vitest/vitest.mjs"), arguments_, {
+    cwd: folder,
+    env: { EVERY_CONTRACT: "1" },
+  });
+  if (tests.code !== 0) return [error(where, `fails its tests alone:\n${lastLines(tests.output, 60)}`)];
+  return [];
 }
 
 /**
@@ -59,12 +49,4 @@ async function checkStage(stage: Milestone, root: string): Promise<Finding[]> {
 function runByNpmTest(stage: Milestone): string {
   if (stage === "m3" || stage === "m4") return "nothing";
   return `**/contract-${stage === "m5" ? "m1" : stage}.test.ts`;
-}
-
-/** What a learner would take along: the stage, the shared tools, and the settings of the project. */
-function copyAlone(stage: Milestone, root: string, folder: string): void {
-  for (const path of [`stages/${stage}`, "shared", "package.json", "tsconfig.json", "vitest.config.ts"]) {
-    if (existsSync(join(root, path))) cpSync(join(root, path), join(folder, path), { recursive: true });
-  }
-  symlinkSync(packageFile("."), join(folder, "node_modules"), "junction");
 }

@@ -1,7 +1,7 @@
 // What the pages tell a reader to type does what they say: blocks marked `run` are executed and their output compared,
 // every npm script and every path that a command names exists. scripts/markdown-commands.ts has the notation.
 
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempDisposableSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { eventually } from "../../shared/testkit/eventually.ts";
@@ -74,14 +74,14 @@ function missingPaths(block: CommandBlock, root: string): Finding[] {
 
 async function execute(block: CommandBlock, root: string): Promise<string | undefined> {
   if (block.stage === undefined) return await runBlock(block, block.commands, (output) => output, root);
-  const stateFolder = mkdtempSync(join(tmpdir(), "cell-routing-page-"));
+  using state = mkdtempDisposableSync(join(tmpdir(), "cell-routing-page-"));
   const folder = stageFolder(block.stage, root);
   const stack = await startStack({
     stage: block.stage,
     port: 0,
     routers: 1,
     stageFolder: folder,
-    stateFolder,
+    stateFolder: state.path,
   });
   try {
     if (stack.controlPlane !== undefined) await Promise.all(stack.routers.map(hasHeard));
@@ -92,7 +92,6 @@ async function execute(block: CommandBlock, root: string): Promise<string | unde
     return await runBlock(block, toReal(block.commands), toShown, root);
   } finally {
     await stack.stop();
-    rmSync(stateFolder, { recursive: true, force: true });
   }
 }
 

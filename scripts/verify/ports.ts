@@ -3,6 +3,7 @@
 
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import pMap from "p-map";
 import { type CheckResult, error, type Finding } from "../check.ts";
 import { UsageError } from "../command-line.ts";
 import { type PortedRun, runPortedContract } from "../ported-contract.ts";
@@ -66,7 +67,8 @@ async function run(root: string): Promise<CheckResult> {
     for (const stage of ported.stages)
       jobs.push(() => runPortedContract(ported, program, stage, "on", root, quick));
   }
-  const runs = await twoAtATime(jobs);
+  // A suite's cases mostly wait for time limits, and leave the processors to another suite.
+  const runs = await pMap(jobs, (job) => job(), { concurrency: 2 });
   for (const name of portedNames) {
     const own = runs.filter((each) => each.port === name);
     if (own.length === 0) continue;
@@ -122,15 +124,4 @@ async function lint(ported: PortedRouter, root: string): Promise<Finding[]> {
   mkdirSync(join(root, ".cache", "ports"), { recursive: true });
   writeFileSync(passed, "");
   return [];
-}
-
-/** A suite's cases mostly wait for time limits, and leave the processors to another suite. */
-async function twoAtATime(jobs: readonly (() => Promise<PortedRun>)[]): Promise<PortedRun[]> {
-  const runs: PortedRun[] = [];
-  const waiting = [...jobs];
-  const runNext = async (): Promise<void> => {
-    for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) runs.push(await job());
-  };
-  await Promise.all([runNext(), runNext()]);
-  return runs;
 }

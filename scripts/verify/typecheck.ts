@@ -1,7 +1,7 @@
 // The whole tree type-checks, tests and scripts included.
 
 import { type CheckResult, error } from "../check.ts";
-import { packageFile, runNode } from "../run-tool.ts";
+import { runCompiler } from "../run-tool.ts";
 
 export const check = {
   name: "typecheck",
@@ -12,13 +12,7 @@ export const check = {
 };
 
 async function run(root: string): Promise<CheckResult> {
-  const { code, output } = await runNode(
-    packageFile("typescript/bin/tsc"),
-    ["-p", root, "--pretty", "false"],
-    {
-      cwd: root,
-    },
-  );
+  const { code, output } = await runCompiler(root);
   // One finding a file and line; the lines after it, indented, belong to it.
   const faults = output.split(/\n(?=\S)/).filter((text) => text.trim() !== "");
   const findings = faults.map((fault) => {

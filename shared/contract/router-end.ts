@@ -1,9 +1,9 @@
 // Says at once, and once, that the router's process has ended: with its exit code and its last words, instead of broken
 // connections in this case and refused ones in all the later ones, which are not run.
 
-import { connect } from "node:net";
 import { afterEach, beforeEach } from "vitest";
 import { eventually } from "../testkit/eventually.ts";
+import { accepts } from "../testkit/raw-client.ts";
 import type { RunningRouter } from "./target.ts";
 
 export class RouterEnded extends Error {
@@ -64,16 +64,4 @@ async function lossSoon(
     await eventually(lossNow, { what: "the end", deadlineMs: endDeadlineMs }).catch(() => {});
   }
   return lossNow();
-}
-
-async function accepts(url: string): Promise<boolean> {
-  const { hostname, port } = new URL(url);
-  const socket = connect({ host: hostname, port: Number(port || 80) });
-  try {
-    return await new Promise((resolve) => {
-      socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
-    });
-  } finally {
-    socket.destroy();
-  }
 }

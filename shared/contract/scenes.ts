@@ -159,11 +159,6 @@ export class Endpoints implements AsyncDisposable {
     this.#servers.delete(name);
   }
 
-  /** Connections accepted so far, over all placements. */
-  connectionsAccepted(name: PlacementName): number {
-    return this.#servers.get(name)?.connections.length ?? 0;
-  }
-
   /** Ends every connection to a placement in order, as a cell does with those that have been idle for too long. */
   async closeConnections(name: PlacementName): Promise<void> {
     await Promise.all(this.#servers.get(name)?.connections.map((connection) => connection.halfClose()) ?? []);

@@ -1,7 +1,7 @@
 // What a contract suite is run against: anything that serves the routing table of the contract at a URL. A suite hosts
 // the four endpoints itself and hands their addresses over; how a router learns them is the target's business.
 
-import { type PlacementName, placementNames } from "../testkit/cluster.ts";
+import type { PlacementName } from "../testkit/cluster.ts";
 import { withFilesUpTo } from "../testkit/log-places.ts";
 import { pidsListeningOn, withDescendants } from "../testkit/process-by-port.ts";
 import type { Program } from "../testkit/program.ts";
@@ -14,14 +14,7 @@ import {
   spawnRouter,
   startRouter,
 } from "../testkit/router-process.ts";
-
-/** The endpoint ports of the contract's routing table. */
-export const defaultPorts: Readonly<Record<PlacementName, number>> = {
-  visa: 9004,
-  tier1: 9001,
-  tier2: 9002,
-  tier3: 9003,
-};
+import { defaultPorts, parsePorts } from "./ports.ts";
 
 export interface RunningRouter {
   readonly url: string;
@@ -138,18 +131,4 @@ export function readContractSettings(env: NodeJS.ProcessEnv = process.env): Cont
     routingFile: env["CONTRACT_ROUTING_FILE"],
     ports: { ...defaultPorts, ...parsePorts(env["CONTRACT_PORTS"] ?? "") },
   };
-}
-
-/** Reads `visa=9004,tier1=9001`. @throws RangeError naming the pair that is wrong */
-export function parsePorts(text: string): Partial<Record<PlacementName, number>> {
-  const ports: Partial<Record<PlacementName, number>> = {};
-  for (const pair of text.split(",").filter((each) => each !== "")) {
-    const [word, digits = ""] = pair.split("=");
-    const name = placementNames.find((each) => each === word);
-    if (name === undefined || !/^\d{1,5}$/.test(digits) || Number(digits) > 65_535) {
-      throw new RangeError(`Write each port as name=number with ${placementNames.join(", ")}; got "${pair}"`);
-    }
-    ports[name] = Number(digits);
-  }
-  return ports;
 }

@@ -2,7 +2,7 @@
 // that takes too much memory ends that process and not the test.
 
 import { execFile } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtempDisposable, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -31,15 +31,11 @@ const program = (decoder: URL): string => `
  * @param decoder URL of a stage's `table-decoder.ts`
  */
 export async function decodingCost(decoder: URL, text: string, maxHeapBytes: number): Promise<DecodingCost> {
-  const folder = await mkdtemp(join(tmpdir(), "cell-routing-decode-"));
-  try {
-    const file = join(folder, "document.json");
-    await writeFile(file, text);
-    const flags = [`--max-old-space-size=${Math.ceil(maxHeapBytes / 1_048_576)}`, "--expose-gc"];
-    const args = [...flags, "--input-type=module", "-e", program(decoder), file];
-    const { stdout } = await promisify(execFile)(process.execPath, args);
-    return JSON.parse(stdout);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  await using folder = await mkdtempDisposable(join(tmpdir(), "cell-routing-decode-"));
+  const file = join(folder.path, "document.json");
+  await writeFile(file, text);
+  const flags = [`--max-old-space-size=${Math.ceil(maxHeapBytes / 1_048_576)}`, "--expose-gc"];
+  const args = [...flags, "--input-type=module", "-e", program(decoder), file];
+  const { stdout } = await promisify(execFile)(process.execPath, args);
+  return JSON.parse(stdout);
 }

@@ -1,4 +1,5 @@
-// Finds who listens on a port, for a router that this project did not start. Linux only: it reads /proc.
+// Processes that this project need not have started: who listens on a port, who runs below whom. Linux only, but for
+// `isRunning`: it reads /proc.
 
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
@@ -55,11 +56,27 @@ function socketInodes(pid: number): string[] {
   });
 }
 
-function parentOf(pid: number): number | undefined {
+/** Process id of the one that started it; undefined where that cannot be known. */
+export function parentOf(pid: number): number | undefined {
   // After the last ")": the command name may hold anything.
   const stat = readText(`/proc/${pid}/stat`);
   const parent = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1];
   return parent === undefined ? undefined : Number(parent);
+}
+
+/** The program and its arguments; empty where they cannot be known. */
+export function commandOf(pid: number): string[] {
+  return readText(`/proc/${pid}/cmdline`).split("\0").slice(0, -1);
+}
+
+/** Works everywhere. */
+export function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    // EPERM: it runs, and belongs to somebody else.
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
 }
 
 function numericEntries(directory: string): number[] {

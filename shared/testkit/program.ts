@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { eventually, within } from "./eventually.ts";
+import { objectIn } from "./json-text.ts";
 
 /** How a process ended: `code` is null when a signal ended it. */
 export interface ExitStatus {
@@ -50,6 +51,12 @@ export class StartError extends Error {
 
 const keptLines = 40;
 
+/** None of them outlives this process, however it ends (by SIGKILL excepted). One listener for all: Node warns of eleven. */
+const running = new Set<Program>();
+process.once("exit", () => {
+  for (const program of running) program.signal("SIGKILL");
+});
+
 export class Program implements AsyncDisposable {
   readonly name: string;
   /** Settles when the process has ended and its last line has been read. Rejects when it could not be started at all. */
@@ -83,8 +90,10 @@ export class Program implements AsyncDisposable {
         reject(error);
       });
     });
-    // Whoever asks for `exited` hears of it.
-    this.exited.catch(() => {});
+    running.add(this);
+    const forget = () => void running.delete(this);
+    // Whoever asks for `exited` hears of a failure.
+    this.exited.then(forget, forget);
   }
 
   /** `url` of the READY line, without a slash at the end; empty until that has come. */
@@ -213,12 +222,6 @@ function spawnProgram(options: ProgramOptions): ChildProcess {
 }
 
 function parseReady(line: string): ReadyLine | undefined {
-  if (!line.startsWith("{")) return undefined;
-  try {
-    const parsed: unknown = JSON.parse(line);
-    if (typeof parsed !== "object" || parsed === null) return undefined;
-    return "event" in parsed && parsed.event === "ready" ? { ...parsed } : undefined;
-  } catch {
-    return undefined;
-  }
+  const parsed = line.startsWith("{") ? objectIn(line) : undefined;
+  return parsed?.["event"] === "ready" ? parsed : undefined;
 }

@@ -148,3 +148,13 @@ export async function sendRaw(
   await using client = await RawClient.connect(to, options);
   return await client.request(bytes, options);
 }
+
+/** Whether anything accepts connections there. */
+export async function accepts(to: string | number): Promise<boolean> {
+  try {
+    await (await RawClient.connect(to)).close();
+    return true;
+  } catch {
+    return false;
+  }
+}

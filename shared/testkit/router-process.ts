@@ -7,7 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { eventually, within } from "./eventually.ts";
+import { objectIn } from "./json-text.ts";
 import { type ExitStatus, Program, StartError } from "./program.ts";
+import { stageEnvironment } from "./stage-environment.ts";
 
 export type { ExitStatus } from "./program.ts";
 
@@ -176,12 +178,9 @@ export class RouterProcess implements AsyncDisposable {
   }
 
   #take(line: string): void {
-    if (!line.startsWith("{")) return;
-    try {
-      this.#lines.push(JSON.parse(line) as LogLine);
-    } catch {
-      // Not JSON after all: a line that some library printed.
-    }
+    const entry = line.startsWith("{") ? objectIn(line) : undefined;
+    // Not JSON after all: a line that some library printed.
+    if (entry !== undefined) this.#lines.push(entry);
   }
 }
 
@@ -217,17 +216,7 @@ async function routerEnvironment(options: RouterOptions, directory: string): Pro
   const file = join(directory, "routing.json");
   const table = routing ?? contractRouting(endpoints);
   if (routingText !== null) await writeFile(file, routingText ?? `${JSON.stringify(table, null, 2)}\n`);
-  return {
-    HOST: "127.0.0.1",
-    PORT: "0",
-    ADMIN_PORT: "0",
-    LOG_LEVEL: "info",
-    NODE_ENV: "test",
-    CELLS: cells.map(([name, url]) => `${name}=${url}`).join(","),
-    ROUTING_FILE: file,
-    STATE_DIR: join(directory, "state"),
-    // No control plane unless a test names one: it is never in the request path, so the contract holds without it.
-    CONTROL_PLANE_URL: "",
-    WORKERS: "1",
-  };
+  const stateFolder = join(directory, "state");
+  const environment = stageEnvironment({ cells: Object.fromEntries(cells), routingFile: file, stateFolder });
+  return { ...environment, NODE_ENV: "test" };
 }

@@ -3,11 +3,10 @@
 
 import { fileURLToPath } from "node:url";
 import { defineConfig, type MarkdownEnv, type MarkdownRenderer } from "vitepress";
-import { colourByClass } from "../../scripts/docs/code-colours.ts";
 import { embedCode, keepFlagsWhole, markCheckedCommands } from "../../scripts/docs/code-plugin.ts";
-import { componentChunks } from "../../scripts/docs/component-chunks.ts";
 import { renderStageDiffs } from "../../scripts/docs/diff-plugin.ts";
 import { linkProofs } from "../../scripts/docs/proof-plugin.ts";
+import { codeTheme } from "./code-theme.ts";
 import { nav, sidebar } from "./navigation.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url)).replace(/[\\/]$/, "");
@@ -35,8 +34,7 @@ export default defineConfig({
     ["link", { rel: "icon", href: `${process.env["DOCS_BASE"] ?? "/"}cells.svg`, type: "image/svg+xml" }],
   ],
   markdown: {
-    theme: { light: "github-light-high-contrast", dark: "github-dark-high-contrast" },
-    codeTransformers: [colourByClass],
+    theme: codeTheme,
     config(markdown) {
       markdown
         .use(embedCode(root))
@@ -62,7 +60,6 @@ export default defineConfig({
     docFooter: { prev: "Before this", next: "After this" },
   },
   vite: {
-    plugins: [componentChunks],
     // The simulations run the stages' own modules, which stand beside this folder.
     server: { fs: { allow: [root] } },
     // The tools of this folder are older than the language that the project's tsconfig.json names.

@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { inlineHtml } from "../../scripts/docs/html.ts";
+import { inlineHtml } from "../../scripts/markdown.ts";
 
 export interface LadderTable {
   readonly head: readonly string[];

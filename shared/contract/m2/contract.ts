@@ -9,6 +9,7 @@ import { placementNames } from "../../testkit/cluster.ts";
 import { eventually } from "../../testkit/eventually.ts";
 import type { RawResponse } from "../../testkit/http-message.ts";
 import { sendRaw } from "../../testkit/raw-client.ts";
+import { askAdmin } from "../admin-request.ts";
 import { type RequestParts, requestBytes } from "../messages.ts";
 import { stopAtRouterEnd } from "../router-end.ts";
 import { type Table, tableOver } from "./tables.ts";
@@ -123,10 +124,7 @@ export class ReloadContract {
 
   /** One request to the admin port. */
   admin(path: string, parts: Pick<RequestParts, "method" | "fields"> = {}): Promise<RawResponse> {
-    const { host } = new URL(this.router.adminUrl);
-    const fields = parts.fields?.some((field) => /^host:/i.test(field)) ? [] : [`Host: ${host}`];
-    const all = [...fields, ...(parts.fields ?? []), "Connection: close"];
-    return sendRaw(this.router.adminUrl, requestBytes({ ...parts, target: path, key: null, fields: all }));
+    return askAdmin(this.router.adminUrl, path, parts);
   }
 
   /** One request to the data port. */

@@ -3,8 +3,9 @@
 
 import { readFile, writeFile } from "node:fs/promises";
 import type { PlacementName } from "../../testkit/cluster.ts";
+import { type FailedStart, failedStart } from "../../testkit/failed-start.ts";
 import { pidsListeningOn, withDescendants } from "../../testkit/process-by-port.ts";
-import { type ExitStatus, type Stage, spawnRouter, startRouter } from "../../testkit/router-process.ts";
+import { type Stage, startRouter } from "../../testkit/router-process.ts";
 import {
   type ContractSettings,
   commandOption,
@@ -22,11 +23,6 @@ export interface FollowingRouter extends RunningRouter {
   readonly routingFile: string;
   /** Sends SIGHUP; absent where the process is not known. */
   readonly hangUp?: () => void;
-}
-
-/** How a start-up ended that had to fail. */
-export interface FailedStart extends ExitStatus {
-  readonly stderr: string;
 }
 
 export interface ReloadTarget {
@@ -55,13 +51,7 @@ export function stageReloadTarget(stage: Stage, command?: RouterCommand): Reload
     },
     startLoggingTo: (output) => startLoggingTo(stage, output, {}, command),
     startToFail: async (content) => {
-      const router = await spawnRouter({ stage, routingText: content ?? null, ...commandOption(command) });
-      try {
-        const exit = await router.exited();
-        return { ...exit, stderr: router.stderr() };
-      } finally {
-        await router.stop("SIGKILL");
-      }
+      return await failedStart({ stage, routingText: content ?? null, ...commandOption(command) });
     },
   };
 }

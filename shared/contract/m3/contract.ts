@@ -9,6 +9,7 @@ import { type Cell, startCell } from "../../cells/cell.ts";
 import { placementNames } from "../../testkit/cluster.ts";
 import { eventually, within } from "../../testkit/eventually.ts";
 import { sendRaw } from "../../testkit/raw-client.ts";
+import { askAdmin } from "../admin-request.ts";
 import { type Table, tableOver } from "../m2/tables.ts";
 import { requestBytes } from "../messages.ts";
 import { stopAtRouterEnd } from "../router-end.ts";
@@ -59,9 +60,7 @@ export class Router {
   }
 
   admin(path: string) {
-    const { adminUrl } = this.#running;
-    const fields = [`Host: ${new URL(adminUrl).host}`, "Connection: close"];
-    return sendRaw(adminUrl, requestBytes({ target: path, key: null, fields }));
+    return askAdmin(this.#running.adminUrl, path);
   }
 
   /** Waits until the admin port says what `predicate` wants. */

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect } from "vitest";
 import { eventually } from "../../testkit/eventually.ts";
 import type { RawResponse } from "../../testkit/http-message.ts";
 import { sendRaw } from "../../testkit/raw-client.ts";
+import { askAdmin } from "../admin-request.ts";
 import { expectForm } from "../expect-form.ts";
 import { expectProblem } from "../m1/problem.ts";
 import type { FollowingRouter, ReloadTarget } from "../m2/target.ts";
@@ -139,13 +140,7 @@ export class ResilienceContract {
 
   /** One request to the admin port. */
   admin(path: string, parts: Pick<RequestParts, "method" | "fields"> = {}): Promise<RawResponse> {
-    const { adminUrl } = this.router;
-    const fields = parts.fields?.some((field) => /^host:/i.test(field))
-      ? []
-      : [`Host: ${new URL(adminUrl).host}`];
-    const all = [...fields, ...(parts.fields ?? []), "Connection: close"];
-    const method = parts.method ?? "GET";
-    return sendRaw(adminUrl, requestBytes({ ...parts, target: path, key: null, fields: all }), { method });
+    return askAdmin(this.router.adminUrl, path, parts);
   }
 
   /** One request to the data port, on a connection of its own. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { startHostileUpstream } from "../hostile-upstream.ts";
 import { pidsListeningOn, portsListenedOnBy, withDescendants } from "../process-by-port.ts";
+import { Program } from "../program.ts";
 import { peakResidentDuring, residentBytes } from "../resident-memory.ts";
 
 const hasProc = residentBytes(process.pid) !== null;
@@ -15,9 +16,17 @@ describe.runIf(hasProc)("processes, read from /proc", () => {
     expect(pidsListeningOn(port)).toEqual([]);
   });
 
-  test("finds a process below the one that started it", () => {
+  test("finds grandchildren, and leaves strangers out", async () => {
+    // The shell starts a second one, which starts the sleeper.
+    const script = `sh -c 'sleep 60 & echo "{\\"event\\":\\"ready\\",\\"pid\\":$!}"; wait'; :`;
+    await using shell = new Program({ name: "a shell", command: "sh", args: ["-c", script], ownGroup: true });
+    const { pid } = await shell.ready();
+    const tree = withDescendants(shell.pid);
+    expect(tree[0]).toBe(shell.pid);
+    expect(tree).toContain(pid);
+    expect(tree).toHaveLength(3);
+    expect(withDescendants(process.pid)).toEqual(expect.arrayContaining(tree));
     expect(withDescendants(process.ppid)).toContain(process.pid);
-    expect(withDescendants(process.pid)[0]).toBe(process.pid);
   });
 
   test("sees memory grow while work is done", async () => {

@@ -5,7 +5,6 @@ import DefaultTheme from "vitepress/theme-without-fonts";
 import Predict from "../../components/Predict.vue";
 import Quiz from "../../components/Quiz.vue";
 import StageDiff from "../../components/StageDiff.vue";
-import "./code.css";
 import "./colours.css";
 import "./pages.css";
 import "./simulations.css";
