@@ -13,7 +13,7 @@ function foundUnlisted(came: Outcome<Decision>): string | undefined {
   if (came.kind === "threw" && String(came.error).includes("no placement"))
     return "The lookup found something for a name that nobody listed. The error quotes it: where did it come from?";
   return came.kind === "returned" && came.value.reason !== "default"
-    ? "The decision says that this name is listed. Nobody listed it."
+    ? "The decision says that this name is listed, but it isn't."
     : undefined;
 }
 
@@ -79,11 +79,11 @@ test("an unlisted key goes to the default placement", async () => {
     likely: ifGot(
       [
         (got) => Object.values(got).some(({ reason }) => reason !== "default"),
-        "The table does not list this key, and the reason says that it does.",
+        "The table doesn't list this key, but the reason says that it does.",
       ],
       [
         (got) => Object.values(got).some(({ placement }) => placement !== "tier3"),
-        "The reason is right, and the placement is not the document's default placement.",
+        "The reason is right, but the placement isn't the document's default placement.",
       ],
     ),
     lookAt,
@@ -115,7 +115,7 @@ test("keys are compared exactly: VISA is not visa", async () => {
       ],
       [
         (got) => got.listed.includes("tier3"),
-        "A key went to the default placement, and the table lists it letter for letter.",
+        "A key went to the default placement, although the table lists it letter for letter.",
       ],
     ),
     lookAt,
@@ -166,7 +166,7 @@ test("no name on Object.prototype is a tenant unless it is listed", async () => 
     got: () => inheritedNames.filter((name) => route(plain, name).reason !== "default"),
     likely: (came) =>
       came.kind === "returned"
-        ? "The lookup found something for every name in this list, and the table has none of them."
+        ? "The lookup found something for every name in this list, but the table has none of them."
         : foundUnlisted(came),
     lookAt,
     hint: 1,
@@ -186,11 +186,11 @@ test("tenants that are listed as constructor and __proto__ get their own placeme
     likely: ifGot(
       [
         (got) => got === "not on tier1: __proto__",
-        "Every listed name was found but `__proto__`, which has a meaning of its own when it is assigned to an object.",
+        "Every listed name was found except `__proto__`. Assigning `__proto__` to an object does something special.",
       ],
       [
         (got) => got.startsWith("not on tier1"),
-        "The table has an entry for each of these names, and that entry was not used.",
+        "The table has an entry for each of these names, but that entry was not used.",
       ],
     ),
     lookAt,
@@ -206,7 +206,7 @@ test("a tenant that is listed as hasOwnProperty breaks no lookup", async () => {
     got: () => routed(document, ["visa", "umbrella"]),
     likely: (came) =>
       came.kind === "threw" && String(came.error).includes("hasOwnProperty is not a function")
-        ? "The lookup called a method of the table, and found an entry of the table in its place."
+        ? "The lookup called a method of the table, but an entry of the table had taken its place."
         : undefined,
     lookAt,
     hint: 3,
@@ -235,13 +235,13 @@ test("the document is left as it was", async () => {
     likely: ifGot(
       [
         ({ entries }) => entries.join() !== "visa,__proto__",
-        "The table has other entries after the two lookups than before.",
+        "The two lookups changed the entries of the table.",
       ],
       [
         ({ prototype }) => prototype === "another one",
-        "A part of the document has another prototype after the two lookups than before.",
+        "The two lookups changed the prototype of a part of the document.",
       ],
-      [({ mayGrow }) => !mayGrow, "After the two lookups, nothing can be added to the table any more."],
+      [({ mayGrow }) => !mayGrow, "After the two lookups, nothing can be added to the table."],
     ),
     lookAt,
   });

@@ -48,15 +48,15 @@ test("fields about the message pass: order, case, repetition and bytes as they c
       ],
       [
         (got) => got.length < fields.length,
-        "Fewer fields came out than went in, and none of them is about the connection.",
+        "Fewer fields came out than went in, although none of them is about the connection.",
       ],
       [
         (got) => got.join() !== fields.join() && [...got].sort().join() === [...fields].sort().join(),
-        "Every field is there, in another order.",
+        "Every field is there, but in another order.",
       ],
       [
         (got) => got.length === fields.length && got.some((field, i) => field !== fields[i]),
-        "As many fields came out as went in, and not all of them as they came.",
+        "As many fields came out as went in, but at least one of them was changed.",
       ],
     ),
     lookAt,
@@ -82,9 +82,9 @@ test("fields about the connection stop here, whether or not Connection names the
     expected: ["Accept: */*"],
     got: () => kept(fields),
     likely: ifGot(
-      [(got) => !got.includes("Accept: */*"), "Accept was removed too, and it is about the message."],
+      [(got) => !got.includes("Accept: */*"), "Accept was removed too, although it is about the message."],
       [(got) => got.length === fields.length - 1, "Only one of the fields about the connection was removed."],
-      [(got) => got.length > 1, "Some of the fields about the connection were removed, and others passed."],
+      [(got) => got.length > 1, "Some of the fields about the connection were removed, but others passed."],
     ),
     lookAt,
   });
@@ -97,10 +97,13 @@ test("fields that the router writes itself stop here", async () => {
     expected: ["Accept: */*"],
     got: () => kept(fields, new Set(["x-routed-to", "via"])),
     likely: ifGot(
-      [(got) => !got.includes("Accept: */*"), "Accept was removed too, and the router does not write it."],
+      [
+        (got) => !got.includes("Accept: */*"),
+        "Accept was removed too, although the router doesn't write it.",
+      ],
       [
         (got) => got.filter((field) => /^x-routed-to/i.test(field)).length === 1,
-        "One spelling of the field was removed, and the other passed.",
+        "One spelling of the field was removed, but the other passed.",
       ],
       [(got) => got.length > 1, "A field that the router writes passed as the client sent it."],
     ),
@@ -125,7 +128,7 @@ test("the list that came is left as it was", async () => {
       ],
       [
         (got) => got.join() !== rawOf(fields).join(),
-        "The list that came now has other parts: it was written to.",
+        "The list that came was written to: its parts have changed.",
       ],
     ),
     lookAt,
@@ -166,7 +169,7 @@ test("a field that Connection names stops here, in whatever case either is writt
         [(got) => got.length === 3, "The option matched neither spelling of the field's name."],
         [
           (got) => got.length === 2 && got.includes("Accept: */*"),
-          "The option matched one spelling of the field's name, and not the other.",
+          "The option matched one spelling of the field's name, but not the other.",
         ],
       ),
       lookAt: lookAtNames,
@@ -188,9 +191,9 @@ test("every option of a Connection list counts, empty ones and spaces aside", as
       expected: ["x-three: 3"],
       got: () => kept(fields),
       likely: ifGot(
-        [(got) => !got.includes("x-three: 3"), "x-three was removed, and the list does not name it."],
-        [(got) => got.length === 3, "The list was read without finding either of its two names."],
-        [(got) => got.length === 2, "One of the two names in the list was found, and the other was not."],
+        [(got) => !got.includes("x-three: 3"), "x-three was removed, although the list doesn't name it."],
+        [(got) => got.length === 3, "Neither of the two names in the list was found."],
+        [(got) => got.length === 2, "One of the two names in the list was found, but the other was not."],
       ),
       lookAt: lookAtNames,
       hint: 2,
@@ -221,7 +224,7 @@ test("an option is a whole name, and any token may be one", async () => {
       [(got) => got.length === 6, "Neither option was applied to the field of that name."],
       [
         (got) => got.includes(`${odd}: 2`),
-        "The plain name in the list was applied, and the one with unusual characters was not.",
+        "The plain name in the list was applied, but the one with unusual characters was not.",
       ],
     ),
     lookAt: lookAtNames,
@@ -241,9 +244,9 @@ test("a second Connection field counts as much as the first", async () => {
       expected: ["x-three: 3"],
       got: () => kept(fields),
       likely: ifGot(
-        [(got) => !got.includes("x-three: 3"), "x-three was removed, and no Connection field names it."],
-        [(got) => got.includes("x-two: 2"), "x-two passed, which the last Connection field names."],
-        [(got) => got.includes("x-one: 1"), "x-one passed, and a Connection field names it."],
+        [(got) => !got.includes("x-three: 3"), "x-three was removed, although no Connection field names it."],
+        [(got) => got.includes("x-two: 2"), "x-two passed, although the last Connection field names it."],
+        [(got) => got.includes("x-one: 1"), "x-one passed, although a Connection field names it."],
       ),
       lookAt: lookAtNames,
       hint: 2,
@@ -273,10 +276,10 @@ test("no other field names fields", async () => {
     expected: ["X-Connection: x-one", "x-one: 1"],
     got: () => kept(fields),
     likely: ifGot(
-      [(got) => !got.includes("x-one: 1"), "x-one was removed, and no Connection field names it."],
+      [(got) => !got.includes("x-one: 1"), "x-one was removed, although no Connection field names it."],
       [
         (got) => !got.includes("X-Connection: x-one"),
-        "X-Connection was removed, and it is a field like any other.",
+        "X-Connection was removed, although it is a field like any other.",
       ],
       [(got) => got.length > 2, "A field about the connection passed."],
     ),

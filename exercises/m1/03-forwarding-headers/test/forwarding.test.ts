@@ -13,14 +13,12 @@ function hopsShow(got: readonly string[], wanted: readonly string[]): string | u
   const own = wanted.at(-1);
   if (got.some((hop) => hop.includes(" fields: ")))
     return "The cell gets several fields of this name, not one list.";
-  if (got.includes("(empty)")) return "A hop without a name is in the list.";
+  if (got.includes("(empty)")) return "The list has an empty member.";
   if (got.length === 1 && got[0] === own && wanted.length > 1)
-    return "Only this hop is left in the list: those that came before it are gone.";
+    return "Only this hop is left in the list: the earlier hops are gone.";
   if (got.length < wanted.length) return "The list is too short: a hop is missing.";
   if (got.length > wanted.length) return "The list is too long: a hop stands in it more often than it came.";
-  return got[0] === own && got.at(-1) !== own
-    ? "This hop stands before those that came before it."
-    : undefined;
+  return got[0] === own && got.at(-1) !== own ? "This hop stands in front of the earlier hops." : undefined;
 }
 
 const lookAt = "forwarding.ts, upstreamHeaders";
@@ -104,7 +102,7 @@ test("the client's own fields pass, and its Host is left to the connection", asy
         (got) => got["Connection"]?.length !== 0 || got["Keep-Alive"]?.length !== 0,
         "A field about the client's connection reaches the cell.",
       ],
-      [(got) => got["Cookie"]?.length === 1, "Two Cookie fields came, and the cell gets one."],
+      [(got) => got["Cookie"]?.length === 1, "Two Cookie fields came, but the cell gets only one."],
     ),
     lookAt,
   });
@@ -119,11 +117,11 @@ test("a request without Host gets no X-Forwarded-Host", async () => {
       likely: ifGot(
         [
           (got) => got["X-Forwarded-Host"]?.includes("admin.example") === true,
-          "The client sent no Host, and its own words about the host reach the cell.",
+          "The client's own X-Forwarded-Host reaches the cell.",
         ],
         [
           (got) => got["X-Forwarded-Host"]?.length !== 0,
-          "The router saw no host, and the cell is told one all the same.",
+          "The router saw no host, but it tells the cell one.",
         ],
       ),
       lookAt,
@@ -183,7 +181,7 @@ test("Via names the version that the client spoke", async () => {
     likely: (came) => {
       if (came.kind !== "returned") return undefined;
       if (came.value.flat().includes("1.1 cell-router"))
-        return "This hop says 1.1, and the client spoke 1.0.";
+        return "This hop says 1.1, but the client spoke 1.0.";
       return hopsShow(came.value[1] ?? [], ["1.1 mesh", "1.0 cell-router"]);
     },
     lookAt: "forwarding.ts, upstreamHeaders, Via",
@@ -203,19 +201,15 @@ test("X-Forwarded-Host and X-Forwarded-Proto say what this router saw, whatever 
     likely: ifGot(
       [
         (got) => Object.values(got).some((values) => values.length === 0),
-        "What this router saw does not reach the cell: the list of one field is empty.",
+        "One of the two fields doesn't reach the cell: its list is empty.",
       ],
       [
-        (got) => got["X-Forwarded-Host"]?.includes("shop.example") === false,
-        "The cell gets the client's words about the host, and not what this router saw.",
-      ],
-      [
-        (got) => Object.values(got).some((values) => values.length > 1),
-        "The client's words reach the cell beside what this router saw.",
+        (got) => ["admin.example", "b.example"].some((host) => got["X-Forwarded-Host"]?.includes(host)),
+        "The cell gets the client's X-Forwarded-Host.",
       ],
       [
         (got) => got["X-Forwarded-Proto"]?.includes("https") === true,
-        "The cell gets the client's word for the protocol, and this request came over plain HTTP.",
+        "The cell gets the client's X-Forwarded-Proto, although this request came over plain HTTP.",
       ],
     ),
     lookAt: "forwarding.ts, ownedUpstream and X-Forwarded-Host",
@@ -231,7 +225,7 @@ test("a decision that a client made up does not reach the cell", async () => {
     got: () => reaching(fields, ["X-Routed-To", "X-Route-Reason"]),
     likely: ifGot([
       (got) => Object.values(got).some((values) => values.length > 0),
-      "The client's made-up decision passed. To the cell it looks like the router's.",
+      "The decision that the client made up passed. To the cell it looks like the router's.",
     ]),
     lookAt: "forwarding.ts, ownedUpstream",
     hint: 2,
@@ -253,7 +247,7 @@ test("the routing key and the request id reach the cell once", async () => {
     likely: ifGot(
       [
         (got) => Object.values(got).some((values) => values.length === 0),
-        "One of the two does not reach the cell at all.",
+        "One of the two fields doesn't reach the cell at all.",
       ],
       [
         (got) => got["X-Request-Id"]?.includes("another") === true,
@@ -261,7 +255,7 @@ test("the routing key and the request id reach the cell once", async () => {
       ],
       [
         (got) => Object.values(got).some((values) => values.length > 1),
-        "The client's copy travels beside the router's own field.",
+        "One of the two fields reaches the cell more than once.",
       ],
     ),
     lookAt: "forwarding.ts, ownedUpstream",
@@ -282,11 +276,11 @@ test("a request id that is safe to log is kept", async () => {
     likely: ifGot(
       [
         (got) => got.every((id, i) => (id === undefined) === (i % 2 === 1)),
-        "Every second id is lost: those came in a field that was written `x-request-id`.",
+        "Every second id is lost: their field name was written in lower case.",
       ],
       [
         (got) => got.includes(undefined),
-        "Each `undefined` is an id that was refused, and the one that was sent is safe to log.",
+        "Each `undefined` is an id that was refused, although it is safe to log.",
       ],
       [(got) => got.some((id, i) => id !== ids[i]), "An id came back that is not the one that was sent."],
     ),
@@ -325,11 +319,11 @@ test("a request id that is not safe to log is not used at all", async () => {
       ],
       [
         (got) => Object.entries(got).every(([id, kept]) => (kept !== undefined) === id.includes("times")),
-        "The ids with unsafe characters were refused, and those that are too long were kept.",
+        "The ids with unsafe characters were refused, but the ids that are too long were kept.",
       ],
       [
         (got) => Object.values(got).some((id) => id !== undefined),
-        "Each id that stands here with a value is unsafe, and was kept as it came.",
+        "Each id that has a value here is unsafe, but was kept as it came.",
       ],
     ),
     lookAt: lookAtId,
@@ -356,7 +350,7 @@ test("two different request ids are as good as none", async () => {
           (id) => id !== undefined && ids.includes(id),
           "One of the ids was chosen. Would the next program on the way choose the same one?",
         ],
-        [(id) => id !== undefined, "An id was used that is none of those that were sent."],
+        [(id) => id !== undefined, "The id that was used is none of those that were sent."],
       ),
       lookAt: lookAtId,
       hint: 3,
@@ -369,7 +363,7 @@ test("a request without a request id has none", async () => {
     sent: "Accept: */*",
     expected: undefined,
     got: () => requestIdOf(["Accept", "*/*"]),
-    likely: ifGot([(id) => id !== undefined, "An id was made up, and the request has none."]),
+    likely: ifGot([(id) => id !== undefined, "The request has no id, but one was made up here."]),
     lookAt: lookAtId,
   });
 });

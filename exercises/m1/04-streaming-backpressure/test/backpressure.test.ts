@@ -51,7 +51,7 @@ test("an upload passes whole, and its bytes are counted", async () => {
       return { body: read.toString(), bytesIn: counts.bytesIn };
     },
     likely: shows(
-      "The client has sent all of its body, and the stream to the cell does not end.",
+      "The client has sent all of its body, but the stream to the cell doesn't end.",
       ({ body, bytesIn }) => {
         if (body !== "hello") return "The cell reads other bytes than the client sent.";
         if (bytesIn > 5) return "A byte was counted more than once.";
@@ -79,7 +79,7 @@ test("a cell that does not read stops the client, after a little", async () => {
     accept: (got) => Number.parseInt(got, 10) <= 512,
     likely: shows(undefined, (got) =>
       got === "2048 KiB taken"
-        ? "The router took the whole upload, and the cell has read nothing: all of it waits in the router's memory."
+        ? "The router took the whole upload, although the cell has read nothing: all of it waits in the router's memory."
         : undefined,
     ),
     lookAt: lookAtPush,
@@ -100,7 +100,7 @@ test("once the cell reads again, the client is let go on and the upload arrives 
       await restOf(() => exchange.taken(), content.length);
       return comparedTo(content, await within(3_000, "the rest of the body", readAll(body, content.length)));
     },
-    likely: shows("The cell reads again, and the rest of the upload does not come.", bytesShow),
+    likely: shows("The cell reads again, but the rest of the upload doesn't come.", bytesShow),
     lookAt: lookAtPush,
     hint: 2,
   });
@@ -122,7 +122,7 @@ test("half an upload does not look like a whole one", async () => {
       return await within(1_000, "the stream to fail", end);
     },
     likely: shows(
-      "The client has gone, and the stream neither ends nor fails: the cell waits for ever.",
+      "The client has gone, but the stream neither ends nor fails: the cell waits forever.",
       (got) =>
         got.startsWith("an end") ? "The stream ended as if the client had sent all of its body." : undefined,
     ),
@@ -272,7 +272,7 @@ test("a client that does not read stops the cell", async () => {
     },
     likely: shows(undefined, (got) =>
       Number.parseInt(got, 10) > 4096
-        ? "The client reads nothing, and the cell goes on sending: more and more waits in the router's memory."
+        ? "The client reads nothing, but the cell goes on sending: more and more waits in the router's memory."
         : undefined,
     ),
     lookAt: lookAtAnswer,
@@ -292,9 +292,9 @@ test("a client that has caught up and falls behind again stops the cell again", 
       client.pause();
       return inKiB(await response.sendUntilStopped());
     },
-    likely: shows("The client reads again, and the cell is still paused.", (got) =>
+    likely: shows("The client reads again, but the cell is still paused.", (got) =>
       Number.parseInt(got, 10) > 4096
-        ? "The client has stopped reading again, and the cell goes on sending."
+        ? "The client has stopped reading again, but the cell goes on sending."
         : undefined,
     ),
     lookAt: lookAtAnswer,
@@ -310,7 +310,7 @@ test("once the client has caught up, the cell is let go on and the response arri
       await using response = await responding();
       return await restArrives(response);
     },
-    likely: shows("The client reads, and the response goes no further.", bytesShow),
+    likely: shows("The client reads, but the response goes no further.", bytesShow),
     lookAt: lookAtAnswer,
     hint: 2,
   });
@@ -325,7 +325,7 @@ test("a piece that was under way when the cell was paused still belongs to the r
       for (let late = 0; late < 3; late++) response.cell.send(response.body);
       return await restArrives(response);
     },
-    likely: shows("The client reads, and the response goes no further.", bytesShow),
+    likely: shows("The client reads, but the response goes no further.", bytesShow),
     lookAt: lookAtAnswer,
     hint: 3,
   });

@@ -70,14 +70,14 @@ test("a whole response arrives whole and counts as complete", async () => {
       return { bodies, kinds, connectionsToTheCell: setup.cell.connections.length };
     },
     likely: shows(
-      "The client has its response, and the attempt does not end.",
+      "The client has its response, but the attempt doesn't end.",
       ({ bodies, kinds, connectionsToTheCell }) => {
         if (bodies.join() !== "hello,hello") return "The client got another body than the cell sent.";
         if (kinds.includes("client-aborted"))
           return "A client that has its whole response counts as one that left.";
         if (kinds.includes("failed")) return "A response that went well counts as a failure of the cell.";
         return connectionsToTheCell > 1
-          ? "The first response cost the connection: the second request needed a new one."
+          ? "The second request needed a new connection to the cell: the first one was closed."
           : undefined;
       },
     ),
@@ -111,7 +111,7 @@ test("a client whose upload is over has not left", async () => {
       if (waitsInVain(came)) return "The upload is over, and the client waits for its response in vain.";
       if (came.kind !== "returned") return undefined;
       return came.value.kind === "client-aborted"
-        ? "The client is still there, and counts as one that left."
+        ? "The client is still there, but counts as one that left."
         : undefined;
     },
     lookAt: lookAtClose,
@@ -131,7 +131,7 @@ test("a client that leaves in the middle of its response is felt by the cell", a
         client.reset();
         return await closedAtCell(setup);
       },
-      likely: shows("The client has gone, and nothing has told the cell."),
+      likely: shows("The client has gone, but nothing has told the cell."),
       lookAt: lookAtClose,
       hint: 1,
     });
@@ -150,7 +150,7 @@ test("a client that leaves before the head of its response is felt by the cell",
       return await closedAtCell(setup);
     },
     likely: shows(
-      "The client has gone, and nothing has told the cell. It had not sent the head of its response yet.",
+      "The client has gone, but nothing has told the cell, which hasn't sent the head of its response yet.",
     ),
     lookAt: lookAtClose,
     hint: 1,
@@ -171,7 +171,7 @@ test("a client that leaves in the middle of its upload is felt by the cell", asy
       return await closedAtCell(setup);
     },
     likely: shows(
-      "The client has gone, and nothing has told the cell, which waits for the rest of the body.",
+      "The client has gone, but nothing has told the cell, which waits for the rest of the body.",
     ),
     lookAt: lookAtClose,
   });
@@ -209,12 +209,12 @@ test("a request whose client left while it waited for a connection never reaches
     got: leavesInTheQueue,
     likely: (came) => {
       if (waitsInVain(came))
-        return "One client has left, and now another one waits for its response in vain.";
+        return "One client has left, and now another client waits for its response in vain.";
       return shows<Awaited<ReturnType<typeof leavesInTheQueue>>>(
-        "The client left, and its attempt does not end.",
+        "The client left, but its attempt doesn't end.",
         ({ targets, kind }) => {
           if (targets.includes("GET /second")) return "The cell got the request of a client that had left.";
-          return kind === "failed" ? "The client left, and the cell is blamed for it." : undefined;
+          return kind === "failed" ? "The client left, but the cell is blamed for it." : undefined;
         },
       )(came);
     },
@@ -240,8 +240,8 @@ test("a client that left is told apart from a cell that broke", async () => {
         served.client.reset();
         return await kindOf(served);
       },
-      likely: shows("The client has left, and its attempt does not end.", (kind) =>
-        kind === "failed" ? "The client left, and the cell is blamed for it." : undefined,
+      likely: shows("The client left, but its attempt doesn't end.", (kind) =>
+        kind === "failed" ? "The client left, but the cell is blamed for it." : undefined,
       ),
       lookAt: lookAtClose,
       hint: 2,
@@ -265,9 +265,9 @@ async function cutResponse(version: string, half: string, cut: "close" | "reset"
 }
 
 function cutShows(got: string): string | undefined {
-  if (got.startsWith("whole")) return "The cell cut this response, and to the client it looks whole.";
+  if (got.startsWith("whole")) return "The cell cut this response, but to the client it looks whole.";
   return got.endsWith("client-aborted")
-    ? "The cell cut this response, and the client counts as one that left."
+    ? "The cell cut this response, but the client counts as one that left."
     : undefined;
 }
 
@@ -289,7 +289,7 @@ for (const version of ["1.1", "1.0"]) {
         sent: `GET / over HTTP/${version}; the cell sends ${what}, and then closes its connection`,
         expected: "cut, counts as failed",
         got: () => cutResponse(version, half, "close"),
-        likely: shows("The cell has cut its response, and the attempt does not end.", cutShows),
+        likely: shows("The cell has cut its response, but the attempt doesn't end.", cutShows),
         lookAt: lookAtCut,
         hint: 3,
       });
@@ -316,9 +316,9 @@ test("a cell that breaks before its head leaves the client's connection for an e
         const { status } = await served.client.readResponse();
         return { status, kind: await kindOf(served) };
       },
-      likely: shows("The cell has gone, and the attempt does not end.", ({ status, kind }) => {
-        if (kind === "client-aborted") return "The cell broke, and the client counts as one that left.";
-        return status === 200 ? "The cell sent no head, and the client got a status of success." : undefined;
+      likely: shows("The cell has gone, but the attempt doesn't end.", ({ status, kind }) => {
+        if (kind === "client-aborted") return "The cell broke, but the client counts as one that left.";
+        return status === 200 ? "The cell sent no whole head, but the client got status 200." : undefined;
       }),
       lookAt: lookAtCut,
     });

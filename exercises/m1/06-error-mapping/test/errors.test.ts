@@ -22,7 +22,7 @@ const responseShows = (wanted: string) => (came: Outcome<string>) => {
 
 /** What several responses show; `wanted` has them in the same order. */
 const firstWrong = (wanted: readonly string[]) => (came: Outcome<Record<string, string | undefined>>) => {
-  if (came.kind === "threw") return "For one of these errors, the function threw an error of its own.";
+  if (came.kind === "threw") return "For one of these errors, the function itself threw.";
   if (came.kind !== "returned") return undefined;
   const entries = Object.entries(came.value);
   const at = entries.findIndex(([, response], i) => response !== wanted[i]);
@@ -37,12 +37,12 @@ const membersShow =
     if (came.kind !== "returned") return undefined;
     const got = came.value;
     const missing = Object.keys(wanted).filter((name) => !(name in got));
-    if (missing.length > 0) return `Missing: ${missing.join(", ")}.`;
+    if (missing.length > 0) return `The body lacks ${missing.join(", ")}.`;
     const extra = Object.keys(got).filter((name) => !(name in wanted));
-    if (extra.length > 0) return `Not a member of a problem: ${extra.join(", ")}.`;
+    if (extra.length > 0) return `The body has more than a problem's members: ${extra.join(", ")}.`;
     const different = Object.keys(wanted).filter((name) => got[name] !== wanted[name]);
     return different.length > 0
-      ? `Every member is there. These say something else: ${different.join(", ")}.`
+      ? `Every member is there, but these have another value: ${different.join(", ")}.`
       : undefined;
   };
 
@@ -251,7 +251,7 @@ test("the router's own states keep their own statuses", async () => {
       if (came.kind !== "returned") return undefined;
       const changed = codes.filter((code) => came.value[code] !== statuses[code]);
       return changed.length > 0
-        ? `The starter had another status for ${changed.join(", ")}, and it was right.`
+        ? `The starter had another status for ${changed.join(", ")}, which was right.`
         : undefined;
     },
     lookAt: "errors.ts, the table of problems",
@@ -271,9 +271,9 @@ test("the log still gets the error's code as its cause", async () => {
     likely: (came) => {
       if (came.kind !== "returned") return undefined;
       const [ofCode, ...ofNone] = came.value;
-      if (ofCode === "") return "The error has a code, and the log would get none.";
+      if (ofCode === "") return "The error has a code, but the log would get none.";
       return ofNone.some((cause) => cause !== "")
-        ? "An error has no code in words, and the log would get a cause all the same."
+        ? "An error whose code is not a string still gets a cause for the log."
         : undefined;
     },
     lookAt: "errors.ts, causeOf",

@@ -67,7 +67,7 @@ test("a valid document is a table", async () => {
       };
     },
     likely: ifGot(
-      [(got) => Array.isArray(got), "This document is valid, and these faults were found in it."],
+      [(got) => Array.isArray(got), "This document is valid, but these faults were found in it."],
       [(got) => JSON.stringify(got).includes("CELL"), "The table has the URL as it was typed."],
     ),
     lookAt,
@@ -85,8 +85,8 @@ test("the document is left as it was", async () => {
       return JSON.stringify(document);
     },
     likely: ifGot(
-      [(got) => got.length < text.length, "A part of the document is gone after the call."],
-      [(got) => got.length > text.length, "The document has more in it after the call than before."],
+      [(got) => got.length < text.length, "The call removed a part of the document."],
+      [(got) => got.length > text.length, "The call added something to the document."],
     ),
     lookAt,
   });
@@ -155,14 +155,11 @@ test("a fault about a name quotes the name", async () => {
       likely: ifGot(
         [(got) => got === "a table", "The document was taken as valid."],
         [(got) => got === "", "The document was refused without a fault."],
-        [(got) => got.includes("\n"), "One mistake became several lines."],
-        [
-          (got) => !got.startsWith(`${path}: `),
-          "The fault is named at another path than that of the mistake.",
-        ],
+        [(got) => got.includes("\n"), "One mistake led to several lines."],
+        [(got) => !got.startsWith(`${path}: `), "The fault is named at another path."],
         [
           (got) => !got.slice(path.length).includes(`"${name}"`),
-          "The path is right. Its words leave out what was written there.",
+          "The path is right, but the words leave out what was written there.",
         ],
       ),
       lookAt,
@@ -288,8 +285,8 @@ test("a placement with a fault of its own is there: who names it is not at fault
       got: () => pathsOf(document),
       likely: ifGot(
         [
-          (got) => got.length > 1 && got.includes(path),
-          "One fault became several: whoever names the placement is at fault too.",
+          (got) => got.some((each) => !each.startsWith("placements.")),
+          "One fault became several: the places that name this placement count as faulty too.",
         ],
         [(got) => got.length === 0, "The faulty placement was taken as it is."],
       ),
@@ -413,7 +410,7 @@ test("anything that JSON can hold is answered with faults", async () => {
         return result.ok ? "a table" : result.faults.length > 0 ? "faults" : "not a word";
       }),
     likely: (came) => {
-      if (came.kind === "threw") return "One of these documents ended in an error, and not in faults.";
+      if (came.kind === "threw") return "One of these documents ended in an error instead of faults.";
       return ifGot<string[]>(
         [(got) => got.includes("a table"), "One of these documents was taken for a table."],
         [(got) => got.includes("not a word"), "One of these documents was refused without a fault."],

@@ -61,10 +61,10 @@ test("before the first table there is no snapshot, and the first one has the num
       return [before, ...swapped, words(store.swap(tuesday()))];
     },
     likely: ifGot(
-      [(got) => got[0] !== "none", "There is a snapshot before the first table came."],
+      [(got) => got[0] !== "none", "There is a snapshot before the first table."],
       [
         (got) => got[1] !== got[2] || got[3] !== got[4],
-        "swap returned something other than what current() has.",
+        "swap() and current() do not return the same snapshot.",
       ],
       [(got) => got[1]?.startsWith("1:") === false, "The first table does not have the number 1."],
       [(got) => got[5]?.startsWith("3:") === false, "The third swap does not have the number 3."],
@@ -84,12 +84,9 @@ test("a snapshot that somebody holds stays what it was when the table is swapped
       return { held: words(held), current: words(store.current()) };
     },
     likely: ifGot(
-      [
-        ({ held }) => held === second,
-        "What was held now reads like the new table, from its number to its last placement.",
-      ],
-      [({ held }) => held !== first, "What was held is no longer what it was when it was taken."],
-      [({ current }) => current !== second, "The table in use is not the one that was swapped in."],
+      [({ held }) => held === second, "The snapshot that was held now reads like the new one."],
+      [({ held }) => held !== first, "The snapshot that was held has changed since it was taken."],
+      [({ current }) => current !== second, "The snapshot in use is not the table that was swapped in."],
     ),
     lookAt,
     hint: 1,
@@ -116,7 +113,7 @@ test("a subscriber is given the new snapshot and the old one, and can compare th
       ],
       [
         (got) => got[1]?.endsWith(`after ${first}`) === false,
-        "At the second swap, the old snapshot is not what it was.",
+        "At the second swap, the old snapshot is no longer what it was.",
       ],
     ),
     lookAt,
@@ -137,7 +134,10 @@ test("a subscriber that reads the store finds the snapshot that it was told of",
       return found;
     },
     likely: ifGot(
-      [(got) => got.includes(false), "While the subscriber is told of one snapshot, current() has another."],
+      [
+        (got) => got.includes(false),
+        "While the subscriber is told of one snapshot, current() returns another.",
+      ],
       [(got) => got.length !== 2, "The subscriber was not told once for each swap."],
     ),
     lookAt,
@@ -156,7 +156,7 @@ test("between two swaps every reader has the same snapshot", async () => {
       return { sameSnapshot: read.every((each) => each === snapshot), sameTable: snapshot.table === table };
     },
     likely: ifGot(
-      [({ sameSnapshot }) => !sameSnapshot, "current() has another object than the one that swap returned."],
+      [({ sameSnapshot }) => !sameSnapshot, "current() returns another object than swap() did."],
       [
         ({ sameTable }) => !sameTable,
         "The table in the snapshot is another object than the one that was swapped in.",
@@ -181,7 +181,10 @@ test("who has ended the subscription is told no more", async () => {
       return told;
     },
     likely: ifGot(
-      [({ ended }) => ended.length > 1, "The subscription was ended, and heard of a later swap."],
+      [
+        ({ ended }) => ended.length > 1,
+        "The subscriber was told of a swap after its subscription had ended.",
+      ],
       [({ other }) => other.length < 2, "Ending one subscription cut the other one off."],
     ),
     lookAt: "table-store.ts, subscribe",
@@ -272,7 +275,7 @@ test("a request under way ends with the table with which it began", async () => 
         [
           ({ answer, routedTo, version }) =>
             answer === `from ${name}` && (routedTo !== name || version !== "monday"),
-          "The answer is from one table, and what is said about it is from another.",
+          "The answer comes from one table, but what is said about it comes from another.",
         ],
         [
           ({ answer }) => answer !== undefined && answer !== `from ${name}`,
@@ -323,10 +326,10 @@ test("two requests under way keep a table each", async () => {
         (got) => got.first === "tuesday, 2, tier2",
         "The first request ended with the table of the second one.",
       ],
-      [(got) => got.first !== "monday, 1, tier1", "What is said about the first request is from two tables."],
+      [(got) => got.first !== "monday, 1, tier1", "What is said about the first request mixes two tables."],
       [
         (got) => got.second !== "tuesday, 2, tier2",
-        "What is said about the second request is not all from the table that was in use when it began.",
+        "What is said about the second request is not all from the new table, which was in use when it began.",
       ],
     ),
     lookAt: lookAtRequest,
@@ -341,7 +344,10 @@ test("a swap does not send a request a second time", async () => {
     got: async () => (await swappedUnderWay(storeWith(monday()))).asked,
     likely: ifGot(
       [(got) => got.length > 1, "The request was sent more than once: one order became two."],
-      [(got) => got[0] === "http://tier2.example", "The request was sent where the later table says."],
+      [
+        (got) => got[0] === "http://tier2.example",
+        "The request was sent to the placement of the later table.",
+      ],
     ),
     lookAt: lookAtRequest,
   });
@@ -374,9 +380,9 @@ test("a request whose cell fails is not sent again", async () => {
         ],
         [
           ({ asked }) => asked[0] === "http://tier2.example",
-          "The request was sent where the later table says.",
+          "The request was sent to the placement of the later table.",
         ],
-        [({ outcome }) => outcome === "served", "The cell failed, and the request counts as served."],
+        [({ outcome }) => outcome === "served", "The cell failed, but the request counts as served."],
       ),
       lookAt: lookAtRequest,
     });
@@ -406,7 +412,10 @@ test("a request that begins after the swap uses the new table", async () => {
       return await serve();
     },
     likely: ifGot(
-      [(got) => got?.answer === "from tier1", "The second request was sent where the old table says."],
+      [
+        (got) => got?.answer === "from tier1",
+        "The second request was sent to the placement of the old table.",
+      ],
       [
         (got) => got?.version === "monday" || got?.sequence === 1,
         "What is said about the second request is from the old table.",

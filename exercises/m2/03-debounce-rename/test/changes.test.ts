@@ -48,7 +48,7 @@ test("a file that is renamed over it is noticed, each time", async () => {
       }
       return noticed;
     },
-    likely: ifSilent("A rename over the file was not noticed. What had the name before is another file."),
+    likely: ifSilent("A rename over the file was not noticed. The name now belongs to another file."),
     lookAt: lookAtWatch,
     hint: 1,
   });
@@ -65,9 +65,7 @@ test("a file that is removed and comes back is noticed both times", async () => 
         await watched.notices("the return", () => writeFile(watched.file, "back")),
       ];
     },
-    likely: ifSilent(
-      "The removal or the return was not noticed. A file that is gone reports nothing any more.",
-    ),
+    likely: ifSilent("The removal or the return was not noticed. A file that is gone reports nothing."),
     lookAt: lookAtWatch,
     hint: 1,
   });
@@ -87,7 +85,7 @@ test("a link that is made to lead elsewhere is noticed", async () => {
       await symlink("release-2", link);
       return await watched.notices("the swap", () => rename(link, watched.file));
     },
-    likely: ifSilent("The name leads to another file now, and nobody noticed."),
+    likely: ifSilent("The name leads to another file now, but nobody noticed."),
     lookAt: lookAtWatch,
     hint: 1,
   });
@@ -159,7 +157,7 @@ test("a file that is not there yet is noticed when it comes", async () => {
     likely: (came) =>
       came.kind === "threw" && String(came.error).includes("ENOENT")
         ? "The watch failed, because the file is not there yet."
-        : ifSilent("The file came, and nobody noticed.")(came),
+        : ifSilent("The file came, but nobody noticed.")(came),
     lookAt: lookAtWatch,
     hint: 1,
   });
@@ -187,7 +185,7 @@ test("a folder that cannot be watched throws at once", async () => {
       [(got) => got === "no error", "Whoever started the watch was not told that there is none."],
       [
         (got) => got?.startsWith("no error, but") === true,
-        "onFault heard that there is no watch, and whoever started it did not.",
+        "onFault was called, but whoever started the watch was not told.",
       ],
     ),
     lookAt: lookAtWatch,
@@ -214,10 +212,10 @@ test("a watch that breaks is reported", async () => {
       return watchers.length === 0 ? ["too many open files"] : heard;
     },
     likely: (came) => {
-      if (came.kind === "threw") return "The watch's error ended in an error: nothing took it.";
+      if (came.kind === "threw") return "Nothing caught the watch's error.";
       return ifGot<string[]>([
         (heard) => heard.length === 0,
-        "The watch broke, and onFault did not hear of it: the router is deaf, and nobody knows.",
+        "The watch broke, but onFault was not called: nobody knows that changes go unnoticed now.",
       ])(came);
     },
     lookAt: lookAtWatch,
@@ -288,12 +286,12 @@ test("a change is read once, after 20 ms of quiet", async () => {
     likely: ifGot(
       [
         ({ withoutASign }) => withoutASign.length > 0,
-        "The file was read without a sign that it had changed.",
+        "The file was read, although notice() had not been called.",
       ],
       [({ afterASign }) => afterASign.length === 0, "The file was not read after the change."],
       [({ afterASign }) => afterASign.length > 1, "One change was read more than once."],
       [({ afterASign: [ms = 20] }) => ms < 20, "The file was read before it had been quiet for 20 ms."],
-      [({ afterASign: [ms = 20] }) => ms > 20, "The file was read later than its 20 ms of quiet ask for."],
+      [({ afterASign: [ms = 20] }) => ms > 20, "The file was read later than 20 ms after the change."],
     ),
     lookAt: lookAtReads,
   });
@@ -313,7 +311,7 @@ test("a later change is read like the first one", async () => {
       ],
       [
         (got) => got[0] === 20 && got.join() !== "20,220,1020",
-        "The first change was read in time, and a later one was not.",
+        "The first change was read in time, but a later one was not.",
       ],
     ),
     lookAt: lookAtReads,
@@ -363,15 +361,18 @@ test("a file that is never quiet is read within 100 ms all the same", async () =
     },
     likely: ifGot(
       [(got) => got.length === 0, "The file was not read at all."],
-      [([first = 0]) => first >= 400, "The first read waited until the signs had ended."],
-      [([first = 0]) => first > 110, "The first read came later than 110 ms after the first sign."],
+      [([first = 0]) => first >= 400, "The first read waited until the calls of notice() had ended."],
+      [
+        ([first = 0]) => first > 110,
+        "The first read came later than 110 ms after the first call of notice().",
+      ],
       [
         ([first = 80]) => first < 80,
-        "The first read came early: signs were still coming, and 80 ms had not passed.",
+        "The first read came less than 80 ms after the first call of notice(), and more calls followed.",
       ],
       [
         (got) => (got.at(-1) ?? 400) < 400,
-        "The signs went on after the last read, and what they told of was never read.",
+        "notice() was called after the last read, but the file was not read again.",
       ],
     ),
     lookAt: lookAtReads,
@@ -430,7 +431,7 @@ test("a change at the end of a read is given its 20 ms of quiet", async () => {
       [(got) => got.length < 2, "There was no second read."],
       [(got) => got.length > 2, "One change led to more than one further read."],
       [([, second = 65]) => second < 65, "The second read began before the file had been quiet for 20 ms."],
-      [([, second = 90]) => second > 90, "The second read began later than the change asks for."],
+      [([, second = 90]) => second > 90, "The second read began later than 90 ms."],
     ),
     lookAt: lookAtReads,
     hint: 3,
@@ -480,13 +481,13 @@ test("after close no read begins", async () => {
     likely: ifGot(
       [
         ({ whileWaiting }) => whileWaiting > 0,
-        "close() came right after notice(), and the file was read all the same.",
+        "close() came right after notice(), but the file was read all the same.",
       ],
       [
         ({ whileReading }) => whileReading > 1,
         "A change that came during the read was read, although close() followed it at once.",
       ],
-      [({ afterwards }) => afterwards > 0, "notice() came after close(), and a read began."],
+      [({ afterwards }) => afterwards > 0, "notice() came after close(), but a read began."],
     ),
     lookAt: "settling-reads.ts, close",
   });

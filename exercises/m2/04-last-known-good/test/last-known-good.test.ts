@@ -16,11 +16,11 @@ const shows =
     if (came.kind === "silent") return silent;
     if (came.kind === "returned") return cases.find(([holds]) => holds(came.value))?.[1];
     return String(came.error).includes("the router's process ended")
-      ? "A file that cannot be used ended the router. It had a good table and was routing by it."
+      ? "A file that cannot be used ended the router, although it had a good table."
       : undefined;
   };
 
-const statusIsBehind = "What lies on the disk has changed, and the status does not say so.";
+const statusIsBehind = "The file has changed, but the status doesn't show it.";
 
 const lookAtRead = "file-source.ts, #read";
 const lookAtAccept = "file-source.ts, #accept";
@@ -40,9 +40,9 @@ test("the file is in use after the start", async () => {
     },
     likely: shows(
       undefined,
-      [({ inUse }) => inUse === "nothing", "The file is good, and its table is not in use."],
+      [({ inUse }) => inUse === "nothing", "The file is good, but its table is not in use."],
       [({ version }) => version !== "first", "The status does not name the table in use."],
-      [({ lastError }) => lastError !== null, "The file is good, and the status names a fault."],
+      [({ lastError }) => lastError !== null, "The file is good, but the status names a fault."],
     ),
     lookAt: lookAtAccept,
   });
@@ -76,10 +76,7 @@ test("a router without any table does not start, and says why", async () => {
       likely: shows(
         "The start neither succeeds nor fails.",
         [(got) => got === "it started", "The router started without a table."],
-        [
-          (got) => !got.startsWith("RoutingFileError"),
-          "The start failed with another error than a RoutingFileError.",
-        ],
+        [(got) => !got.startsWith("RoutingFileError"), "The start failed, but not with a RoutingFileError."],
         [(got) => words.some((word) => !got.includes(word)), "The error does not name every fault."],
       ),
       lookAt: "file-source.ts, start",
@@ -101,7 +98,7 @@ test("another good file takes the place of the table in use", async () => {
       }
       return inUse;
     },
-    likely: shows("A good file lies on the disk, and its table is not in use.", [
+    likely: shows("The file is good, but its table is not in use.", [
       (got) => got.some((inUse) => !["second, table 2", "first, table 3"].includes(inUse)),
       "There were more swaps than new files.",
     ]),
@@ -129,7 +126,7 @@ test("a faulty file leaves the table in use", async () => {
         [(got) => got === "nothing", "The table in use was taken away."],
         [
           (got) => got.startsWith("first, table ") && got !== "first, table 1",
-          "The table in use was swapped in again, and no good file had come.",
+          "The table in use was swapped in again, although no good file had come.",
         ],
         [(got) => got.startsWith("second"), "The faulty table is in use."],
       ),
@@ -161,7 +158,7 @@ test("the status says what is in use, and why the file is not", async () => {
       [({ version }) => version !== "first", "The status no longer says which table is in use."],
       [
         ({ sameChecksum, sameAppliedAt }) => !sameChecksum || !sameAppliedAt,
-        "The table in use is the same, and its checksum or its date is not.",
+        "The table in use is the same, but its checksum or its date has changed.",
       ],
       [
         ({ fault }) => fault !== "routingTable.acme",
@@ -188,7 +185,7 @@ test("a file that is gone leaves the table in use, and is told", async () => {
       statusIsBehind,
       [
         ({ inUse }) => inUse !== "first, table 1",
-        "The file is gone, and the table in use is not what it was.",
+        "The file is gone, and the table in use has changed with it.",
       ],
       [({ version }) => version !== "first", "The status no longer says which table is in use."],
       [({ fault }) => fault !== "(file)", "The status blames something other than the file itself."],
@@ -246,7 +243,7 @@ test("a file that stays away is told once, however often somebody looks", async 
         [({ linesThatNameTheFault }) => linesThatNameTheFault === 0, "The fault is not in the log."],
         [
           ({ firstFoundAt }) => firstFoundAt === "moves",
-          "The fault is the same, and its date moves with each look.",
+          "The fault is the same, but its date changes with each look.",
         ],
       ),
       lookAt: lookAtFault,
@@ -272,8 +269,8 @@ test("a fault that comes back after a repair is told again", async () => {
     },
     likely: shows(
       statusIsBehind,
-      [(got) => got.startsWith("1 "), "The fault came twice, and was logged once."],
-      [(got) => Number.parseInt(got, 10) > 2, "The fault came twice, and was logged more often."],
+      [(got) => got.startsWith("1 "), "The fault came twice, but was logged once."],
+      [(got) => Number.parseInt(got, 10) > 2, "The fault came twice, but was logged more often."],
     ),
     lookAt: lookAtFault,
     hint: 2,
@@ -299,15 +296,12 @@ test("the next good file is taken, and the fault is history", async () => {
       return { inUse: followed.inUse(), version, lastError };
     },
     likely: shows(
-      "What lies on the disk has changed, and the router does not follow.",
-      [
-        ({ inUse }) => inUse !== "third, table 2",
-        "The table in use is not the second one that this router has had.",
-      ],
+      "The file has changed, but the router doesn't follow.",
+      [({ inUse }) => inUse !== "third, table 2", "The table in use is not this router's second one."],
       [({ version }) => version !== "third", "The status does not name the table in use."],
       [
         ({ lastError }) => lastError !== null,
-        "The good table is in use, and the status still names a fault.",
+        "The good table is in use, but the status still names a fault.",
       ],
     ),
     lookAt: lookAtFault,
@@ -377,8 +371,8 @@ test("other bytes with the same meaning are no new table", async () => {
     likely: shows(
       undefined,
       [({ inUse }) => inUse === "first, table 2", "The table in use was swapped for one that says the same."],
-      [({ lastError }) => lastError !== null, "The file is good, and the status names a fault."],
-      [({ sameAppliedAt }) => !sameAppliedAt, "The table in use is the same, and its date is not."],
+      [({ lastError }) => lastError !== null, "The file is good, but the status names a fault."],
+      [({ sameAppliedAt }) => !sameAppliedAt, "The table in use is the same, but its date has changed."],
     ),
     lookAt: lookAtAccept,
     hint: 3,

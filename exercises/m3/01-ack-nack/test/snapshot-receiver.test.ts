@@ -103,12 +103,12 @@ test("an applied snapshot is acknowledged, and the next hello names it", async (
     likely: ifGot(
       [
         ({ applied }) => applied.join() !== "k/1,k/2",
-        "The two tables were not applied once each, in their order.",
+        "The two tables were not applied once each and in order.",
       ],
-      [({ helloHas }) => helloHas !== "k/2", "k/2 was applied, and the next hello does not name it."],
+      [({ helloHas }) => helloHas !== "k/2", "k/2 was applied, but the next hello doesn't name it."],
       [
         ({ replies }) => replies.some((reply) => !reply.startsWith("ack")),
-        "A table was applied, and the reply is not an ack.",
+        "A table was applied, but the reply is not an ack.",
       ],
     ),
     lookAt: lookAtApply,
@@ -122,7 +122,7 @@ test("what is not a message of the protocol ends the link", async () => {
     got: async () => words(await router().receive(new TextEncoder().encode("{"))),
     likely: ifGot([
       (got) => !got.startsWith("the link ends"),
-      "The bytes are no message, and the link goes on.",
+      "The bytes are not a message, but the link goes on.",
     ]),
     lookAt: "snapshot-receiver.ts, receive",
   });
@@ -178,11 +178,11 @@ test("a table that could not be applied is not held", async () => {
     accept: ({ first, helloHas, again }) =>
       !first.startsWith("ack k/2") && helloHas === "k/1" && again === "ack k/2, applied, up to date",
     likely: ifGot(
-      [({ first }) => first.startsWith("ack k/2"), "k/2 was acknowledged, and its apply had failed."],
-      [({ helloHas }) => helloHas === "k/2", "The hello names k/2, and its apply had failed."],
+      [({ first }) => first.startsWith("ack k/2"), "k/2 was acknowledged, although its apply had failed."],
+      [({ helloHas }) => helloHas === "k/2", "The hello names k/2, although its apply had failed."],
       [
         ({ again }) => again.includes("ignored"),
-        "k/2 was ignored when it came again, and its first apply had failed.",
+        "k/2 was ignored when it came again, although its first apply had failed.",
       ],
     ),
     lookAt: lookAtApply,
@@ -209,12 +209,12 @@ test("a refused table is answered with a nack and its reasons", async () => {
     likely: ifGot(
       [
         (got) => got.some((reply) => reply.startsWith("the link ends")),
-        "The table was bad, and the link was ended for it.",
+        "The table was bad, but the whole link was ended for it.",
       ],
       [(got) => got.some((reply) => reply.startsWith("ack")), "A refused table was acknowledged."],
       [
         (got) => got[1]?.includes("version: missing") === false,
-        "k/3 has two faults, and the nack does not name both.",
+        "k/3 has two faults, but the nack doesn't name both.",
       ],
     ),
     lookAt: lookAtNack,
@@ -238,7 +238,7 @@ test("a refused table changes nothing, and the next one is taken", async () => {
       [({ helloAfter2 }) => helloAfter2 === "k/2", "After the refusal, the hello names the refused table."],
       [
         ({ helloAfter2 }) => helloAfter2 === "nothing",
-        "After the refusal, the hello names nothing, and k/1 had been applied.",
+        "After the refusal, the hello names nothing, although k/1 had been applied.",
       ],
       [({ applied }) => !applied.includes("k/3"), "The table after the refused one was not applied."],
     ),
@@ -257,7 +257,10 @@ test("a refused first table leaves the router with nothing", async () => {
     },
     likely: ifGot(
       [({ helloHas }) => helloHas === "k/1", "The hello names the refused table."],
-      [({ reply }) => reply.startsWith("the link ends"), "The table was bad, and the link was ended for it."],
+      [
+        ({ reply }) => reply.startsWith("the link ends"),
+        "The table was bad, but the whole link was ended for it.",
+      ],
       [({ reply }) => reply.startsWith("ack"), "A refused table was acknowledged."],
     ),
     lookAt: lookAtNack,
@@ -281,7 +284,7 @@ test("a nack with five thousand faults can be read by the control plane", async 
       return decoded.message.type === "nack" ? `nack ${nameOf(decoded.message)}` : decoded.message.type;
     },
     likely: ifGot(
-      [(got) => got.startsWith("the link ends"), "The table was bad, and the link was ended for it."],
+      [(got) => got.startsWith("the link ends"), "The table was bad, but the whole link was ended for it."],
       [
         (got) => got.startsWith("the control plane does not understand"),
         "The reply breaks a rule of the protocol, which the control plane names here.",
@@ -304,10 +307,7 @@ test("a late snapshot is answered with what the router runs", async () => {
     },
     likely: ifGot(
       [({ applied }) => applied.includes("k/3"), "The late table was applied after the newer one."],
-      [
-        ({ reply }) => reply.startsWith("ack k/3"),
-        "The ack names what came, and what the router runs is k/5.",
-      ],
+      [({ reply }) => reply.startsWith("ack k/3"), "The ack names what came, but the router runs k/5."],
       [({ reply }) => reply.startsWith("nack"), "The late table was refused as if it had a fault."],
       [({ reply }) => reply.startsWith("the link ends"), "A late message ended the link."],
     ),
@@ -353,7 +353,7 @@ test("a late snapshot of an epoch that the link has left is answered with what t
       ],
       [
         ({ reply }) => reply.startsWith("ack k/"),
-        "The ack names an epoch that this link has left, and what the router runs is m/1.",
+        "The ack names a position of the epoch k, but the router runs m/1.",
       ],
       [({ reply }) => reply.startsWith("nack"), "The late table was refused as if it had a fault."],
       [({ reply }) => reply.startsWith("the link ends"), "A late message ended the link."],
@@ -388,7 +388,7 @@ test("a snapshot that was overtaken while it was examined is answered with what 
       [({ applied }) => applied.join() === "k/1,k/3,k/2", "k/2 was applied after k/3: the router went back."],
       [
         ({ helloHas, reply }) => helloHas === "k/3" && reply === "ack k/2, ignored",
-        "The ack names k/2, and what the router runs is k/3.",
+        "The ack names k/2, but the router runs k/3.",
       ],
       [
         ({ applied, reply }) => !applied.includes("k/2") && reply.startsWith("nack"),
@@ -411,10 +411,10 @@ test("a repeated snapshot is acknowledged again, and not applied again", async (
     },
     likely: ifGot(
       [({ applied }) => applied.length > 1, "The same table was applied twice."],
-      [({ reply }) => !reply.startsWith("ack k/5"), "The router runs k/5, and this reply does not say so."],
+      [({ reply }) => !reply.startsWith("ack k/5"), "The router runs k/5, but this reply doesn't say so."],
       [
         ({ reply }) => !reply.includes("up to date"),
-        "The router runs k/5, and the reply does not call it up to date.",
+        "The router runs k/5, but the reply doesn't call it up to date.",
       ],
     ),
     lookAt: lookAtIgnore,
@@ -458,7 +458,7 @@ test("each reply has words for the log", async () => {
     accept: (lengths) => lengths.every((length) => typeof length === "number" && length > 0),
     likely: ifGot(
       [(got) => got.includes(0), "One of the replies has no words."],
-      [(got) => got.some((length) => typeof length === "string"), "One of the three led to no reply."],
+      [(got) => got.some((length) => typeof length === "string"), "One of the three messages got no reply."],
     ),
     lookAt,
   });

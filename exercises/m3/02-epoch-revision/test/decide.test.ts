@@ -71,7 +71,7 @@ test("the first snapshot, and every higher revision, is examined and applied", a
     likely: ifGot(
       [
         ([, next, far]) => applies(next) && !applies(far),
-        "k/2 was taken and k/900 was not: the gap was held against it.",
+        "k/2 was taken but k/900 was not: the gap between the revisions was held against it.",
       ],
       [([first]) => !applies(first), "The first snapshot that came was not taken."],
       [([, next]) => !applies(next), "A higher revision was not taken."],
@@ -92,7 +92,7 @@ test("a lower revision of the same epoch is ignored unread", async () => {
       [(got) => got.some(applies), "A lower revision was applied: the table went back."],
       [
         (got) => got.some((verdict) => verdict.startsWith("examine")),
-        "The table was asked for, and its revision is lower than the one held.",
+        "The table was asked for, although its revision is lower than the one held.",
       ],
       [
         (got) => got.some((verdict) => verdict.startsWith("nack")),
@@ -112,11 +112,11 @@ test("the same position again is ignored unread", async () => {
     got: () => ask({ held: at("k", 2), offered: at("k", 2) }),
     likely: ifGot(
       [(got) => applies(got), "The position that the router holds was applied once more."],
-      [(got) => got.startsWith("examine"), "The table was asked for, and the router holds it."],
+      [(got) => got.startsWith("examine"), "The table was asked for, although the router holds it."],
       [(got) => got.startsWith("nack"), "A repeated message was refused as if its table had a fault."],
       [
         (got) => got === "ignore: older",
-        "The repeated message is called older, and its revision is the one held.",
+        "The repeated message is called older, although its revision is the one held.",
       ],
     ),
     lookAt,
@@ -149,7 +149,7 @@ test("a higher revision is taken even when its content is the same", async () =>
     likely: ifGot(
       [
         (got) => got === "ignore: same",
-        "k/3 passed for k/2: their content is the same, and their revisions are not.",
+        "k/3 passed for k/2: their content is the same, but their revisions are not.",
       ],
       [(got) => got === "ignore: older", "The verdict is that k/3 is older than k/2."],
       [(got) => got.includes("nack"), "k/3 was refused."],
@@ -170,7 +170,7 @@ test("a new epoch is taken, however low its revision is", async () => {
     likely: ifGot(
       [
         ([m, b]) => applies(m) && b === "ignore: older",
-        "m/41 was taken and b/41 is called older. Only the names of their epochs differ.",
+        "m/41 was taken, but b/41 is called older. Only the names of their epochs differ.",
       ],
       [
         (got) => got.includes("ignore: older"),
@@ -223,10 +223,10 @@ test("a snapshot of an epoch that this link has left is ignored unread", async (
       ask({ held: at("m", 2), offered: at("k", 1, "b"), left: ["k"] }),
     ],
     likely: ifGot(
-      [(got) => got.some(applies), "A snapshot was applied, and this link has left its epoch."],
+      [(got) => got.some(applies), "A snapshot was applied, although this link has left its epoch."],
       [
         (got) => got.some((verdict) => verdict.startsWith("examine")),
-        "The table was asked for, and this link has left its epoch.",
+        "The table was asked for, although this link has left its epoch.",
       ],
       [
         (got) => got.some((verdict) => verdict.startsWith("nack")),
@@ -255,7 +255,7 @@ test("an epoch that only an earlier link has left is taken", async () => {
         (got) => got.includes("ignore: older"),
         "A snapshot of another epoch is called older than the one held: what was compared?",
       ],
-      [(got) => got.includes("ignore: left"), "The epoch k counts as left, and this link has not left it."],
+      [(got) => got.includes("ignore: left"), "The epoch k counts as left, but this link has not left it."],
     ),
     lookAt,
   });
@@ -281,7 +281,7 @@ test("a table that is invalid, or not the announced one, is refused", async () =
       ],
       [
         (got) => got.some((verdict, i) => i % 2 === 1 && applies(verdict)),
-        "A table was applied, and its checksum is not the one that was announced.",
+        "A table was applied, although its checksum is not the one that was announced.",
       ],
       [(got) => got.some((verdict) => verdict.includes("without a reason")), "A refusal gives no reason."],
       [
@@ -306,7 +306,7 @@ test("the refusal of an invalid table names its faults", async () => {
       [(got) => typeof got === "string", "A table with two faults was not refused."],
       [
         (got) => Array.isArray(got) && got.length < 2,
-        "The table has two faults, and the reasons name fewer.",
+        "The table has two faults, but the reasons name fewer.",
       ],
     ),
     lookAt,
@@ -328,7 +328,7 @@ test("a snapshot that was overtaken while its table was examined is not applied"
       ];
     },
     likely: ifGot(
-      [([first]) => first !== "examine", "Before its table was there, k/2 was already decided."],
+      [([first]) => first !== "examine", "k/2 was decided before its table was there."],
       [
         ([, ...later]) => later.some(applies),
         "A table was applied that had been overtaken while it was examined.",

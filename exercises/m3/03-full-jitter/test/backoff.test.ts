@@ -63,7 +63,7 @@ test("the ceiling doubles with each attempt, up to the cap", async () => {
       ],
       [
         (delays) => delays.some((delayMs, at) => delayMs < (delays[at - 1] ?? 0) - 1),
-        "A later delay is below an earlier one, and both have the same draw.",
+        "A later delay is below an earlier one, although both have the same draw.",
       ],
     ),
     lookAt: "backoff.ts, the ceiling in nextDelayMs",
@@ -110,7 +110,7 @@ test("the draw decides everything below the ceiling", async () => {
       [(delays) => delays.some((delayMs) => delayMs > 60_000), "A delay is above the cap."],
       [
         ([atZero = 0]) => atZero > 0,
-        "The draw was 0 and the delay is not: a part of it does not come from the draw.",
+        "The draw was 0 but the delay is not: a part of it doesn't come from the draw.",
       ],
       [
         ([, , , , quarter, half]) => quarter === half,
@@ -118,7 +118,7 @@ test("the draw decides everything below the ceiling", async () => {
       ],
       [
         ([, quarter = 0]) => Math.abs(quarter - 1_000) <= 1,
-        "At attempt 3, the delays are half of what the draws are worth.",
+        "At attempt 3, the delays are half of what the draws ask for.",
       ],
     ),
     lookAt,
@@ -132,15 +132,12 @@ test("the draw decides everything from the first attempt on", async () => {
     expected: [0, 250, 500],
     got: () => [0, 0.25, 0.5].map((draw) => nextDelayMs(0, () => draw, settings)),
     likely: ifGot(
-      [
-        ([low, , high]) => low === high,
-        "Three draws give one delay: the first wait does not come from the draw.",
-      ],
+      [([low, , high]) => low === high, "The draws 0 and 0.5 give the same delay."],
       [
         ([atZero = 0]) => atZero > 0,
-        "The draw was 0 and the delay is not: a part of it does not come from the draw.",
+        "The draw was 0 but the delay is not: a part of it doesn't come from the draw.",
       ],
-      [([, , half = 500]) => Math.abs(half - 250) <= 1, "The delays are half of what the draws are worth."],
+      [([, , half = 500]) => Math.abs(half - 250) <= 1, "The delays are half of what the draws ask for."],
     ),
     lookAt,
     hint: 2,

@@ -141,7 +141,7 @@ test("a link whose other end answers each ping stays", async () => {
     },
     likely: shows("In one of the rounds, no ping went out.", [
       (got) => isDead(got),
-      "The other end answered every ping, and the link was called dead.",
+      "The other end answered every ping, but the link was called dead.",
     ]),
     lookAt,
   });
@@ -165,7 +165,7 @@ test("the first ping goes out at once, and then one every pingEveryMs", async ()
       [([first]) => first === undefined, "No ping went out."],
       [([first]) => first !== 0, "The first ping did not go out at once."],
       [(got) => got.length < 4, "In one of the rounds, no ping went out."],
-      [(got) => got.length > 4, "More pings went out than one for each round."],
+      [(got) => got.length > 4, "More than one ping went out per round."],
     ),
     lookAt,
   });
@@ -183,7 +183,7 @@ test("a link whose other end is gone is dead, even if every ping can be written"
     },
     likely: shows(undefined, [
       (got) => isWatched(got),
-      "No byte has come for 9 s, and the link still counts as alive.",
+      "No byte has come for 9 s, but the link still counts as alive.",
     ]),
     lookAt,
     hint: 1,
@@ -211,7 +211,7 @@ test("a silent link is dead when deadAfterMs have passed, and not earlier", asyn
       ],
       [
         ({ at12000 }) => isWatched(at12000),
-        "deadAfterMs have passed since the last bytes were seen, and the link still counts as alive.",
+        "deadAfterMs have passed since the last bytes were seen, but the link still counts as alive.",
       ],
     ),
     lookAt: "link-liveness.ts, aliveAtMs in untilDead",
@@ -237,7 +237,7 @@ test("deadAfterMs need not be a number of whole rounds", async () => {
       [([early]) => isDead(early), "The link was called dead before deadAfterMs had passed."],
       [
         ([, late]) => isWatched(late),
-        "The link has been silent for deadAfterMs and one more round, and still counts as alive.",
+        "The link has been silent for deadAfterMs and one more round, but still counts as alive.",
       ],
     ),
     lookAt,
@@ -261,7 +261,7 @@ test("a link that lived for an hour and then fell silent is dead", async () => {
     accept: (result) => /^dead at 360[6-9]000 ms$/.test(result),
     likely: shows(
       undefined,
-      [(got) => isWatched(got), "The link has been silent for 9 s, and still counts as alive."],
+      [(got) => isWatched(got), "The link has been silent for 9 s, but still counts as alive."],
       [
         (got) => isDead(got) && Number.parseInt(got.slice(8), 10) < 3_606_000,
         "The link was called dead before it had been silent for deadAfterMs.",
@@ -289,7 +289,7 @@ test("one silent look between two answers is not death", async () => {
     },
     likely: shows(undefined, [
       (got) => isDead(got),
-      "Bytes came in every second round, and the link was called dead.",
+      "Bytes came in every second round, but the link was called dead.",
     ]),
     lookAt,
   });
@@ -316,7 +316,7 @@ test("an end that has much to read gets graceMs on top", async () => {
       ],
       [
         ([, late]) => isWatched(late),
-        "deadAfterMs, graceMs and one more round have passed in silence, and the link still counts as alive.",
+        "deadAfterMs, graceMs and one more round have passed in silence, but the link still counts as alive.",
       ],
     ),
     lookAt: "link-liveness.ts, the time limit in untilDead",
@@ -340,10 +340,10 @@ test("graceMs is asked at each look", async () => {
     accept: ([early, late = ""]) => early === "still watching" && late.startsWith("dead at "),
     likely: shows(
       undefined,
-      [([early]) => isDead(early), "The link was called dead, and graceMs was still Infinity."],
+      [([early]) => isDead(early), "The link was called dead while graceMs was still Infinity."],
       [
         ([, late]) => isWatched(late),
-        "graceMs has been 0 for 9 s of silence, and the link still counts as alive.",
+        "graceMs has been 0 for 9 s of silence, but the link still counts as alive.",
       ],
     ),
     lookAt: "link-liveness.ts, the time limit in untilDead",
@@ -358,7 +358,7 @@ test("a process that stood still does not blame the other end", async () => {
     got: async () => [await silentWhile(10_000, 10_000, 10_000), await silentWhile(60_000, 60_000, 60_000)],
     likely: shows(undefined, [
       (got) => got.some(isDead),
-      "The link was called dead after a sleep that took far too long: during it, this process looked at nothing.",
+      "The link was called dead after a sleep that took far too long. During that sleep, this process read no bytes.",
     ]),
     lookAt: "link-liveness.ts, after the sleep in untilDead",
     hint: 3,
@@ -376,7 +376,7 @@ test("a process that stood still once still finds a dead link", async () => {
       [(got) => got === "dead after sleep 1", "The link was called dead at the late look itself."],
       [
         (got) => isWatched(got),
-        "One look was late, four were on time and saw nothing, and the link still counts as alive.",
+        "One look was late and four were on time. None saw a byte, but the link still counts as alive.",
       ],
     ),
     lookAt: "link-liveness.ts, after the sleep in untilDead",
@@ -395,7 +395,7 @@ test("a sleep that takes a moment longer is no excuse", async () => {
       [(got) => got === "dead after sleep 1", "The link was called dead before deadAfterMs had passed."],
       [
         (got) => isDead(got) && got !== "dead after sleep 2",
-        "deadAfterMs had passed at the second look, and a later one found the link dead.",
+        "deadAfterMs had passed at the second look, but only a later one called the link dead.",
       ],
     ),
     lookAt: "link-liveness.ts, after the sleep in untilDead",
@@ -417,8 +417,8 @@ test("whoever stops watching hears false", async () => {
     },
     likely: shows(
       undefined,
-      [(got) => isDead(got), "The watch was stopped, and its result is that the link is dead."],
-      [(got) => isWatched(got), "60 s after the abort, the watch still goes on."],
+      [(got) => isDead(got), "The watch was stopped, but its result is that the link is dead."],
+      [(got) => isWatched(got), "60 s after the abort, the watch is still running."],
       [(got) => got.startsWith("rejected"), "The abort came out of untilDead as an error."],
     ),
     lookAt: "link-liveness.ts, the sleep in untilDead",
@@ -445,13 +445,13 @@ test("whoever stops watching hears it at once, and nothing sleeps on", async () 
       undefined,
       [
         ({ result, before }) => isDead(result) || isDead(before),
-        "A watch was stopped, and its result is that the link is dead.",
+        "A watch was stopped, but its result is that the link is dead.",
       ],
       [({ result }) => isWatched(result), "The watch goes on after the abort."],
       [({ sleeping }) => sleeping > 0, "A sleep goes on after the abort."],
       [
         ({ before }) => isWatched(before),
-        "The signal had been aborted before the watch began, and the watch goes on.",
+        "The signal had been aborted before the watch began, but the watch goes on.",
       ],
     ),
     lookAt: "link-liveness.ts, the sleep in untilDead",

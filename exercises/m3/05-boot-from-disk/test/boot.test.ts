@@ -24,27 +24,27 @@ const shows =
 type Booted = Awaited<ReturnType<typeof bootOn>>;
 type Served = Pick<Booted, "from" | "serves">;
 
+const neverBack = "A good snapshot is on disk, but boot doesn't resolve.";
+const neverBackAlone = "The control plane is away, and boot doesn't resolve.";
+
 /** For a start with a good snapshot on the disk. */
 const restoreShows = (silent: string) =>
   shows<Served>(
     silent,
-    [
-      ({ from }) => from !== "last-known-good",
-      "A good snapshot lies on the disk, and boot did not start from it.",
-    ],
+    [({ from }) => from !== "last-known-good", "A good snapshot is on disk, but boot did not start from it."],
     [
       ({ serves }) => serves !== "saved",
-      "boot says that it started from the snapshot, and its table is not in use.",
+      "boot says that it started from the snapshot, but its table is not in use.",
     ],
   );
 
 /** For a start with a damaged file and a good bootstrap file. */
 const damageShows = (came: Outcome<Served>): string | undefined => {
-  if (came.kind === "threw") return "The start ended in an error, and a good bootstrap file was there.";
+  if (came.kind === "threw") return "The start ended in an error, although a good bootstrap file was there.";
   return shows<Served>(
     undefined,
     [({ from }) => from === "last-known-good", "boot says that it started from this file."],
-    [({ serves }) => serves === "no table", "The bootstrap file is good, and the router has no table."],
+    [({ serves }) => serves === "no table", "The bootstrap file is good, but the router has no table."],
   )(came);
 };
 
@@ -165,7 +165,7 @@ test("the bootstrap file is not applied, not even for a moment, if the snapshot 
       undefined,
       [
         (got) => got.includes("bootstrap"),
-        "The table of the bootstrap file was in use, and a good snapshot lies on the disk.",
+        "The bootstrap file's table was in use, although a good snapshot is on disk.",
       ],
       [(got) => got.length === 0, "No table was in use."],
       [(got) => got.length > 1, "The snapshot was applied more than once."],
@@ -203,9 +203,9 @@ test("without a saved snapshot a router starts from the bootstrap file", async (
       undefined,
       [
         ({ from }) => from === "last-known-good",
-        "boot says that it started from a snapshot, and none was there.",
+        "boot says that it started from a snapshot, but there was none.",
       ],
-      [({ serves }) => serves === "no table", "The bootstrap file is good, and the router has no table."],
+      [({ serves }) => serves === "no table", "The bootstrap file is good, but the router has no table."],
     ),
     lookAt,
   });
@@ -232,7 +232,7 @@ test("a first start succeeds while the control plane is away", async () => {
     ],
     likely: (came) =>
       came.kind === "threw" && String(came.error).includes("no such file")
-        ? "There was no bootstrap file, and the start ended in an error for it."
+        ? "Without a bootstrap file, the start ended in an error."
         : shows(neverBackAlone)(came),
     lookAt,
     hint: 1,
@@ -244,9 +244,9 @@ test("a start does not wait for the control plane, not even for a moment", async
     sent: "a start with a good last-known-good and a control plane that does not answer; whether boot still waits when nothing but the link is left to wait for",
     expected: false,
     got: async () => (await bootOn({ file: saved, controlPlane: "away" })).waitedForLink,
-    likely: shows("boot does not come back, or begins no link.", [
+    likely: shows("boot doesn't resolve, or doesn't begin a link.", [
       (waits) => waits,
-      "boot waits, and nothing but the link is left to wait for.",
+      "boot still waits, although only the link is left to wait for.",
     ]),
     lookAt,
     hint: 1,
@@ -260,7 +260,7 @@ test("the link begins once, and its hello names the restored revision", async ()
     got: async () => (await bootOn({ file: saved })).hellos.map(({ have }) => have),
     likely: shows(
       undefined,
-      [(got) => got.length === 0, "No link had begun when boot came back."],
+      [(got) => got.length === 0, "No link had begun when boot resolved."],
       [(got) => got.length > 1, "The link began more than once."],
       [([have]) => have === undefined, "When the link began, the router held no revision yet."],
     ),
@@ -276,7 +276,7 @@ test("the link begins after the bootstrap file was applied", async () => {
     got: async () => (await bootOn({})).hellos.map(({ serves }) => serves),
     likely: shows(
       undefined,
-      [(got) => got.length === 0, "No link had begun when boot came back."],
+      [(got) => got.length === 0, "No link had begun when boot resolved."],
       [(got) => got.length > 1, "The link began more than once."],
       [([serves]) => serves === "no table", "When the link began, the bootstrap file was not in use yet."],
     ),
@@ -296,10 +296,10 @@ test("staleness counts from the save", async () => {
     },
     likely: shows(
       undefined,
-      [(got) => got.length !== 2, "Each start has one link, and these two had more or fewer."],
+      [(got) => got.length !== 2, "The two starts did not begin one link each."],
       [
         (got) => got.every((hours) => hours === 0),
-        "Both tables count as new, as if a restart had made them so.",
+        "Both tables count as new, although they were saved long before this start.",
       ],
     ),
     lookAt: "boot.ts, staleForMs",
@@ -314,7 +314,7 @@ test("staleness is never negative", async () => {
       (await bootOn({ file: saved, savedHoursAgo: -2 })).hellos.map(({ staleHours }) => staleHours),
     likely: shows(undefined, [
       (got) => got.some((hours) => hours < 0),
-      "By this number, the table is from the future.",
+      "This staleness says that the table is from the future.",
     ]),
     lookAt: "boot.ts, staleForMs",
   });
@@ -362,7 +362,7 @@ test("a damaged file is set aside", async () => {
       undefined,
       [
         (got) => got.some((files) => files.length === 0),
-        "A damaged file was deleted: nobody can look at it any more.",
+        "A damaged file was deleted: nobody can look at it now.",
       ],
       [
         (got) => got.every((files) => files.includes("last-known-good")),
@@ -370,7 +370,7 @@ test("a damaged file is set aside", async () => {
       ],
       [
         (got) => got.some((files) => files.includes("last-known-good")),
-        "Not every damaged file was set aside: it depends on the damage.",
+        "Some damaged files were set aside, but not all.",
       ],
     ),
     lookAt: lookAtReceived,
@@ -385,8 +385,8 @@ test("a damaged file is logged", async () => {
     got: async () => (await bootOnEach(damaged)).map(({ causes }) => causes > 0),
     likely: shows(
       undefined,
-      [(got) => !got.includes(true), "Nothing was told of any of the three files."],
-      [(got) => got.includes(false), "Whether something was told depends on the damage."],
+      [(got) => !got.includes(true), "None of the three files was told about."],
+      [(got) => got.includes(false), "Some damaged files were told about, but not all."],
     ),
     lookAt: lookAtReceived,
     hint: 3,
@@ -407,7 +407,7 @@ test("a good file stays where it is, and nothing is told", async () => {
         ({ files }) => !files.includes("last-known-good"),
         "The good file is no longer where the next start looks for it.",
       ],
-      [({ told }) => told, "A cause was told, and nothing was wrong."],
+      [({ told }) => told, "A cause was told, although nothing was wrong."],
     ),
     lookAt: lookAtReceived,
   });
@@ -458,14 +458,10 @@ test("without any table a router starts, and its link begins", async () => {
       return { from, hellos, told: causes > 0 };
     },
     likely: (came) => {
-      if (came.kind === "threw")
-        return "The start ended in an error. A router without a table can wait for one.";
+      if (came.kind === "threw") return "Without a table, the start ended in an error.";
       return shows<Pick<Booted, "from" | "hellos"> & { readonly told: boolean }>(
         undefined,
-        [
-          ({ hellos }) => hellos.length === 0,
-          "No link had begun when boot came back: who will bring a table?",
-        ],
+        [({ hellos }) => hellos.length === 0, "No link had begun when boot resolved."],
         [({ told }) => !told, "The log does not say why there is no table."],
       )(came);
     },
