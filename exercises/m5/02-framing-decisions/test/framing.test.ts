@@ -210,7 +210,7 @@ test("a length that is not plain decimal digits is refused", async () => {
     likely: (got) => {
       if (got.startsWith("length")) return "It was read as a number, although it is not digits alone.";
       return got.includes("none") ? "A field that is there counts as absent." : undefined;
-    },,
+    },
     lookAt: lookAtLength,
     hint: 2,
   });
