@@ -161,7 +161,8 @@ test("asking often loses no fraction of a token", async () => {
       return through;
     },
     likely: shows((through) => {
-      if (through > 10) return "More came through than a second brings: some time was counted twice.";
+      if (through > 10)
+        return "More came through than the rate brings in a second: some time may have counted twice.";
       if (through === 0)
         return "Whoever asks every 10 ms never gets a token: the fraction is dropped, or each refusal costs as much.";
       if (through === 9)
@@ -184,8 +185,9 @@ test("in the long run exactly the rate comes through", async () => {
       return through;
     },
     likely: shows((through) => {
-      if (through > 605) return "More than the rate came through: some time was counted twice.";
-      if (through === 5) return "After the first burst nothing came through: the bucket never fills again.";
+      if (through > 605) return "More came through than the rate brings: some time may have counted twice.";
+      if (through === 5)
+        return "After the first burst nothing came through: it never fills again, or refusals keep it empty.";
       if (through === 485)
         return "Only 2 of the 2.5 tokens of every 250 ms came through: the fraction is dropped.";
       return "Part of what the rate brought was lost.";
@@ -237,7 +239,7 @@ test("a quiet night saves up one burst and not more", async () => {
       if (first > 5) return "More than a burst was there after the night: the bucket went on filling.";
       if (first < 5) return "A whole night did not fill the bucket.";
       if (second === 0)
-        return "The first 500 were right, but 100 ms later there was no token: the refusals cost something, or it came late.";
+        return "A burst was there after the night, but no token 100 ms later: the refusals cost something, or it came late.";
       return "More than the token of the last 100 ms was there: something beyond a burst was kept.";
     }),
     lookAt,

@@ -49,7 +49,7 @@ const shows =
 /** What it shows when requests that fail by the ratio, never five in a row, did not open the circuit at `expected`. */
 const showsRatio = (expected: number, fifthFailure: number) =>
   shows((got: number | "never") => {
-    if (got === "never") return "The circuit never opened: the ratio opens nothing, or it must be exceeded.";
+    if (got === "never") return "The circuit never opened: such a ratio opens nothing by itself.";
     if (got === fifthFailure) return "It opened at the fifth failure, although successes came in between.";
     return got < expected
       ? "Fewer than 20 requests opened the circuit."

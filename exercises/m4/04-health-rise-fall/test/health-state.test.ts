@@ -45,7 +45,9 @@ const shows =
 function beginning(got: string): string | undefined {
   if (!got.startsWith("HH")) return "Fewer than three failures took the cell out.";
   if (got[2] === "H") return "Three failures in a row did not take the cell out.";
-  return got[3] === "H" ? "One success brought the cell back." : undefined;
+  return got[3] === "H"
+    ? "One success brought the cell back. A cell that crashes again answers once, too."
+    : undefined;
 }
 
 const upTo4 = [1, 2, 3, 4];
@@ -73,7 +75,8 @@ test("a cell that was never probed needs as many failures as any other", async (
     got: () => history("---", { rise: 2, fall: 3 }, INITIAL_HEALTH),
     likely: shows((got) => {
       const at = got.indexOf("U");
-      if (at === 0) return "One failure took it out: it starts as unhealthy, or almost so.";
+      if (at === 0)
+        return "One failure took it out: it starts as unhealthy, or with failures on its account.";
       return at === 1
         ? "Two failures took it out: it starts with one."
         : "Three failures did not take it out.";

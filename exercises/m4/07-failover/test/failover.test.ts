@@ -226,7 +226,7 @@ test("a stand-in's own stand-ins come next", async () => {
       if (asked.includes("tier0")) return "tier0 was asked, which no list names.";
       return asked.includes("tier3")
         ? undefined
-        : `The search ended with ${asked.at(-1)}, and did not go on to whom it names.`;
+        : `The search ended with ${asked.at(-1)}, and did not go on with its list.`;
     }),
     lookAt: lookAtChain,
     hint: 3,

@@ -189,7 +189,7 @@ test("only the bytes from `from` to `to` are read, in each piece", async () => {
         return "Bytes from outside of `from` and `to` were taken for the head.";
       return got.rest === printable("")
         ? "`next` is not inside the chunk: does it count what was held before, too?"
-        : "`next` is not right in this chunk, which begins in front of `from`.";
+        : "`next` does not count from the beginning of the chunk.";
     }),
     lookAt,
     hint: 2,

@@ -223,7 +223,9 @@ test("a length of more than fifteen digits is refused", async () => {
       const digits = line.replace("Content-Length: ", "");
       if (!got.startsWith("length")) return undefined;
       if (digits.startsWith("0")) return "It passed: leading zeros were not counted as digits.";
-      return got === `length ${digits}` ? "It passed with all of its digits." : "It became another number.";
+      return got === `length ${digits}`
+        ? "A length of sixteen digits passed."
+        : "The number that was read is not the one that was sent.";
     },
     lookAt: lookAtLength,
     hint: 2,

@@ -262,7 +262,7 @@ test("pieces of all sizes leave in order, and one flush after another", async ()
       if (wrong !== undefined) return wrong;
       if (systemCalls === 18) return "The bytes are right, but each piece left by itself.";
       if (systemCalls === 13)
-        return "The first flush was one call, and then each piece left by itself: something stayed as it was.";
+        return "The first flush was one call, and after it each piece left by itself: the flush left something changed.";
       return systemCalls > 3 ? "The bytes are right, but some did not wait for their `flush`." : undefined;
     }),
     lookAt: lookAtBody,
