@@ -158,7 +158,7 @@ test("next is an index in the last chunk, not in what was held", async () => {
       if (progress !== "complete") return notFound(progress);
       return rest === printable("")
         ? "`next` is not inside the chunk: does it count what was held before, too?"
-        : "`next` lies too far in front.";
+        : `\`next\` lies too far ${rest.endsWith('hello"') ? "in front" : "behind"}.`;
     }),
     lookAt,
     hint: 2,
@@ -185,11 +185,12 @@ test("only the bytes from `from` to `to` are read, in each piece", async () => {
       if (got.first === "complete")
         return "An empty line behind `to` was found: it is left from an older read.";
       if (got.second !== "complete") return notFound(got.second);
-      if (got.head !== printable(head))
+      if (got.head.includes("~") || got.head.includes("old"))
         return "Bytes from outside of `from` and `to` were taken for the head.";
+      if (got.head !== printable(head)) return notFound(got.head);
       return got.rest === printable("")
         ? "`next` is not inside the chunk: does it count what was held before, too?"
-        : "`next` does not count from the beginning of the chunk.";
+        : "`next` does not lie behind the head in this chunk: does it count from `from`?";
     }),
     lookAt,
     hint: 2,
@@ -352,9 +353,11 @@ test("a line that ends with LF alone is refused instead of waited for", async ()
     got: () => streams.map((pieces) => pushAll(new HeadReader(), pieces)),
     likely: shows((got) => {
       if (got.some((each) => each.startsWith("complete"))) return "LF LF was taken for the end of a head.";
-      return got[0] === "partial"
-        ? "The reader waits for CR LF CR LF, but this client has nothing more to send."
-        : "A bare LF was seen in the first piece, and not in a later one.";
+      if (got[0] === "partial")
+        return "The reader waits for CR LF CR LF, but this client has nothing more to send.";
+      return got.includes("partial")
+        ? "A bare LF was seen in the first piece, and not in a later one."
+        : undefined;
     }),
     lookAt: lookAtHold,
     hint: 3,

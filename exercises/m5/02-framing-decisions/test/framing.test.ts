@@ -104,7 +104,7 @@ test("a plain Content-Length frames a body", async () => {
     likely: shows((got) =>
       Object.values(got).some((each) => each.includes("refused"))
         ? "A sound length was refused."
-        : "A sound length was not taken for the number that it is.",
+        : "A sound length does not frame every body as the number that it is.",
     ),
     lookAt: lookAtLength,
   });
@@ -119,7 +119,7 @@ test("chunked frames a body, in any case", async () => {
     likely: shows((got) =>
       got["Transfer-Encoding: chunked"] === "chunked"
         ? "Upper-case letters made it another coding."
-        : "A plain `chunked` does not frame the body.",
+        : "A plain `chunked` does not frame every body.",
     ),
     lookAt,
   });

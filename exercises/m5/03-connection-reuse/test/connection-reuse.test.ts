@@ -207,7 +207,7 @@ test("the connection used last is taken first", async () => {
     likely: shows(({ taken, idle }) => {
       if (taken.length > 3) return "A connection that was taken is still there.";
       if (taken[0] === "a") return "The connection that had been idle for longest came first.";
-      return idle > 0 ? "Connections that were taken still count as idle." : undefined;
+      return taken.length === 3 && idle > 0 ? "Connections that were taken still count as idle." : undefined;
     }),
     lookAt: "connection-reuse.ts, take",
     hint: 3,
@@ -310,6 +310,7 @@ test("connections that were taken or are gone leave room for others", async () =
       return { destroyed: destroyedOf([a, b, e, f]), idle: pool.size };
     },
     likely: shows(({ destroyed, idle }) => {
+      if (destroyed.includes("a")) return undefined;
       if (destroyed.length > 0) return "Connections that no longer wait still count against `maxIdle`.";
       return idle > 2 ? "Connections that are gone still count as idle." : undefined;
     }),

@@ -76,7 +76,7 @@ function ofBytes(got: string): string | undefined {
   const [sent = 0, wanted = 0, at = 0] = (got.match(/\d+/g) ?? []).map(Number);
   if (sent === 0) return "Nothing has left.";
   if (got.includes(': "~~')) return "Bytes from outside of `from` and `to` were sent.";
-  if (sent !== wanted) return sent > wanted ? "More bytes left than were handed over." : "Bytes are missing.";
+  if (sent !== wanted) return sent > wanted ? "More bytes left than should have." : "Bytes are missing.";
   return at === 0
     ? "What left first is not what came first: something overtook it, or changed it."
     : "As many bytes left as came, but not in their order, or not unchanged.";
@@ -236,7 +236,7 @@ test("nothing leaves before flush", async () => {
       if (text > 0) return "What comes leaves at once.";
       if (small === 0 && largeOne > 0) return "The large piece did not wait for `flush`.";
       if (flushed === 0) return "`flush` sent nothing.";
-      return flushed > head.length + large.length + 10 ? "More bytes left than were handed over." : undefined;
+      return flushed > head.length + large.length + 10 ? "More bytes left than should have." : undefined;
     }),
     lookAt: lookAtBody,
     hint: 1,
@@ -323,7 +323,7 @@ test("what is larger than maxTextBytes leaves as bytes, not as text", async () =
       if (kinds.length === 0) return "Nothing was written.";
       if (!kinds.includes("bytes"))
         return "The large body became text: it is decoded, and encoded again for nothing.";
-      return "Text was written last: the large piece went in front of its head, or became text itself.";
+      return "Text was written last: behind the large piece, or in its place.";
     }),
     lookAt: lookAtBody,
     hint: 3,
