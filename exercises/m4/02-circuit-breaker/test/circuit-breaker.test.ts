@@ -73,7 +73,7 @@ test("the fifth failure in a row opens the circuit, and not the fourth", async (
     expected: 7,
     got: () => opensAfter("++-------", 30_000),
     likely: shows((got) => {
-      if (got === "never") return "Seven failures in a row opened nothing where few requests come.";
+      if (got === "never") return "Seven failures in a row did not open it, with few requests in the window.";
       return got < 7
         ? "Fewer than five failures in a row opened it."
         : "It took more than five failures in a row.";
@@ -137,7 +137,7 @@ test("clients that leave do not change the ratio", async () => {
     got: () => opensAfter("+-a".repeat(40)),
     likely: shows((got) => {
       if (got === "never")
-        return "It never opened: clients that left counted as requests that went well, or half failing is not enough.";
+        return "It never opened: clients that left counted as successes, or half failing is not enough.";
       if (got === 20)
         return "It opened at request 20, which is the twentieth only if clients that left count.";
       if (got === 14) return "It opened at the fifth failure, although successes came in between.";

@@ -150,7 +150,7 @@ test("a probe that succeeded keeps its slot until the phase is over", async () =
       if (got.first !== 3) return notThree(got.first);
       if (got.state === "closed") return "It closed while the third probe was out.";
       return got["while the third is slow"] === 2
-        ? "Others passed while the third probe was out: the two that had succeeded gave their slots away."
+        ? "Others passed while the third probe was out: the two that had succeeded gave up their slots."
         : undefined;
     }),
     lookAt: lookAtAllow,
@@ -314,7 +314,7 @@ test("a success and an abandoned probe free one slot together", async () => {
       if (got["after both"] === 50) return "After one success everybody came through.";
       if (got["after both"] > 2) return "More slots were free than two probes had held.";
       if (got["after both"] === 2)
-        return "Two slots were free: the probe that succeeded gave its own away, too.";
+        return "Two slots were free: the probe that succeeded also gave up its own.";
       return "No slot was free: the client that left freed none, the success took another one, or the phase is over.";
     }),
     lookAt: lookAtRecord,

@@ -373,7 +373,7 @@ test("a limit that changes keeps its permits, and no limit still counts", async 
       return { limit: now, granted, "in flight without a limit": limit.inFlight };
     },
     likely: shows(({ limit, granted, ...got }) => {
-      if (limit === 3) return "The new limit was not taken over.";
+      if (limit === 3) return "The new limit did not take effect.";
       if (granted[0] || granted[1]) return "A permit that was out when the limit changed no longer counts.";
       if (!granted[2]) return "A permit that was out when the limit changed gave no place back.";
       return got["in flight without a limit"] < 11

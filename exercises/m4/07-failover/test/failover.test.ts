@@ -84,7 +84,7 @@ test("an origin that takes the request serves it, and nobody else is asked", asy
       return { choice: told(choice), asked };
     },
     likely: shows((got) => {
-      if (got.asked.length > 1) return "Somebody was asked beside the origin, or the origin more than once.";
+      if (got.asked.length > 1) return "Somebody besides the origin was asked, or the origin more than once.";
       return got.choice.skipped.length > 0 ? "The origin serves, and counts as skipped." : undefined;
     }),
     lookAt: lookAtChoice,
@@ -168,7 +168,7 @@ test("an overloaded stand-in is passed over like any other", async () => {
         ).choice,
       ),
     likely: shows((got) => {
-      if (got.kind === "none") return "The search ended before tier3 was asked, which is up.";
+      if (got.kind === "none") return "The search ended without asking tier3, which is up.";
       if (got.skipped.length < 2) return "Not everybody who refused counts as skipped.";
       return got.reason === "overloaded" ? "The reason is that of tier2." : undefined;
     }),
@@ -210,7 +210,7 @@ test("the list of a dedicated cell that is left out is not followed", async () =
     got: () => order({ tier1: ["acme-cell", "tier2"], "acme-cell": ["tier3"], tier2: [], tier3: [] }),
     likely: shows((asked) => {
       if (asked.includes("acme-cell")) return "Another tenant's cell was asked.";
-      return asked.includes("tier3") ? "tier3 was asked, which nobody but acme-cell names." : undefined;
+      return asked.includes("tier3") ? "tier3 was asked, and only acme-cell names it." : undefined;
     }),
     lookAt: lookAtChain,
     hint: 3,
@@ -223,7 +223,7 @@ test("a stand-in's own stand-ins come next", async () => {
     expected: ["visa-cell", "tier1", "tier2", "tier3"],
     got: () => order({ "visa-cell": ["tier1"], tier0: [], tier1: ["tier2"], tier2: ["tier3"], tier3: [] }),
     likely: shows((asked) => {
-      if (asked.includes("tier0")) return "tier0 was asked, which no list names.";
+      if (asked.includes("tier0")) return "tier0 was asked, although no list names it.";
       return asked.includes("tier3")
         ? undefined
         : `The search ended with ${asked.at(-1)}, and did not go on with its list.`;
@@ -255,7 +255,7 @@ test("a chain that leads back ends, and asks each placement once", async () => {
     expected: ["tier1", "tier2"],
     got: () => order({ tier1: ["tier1", "tier2", "tier2"], tier2: ["tier1", "tier2"], tier9: [] }),
     likely: shows((asked) => {
-      if (asked.includes("tier9")) return "tier9 was asked, which no list names.";
+      if (asked.includes("tier9")) return "tier9 was asked, although no list names it.";
       return twice(asked) ? "A placement was asked more than once." : undefined;
     }),
     lookAt: lookAtChain,
@@ -286,9 +286,7 @@ test("the walk goes level by level, however the lists cross", async () => {
         return "c was asked before b, which the origin names itself.";
       if (asked.includes("g") && !asked.includes("constructor"))
         return "`constructor` was left out: a name that every object has may count as one that was asked already.";
-      return asked.length < 10
-        ? "The search ended before all who are named somewhere were asked."
-        : undefined;
+      return asked.length < 10 ? "The search ended before everybody whom a list names was asked." : undefined;
     }),
     lookAt: lookAtChain,
     hint: 3,

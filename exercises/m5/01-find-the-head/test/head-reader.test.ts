@@ -31,7 +31,9 @@ const shows =
 /** What it shows when a whole sound head has come and something other than that head came out. */
 function notFound(got: string): string {
   if (got === "partial") return "The whole head has come, and its end was not found.";
-  return got.startsWith("refused") ? "A sound head was refused." : "Another head came out than went in.";
+  return got.startsWith("refused")
+    ? "A sound head was refused."
+    : "The head that came out is not the one that went in.";
 }
 /** A head of exactly `size` bytes. */
 const headOf = (size: number): string => {
@@ -133,7 +135,7 @@ test("a head that comes byte by byte is found", async () => {
       if (got === "partial")
         return "The four bytes of the empty line came in four chunks, and were not found.";
       return got.includes("bare LF")
-        ? "An LF was judged without the CR that came in the chunk before."
+        ? "An LF was judged without the CR at the end of the chunk before it."
         : notFound(got);
     }),
     lookAt,
@@ -154,11 +156,11 @@ test("next is an index in the last chunk, not in what was held", async () => {
     },
     likely: shows(({ progress, rest }) => {
       if (progress.includes("bare LF"))
-        return "An LF was judged without the CR that came in the chunk before.";
+        return "An LF was judged without the CR at the end of the chunk before it.";
       if (progress !== "complete") return notFound(progress);
       return rest === printable("")
-        ? "`next` is not inside the chunk: does it count what was held before, too?"
-        : `\`next\` lies too far ${rest.endsWith('hello"') ? "in front" : "behind"}.`;
+        ? "`next` points past the bytes of this chunk: does it also count what was held before?"
+        : `\`next\` is too ${rest.endsWith('hello"') ? "small" : "large"}.`;
     }),
     lookAt,
     hint: 2,
@@ -189,8 +191,8 @@ test("only the bytes from `from` to `to` are read, in each piece", async () => {
         return "Bytes from outside of `from` and `to` were taken for the head.";
       if (got.head !== printable(head)) return notFound(got.head);
       return got.rest === printable("")
-        ? "`next` is not inside the chunk: does it count what was held before, too?"
-        : "`next` does not lie behind the head in this chunk: does it count from `from`?";
+        ? "`next` points past the bytes of this chunk: does it also count what was held before?"
+        : "`next` is not the index behind the head in this chunk: does it count from `from`?";
     }),
     lookAt,
     hint: 2,

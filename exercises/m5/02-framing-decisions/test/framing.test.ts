@@ -243,8 +243,8 @@ test("a coding in front of chunked is refused as not supported", async () => {
       if (got === malformed) return "It was refused as malformed, although `chunked` comes last.";
       if (got !== "chunked") return undefined;
       return lines.length > 1
-        ? "Two codings were taken for one `chunked`: one of the fields was not read, or made no difference."
-        : "It was taken for `chunked`, although something stands in front.";
+        ? "Two fields count as one `chunked`: one of them was not read, or made no difference."
+        : "It counts as `chunked`, although another coding stands in front of it.";
     },
     lookAt,
     hint: 2,
@@ -263,8 +263,8 @@ test("a message in which chunked does not come last is refused", async () => {
       if (got.includes("none")) return "A coding that is there counts as absent.";
       if (got !== "chunked") return undefined;
       return lines.length > 1
-        ? "Two codings were taken for one `chunked`: one of the fields was not read, or made no difference."
-        : "It was taken for `chunked`, although it is not this word alone.";
+        ? "Two fields count as one `chunked`: one of them was not read, or made no difference."
+        : "It counts as `chunked`, although it is not that word alone.";
     },
     lookAt,
     hint: 2,

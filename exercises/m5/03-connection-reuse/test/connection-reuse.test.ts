@@ -65,7 +65,7 @@ test("HTTP/1.1 persists when nothing is said", async () => {
     expected: [true, true],
     got: () => [persists(1, nothingSaid), persists(1, keepAlive)],
     likely: shows(([silent]) =>
-      silent ? "keep-alive ends the connection." : "Where nothing is said, the connection counts as ended.",
+      silent ? "keep-alive ends the connection." : "When nothing is said, the connection counts as closed.",
     ),
     lookAt: lookAtPersists,
   });
@@ -90,7 +90,7 @@ test("HTTP/1.0 persists only with keep-alive", async () => {
     got: () => [persists(0, nothingSaid), persists(0, keepAlive)],
     likely: shows(([silent]) =>
       silent
-        ? "Where nothing is said, the connection counts as open, as in HTTP/1.1."
+        ? "When nothing is said, the connection counts as open, as in HTTP/1.1."
         : "keep-alive was not believed.",
     ),
     lookAt: lookAtPersists,
@@ -103,7 +103,7 @@ test("close counts more than keep-alive", async () => {
     sent: "Connection: keep-alive, close, in HTTP/1.1 and in HTTP/1.0",
     expected: [false, false],
     got: () => [persists(1, { close: true, keepAlive: true }), persists(0, { close: true, keepAlive: true })],
-    likely: shows(() => "keep-alive was believed, although the sender says close, too."),
+    likely: shows(() => "keep-alive was believed, although the sender also says close."),
     lookAt: lookAtPersists,
     hint: 1,
   });
@@ -119,7 +119,7 @@ test("a connection is used again after a sound exchange", async () => {
     }),
     likely: shows((got) => {
       if (!got["HTTP/1.1"].includes(true))
-        return "Every HTTP/1.1 connection is thrown away where nothing is said.";
+        return "Every HTTP/1.1 connection is thrown away when nothing is said.";
       if (!got["HTTP/1.0"].includes(true)) return "Every HTTP/1.0 connection is thrown away.";
       return "With some framings, a connection is thrown away that could carry another request.";
     }),
@@ -139,7 +139,7 @@ test("a connection that does not persist is not used again", async () => {
     likely: shows(([close11, close10]) =>
       close11 || close10
         ? "A connection was kept although its sender closes it."
-        : "A connection was kept although HTTP/1.0 closes it where nothing is said.",
+        : "A connection was kept although HTTP/1.0 closes it when nothing is said.",
     ),
     lookAt: lookAtReusable,
     hint: 2,

@@ -65,7 +65,9 @@ function ofCut(got: string): string | undefined {
     return cut
       ? "With this cut it is refused: a piece was read without what came before."
       : "A sound body was refused.";
-  return cut ? "With this cut its end is not seen." : "The body has ended, and the reader waits for more.";
+  return cut
+    ? "With this cut the end of the body is not seen."
+    : "The body has ended, and the reader waits for more.";
 }
 
 interface Faulty {
@@ -144,7 +146,7 @@ test("data is sent on as it comes, before its chunk is whole", async () => {
       if (first.end !== "more to come") return ofEnd(first.end);
       if (second.end !== "more to come") return ofEnd(second.end);
       return !first.passed.includes("01234") || !second.passed.includes("56")
-        ? "Data that has come waits for more of its chunk. A chunk may be a gigabyte, and may take an hour."
+        ? "Data is held back until more of its chunk comes. A chunk may be a gigabyte, and may take an hour."
         : undefined;
     }),
     lookAt,
@@ -235,7 +237,7 @@ test("a large chunk is counted to its last byte", async () => {
       if (got.some(({ end }) => end.startsWith("refused")))
         return "A size of at most thirteen digits was refused.";
       return got.some(({ passed }) => !passed.includes("hello"))
-        ? "Data that has come waits for more of its chunk."
+        ? "Data is held back until more of its chunk comes."
         : undefined;
     }),
     lookAt: lookAtSize,

@@ -79,7 +79,7 @@ function ofBytes(got: string): string | undefined {
   if (sent !== wanted) return sent > wanted ? "More bytes left than should have." : "Bytes are missing.";
   return at === 0
     ? "What left first is not what came first: something overtook it, or changed it."
-    : "As many bytes left as came, but not in their order, or not unchanged.";
+    : "The right number of bytes left, but in another order, or changed.";
 }
 
 const large = "0123456789abcdef".repeat(4096);
@@ -123,7 +123,7 @@ test("every byte passes as it is", async () => {
       }),
     likely: shows(([small = "", big = ""]) =>
       small.includes("different from byte 128:") || big.includes("different from byte 128:")
-        ? "The first byte that is not right is 80: what is above 7f left in another encoding."
+        ? "The first wrong byte is 80: bytes above 7f left in a different encoding."
         : (ofBytes(small) ?? ofBytes(big)),
     ),
     lookAt: lookAtFlush,
@@ -233,7 +233,7 @@ test("nothing leaves before flush", async () => {
     },
     likely: shows(({ before, flushed }) => {
       const [text = 0, small = 0, largeOne = 0] = before;
-      if (text > 0) return "What comes leaves at once.";
+      if (text > 0) return "Each piece left as soon as it came.";
       if (small === 0 && largeOne > 0) return "The large piece did not wait for `flush`.";
       if (flushed === 0) return "`flush` sent nothing.";
       return flushed > head.length + large.length + 10 ? "More bytes left than should have." : undefined;
