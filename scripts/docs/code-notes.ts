@@ -82,8 +82,8 @@ export function notedCode(code: string, { ranges, notes }: Notes): NotedCode {
   const marks = notes.map(({ text }) => shown.findIndex((line) => line.includes(text)));
   const lost = notes[marks.indexOf(-1)];
   if (lost !== undefined) throw new Error(`a note is on "${lost.text}", which no shown line has`);
-  if (marks.some((mark, at) => mark < (marks[at - 1] ?? 0)))
-    throw new Error("notes stand in the order of their lines");
+  if (marks.some((mark, at) => mark <= (marks[at - 1] ?? -1)))
+    throw new Error("notes stand in the order of their lines, one for a line");
   return { text: shown.join("\n"), isWhole: ranges.length === 0, marks };
 }
 
@@ -91,23 +91,21 @@ function gapBefore(line = ""): string {
   return `${" ".repeat(line.length - line.trimStart().length)}// …`;
 }
 
-/** Puts each line into an element of its own, and a number behind those that have notes. */
+/** Puts each line into an element of its own, and a number before those that have notes. */
 export function markLines(html: string, marks: readonly number[]): string {
   return html.replace(/(<code[^>]*>)([\s\S]*?)(<\/code>)/, (_, open: string, body: string, close: string) => {
     const lines = body
       .replace(/\n$/, "")
       .split("\n")
       .map((line, at) => {
-        const numbers = marks.flatMap((mark, note) => (mark === at ? [note + 1] : []));
-        // The numbers are drawn by the style sheet: they are not copied with the code.
-        const drawn = numbers
-          .map((number) => `<span class="note-mark" data-note="${number}"></span>`)
-          .join("");
-        const about = numbers.length === 0 ? "" : ` is-noted note-${numbers[0]}`;
+        const number = marks.indexOf(at) + 1;
+        // The number is drawn by the style sheet: it is not copied with the code.
+        const drawn = number === 0 ? "" : `<span class="note-mark" data-note="${number}"></span>`;
+        const about = number === 0 ? "" : ` is-noted note-${number}`;
         // Where a line is too long for the page, what goes on below stays behind its beginning.
         const indent = line.length - line.trimStart().length;
         const style = indent === 0 ? "" : ` style="--indent:${indent}"`;
-        return `<span class="code-line${about}"${style}>${line}${drawn}</span>`;
+        return `<span class="code-line${about}"${style}>${drawn}${line}</span>`;
       });
     return `${open}${lines.join("\n")}${close}`;
   });

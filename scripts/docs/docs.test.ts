@@ -213,7 +213,7 @@ describe("a page that is built", () => {
       "<<< stages/m1/src/a.ts#outer\n= `const b`\n- `const b` It is **two**.\n\nNext.\n",
     );
     expect(html).toMatch(
-      /<span class="code-line is-noted note-1">.*?2.*?<span class="note-mark" data-note="1">/,
+      /<span class="code-line is-noted note-1"><span class="note-mark" data-note="1"><\/span>.*?2/,
     );
     expect(html).toContain("It is <strong>two</strong>.");
     expect(html).toContain("<summary>Show all 2 lines</summary>");
