@@ -69,14 +69,19 @@ export function notedCode(code: string, { ranges, notes }: Notes): NotedCode {
     if (first < 0) throw new Error(`no line with "${from}" to begin with`);
     const last = lines.findIndex((line, at) => at >= first && line.includes(to));
     if (last < 0) throw new Error(`no line with "${to}" to end with`);
-    if (first > next && next > 0) shown.push(gapBefore(lines[first]));
+    const skipped = next === 0 ? [] : lines.slice(next, first);
+    if (skipped.length > 0)
+      shown.push(skipped.every((line) => line.trim() === "") ? "" : gapBefore(lines[first]));
     shown.push(...lines.slice(first, last + 1));
     next = last + 1;
   }
-  const rest = ranges.length === 0 ? lines : lines.slice(next);
+  if (ranges.length === 0) shown.push(...lines);
+  const margin = Math.min(...shown.filter((line) => line.trim() !== "").map(indentOf));
+  const rest = ranges.length === 0 ? [] : lines.slice(next);
   // What only closes what is shown belongs to it.
-  if (ranges.length === 0 || rest.every((line) => /^\s*[)\]}]*[;,]?$/.test(line))) shown.push(...rest);
-  else shown.push(gapBefore(rest[0]));
+  if (rest.every((line) => /^\s*[)\]}]*[;,]?$/.test(line)))
+    shown.push(...rest.filter((line) => indentOf(line) >= margin));
+  else shown.push(gapBefore(rest.find((line) => line.trim() !== "" && indentOf(line) >= margin) ?? shown[0]));
   if (shown.length > mostLines)
     throw new Error(`${shown.length} lines with notes; show at most ${mostLines}, by = \`from\` … \`to\``);
   const marks = notes.map(({ text }) => shown.findIndex((line) => line.includes(text)));
@@ -84,11 +89,15 @@ export function notedCode(code: string, { ranges, notes }: Notes): NotedCode {
   if (lost !== undefined) throw new Error(`a note is on "${lost.text}", which no shown line has`);
   if (marks.some((mark, at) => mark <= (marks[at - 1] ?? -1)))
     throw new Error("notes stand in the order of their lines, one for a line");
-  return { text: shown.join("\n"), isWhole: ranges.length === 0, marks };
+  return { text: shown.map((line) => line.slice(margin)).join("\n"), isWhole: ranges.length === 0, marks };
 }
 
 function gapBefore(line = ""): string {
-  return `${" ".repeat(line.length - line.trimStart().length)}// …`;
+  return `${" ".repeat(indentOf(line))}// …`;
+}
+
+function indentOf(line: string): number {
+  return line.length - line.trimStart().length;
 }
 
 /** Puts each line into an element of its own, and a number before those that have notes. */
@@ -103,7 +112,7 @@ export function markLines(html: string, marks: readonly number[]): string {
         const drawn = number === 0 ? "" : `<span class="note-mark" data-note="${number}"></span>`;
         const about = number === 0 ? "" : ` is-noted note-${number}`;
         // Where a line is too long for the page, what goes on below stays behind its beginning.
-        const indent = line.length - line.trimStart().length;
+        const indent = indentOf(line.replaceAll(/<[^>]*>/g, ""));
         const style = indent === 0 ? "" : ` style="--indent:${indent}"`;
         return `<span class="code-line${about}"${style}>${drawn}${line}</span>`;
       });

@@ -163,6 +163,7 @@ describe("notes beside code", () => {
     expect(text.split("\n")).toEqual(["if (a) {", "  second();", "}", "// …", "fourth();", "}"]);
     expect(marks).toEqual([1, 4]);
     expect(noted("- `third` Why.").text).toBe(code);
+    expect(noted("= `second`").text).toBe("second();\n// …");
     expect(readNotes(["- `third` Why,", "  and how.", "Words."])).toMatchObject({
       notes: [{ text: "third", words: "Why, and how." }],
       lineCount: 2,
