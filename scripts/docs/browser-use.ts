@@ -55,6 +55,8 @@ async function answerQuestions(page: Page, url: string): Promise<void> {
   await predict.getByRole("button").focus();
   await page.keyboard.press("Enter");
   await predict.locator(".predict-answer p").waitFor();
+  await page.locator("details:has(.quiz) > summary").focus();
+  await page.keyboard.press("Enter");
   const option = page.locator(".quiz-option").first();
   await option.locator("summary").focus();
   await page.keyboard.press("Enter");
@@ -90,6 +92,7 @@ async function readWithoutJavaScript(browser: Browser, url: string): Promise<voi
   await page.goto(`${url}/m1`);
   expect((await page.locator(".sim-rows tbody tr").count()) > 10, "the simulation shows no events");
   expect(await page.getByText("The answer").first().isVisible(), "the prediction hides its answer");
+  await page.locator("details:has(.quiz) > summary").click();
   await page.locator(".quiz-option summary").first().click();
   expect(await page.locator(".quiz-option p").first().isVisible(), "the quiz does not explain");
   await context.close();
