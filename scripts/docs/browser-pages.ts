@@ -66,10 +66,10 @@ async function widthFaults(page: Page, path: string): Promise<string[]> {
   return wide === "" ? [] : [`${path}: scrolls sideways on a phone: ${wide}`];
 }
 
-/** Code that reaches beyond its box, on a laptop and on a desk. */
+/** Code that reaches beyond its box, on a phone, on a laptop and on a desk. */
 async function clippedCode(page: Page, path: string): Promise<string[]> {
   const faults: string[] = [];
-  for (const width of [1440, 1920]) {
+  for (const width of [390, 1440, 1920]) {
     await page.setViewportSize({ width, height: 900 });
     const clipped = await page.evaluate(clippedLines);
     if (clipped.length > 0)

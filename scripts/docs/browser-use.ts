@@ -28,6 +28,7 @@ export async function checkUse(browser: Browser, url: string): Promise<Outcome> 
     ["the outages", (page) => seeOutages(page, url)],
     ["breaking by keyboard", (page) => breakByKeyboard(page, url)],
     ["questions", (page) => answerQuestions(page, url)],
+    ["a link to a proof", (page) => followProof(page, url)],
     ["search", (page) => search(page, url)],
   ];
   const faults: string[] = [];
@@ -62,6 +63,19 @@ async function answerQuestions(page: Page, url: string): Promise<void> {
   await page.keyboard.press("Enter");
   await option.locator("p").waitFor();
   await page.locator(".quiz-score", { hasText: "0 of 1" }).waitFor();
+}
+
+/** Proofs are folded twice: a link to one has to unfold both, and to land below the bar at the top. */
+async function followProof(page: Page, url: string): Promise<void> {
+  await page.goto(`${url}/m1`);
+  const link = page.locator("figcaption a.proof-link").first();
+  await link.focus();
+  await page.keyboard.press("Enter");
+  const proof = page.locator(`[id="${(await link.getAttribute("href"))?.slice(1)}"]`);
+  await proof.waitFor();
+  const below = async () => ((await proof.boundingBox())?.y ?? 0) >= 64;
+  await eventually(below, { what: "the proof lies below the bar", deadlineMs: patientMs, everyMs: 50 });
+  expect((await proof.textContent())?.includes("test(") === true, "the link leads to no test");
 }
 
 async function search(page: Page, url: string): Promise<void> {
