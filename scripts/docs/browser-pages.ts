@@ -16,6 +16,10 @@ const lanes = 2;
 /** Longest wait for what a page is to show, in milliseconds: nothing takes so long but on a machine that is very busy. */
 export const patientMs = 30_000;
 
+/** Pages that one finishes, and how high each may be on a laptop with everything folded, in pixels. Fonts differ a little. */
+const shortPages: readonly string[] = ["/m1", "/m2"];
+const maxShortPx = 6_300;
+
 export async function checkPages(browser: Browser, url: string, folder: string): Promise<Outcome> {
   const paths = filesUnder(folder)
     .filter((file) => file.endsWith(".html"))
@@ -45,6 +49,7 @@ async function checkPage(page: Page, url: string, path: string): Promise<string[
   await page.goto(url + path, { waitUntil: "load" });
   await page.locator(".VPContent").waitFor();
   faults.push(...(await widthFaults(page, path)));
+  if (shortPages.includes(path)) faults.push(...(await heightFaults(page, path)));
   faults.push(...(await clippedCode(page, path)));
   await page.setViewportSize({ width: 1280, height: 900 });
   await page.evaluate(shortenCode);
@@ -64,6 +69,12 @@ async function widthFaults(page: Page, path: string): Promise<string[]> {
     .then(() => "")
     .catch(() => page.evaluate(widest));
   return wide === "" ? [] : [`${path}: scrolls sideways on a phone: ${wide}`];
+}
+
+async function heightFaults(page: Page, path: string): Promise<string[]> {
+  await page.setViewportSize({ width: 1440, height: 900 });
+  const height = await page.evaluate(() => document.documentElement.scrollHeight);
+  return height <= maxShortPx ? [] : [`${path}: is ${height} px high at 1440, more than ${maxShortPx}`];
 }
 
 /** Code that reaches beyond its box, on a phone, on a laptop and on a desk. */
