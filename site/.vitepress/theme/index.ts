@@ -6,6 +6,7 @@ import Predict from "../../components/Predict.vue";
 import Quiz from "../../components/Quiz.vue";
 import StageDiff from "../../components/StageDiff.vue";
 import "./colours.css";
+import "./notes.css";
 import "./pages.css";
 import "./simulations.css";
 
