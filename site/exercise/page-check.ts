@@ -38,6 +38,7 @@ export class PageCheck {
   /** Has loaded the tests and waits for an answer. */
   #spare: Worker | undefined;
   #round = 0;
+  #isClosed = false;
   #end: () => void = () => {};
 
   constructor(bundle: ExerciseBundle, answers: () => Promise<ExerciseAnswers>, makeWorker: () => Worker) {
@@ -57,7 +58,8 @@ export class PageCheck {
     this.#end();
     const round = this.#round;
     const { spec, starter } = this.#bundle;
-    const outcome = await this.#run(answer, round);
+    const [outcome] = await this.#run([answer], round);
+    if (outcome === undefined) throw new Superseded();
     const untouched = spec.files.filter((name) => saysTheSame(answer[name] ?? "", starter[name] ?? ""));
     const verdict = judge(this.#assembly(), outcome, [], untouched);
     if (verdict.kind !== "failed" || verdict.misconceptions.length === 0 || outcome.kind !== "finished") {
@@ -68,49 +70,61 @@ export class PageCheck {
     const values = visibleValues(this.#modulesOf(outcome));
     const candidates = candidatesOf(spec, verdict.failing, untouched);
     const { wrong } = await this.#answers();
-    const theirs: ReadonlyMap<string, string>[] = [];
-    for (const { file } of candidates)
-      theirs.push(visibleValues(this.#modulesOf(await this.#run(wrong[file] ?? {}, round))));
+    const outcomes = await this.#run(
+      candidates.map(({ file }) => wrong[file] ?? {}),
+      round,
+    );
+    const theirs = outcomes.map((each) => visibleValues(this.#modulesOf(each)));
     const confirmed = withTheSameValues(candidates, theirs, values);
     return { ...verdict, misconceptions: confirmed.map(({ because }) => because) };
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#round += 1;
     this.#end();
     this.#spare?.terminate();
     this.#spare = undefined;
   }
 
-  /** One run in a worker of its own, which is ended whatever comes of it. */
-  #run(answer: AnswerFiles, round: number): Promise<RunOutcome> {
+  /** Runs of `answers`, one after the other, in one worker that is ended whatever comes of them. */
+  #run(answers: readonly AnswerFiles[], round: number): Promise<RunOutcome[]> {
     if (round !== this.#round) return Promise.reject(new Superseded());
     const worker = this.#spare ?? this.#prepared();
     this.#spare = undefined;
-    const trace: TraceEvent[] = [];
-    return new Promise<RunOutcome>((resolve, reject) => {
+    const outcomes: RunOutcome[] = [];
+    let trace: TraceEvent[] = [];
+    return new Promise<RunOutcome[]>((resolve, reject) => {
       let timer: ReturnType<typeof setTimeout> | undefined;
       const end = (settle: () => void) => {
         clearTimeout(timer);
         worker.terminate();
         this.#end = () => {};
-        this.#spare ??= this.#prepared();
+        if (!this.#isClosed) this.#spare ??= this.#prepared();
         settle();
       };
-      const stalls = () => end(() => resolve({ kind: "stalled", stallMs, running: stillRunning(trace) }));
-      const crashes = (output: string) =>
-        end(() => resolve({ kind: "crashed", running: stillRunning(trace), output }));
+      const endWith = (outcome: RunOutcome) => end(() => resolve([...outcomes, outcome]));
+      const stalls = () => endWith({ kind: "stalled", stallMs, running: stillRunning(trace) });
+      const crashes = (output: string) => endWith({ kind: "crashed", running: stillRunning(trace), output });
+      const begin = () => {
+        const answer = answers[outcomes.length];
+        if (answer === undefined) return end(() => resolve(outcomes));
+        trace = [];
+        tell(worker, { kind: "check", answer });
+      };
       worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
-        if (data.kind === "results") return end(() => resolve({ kind: "finished", results: data.results }));
-        if (data.kind === "broken") return crashes(data.message);
-        if (data.kind !== "trace") return;
-        trace.push(data.event);
         clearTimeout(timer);
+        if (data.kind === "results") {
+          outcomes.push({ kind: "finished", results: data.results });
+          return begin();
+        }
+        if (data.kind === "broken") return crashes(data.message);
+        if (data.kind === "trace") trace.push(data.event);
         timer = setTimeout(stalls, stallMs);
       };
       worker.onerror = (event) => crashes(event.message);
       this.#end = () => end(() => reject(new Superseded()));
-      tell(worker, { kind: "check", answer });
+      begin();
     });
   }
 

@@ -55,7 +55,7 @@ async function obey(message: ToWorker): Promise<void> {
       const results = await runAnswer(tests, message.answer, externals, context);
       // What nobody catches is told a turn later.
       await new Promise((resolve) => setTimeout(resolve));
-      return tell({ kind: "results", results: { ...results, unhandled } });
+      return tell({ kind: "results", results: { ...results, unhandled: unhandled.splice(0) } });
     }
     case "scene":
       return await playScene(message.task);
