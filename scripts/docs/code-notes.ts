@@ -6,7 +6,7 @@
 //
 // Both quote the code: text that is not there any more stops the build, where a line number would point elsewhere.
 
-import { escapeHtml } from "./html.ts";
+import { escapeHtml } from "../markdown.ts";
 
 /** So wide are comments beside notes, in characters. */
 export const notedColumns = 64;

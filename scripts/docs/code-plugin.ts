@@ -3,10 +3,10 @@
 
 import { join } from "node:path";
 import type { MarkdownRenderer } from "vitepress";
+import { inlineHtml } from "../markdown.ts";
 import { excerptOf, fitComments } from "./code-excerpt.ts";
 import { aboutHtml, markLines, notedCode, notedColumns, readNotes } from "./code-notes.ts";
 import { type Embed, embeddedCode, parseEmbed } from "./code-regions.ts";
-import { inlineHtml } from "./html.ts";
 
 /** A block rule's state, as the Markdown parser hands it over. */
 type BlockState = Parameters<Parameters<MarkdownRenderer["block"]["ruler"]["push"]>[1]>[0];

@@ -8,8 +8,9 @@ import { error, type Finding, warning } from "../check.ts";
 import { type Answer, answerName, variantsOf } from "./answer-source.ts";
 import { type Assembly, assemble } from "./assemble.ts";
 import { type Exercise, listExerciseIds, loadExercise } from "./exercise-spec.ts";
+import { modulesBelow, type RunOutcome } from "./run-outcome.ts";
 import { staticFaults } from "./static-proof.ts";
-import { makeRunFolder, modulesBelow, type RunLimits, type RunOutcome, runTests } from "./test-run.ts";
+import { makeRunFolder, type RunLimits, runTests } from "./test-run.ts";
 import { typeCheck } from "./type-check.ts";
 
 /** A learner checks after every change: longer than this, and they stop doing so. */

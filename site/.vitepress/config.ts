@@ -5,11 +5,27 @@ import { fileURLToPath } from "node:url";
 import { defineConfig, type MarkdownEnv, type MarkdownRenderer } from "vitepress";
 import { embedCode, keepFlagsWhole, markCheckedCommands } from "../../scripts/docs/code-plugin.ts";
 import { renderStageDiffs } from "../../scripts/docs/diff-plugin.ts";
+import { exercisePlugin } from "../../scripts/docs/exercise-plugin.ts";
 import { linkProofs } from "../../scripts/docs/proof-plugin.ts";
 import { codeTheme } from "./code-theme.ts";
 import { nav, sidebar } from "./navigation.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url)).replace(/[\\/]$/, "");
+
+/** Of the exercises' pages. While the site is written, one that is found late would load the page anew. */
+const pagePackages = [
+  "@codemirror/commands",
+  "@codemirror/lang-javascript",
+  "@codemirror/language",
+  "@codemirror/state",
+  "@codemirror/view",
+  "@lezer/highlight",
+  "buffer/",
+  "events/",
+  "fast-equals",
+  "node-inspect-extracted",
+  "sucrase",
+];
 
 /** What the search reads: the words of a page. Code would be most of the index, and is found in the stages. */
 function renderForSearch(source: string, env: MarkdownEnv, markdown: MarkdownRenderer): string {
@@ -61,6 +77,10 @@ export default defineConfig({
     docFooter: { prev: "Before this", next: "After this" },
   },
   vite: {
+    plugins: [exercisePlugin(root)],
+    // The learner's code runs there. Its packages are loaded when they are needed, which takes modules.
+    worker: { format: "es", plugins: () => [exercisePlugin(root)] },
+    optimizeDeps: { include: pagePackages },
     // The simulations run the stages' own modules, which stand beside this folder.
     server: { fs: { allow: [root] } },
     // The tools of this folder are older than the language that the project's tsconfig.json names.
