@@ -80,7 +80,7 @@ async function clippedCode(page: Page, path: string): Promise<string[]> {
 
 /** Runs in the page: how each block begins that can be scrolled sideways. What is folded is opened first. */
 function clippedLines(): string[] {
-  for (const details of document.querySelectorAll<HTMLDetailsElement>(".code-whole, .stage-diff details"))
+  for (const details of document.querySelectorAll<HTMLDetailsElement>(".vp-doc details:has(pre)"))
     details.open = true;
   return [...document.querySelectorAll(".vp-doc pre")]
     .filter((block) => block.clientWidth > 0 && block.scrollWidth > block.clientWidth + 1)

@@ -11,6 +11,7 @@ import { check as commandsCheck } from "../verify/page-commands.ts";
 import { findBrowser } from "./browser.ts";
 import { examineBuiltSite } from "./built-site.ts";
 import { excerptOf, fitComments } from "./code-excerpt.ts";
+import { notedCode, readNotes } from "./code-notes.ts";
 import { embedCode } from "./code-plugin.ts";
 import { embeddedCode, readEmbeds, readRegions } from "./code-regions.ts";
 import { stageDiffHtml } from "./diff-plugin.ts";
@@ -38,7 +39,7 @@ describe("regions", () => {
 
   test("are embedded by pages, but not from inside a fence", () => {
     expect(readEmbeds("<<< stages/m1/src/a.ts#x\n```\n<<< stages/m1/src/b.ts#y\n```\n")).toEqual([
-      { path: "stages/m1/src/a.ts", region: "x", line: 1 },
+      { path: "stages/m1/src/a.ts", region: "x", caption: undefined, line: 1 },
     ]);
   });
 
@@ -146,6 +147,43 @@ describe("code on a page", () => {
   });
 });
 
+describe("notes beside code", () => {
+  const code = "first();\nif (a) {\n  second();\n}\nthird();\nfourth();\n}";
+  const noted = (...lines: string[]) => notedCode(code, readNotes(lines));
+
+  test("stand on the lines that they quote, among those that are shown", () => {
+    const { text, marks } = noted(
+      "= `if (a)` … `}`",
+      "= `fourth`",
+      "- `second` Why.",
+      "- `fourth` How.",
+      "",
+      "More.",
+    );
+    expect(text.split("\n")).toEqual(["if (a) {", "  second();", "}", "// …", "fourth();", "}"]);
+    expect(marks).toEqual([1, 4]);
+    expect(noted("- `third` Why.").text).toBe(code);
+    expect(readNotes(["- `third` Why,", "  and how.", "Words."])).toMatchObject({
+      notes: [{ text: "third", words: "Why, and how." }],
+      lineCount: 2,
+    });
+  });
+
+  test.each([
+    ["quote what no shown line has", ["= `first`", "- `third` Why."], 'on "third"'],
+    ["begin with what is not there", ["= `zeroth`"], 'no line with "zeroth"'],
+    ["end before they begin", ["= `third` … `first`"], 'no line with "first" to end'],
+    ["are out of order", ["- `third` Why.", "- `first` How."], "in the order"],
+    ["quote nothing", ["- third: why"], 'not "- third'],
+  ])("stop the build where they %s", (_, lines, words) => {
+    expect(() => noted(...lines)).toThrow(words);
+  });
+
+  test("stop the build where they are on more lines than one reads at once", () => {
+    expect(() => notedCode("call();\n".repeat(40), readNotes(["- `call` Why."]))).toThrow("show at most 18");
+  });
+});
+
 describe("a page that is built", () => {
   const proof = 'test.each([1])("serves %s", () => {\n  expect(1).toBe(1);\n});\n';
   const tree = plantTree({
@@ -168,6 +206,24 @@ describe("a page that is built", () => {
       'm1.md: "stages/m1/src/a.ts" has no region "lost"',
     );
     await expect(rendered("<<< stages/m1/src/a.ts {1,2}\n")).rejects.toThrow("Write <<< path#region");
+  });
+
+  test("has notes beside a region, and a region folded under its caption", async () => {
+    const html = await rendered(
+      "<<< stages/m1/src/a.ts#outer\n= `const b`\n- `const b` It is **two**.\n\nNext.\n",
+    );
+    expect(html).toMatch(
+      /<span class="code-line is-noted note-1">.*?2.*?<span class="note-mark" data-note="1">/,
+    );
+    expect(html).toContain("It is <strong>two</strong>.");
+    expect(html).toContain("<summary>Show all 2 lines</summary>");
+    expect(html).toContain("<p>Next.</p>");
+    expect(await rendered("<<< stages/m1/src/a.ts#inner | The `b`\n")).toContain(
+      "<summary>The <code>b</code> <code>a.ts</code> <span>1 line</span></summary>",
+    );
+    await expect(rendered("<<< stages/m1/src/a.ts#inner\n- `lost` Why.\n")).rejects.toThrow(
+      "m1.md: <<< stages/m1/src/a.ts#inner: a note is on",
+    );
   });
 
   test("has the proof of a claim below it, under the words of the link, and is not built without", async () => {

@@ -15,7 +15,8 @@ const root = fileURLToPath(new URL("../..", import.meta.url)).replace(/[\\/]$/, 
 /** What the search reads: the words of a page. Code would be most of the index, and is found in the stages. */
 function renderForSearch(source: string, env: MarkdownEnv, markdown: MarkdownRenderer): string {
   const words = source
-    .replace(/^<<< .*$/gm, "")
+    // The notes beside code stay: below their embed they are a list.
+    .replace(/^<<< .*\n(?:= .*\n)*/gm, "")
     .replace(/^<StageDiff .*$/gm, "")
     .replace(/\]\(test:[^)]*\)/g, "]")
     .replace(/^<Proofs \/>$/gm, "");

@@ -7,6 +7,7 @@ import Quiz from "../../components/Quiz.vue";
 import StageDiff from "../../components/StageDiff.vue";
 import "./code.css";
 import "./colours.css";
+import "./notes.css";
 import "./pages.css";
 import "./simulations.css";
 
