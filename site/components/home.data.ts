@@ -2,7 +2,9 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import plots from "./bench-plots.data.ts";
 import exercises from "./exercises.data.ts";
+import type { Plot } from "./plot.ts";
 
 export interface Milestone {
   readonly name: string;
@@ -16,7 +18,9 @@ export interface Milestone {
 
 export interface Result {
   readonly takenAt: string;
-  readonly cpuUs: readonly { readonly name: string; readonly label: string; readonly median: number }[];
+  /** CPU time of a request: m4's divided by m5's. */
+  readonly gain: number;
+  readonly plot: Plot;
 }
 
 export interface Home {
@@ -38,15 +42,8 @@ const told = [
   ["m5", "The rewrite", "The same promises for a fraction of the processor time."],
 ] as const;
 
-const shown = [
-  ["m4", "m4, on undici"],
-  ["m5", "m5, on raw sockets"],
-  ["nginx", "nginx"],
-  ["haproxy", "HAProxy"],
-] as const;
-
 export default {
-  watch: ["../m?.md", "../data/bench.json", "../../exercises/*/*/exercise.json"],
+  watch: ["../m?.md", "../data/bench*.json", "../../exercises/*/*/exercise.json"],
   load(): Home {
     const all = exercises.load();
     const milestones = told.map(([name, title, gains]): Milestone => {
@@ -76,14 +73,13 @@ function wordsOf(markdown: string): number {
 }
 
 function resultOf(file: string): Result | null {
-  if (!existsSync(file)) return null;
+  const plot = plots.load()["beside"];
+  if (plot === undefined || !existsSync(file)) return null;
   const bench = JSON.parse(readFileSync(file, "utf8")) as {
     takenAt: string;
     rows: { name: string; cpuUsPerRequest?: { median: number } }[];
   };
-  const cpuUs = shown.flatMap(([name, label]) => {
-    const median = bench.rows.find((row) => row.name === name)?.cpuUsPerRequest?.median;
-    return median === undefined ? [] : [{ name, label, median }];
-  });
-  return cpuUs.length < 2 ? null : { takenAt: bench.takenAt, cpuUs };
+  const costOf = (name: string) => bench.rows.find((row) => row.name === name)?.cpuUsPerRequest?.median;
+  const [m4, m5] = [costOf("m4"), costOf("m5")];
+  return m4 === undefined || m5 === undefined ? null : { takenAt: bench.takenAt, gain: m4 / m5, plot };
 }

@@ -5,6 +5,7 @@ import DefaultTheme from "vitepress/theme-without-fonts";
 import Predict from "../../components/Predict.vue";
 import Quiz from "../../components/Quiz.vue";
 import StageDiff from "../../components/StageDiff.vue";
+import "./charts.css";
 import "./code.css";
 import "./colours.css";
 import "./pages.css";
