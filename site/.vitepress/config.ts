@@ -7,6 +7,7 @@ import { colourByClass } from "../../scripts/docs/code-colours.ts";
 import { embedCode, keepFlagsWhole, markCheckedCommands } from "../../scripts/docs/code-plugin.ts";
 import { componentChunks } from "../../scripts/docs/component-chunks.ts";
 import { renderStageDiffs } from "../../scripts/docs/diff-plugin.ts";
+import { linkGlossary } from "../../scripts/docs/glossary-plugin.ts";
 import { linkProofs } from "../../scripts/docs/proof-plugin.ts";
 import { nav, sidebar } from "./navigation.ts";
 
@@ -42,6 +43,7 @@ export default defineConfig({
         .use(embedCode(root))
         .use(renderStageDiffs(root))
         .use(linkProofs(root))
+        .use(linkGlossary(root))
         .use(markCheckedCommands)
         .use(keepFlagsWhole);
     },
