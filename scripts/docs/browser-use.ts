@@ -88,6 +88,7 @@ async function search(page: Page, url: string): Promise<void> {
       .catch(() => {
         throw new Expectation(`"${words}" does not find ${path}`);
       });
+    if (path === "/m1") await page.locator(".VPLocalSearchBox .excerpt mark").first().waitFor();
     await page.keyboard.press("Escape");
   }
 }

@@ -15,6 +15,7 @@ import { embedCode } from "./code-plugin.ts";
 import { embeddedCode, readEmbeds, readRegions } from "./code-regions.ts";
 import { stageDiffHtml } from "./diff-plugin.ts";
 import { linkGlossary, readGlossary } from "./glossary-plugin.ts";
+import { cardSize, pageHead } from "./page-head.ts";
 import { linkProofs, proofSource } from "./proof-plugin.ts";
 
 const source =
@@ -178,6 +179,10 @@ describe("a page that is built", () => {
     ]);
   });
 
+  test("keeps the space between a linked word and what the next line begins with", async () => {
+    expect(await rendered("A cell\n[or two](/m1).\n")).toContain("</a> <a");
+  });
+
   test("leaves headings, code, links and parts of words as they are, and the words that it says are others", async () => {
     const html = await rendered(
       "# A cell\n\n`cell` [a cell](/m1) <a href='/m1'>cell</a> cell-based per-cell\n",
@@ -275,6 +280,31 @@ describe("the ladder of m5", () => {
 
   test("that is not there stops the build", () => {
     expect(() => readLadder("# m5\n\n## Files\n")).toThrow("no section");
+  });
+});
+
+describe("what a page says of itself", () => {
+  const context = { title: "Bench", description: "What it costs.", pageData: { relativePath: "annex/a.md" } };
+  const fields = (origin?: string) =>
+    Object.fromEntries(
+      pageHead(context, origin, "/book/").map(([, of]) => [
+        of?.["property"] ?? of?.["name"],
+        of?.["content"],
+      ]),
+    );
+
+  test("has a picture with its whole address where the site is published, and none elsewhere", () => {
+    expect(fields("https://example.org")).toMatchObject({
+      "og:title": "Bench",
+      "og:url": "https://example.org/book/annex/a",
+      "og:image": "https://example.org/book/card.png",
+    });
+    expect(Object.keys(fields())).toEqual(["og:type", "og:site_name", "og:title", "og:description"]);
+  });
+
+  test("names the size that the picture has", () => {
+    const png = readFileSync(new URL("../../site/public/card.png", import.meta.url));
+    expect({ width: png.readUInt32BE(16), height: png.readUInt32BE(20) }).toEqual(cardSize);
   });
 });
 

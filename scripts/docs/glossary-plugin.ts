@@ -50,6 +50,8 @@ function plainText(markdown: string): string {
 
 export function linkGlossary(root: string): (markdown: MarkdownRenderer) => void {
   return (markdown) => {
+    // Vue takes away a line's end between two elements, and a word that is linked has become one.
+    markdown.renderer.rules["softbreak"] = () => " ";
     markdown.core.ruler.push("glossary", (state) => {
       const { relativePath = page, frontmatter = {} } = state.env as PageEnv;
       if (relativePath === page || frontmatter.layout === "home") return;

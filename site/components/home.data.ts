@@ -26,6 +26,8 @@ export interface Result {
 export interface Home {
   readonly milestones: readonly Milestone[];
   readonly result: Result | null;
+  /** Address of the repository, where the site is published. */
+  readonly source: string | null;
 }
 
 declare const data: Home;
@@ -57,7 +59,8 @@ export default {
         exerciseMinutes: mine.reduce((sum, { minutes }) => sum + minutes, 0),
       };
     });
-    return { milestones, result: resultOf(`${site}/data/bench.json`) };
+    const source = process.env["DOCS_SOURCE"] || null;
+    return { milestones, result: resultOf(`${site}/data/bench.json`), source };
   },
 };
 
