@@ -8,6 +8,7 @@ import StageDiff from "../../components/StageDiff.vue";
 import "./charts.css";
 import "./code.css";
 import "./colours.css";
+import "./exercise-map.css";
 import "./pages.css";
 import "./simulations.css";
 
