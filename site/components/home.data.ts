@@ -17,8 +17,7 @@ export interface Milestone {
 }
 
 export interface Result {
-  readonly takenAt: string;
-  /** CPU time of a request: m4's divided by m5's. */
+  /** CPU time of a request: m4's divided by m5's, round by round. */
   readonly gain: number;
   readonly plot: Plot;
 }
@@ -79,10 +78,8 @@ function resultOf(file: string): Result | null {
   const plot = plots.load()["beside"];
   if (plot === undefined || !existsSync(file)) return null;
   const bench = JSON.parse(readFileSync(file, "utf8")) as {
-    takenAt: string;
-    rows: { name: string; cpuUsPerRequest?: { median: number } }[];
+    rows: { name: string; cpuRatios?: Record<string, { median: number }> }[];
   };
-  const costOf = (name: string) => bench.rows.find((row) => row.name === name)?.cpuUsPerRequest?.median;
-  const [m4, m5] = [costOf("m4"), costOf("m5")];
-  return m4 === undefined || m5 === undefined ? null : { takenAt: bench.takenAt, gain: m4 / m5, plot };
+  const gain = bench.rows.find(({ name }) => name === "m4")?.cpuRatios?.["m5"]?.median;
+  return gain === undefined ? null : { gain, plot };
 }
