@@ -19,8 +19,9 @@ interface Kind extends Pick<PlotSource, "title" | "note" | "scale" | "isBar" | "
 
 const folder = fileURLToPath(new URL("../data", import.meta.url));
 const readme = fileURLToPath(new URL("../../stages/m5/README.md", import.meta.url));
-/** Above this a run says that the machine was busy: one of its two cores did something else. */
-const busyLoad = 1;
+/** Above this the machine did more than the bench could bear: the plot itself says so, and not only the text behind it. */
+const busyLoad = 4;
+const overlap = "only ranges that don't overlap tell two contenders apart";
 
 const labels: Readonly<Record<string, string>> = {
   haproxy: "HAProxy",
@@ -41,11 +42,16 @@ function read(name: string): Saved {
 }
 
 function taken(saved: Saved): string {
-  const { method, machine, routers } = saved;
-  const how =
-    routers === undefined ? `${method.rounds ?? 1} rounds of ${method.seconds} s` : `${routers} routers`;
-  const busy = " It was busy: only ranges that do not overlap tell two contenders apart.";
-  return `${takenWords(saved, how)}${machine.loadBefore > busyLoad ? busy : ""}`;
+  const { method, routers } = saved;
+  return takenWords(
+    saved,
+    routers === undefined ? `${method.rounds ?? 1} rounds of ${method.seconds} s` : `${routers} routers`,
+  );
+}
+
+function caveatOf({ machine }: Saved): string | undefined {
+  if (machine.loadBefore <= busyLoad) return undefined;
+  return `The machine was busy (load ${Math.round(machine.loadBefore)}): ${overlap}.`;
 }
 
 /** A row for each contender that has these values, the best first. */
@@ -271,7 +277,8 @@ function draw({ file, rows, reference, ...kind }: Kind): Plot | undefined {
   const saved = read(file);
   if (saved === undefined) return undefined;
   const line = reference?.(saved);
-  return plotOf({ ...kind, rows: rows(saved), taken: taken(saved), ...(line && { reference: line }) });
+  const words = { taken: taken(saved), caveat: caveatOf(saved) };
+  return plotOf({ ...kind, ...words, rows: rows(saved), ...(line && { reference: line }) });
 }
 
 /**
@@ -293,6 +300,7 @@ function drawBeside(): Plot | undefined {
     }),
   );
   if (rows.length < 3) return undefined;
+  const busy = runs.find(({ saved }) => caveatOf(saved) !== undefined);
   return plotOf({
     title: "CPU time per request, as a multiple of nginx's.",
     note: "Median and range of ratios that were taken within each round. Less is better.",
@@ -300,6 +308,9 @@ function drawBeside(): Plot | undefined {
     isBar: true,
     rows: rows.toSorted((a, b) => (b.values[0]?.median ?? 0) - (a.values[0]?.median ?? 0)),
     columns: ["Contender", "÷ nginx", "The run"],
+    caveat:
+      busy &&
+      `${busy.names.map(labelOf).join(" and ")} come from another run, on a busy machine (load ${Math.round(busy.saved.machine.loadBefore)}).`,
     taken: runs.map(({ saved }) => taken(saved)).join(" The ports: "),
     command: "npm run bench",
   });

@@ -22,6 +22,8 @@ export interface PlotSource {
   readonly reference?: { readonly value: number; readonly label: string };
   /** The table's columns, and what stands in them where that is more than the values. */
   readonly columns: readonly string[];
+  /** What a reader has to know before believing it. */
+  readonly caveat?: string | undefined;
   readonly taken: string;
   readonly command: string;
 }
@@ -62,6 +64,7 @@ export interface Plot {
   readonly summary: string;
   readonly columns: readonly string[];
   readonly table: readonly (readonly string[])[];
+  readonly caveat: string | null;
   readonly taken: string;
   readonly command: string;
 }
@@ -102,6 +105,7 @@ export function plotOf(source: PlotSource): Plot {
     summary: rows.map(({ label, values: mine }) => `${label}: ${wordsOf(mine, series)}`).join("; "),
     columns: source.columns,
     table: rows.map(({ label, cells }) => [label, ...cells]),
+    caveat: source.caveat ?? null,
     taken: source.taken,
     command: source.command,
   };
