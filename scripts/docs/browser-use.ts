@@ -5,7 +5,14 @@ import type { Browser, Page } from "playwright-core";
 import { eventually } from "../../shared/testkit/eventually.ts";
 import { simulations } from "../../site/simulations/all.ts";
 import { type Outcome, patientMs, watch } from "./browser-pages.ts";
-import { breakByKeyboard, Expectation, expect, seeOutages, useSimulation } from "./browser-sims.ts";
+import {
+  breakThings,
+  cutAndDragBack,
+  Expectation,
+  expect,
+  seeOutages,
+  useSimulation,
+} from "./browser-sims.ts";
 
 const milestones = [
   ["static routing", "/m1"],
@@ -26,7 +33,8 @@ export async function checkUse(browser: Browser, url: string): Promise<Outcome> 
       (page) => useSimulation(page, url, name),
     ]),
     ["the outages", (page) => seeOutages(page, url)],
-    ["breaking by keyboard", (page) => breakByKeyboard(page, url)],
+    ["breaking things", (page) => breakThings(page, url)],
+    ["a link, and back in time", (page) => cutAndDragBack(page, url)],
     ["questions", (page) => answerQuestions(page, url)],
     ["a link to a proof", (page) => followProof(page, url)],
     ["search", (page) => search(page, url)],
@@ -96,6 +104,7 @@ async function search(page: Page, url: string): Promise<void> {
       .catch(() => {
         throw new Expectation(`"${words}" does not find ${path}`);
       });
+    if (path === "/m1") await page.locator(".VPLocalSearchBox .excerpt mark").first().waitFor();
     await page.keyboard.press("Escape");
   }
 }
