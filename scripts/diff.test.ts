@@ -180,17 +180,12 @@ describe("npm run diff", () => {
     });
   });
 
-  test.each([
-    [["m1", "m9"], 'diff: unknown stage "m9": one of m1, m2, m3'],
-    [["m1", "m4"], "diff: stage m4 is not in this tree yet: one of m1, m2, m3"],
-    [["m2", "m1"], "diff: name the older stage first: m1 is not after m2"],
-    [["m1"], "diff: name two stages, as in: npm run diff m1 m2"],
-    [["m1", "m2", "--file", "x.ts"], 'diff: neither m1 nor m2 has a file "x.ts": admin.ts, main.ts'],
-    [["m1", "m2", "--file"], "diff: --file needs a value: see --help"],
-  ])("takes one line and exit code 1 for %j", async (args, words) => {
-    const { code, output } = await diff(...args);
-    expect(output).toContain(words);
-    expect(output.trim().split("\n")).toHaveLength(1);
-    expect(code).toBe(1);
+  test("says that a stage is not there yet, and which files there are", async () => {
+    expect(await diff("m1", "m4")).toMatchObject({
+      code: 1,
+      output: "diff: stage m4 is not in this tree yet: one of m1, m2, m3\n",
+    });
+    const { output } = await diff("m1", "m2", "--file", "x.ts");
+    expect(output).toContain('diff: neither m1 nor m2 has a file "x.ts": admin.ts, main.ts');
   });
 });

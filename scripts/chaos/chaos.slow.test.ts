@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { Program } from "../../shared/testkit/program.ts";
-import { commandWords, UsageError } from "../command-line.ts";
+import { commandWords } from "../command-line.ts";
 import { runNode } from "../run-tool.ts";
 import { projectRoot } from "../stages.ts";
 import { cut, lengthOf } from "./delivery.ts";
 import type { PlantedFault } from "./fake-router.ts";
-import { type Flags, readOptions } from "./options.ts";
+import { readOptions } from "./options.ts";
 import { cellMode, clientKinds, planConnection } from "./plan.ts";
 import type { Target } from "./router.ts";
 import { runChaos } from "./run.ts";
@@ -72,21 +72,6 @@ describe("the flags", () => {
       sequence: [{ number: 5 }, { number: 5 }, { number: 5 }, { number: 9 }],
     });
     expect(commandWords(`a "b c" 'd' e`)).toEqual(["a", "b c", "d", "e"]);
-  });
-
-  test.each<[Flags, RegExp]>([
-    [{ seconds: "soon" }, /--seconds takes a whole number from 1 to \d+; got "soon"/],
-    [{ stage: "m4", start: "x" }, /name one router/],
-    [{ only: "connect,rubbish" }, /--only: unknown kind of client "rubbish": one of /],
-    [{ only: "connect", without: "connect" }, /no kind of client is left/],
-    [{ replay: "nowhere" }, /--replay takes SEED:N.*"nowhere" is none/],
-    [{ replay: "7:1", seed: "3" }, /leave --seed out/],
-    [{ env: ["WORKERS"] }, /--env takes NAME=VALUE; got "WORKERS"/],
-    [{ router: "127.0.0.1:80" }, /write --router as http:/],
-    [{ ports: "visa=1" }, /--ports goes with --router/],
-  ])("refuse %j", (values, words) => {
-    expect(() => readOptions(values)).toThrow(UsageError);
-    expect(() => readOptions(values)).toThrow(words);
   });
 });
 

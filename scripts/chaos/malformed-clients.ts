@@ -3,6 +3,7 @@
 
 import { bodyAttacks, headAttacks } from "../../shared/contract/m1/smuggling-attacks.ts";
 import { requestBytes } from "../../shared/contract/messages.ts";
+import { damage } from "../../shared/fuzz/messages.ts";
 import type { Random } from "../../shared/fuzz/random.ts";
 import type { RequestParts, RequestWriter } from "./requests.ts";
 
@@ -52,46 +53,16 @@ export function damaged(writer: RequestWriter): void {
   writer.raw(text);
 }
 
-const bytes = [
-  "\r",
-  "\n",
-  "\r\n",
-  "\0",
-  " ",
-  "\t",
-  ":",
-  ";",
-  ",",
-  "0",
-  "\x7f",
-  "\xff",
-  "\v",
-  "a",
-  "\xa0",
-  '"',
-  "{",
-  "#",
-];
-const words = [
-  "\r\n\r\n",
-  "chunked",
-  "Content-Length: 3\r\n",
-  "Transfer-Encoding: chunked\r\n",
-  "Connection: close\r\n",
-];
-
 function change(random: Random, text: string): string {
   const at = random.below(text.length + 1);
   const [before, after] = [text.slice(0, at), text.slice(at)];
-  switch (random.below(5)) {
+  switch (random.below(4)) {
     case 0:
-      return before + random.pick(bytes) + after;
+      return before + random.pick(damage) + after;
     case 1:
       return before + after.slice(1 + random.below(4));
     case 2:
-      return before + random.pick(bytes) + after.slice(1);
-    case 3:
-      return before + random.pick(words) + after;
+      return before + random.pick(damage) + after.slice(1);
     default:
       return before + String.fromCharCode(random.below(256)) + after.slice(1);
   }

@@ -250,7 +250,8 @@ const content = [
   "a: b\r",
   "x".repeat(300),
 ];
-const bytes = [
+/** What damage puts into a message. */
+export const damage = [
   "\r",
   "\n",
   "\r\n",
@@ -309,7 +310,7 @@ export function makeCase(random: Random): Case {
   for (let i = 0; i < messages; i++) {
     const message = direction === "requests" ? request(random) : response(random);
     stream += random.odd(50) ? damaged(message, random) : message;
-    if (random.odd(3)) stream += random.pick(bytes);
+    if (random.odd(3)) stream += random.pick(damage);
   }
   if (random.odd(20)) stream = stream.slice(0, random.below(stream.length + 1));
   return {
@@ -397,13 +398,13 @@ function damaged(text: string, random: Random): string {
     const after = result.slice(at);
     switch (random.below(6)) {
       case 0:
-        result = before + random.pick(bytes) + after;
+        result = before + random.pick(damage) + after;
         break;
       case 1:
         result = before + after.slice(1 + size);
         break;
       case 2:
-        result = before + random.pick(bytes) + after.slice(1);
+        result = before + random.pick(damage) + after.slice(1);
         break;
       case 3:
         result = before + String.fromCharCode(random.below(256)) + after.slice(1);
