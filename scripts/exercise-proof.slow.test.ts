@@ -280,7 +280,7 @@ for (const [index, [fault, { change, says }]] of Object.entries(described).entri
 test("lets a plain likely cause stand that its author vouches for", () => {
   const vouched = testWithLikely('// True of every failure: nothing else is returned.\nlikely: "A limit.",');
   const id = describedId(Object.keys(described).length);
-  plantExercise(tree.root, id, { files: { "exercises/{id}/test/clamp.test.ts": vouched } });
+  plantExercise(tree, id, { files: { "exercises/{id}/test/clamp.test.ts": vouched } });
   expect(faultsIn(id)).not.toContainEqual(expect.stringContaining("likely"));
 });
 

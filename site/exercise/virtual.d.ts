@@ -2,6 +2,7 @@
 
 declare module "virtual:exercises" {
   import type { ExerciseAnswers, ExerciseBundle } from "../../site/exercise/bundle.ts";
+  import type { Scene } from "../../site/exercise/scene-run.ts";
   /** By the exercise's slug: those that run in the page. */
   export const exercises: Readonly<
     Record<
@@ -9,6 +10,7 @@ declare module "virtual:exercises" {
       {
         readonly exercise: () => Promise<{ readonly default: ExerciseBundle }>;
         readonly answers: () => Promise<{ readonly default: ExerciseAnswers }>;
+        readonly scene?: () => Promise<{ readonly default: Scene }>;
       }
     >
   >;
