@@ -153,6 +153,17 @@ test("offers no misconception whose values differ, although the same tests fail"
   expect(verdict).toMatchObject({ kind: "failed", failing: ["above"], misconceptions: [] });
 }, 60_000);
 
+test("says nothing of a likely cause where what came back is not what its author expected", async () => {
+  const failure = await check<{ readonly words: string } | undefined>({
+    sent: "",
+    expected: { words: "a" },
+    got: () => undefined,
+    likely: (outcome) => (outcome.kind === "returned" ? (outcome.value as { words: string }).words.trim() : ""),
+    lookAt: "clamp.ts",
+  }).catch((thrown: unknown) => thrown);
+  expect((failure as CheckFailure).detail).toMatchObject({ got: "undefined", likely: undefined });
+});
+
 test("shows keys in the order that the test named, errors by name and code, and what a terminal hides", async () => {
   const refused = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
   const failure = await check<unknown>({

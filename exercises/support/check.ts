@@ -100,6 +100,11 @@ export async function within<T>(ms: number, what: string, promise: Promise<T>): 
   }
 }
 
+/** For `likely`: what a returned value shows. An error speaks for itself. */
+export function shows<T>(say: (got: T) => string | undefined): (outcome: Outcome<T>) => string | undefined {
+  return (outcome) => (outcome.kind === "returned" ? say(outcome.value) : undefined);
+}
+
 /** Text or bytes as one line: `GET / HTTP/1.1\r\n`, with everything that cannot be printed escaped. */
 export function printable(bytes: string | Uint8Array): string {
   const text = typeof bytes === "string" ? bytes : Buffer.from(bytes).toString("latin1");
@@ -123,11 +128,20 @@ function detailOf<T>(
     sent: wanted.sent,
     expected,
     got,
-    likely: typeof wanted.likely === "function" ? wanted.likely(outcome) : wanted.likely,
+    likely: likelyOf(wanted, outcome),
     lookAt: wanted.lookAt,
     hint: wanted.hint,
     kind,
   };
+}
+
+/** Code that only the compiler refuses may return what no `likely` expects; then nothing is said. */
+function likelyOf<T>({ likely }: Check<T>, outcome: Outcome<T>): string | undefined {
+  try {
+    return typeof likely === "function" ? likely(outcome) : likely;
+  } catch {
+    return undefined;
+  }
 }
 
 function kindOf(error: unknown): FailureDetail["kind"] {

@@ -1,17 +1,11 @@
 import { test } from "vitest";
-import { check, type Outcome } from "../../../support/check.ts";
+import { check, shows } from "../../../support/check.ts";
 import { TokenBucket } from "../starter/token-bucket.ts";
 
 /** The burst is smaller than what the rate brings in a second, so that neither can stand in for the other. */
 const settings = { ratePerSecond: 10, burst: 5 };
 const lookAt = "token-bucket.ts, TokenBucket, how the bucket fills";
 const lookAtTake = "token-bucket.ts, TokenBucket.tryTake";
-
-/** For `likely`: what a returned value shows. An error speaks for itself. */
-const shows =
-  <T>(say: (got: T) => string | undefined) =>
-  (outcome: Outcome<T>) =>
-    outcome.kind === "returned" ? say(outcome.value) : undefined;
 
 /** How many of `count` requests at `atMs` come through. */
 function taken(bucket: TokenBucket, count: number, atMs: number): number {

@@ -1,5 +1,5 @@
 import { test } from "vitest";
-import { check, type Outcome } from "../../../support/check.ts";
+import { check, shows } from "../../../support/check.ts";
 import { type AttemptOutcome, CircuitBreaker } from "../starter/circuit-breaker.ts";
 
 const settings = {
@@ -39,12 +39,6 @@ function opensAfter(results: string, stepMs = 0): number | "never" {
 }
 
 const rules = "5 in a row, or half of at least 20 in 10 s";
-
-/** For `likely`: what a returned value shows. An error speaks for itself. */
-const shows =
-  <T>(say: (got: T) => string | undefined) =>
-  (outcome: Outcome<T>) =>
-    outcome.kind === "returned" ? say(outcome.value) : undefined;
 
 /** What it shows when requests that fail by the ratio, never five in a row, did not open the circuit at request 20. */
 const showsRatio = (fifthFailure: number) =>

@@ -1,5 +1,5 @@
 import { test } from "vitest";
-import { check, type Outcome } from "../../../support/check.ts";
+import { check, shows } from "../../../support/check.ts";
 import { type AttemptOutcome, type BreakerPermit, CircuitBreaker } from "../starter/circuit-breaker.ts";
 
 const settings = {
@@ -58,12 +58,6 @@ function waitsAfter(phases: number): number[] {
 }
 
 const kind = (breaker: CircuitBreaker, atMs: number): string => breaker.state(atMs).kind;
-
-/** For `likely`: what a returned value shows. An error speaks for itself. */
-const shows =
-  <T>(say: (got: T) => string | undefined) =>
-  (outcome: Outcome<T>) =>
-    outcome.kind === "returned" ? say(outcome.value) : undefined;
 
 const tooFew = "Fewer than three probes in all: old results took slots, or there are too few.";
 

@@ -1,5 +1,5 @@
 import { test } from "vitest";
-import { check, type Outcome } from "../../../support/check.ts";
+import { check, shows } from "../../../support/check.ts";
 import { type HealthState, INITIAL_HEALTH, nextHealth } from "../starter/health-state.ts";
 
 const lookAtFailures = "health-state.ts, nextHealth, the healthy half";
@@ -34,12 +34,6 @@ function history(
 ): string {
   return runOf(probes, limits, start).kinds;
 }
-
-/** For `likely`: what a returned value shows. An error speaks for itself. */
-const shows =
-  <T>(say: (got: T) => string | undefined) =>
-  (outcome: Outcome<T>) =>
-    outcome.kind === "returned" ? say(outcome.value) : undefined;
 
 /** What the beginning of a history shows whose probes begin with `---+`; undefined when it is HHUU. */
 function beginning(got: string): string | undefined {

@@ -1,16 +1,10 @@
 import { test } from "vitest";
-import { check, type Outcome } from "../../../support/check.ts";
+import { check, shows } from "../../../support/check.ts";
 import { RetryBudget } from "../starter/retry-budget.ts";
 
 const shareOnly = { ratio: 0.2, minPerSecond: 0, maxBalance: 10 };
 const lookAt = "retry-budget.ts, RetryBudget.deposit";
 const lookAtTaking = "retry-budget.ts, RetryBudget.tryWithdraw";
-
-/** For `likely`: what a returned value shows. An error speaks for itself. */
-const shows =
-  <T>(say: (got: T) => string | undefined) =>
-  (outcome: Outcome<T>) =>
-    outcome.kind === "returned" ? say(outcome.value) : undefined;
 
 /** Takes out until nothing is left, a thousand at most: how many retries there were. */
 function takeAll(budget: RetryBudget): number {

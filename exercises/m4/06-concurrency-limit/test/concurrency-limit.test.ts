@@ -1,23 +1,17 @@
 import { EventEmitter, getEventListeners } from "node:events";
 import { setImmediate } from "node:timers/promises";
 import { test } from "vitest";
-import { check, type Outcome, within } from "../../../support/check.ts";
+import { check, shows, within } from "../../../support/check.ts";
 import { ConcurrencyLimit } from "../starter/concurrency-limit.ts";
 import { limited, type Serve } from "../starter/limited.ts";
 
 const lookAt = "limited.ts, limited, the ways out";
 const lookAtRelease = "concurrency-limit.ts, CountedPermit.release";
 
-/** For `likely`: what a returned value shows. An error speaks for itself. */
-const shows =
-  <T>(say: (got: T) => string | undefined) =>
-  (came: Outcome<T>) =>
-    came.kind === "returned" ? say(came.value) : undefined;
-
 /** What is left of a request that has ended with an error. */
 function leftBehind(got: { "in flight": number; listening: number }): string | undefined {
-  if (got["in flight"] > 0) return "The error ended the request, and its place did not come back.";
-  if (got["in flight"] < 0) return "The place came back more than once.";
+  if (got["in flight"] > 0) return "The error ended the request, and its permit did not come back.";
+  if (got["in flight"] < 0) return "The permit came back more than once.";
   return got.listening > 0 ? "The request has ended and still listens to its client." : undefined;
 }
 
@@ -247,7 +241,7 @@ test("the place stays taken until the cell has stopped, also when the client has
         if (got["in flight while the cell works"] < 1)
           return "The place came back when the client left, while the cell was still working.";
         if (got["in flight after that"] > 0) return "The cell had stopped, and the place did not come back.";
-        if (got["in flight after that"] < 0) return "The place came back more than once.";
+        if (got["in flight after that"] < 0) return "The permit came back more than once.";
         return got.result === "rejected: cut"
           ? "The cell was cut off, and that was taken for a failure."
           : undefined;

@@ -1,5 +1,5 @@
 import { test } from "vitest";
-import { check, type Outcome } from "../../../support/check.ts";
+import { check, shows } from "../../../support/check.ts";
 import { type ChainedPlacement, chooseTarget, type Refusal, type TargetChoice } from "../starter/failover.ts";
 
 const lookAtChain = "failover.ts, fallbackChain";
@@ -10,12 +10,6 @@ type Chains = Readonly<Record<string, readonly string[] | undefined>>;
 type Refusals = Readonly<Record<string, Refusal>>;
 
 const down: Refusal = { reason: "unhealthy" };
-
-/** For `likely`: what a returned value shows. An error speaks for itself. */
-const shows =
-  <T>(say: (got: T) => string | undefined) =>
-  (outcome: Outcome<T>) =>
-    outcome.kind === "returned" ? say(outcome.value) : undefined;
 
 const twice = (names: readonly string[]) => new Set(names).size < names.length;
 

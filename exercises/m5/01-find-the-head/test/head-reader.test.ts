@@ -1,5 +1,5 @@
 import { test } from "vitest";
-import { check, type Outcome, printable } from "../../../support/check.ts";
+import { check, printable, shows } from "../../../support/check.ts";
 import { type HeadProgress, HeadReader, maxHeadBytes } from "../starter/head-reader.ts";
 
 const lookAt = "head-reader.ts, push";
@@ -21,12 +21,6 @@ function pushAll(reader: HeadReader, pieces: readonly string[]): string {
 }
 
 const complete = `complete: ${printable(head)}`;
-
-/** For `likely`: what a returned value shows. An error speaks for itself. */
-const shows =
-  <T>(say: (got: T) => string | undefined) =>
-  (outcome: Outcome<T>) =>
-    outcome.kind === "returned" ? say(outcome.value) : undefined;
 
 /** What it shows when a whole sound head has come and something other than that head came out. */
 function notFound(got: string): string {

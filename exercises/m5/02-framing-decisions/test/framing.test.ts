@@ -1,6 +1,6 @@
 import { test } from "vitest";
 import type { Refusal } from "../../../../stages/m5/src/http1/refusal.ts";
-import { check, type Outcome } from "../../../support/check.ts";
+import { check, shows } from "../../../support/check.ts";
 import {
   type FramingFields,
   type MinorVersion,
@@ -53,12 +53,6 @@ const lengths = (...values: readonly string[]) => values.map((value) => [`Conten
 const codings = (...values: readonly string[]) => values.map((value) => [`Transfer-Encoding: ${value}`]);
 
 const asBoth = "each as a request, and as a response to GET with status 200";
-
-/** For `likely`: what a returned value shows. An error speaks for itself. */
-const shows =
-  <T>(say: (got: T) => string | undefined) =>
-  (outcome: Outcome<T>) =>
-    outcome.kind === "returned" ? say(outcome.value) : undefined;
 
 /** What it shows when one kind of message was refused and the other passed; undefined where both went the same way. */
 function differently(got: string): string | undefined {

@@ -1,15 +1,9 @@
 import { test } from "vitest";
-import { check, type Outcome } from "../../../support/check.ts";
+import { check, shows } from "../../../support/check.ts";
 import { type FinishedExchange, IdleConnections, persists, reusable } from "../starter/connection-reuse.ts";
 
 const lookAtPersists = "connection-reuse.ts, persists";
 const lookAtReusable = "connection-reuse.ts, reusable";
-
-/** For `likely`: what a returned value shows. An error speaks for itself. */
-const shows =
-  <T>(say: (got: T) => string | undefined) =>
-  (outcome: Outcome<T>) =>
-    outcome.kind === "returned" ? say(outcome.value) : undefined;
 
 const nothingSaid = { close: false, keepAlive: false };
 const keepAlive = { close: false, keepAlive: true };

@@ -1,5 +1,5 @@
 import { test } from "vitest";
-import { check, type Outcome, printable } from "../../../support/check.ts";
+import { check, printable, shows } from "../../../support/check.ts";
 import { ChunkedReader } from "../starter/chunked-reader.ts";
 
 const lookAt = "chunked-reader.ts, read";
@@ -38,12 +38,6 @@ function readAll(pieces: readonly string[]): Forwarded {
   const { passed, end } = readRaw(pieces);
   return { passed: printable(passed), end };
 }
-
-/** For `likely`: what a returned value shows. An error speaks for itself. */
-const shows =
-  <T>(say: (got: T) => string | undefined) =>
-  (outcome: Outcome<T>) =>
-    outcome.kind === "returned" ? say(outcome.value) : undefined;
 
 /** What the end of a sound body shows that nothing follows. */
 function ofEnd(end: string): string | undefined {

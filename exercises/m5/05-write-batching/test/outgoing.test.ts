@@ -1,5 +1,5 @@
 import { test } from "vitest";
-import { check, type Outcome, printable } from "../../../support/check.ts";
+import { check, printable, shows } from "../../../support/check.ts";
 import { maxTextBytes, Outgoing, type WriteTarget } from "../starter/outgoing.ts";
 
 const lookAtBody = "outgoing.ts, bodyBytes";
@@ -63,12 +63,6 @@ function compared(sent: Buffer, wanted: string): string {
   while (at < sent.length && sent[at] === want[at]) at++;
   return `${sent.length} of ${want.length} bytes, different from byte ${at}: ${printable(sent.subarray(at, at + 20))}`;
 }
-
-/** For `likely`: what a returned value shows. An error speaks for itself. */
-const shows =
-  <T>(say: (got: T) => string | undefined) =>
-  (outcome: Outcome<T>) =>
-    outcome.kind === "returned" ? say(outcome.value) : undefined;
 
 /** What the words of `compared` show. */
 function ofBytes(got: string): string | undefined {
