@@ -1,7 +1,7 @@
-// The first page in motion: it plays unattended, holds while somebody looks, and can be broken by a click; and it stands
-// still for a reader who asks for less motion.
+// The first page in motion: it plays unattended, holds while somebody looks, and can be broken by a click; it stands still for a
+// reader who asks for less motion; and on a phone a finger pulls a thing out of its place.
 
-import type { Browser, Locator, Page } from "playwright-core";
+import type { Browser, BrowserContextOptions, Locator, Page } from "playwright-core";
 import { eventually } from "../../shared/testkit/eventually.ts";
 import { type Outcome, patientMs, watch } from "./browser-pages.ts";
 
@@ -9,12 +9,15 @@ const target = "cell-visa";
 
 export async function checkMotion(browser: Browser, url: string): Promise<Outcome> {
   const faults: string[] = [];
-  const cases: [string, "no-preference" | "reduce", (page: Page) => Promise<string | undefined>][] = [
-    ["the first page in motion", "no-preference", playsAndHolds],
-    ["the first page with reduced motion", "reduce", standsStill],
+  const desk = { viewport: { width: 1280, height: 900 } };
+  const phone = { viewport: { width: 390, height: 800 }, hasTouch: true, isMobile: true };
+  const cases: [string, BrowserContextOptions, (page: Page) => Promise<string | undefined>][] = [
+    ["the first page in motion", { ...desk, reducedMotion: "no-preference" }, playsAndHolds],
+    ["the first page with reduced motion", { ...desk, reducedMotion: "reduce" }, standsStill],
+    ["the first page by finger", { ...phone, reducedMotion: "reduce" }, pullsByFinger],
   ];
-  for (const [title, reducedMotion, use] of cases) {
-    const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion });
+  for (const [title, options, use] of cases) {
+    const context = await browser.newContext(options);
     const page = await context.newPage();
     page.setDefaultTimeout(patientMs);
     watch(page, url, (words) => faults.push(`${title}: ${words}`));
@@ -50,6 +53,27 @@ async function standsStill(page: Page): Promise<string | undefined> {
   await sim.locator(".sim-play", { hasText: "Play" }).waitFor();
   await page.evaluate(thirtyFrames);
   return (await clockOf(sim)) === 0 ? undefined : "it plays although the reader asks for less motion";
+}
+
+async function pullsByFinger(page: Page): Promise<string | undefined> {
+  const thing = page.locator(`.sim-world[data-world="cells"] [data-target="${target}"]`);
+  await page.locator(".sim-play").first().waitFor();
+  await thing.scrollIntoViewIfNeeded();
+  const box = await thing.boundingBox();
+  if (box === null) return "what is to be pulled is not in view";
+  const session = await page.context().newCDPSession(page);
+  const touch = (type: "touchStart" | "touchMove" | "touchEnd", byPx = 0) => {
+    const touchPoints = type === "touchEnd" ? [] : [{ x: box.x + 20 - byPx, y: box.y + 14 }];
+    return session.send("Input.dispatchTouchEvent", { type, touchPoints });
+  };
+  await touch("touchStart");
+  for (const byPx of [8, 24, 40, 56]) await touch("touchMove", byPx);
+  await touch("touchEnd");
+  const broken = thing.and(page.locator('[aria-pressed="true"]'));
+  return await broken.waitFor({ timeout: 5_000 }).then(
+    () => undefined,
+    () => "a pull to the side does not break a cell",
+  );
 }
 
 async function moves(sim: Locator, what: string): Promise<void> {

@@ -80,7 +80,7 @@ function comparison(file: string, command: string): Readonly<Record<string, Kind
       title: "Latency at a fixed rate.",
       note: "Milliseconds on a logarithmic scale, median and range of the rounds. Less is better.",
       scale: "log",
-      series: ["99 % of the requests (p99)", "half of them (p50)"],
+      series: ["p99: 99 % of requests are faster", "p50: half are faster"],
       columns: ["Contender", "p99, ms", "p50, ms"],
       rows: contenders(
         ({ p99Ms, p50Ms }) => [p99Ms, p50Ms && only(p50Ms.median)],
