@@ -110,10 +110,13 @@ function clippedLines(): string[] {
 
 /**
  * Runs in the page: leaves one line of each piece of code, which is enough for whatever axe says of the block around it. All of
- * it is ten thousand words in the same nine colours, whose contrast docs.test.ts computes.
+ * it is ten thousand words in the same nine colours, whose contrast docs.test.ts computes. Code with notes stays: its marked lines
+ * have another ground.
  */
 function shortenCode(): void {
-  for (const code of document.querySelectorAll(".stage-code pre code, .diff-lines")) {
+  for (const code of document.querySelectorAll(
+    ".stage-code:not(.is-noted) pre code, .code-whole pre code, .diff-lines",
+  )) {
     code.textContent = code.textContent?.split("\n")[0] ?? "";
   }
 }
