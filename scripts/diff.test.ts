@@ -156,6 +156,7 @@ describe("npm run diff", () => {
     const parser = await diffOf(inParts, "m1", "m2", "--part", "parser");
     expect(parser.output).toContain("  new        +2    -0  src/admin.ts  asks\n");
     expect(parser.output).toContain("+++ m2/src/admin.ts\n@@ -0,0 +1,2 @@\n+a\n+b\n");
+    expect(parser.output).toContain("  workers  +2 -1 in 1 file; -- --part workers\n");
     expect(parser.output).not.toContain("main.ts");
     const unknown = await diffOf(inParts, "m1", "m2", "--part", "kitchen");
     expect([unknown.code, unknown.output]).toEqual([

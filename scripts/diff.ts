@@ -81,6 +81,7 @@ function tableLines(diff: StageDiff, files: readonly FileDiff[], c: Colours): st
       `: ${count("new")} new, ${count("changed")} changed, ${count("removed")} removed, ${count("same")} the same`,
     `${c.green(`+${diff.added}`)} ${c.red(`-${diff.removed}`)} lines; ${percent(removedShare)} of ${diff.from} removed` +
       (diff.to === "m5" ? " (the rewrite has no budget)" : ` (budget ${percent(removedShareAllowed)})`),
+    ...partLines(diff, c),
     "",
   ];
   const width = Math.max(...files.map((file) => file.path.length));
@@ -88,6 +89,20 @@ function tableLines(diff: StageDiff, files: readonly FileDiff[], c: Colours): st
   const same = files.filter(({ status }) => status === "same").map(({ path }) => path);
   if (same.length > 0) lines.push(c.dim(`  the same: ${same.join(", ")}`));
   return lines;
+}
+
+/** What each part of the later stage brings, where it is taught in parts. */
+function partLines(diff: StageDiff, c: Colours): string[] {
+  return parts.flatMap((part) => {
+    const files = diff.files.filter((file) => file.part === part);
+    const sum = (of: "added" | "removed") => files.reduce((total, file) => total + file[of], 0);
+    const counts = `${c.green(`+${sum("added")}`)} ${c.red(`-${sum("removed")}`)}`;
+    return files.length === 0
+      ? []
+      : [
+          `  ${part.padEnd(7)}  ${counts} in ${files.length} ${files.length === 1 ? "file" : "files"}; -- --part ${part}`,
+        ];
+  });
 }
 
 function rowLines(file: FileDiff, width: number, c: Colours): string[] {

@@ -8,7 +8,7 @@ import type { FieldSection } from "./http1/field-section.ts";
 import type { RouteDecision } from "./routing.ts";
 import type { Placement } from "./routing-table.ts";
 import type { OwnedExchange } from "./sockets/request-owner.ts";
-import type { DecisionTextCache } from "./trim/decision-texts.ts";
+import type { DecisionTextCache, DecisionTexts } from "./trim/decision-texts.ts";
 
 export interface NotesDependencies {
   /** Makes an id for a request that brought none. */
@@ -30,6 +30,8 @@ export class RequestNotes implements AttemptedRequest {
   readonly #exchange: OwnedExchange;
   readonly #texts: DecisionTextCache;
   #left: AbortController | undefined;
+  /** What is said of the decision, once it has been looked up: the response and the log both need it. */
+  #decisionTexts: DecisionTexts | undefined;
 
   constructor(exchange: OwnedExchange, startedAtMs: number, { newRequestId, texts }: NotesDependencies) {
     const { method, path, fields, body } = exchange.request.head;
@@ -63,10 +65,15 @@ export class RequestNotes implements AttemptedRequest {
     const { requestId, decision, failover, retries } = this;
     if (decision === undefined) return `X-Request-Id: ${requestId}\r\n`;
     if (failover === undefined && retries === 0) {
-      return `X-Request-Id: ${requestId}\r\n${this.#texts.of(decision).lines}`;
+      return `X-Request-Id: ${requestId}\r\n${this.#textsOf(decision).lines}`;
     }
     const { name } = this.target ?? decision.placement;
     return routingLines({ requestId, routedTo: name, routeReason: decision.reason, failover, retries });
+  }
+
+  #textsOf(decision: RouteDecision): DecisionTexts {
+    this.#decisionTexts ??= this.#texts.of(decision);
+    return this.#decisionTexts;
   }
 
   // One literal with every field in one order: entries of many shapes made each reader of them several times slower.
@@ -83,7 +90,7 @@ export class RequestNotes implements AttemptedRequest {
       placement: placement?.name,
       reason: decision?.reason,
       upstream: target?.url,
-      decisionText: decision !== undefined && target === placement ? this.#texts.of(decision).log : undefined,
+      decisionText: decision !== undefined && target === placement ? this.#textsOf(decision).log : undefined,
       servedBy: failover && this.target?.name,
       failoverReason: failover?.reason,
       retries: this.retries || undefined,

@@ -509,6 +509,33 @@ describe.each([
       expect(world.cell.connections).toEqual([]);
     });
 
+    test("has returned to its owner before the request that waits behind it begins", async () => {
+      const gone = await startHostileUpstream(answerAll(ok()));
+      const goneUrl = gone.url;
+      await gone.close();
+      const order: string[] = [];
+      await using world = await open(answerAll(ok()), {
+        raw,
+        onRequest: (exchange, router) => {
+          order.push(`${exchange.request.head.path} begins`);
+          router.attempt(exchange, goneUrl);
+        },
+        onFailure: (exchange) => {
+          const { path } = exchange.request.head;
+          answer(exchange, 502, "unreachable");
+          // Still its own request's, whatever waits.
+          order.push(`${path} has its response`, `${exchange.request.head.path} ends`);
+        },
+      });
+      await world.client.write(get("", "GET /1 HTTP/1.1") + get("", "GET /2 HTTP/1.1"));
+      for (let n = 0; n < 2; n++) expect((await world.client.readResponse()).status).toBe(502);
+      expect(order).toEqual(
+        ["/1", "/2"].flatMap((path) =>
+          ["begins", "has its response", "ends"].map((what) => `${path} ${what}`),
+        ),
+      );
+    });
+
     test.each([
       ["is large", `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nstart`],
       ["is chunked", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nstart\r\n"],

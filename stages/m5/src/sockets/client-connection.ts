@@ -178,7 +178,7 @@ export class ClientConnection implements ClientSide, IntakeUser, Timed {
     if (!keepsAlive || this.#closesWhenIdle) return this.#guard(this.#close);
     this.#time.awaitsRequest();
     // Not before everything has returned that runs on behalf of the last request: its owner must not be called into.
-    if (this.#intake.isHolding) queueMicrotask(this.#intake.goOn);
+    if (this.#intake.isHolding) queueMicrotask(() => this.#guard(this.#intake.goOn));
   }
 
   cut(reset: boolean): void {

@@ -134,6 +134,7 @@ export class Exchange implements OwnedExchange, AttemptedExchange {
       this.contain(error);
     }
   }
+
   onHead(head: ResponseHead): string | undefined {
     try {
       return this.#owner?.onResponse(head);
