@@ -2,6 +2,7 @@
 // golden transcripts in `scripts/exercise/golden/` fix it.
 
 import type { createColors } from "picocolors";
+import { wrap } from "../wrap.ts";
 import type { Exercise } from "./exercise-spec.ts";
 import type { FirstFailure, PlacedFault, Verdict } from "./verdict.ts";
 
@@ -158,27 +159,6 @@ function field(label: string, text: string): string {
 function visible(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must be shown.
   return text.replace(/[\u0000-\u0009\u000b-\u001f\u007f]/g, (each) => JSON.stringify(each).slice(1, -1));
-}
-
-/** Breaks lines at spaces so that none is longer than `width`, where a space allows it; keeps indentation. */
-export function wrap(text: string, width: number): string {
-  return text
-    .split("\n")
-    .map((line) => wrapLine(line, width))
-    .join("\n");
-}
-
-function wrapLine(line: string, width: number): string {
-  const rows: string[] = [];
-  let rest = line;
-  while (rest.length > width) {
-    const space = rest.lastIndexOf(" ", width);
-    const cut = rest.slice(0, Math.max(space, 0)).trim() === "" ? rest.indexOf(" ", width) : space;
-    if (cut === -1) break;
-    rows.push(rest.slice(0, cut));
-    rest = rest.slice(cut + 1);
-  }
-  return [...rows, rest].join("\n");
 }
 
 export function indent(text: string, by: string): string {
