@@ -87,7 +87,11 @@ describe("the file table", () => {
 
 describe("npm run diff", () => {
   async function diff(...args: string[]) {
-    using tree = plantTree(stages);
+    return await diffOf(stages, ...args);
+  }
+
+  async function diffOf(files: Record<string, string>, ...args: string[]) {
+    using tree = plantTree(files);
     for (const path of ["scripts", "package.json"]) tree.copy(path);
     linkPackages(tree);
     return await runNode(join(tree.root, "scripts/diff.ts"), args, { cwd: tree.root });
@@ -140,6 +144,25 @@ describe("npm run diff", () => {
       ].join("\n"),
     );
     expect(code).toBe(0);
+  });
+
+  test("shows one part: its files with their diffs, and no other", async () => {
+    const inParts = {
+      ...stages,
+      "stages/m2/README.md":
+        "| File | Change | Part | Why |\n|---|---|---|---|\n" +
+        "| `main.ts` | changed | workers | wires |\n| `admin.ts` | new | parser | asks |\n",
+    };
+    const parser = await diffOf(inParts, "m1", "m2", "--part", "parser");
+    expect(parser.output).toContain("  new        +2    -0  src/admin.ts  asks\n");
+    expect(parser.output).toContain("+++ m2/src/admin.ts\n@@ -0,0 +1,2 @@\n+a\n+b\n");
+    expect(parser.output).not.toContain("main.ts");
+    const unknown = await diffOf(inParts, "m1", "m2", "--part", "kitchen");
+    expect([unknown.code, unknown.output]).toEqual([
+      1,
+      'diff: there is no part "kitchen": m2 has parser, workers\n',
+    ]);
+    expect((await diff("m1", "m2", "--part", "parser")).output).toContain("m2 has no parts");
   });
 
   test("shows one file, the table alone, or JSON", async () => {

@@ -3,23 +3,27 @@
 //   npm run diff m1 m2                        file table with reasons
 //   npm run diff m1 m2 -- --full              and the diff of every file
 //   npm run diff m1 m2 -- --file proxy.ts     one file
+//   npm run diff m4 m5 -- --part parser       one part of m5
 //   npm run diff m1 m2 -- --json              everything, for programs
 //
 // Exit codes: 0 good, 1 an unknown stage, file or flag.
 
 import { colours, runCommand, UsageError, type Values } from "./command-line.ts";
+import { parts } from "./file-table.ts";
 import { diffBudget, diffStages, type FileDiff, removedShareAllowed, type StageDiff } from "./stage-diff.ts";
 import { milestones, parseStage } from "./stages.ts";
 
 const usage = `Usage: npm run diff m1 m2 [-- flags]
   --full         the diff of every file, after the table
   --file NAME    the diff of one file: proxy.ts, src/proxy.ts, routing.json
+  --part NAME    the diff of one part of m5: ${parts.join(", ")}
   --json         everything as JSON
   --help         this text`;
 
 const options = {
   full: { type: "boolean" },
   file: { type: "string" },
+  part: { type: "string" },
   json: { type: "boolean" },
 } as const;
 
@@ -33,16 +37,31 @@ async function main(values: Values<typeof options>, words: readonly string[]): P
     throw new UsageError(`name the older stage first: ${to} is not after ${from}`);
   }
   const diff = diffStages(from, to);
-  const files = values.file === undefined ? diff.files : [findFile(diff, values.file)];
+  if (values.file !== undefined && values.part !== undefined) throw new UsageError("take --file or --part");
+  const files =
+    values.part !== undefined
+      ? filesOfPart(diff, values.part)
+      : values.file === undefined
+        ? diff.files
+        : [findFile(diff, values.file)];
   if (values.json === true) {
     console.log(JSON.stringify({ ...diff, files, budget: diffBudget(diff) }, null, 2));
     return 0;
   }
   const c = colours();
   console.log(tableLines(diff, files, c).join("\n"));
-  if (values.full === true || values.file !== undefined) console.log(patchLines(files, c).join("\n"));
+  const isNarrow = values.file !== undefined || values.part !== undefined;
+  if (values.full === true || isNarrow) console.log(patchLines(files, c).join("\n"));
   else console.log(`\nOne file: npm run diff ${from} ${to} -- --file NAME; all of them: -- --full`);
   return 0;
+}
+
+function filesOfPart(diff: StageDiff, part: string): FileDiff[] {
+  const files = diff.files.filter((file) => file.part === part);
+  if (files.length > 0) return files;
+  const known = parts.filter((each) => diff.files.some((file) => file.part === each));
+  const words = known.length === 0 ? `${diff.to} has no parts` : `${diff.to} has ${known.join(", ")}`;
+  throw new UsageError(`there is no part "${part}": ${words}`);
 }
 
 function findFile(diff: StageDiff, name: string): FileDiff {

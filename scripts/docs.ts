@@ -4,7 +4,8 @@
 //   npm run docs -- --port 5200        on another port
 //   npm run docs:build                 builds site/.vitepress/dist and holds its links, anchors and size to account
 //
-// DOCS_BASE is the path under which the built site will stand, such as /name/.
+// DOCS_BASE is the path under which the built site will stand, such as /name/. DOCS_ORIGIN is its host, as https://example.org, and
+// DOCS_SOURCE the address of the repository; where they are not known, a page names no picture and no address to clone from.
 //
 // Exit codes: 0 good, 1 the request or a page is at fault, 2 ours.
 

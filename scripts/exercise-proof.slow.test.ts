@@ -27,6 +27,21 @@ const file = (path: string, text?: string): PlantedChange => ({ files: { [path]:
 const answer = (name: string, body: string) => file(`solutions/{id}/${name}`, clampSource(body));
 const solution = (body: string) => answer("clamp.ts", body);
 const starter = (body: string) => file("exercises/{id}/starter/clamp.ts", clampSource(body));
+/** The sound exercise's test with another `likely`, in the words of an author. */
+const testWithLikely = (likely: string) =>
+  [
+    'import { test } from "vitest";',
+    'import { check } from "../../../support/check.ts";',
+    'import { clamp } from "../starter/clamp.ts";',
+    'const words = { sent: "clamp", lookAt: "clamp.ts",',
+    likely,
+    "};",
+    `test("${title}", () => check({ ...words, expected: 3, got: () => clamp(3, 10) }));`,
+    'test("a value above the limit becomes the limit", () =>',
+    "  check({ ...words, expected: 10, got: () => clamp(12, 10) }));",
+    'test("a value below zero becomes zero", () =>',
+    "  check({ ...words, expected: 0, got: () => clamp(-1, 10) || 0 }));",
+  ].join("\n");
 
 /** Fault → how it is planted, and what the proof says. */
 const planted: Record<string, { readonly change: PlantedChange; readonly says: RegExp }> = {
@@ -104,6 +119,10 @@ const planted: Record<string, { readonly change: PlantedChange; readonly says: R
     change: answer("right/two-ifs.ts", "return value > limit ? limit : value;"),
     says: /\/right\/two-ifs\.ts: is right, and is refused by: below$/,
   },
+  "a likely cause that does not look at what came back": {
+    change: file("exercises/{id}/test/clamp.test.ts", testWithLikely('likely: () => "A limit.",')),
+    says: /^exercises\/[^:]*: "a value above the limit becomes the limit": likely speaks of the wanted value: A limit\.$/,
+  },
   "a test that exercise.json does not name": {
     change: file(
       "exercises/{id}/test/more.test.ts",
@@ -145,6 +164,10 @@ const described: typeof planted = {
       files: { "solutions/{id}/right/sorted.ts": undefined, "solutions/{id}/right/two-ifs.ts": undefined },
     },
     says: /there are 0 right answers; at least 2 are wanted$/,
+  },
+  "a likely cause that is one sentence for every failure": {
+    change: file("exercises/{id}/test/clamp.test.ts", testWithLikely('likely: "A limit.",')),
+    says: /\/test\/clamp\.test\.ts: line 5: likely is the same sentence whatever came back/,
   },
   "two hints": {
     change: file("exercises/{id}/hints.md", "# Hints\n\n## 1. Where?\n\nThere.\n\n## 2. What?\n\nThat.\n"),
@@ -203,6 +226,7 @@ const together: readonly (readonly string[])[] = [
   [
     "a starter that passes one red test",
     "a solution that leaves an error uncaught",
+    "a likely cause that does not look at what came back",
     "a right answer that is refused",
   ],
 ];
@@ -252,6 +276,13 @@ for (const [index, [fault, { change, says }]] of Object.entries(described).entri
     expect(faultsIn(id)).toContainEqual(expect.stringMatching(says));
   });
 }
+
+test("lets a plain likely cause stand that its author vouches for", () => {
+  const vouched = testWithLikely('// True of every failure: nothing else is returned.\nlikely: "A limit.",');
+  const id = describedId(Object.keys(described).length);
+  plantExercise(tree, id, { files: { "exercises/{id}/test/clamp.test.ts": vouched } });
+  expect(faultsIn(id)).not.toContainEqual(expect.stringContaining("likely"));
+});
 
 function faultsIn(id: string): string[] {
   try {

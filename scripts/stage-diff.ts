@@ -17,6 +17,8 @@ export interface FileDiff {
   readonly removed: number;
   /** What each stage on the way says of the file, oldest first; empty where no table names it. */
   readonly reasons: readonly Reason[];
+  /** The part of the later stage that it belongs to, where that stage is taught in parts. */
+  readonly part: string | undefined;
   /** Unified diff with three lines around each change; empty for a file that is the same. */
   readonly patch: string;
 }
@@ -42,9 +44,11 @@ export function diffStages(from: Milestone, to: Milestone, root = projectRoot): 
   const after = readStage(stageFolder(to, root));
   const tables = tablesBetween(from, to, root);
   const paths = [...new Set([...before.keys(), ...after.keys()])].sort(byFolderThenName);
-  const files = paths.map((path) =>
-    diffFile(path, before.get(path), after.get(path), from, to, reasonsFor(path, tables)),
-  );
+  const files = paths.map((path) => ({
+    ...diffFile(path, before.get(path), after.get(path), from, to),
+    reasons: reasonsFor(path, tables),
+    part: partOf(path, tables),
+  }));
   return {
     from,
     to,
@@ -78,9 +82,8 @@ function diffFile(
   after: string | undefined,
   from: Milestone,
   to: Milestone,
-  reasons: readonly Reason[],
-): FileDiff {
-  if (before === after) return { path, status: "same", added: 0, removed: 0, reasons, patch: "" };
+): Omit<FileDiff, "reasons" | "part"> {
+  if (before === after) return { path, status: "same", added: 0, removed: 0, patch: "" };
   const status = before === undefined ? "new" : after === undefined ? "removed" : "changed";
   const { hunks } = structuredPatch(path, path, before ?? "", after ?? "", "", "", { context: 0 });
   const lines = hunks.flatMap((hunk) => hunk.lines);
@@ -95,7 +98,6 @@ function diffFile(
     status,
     added: lines.filter((line) => line.startsWith("+")).length,
     removed: lines.filter((line) => line.startsWith("-")).length,
-    reasons,
     // The first line is a ruler that `diff -u` does not print.
     patch: patch.replace(/^=+\n/, ""),
   };
@@ -113,6 +115,11 @@ function reasonsFor(path: string, tables: readonly [Milestone, readonly FileRow[
   return tables.flatMap(([stage, rows]) =>
     rows.filter((row) => row.path === path && row.change !== "same").map((row) => ({ stage, why: row.why })),
   );
+}
+
+/** What the last of the tables says: an earlier stage's parts are not this one's. */
+function partOf(path: string, tables: readonly [Milestone, readonly FileRow[]][]): string | undefined {
+  return tables.at(-1)?.[1].find((row) => row.path === path)?.part;
 }
 
 /** Files of `src` first, its folders after its files, as the README's table tells them. */

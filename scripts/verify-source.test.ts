@@ -90,6 +90,50 @@ describe("imports", () => {
   });
 
   test.each([
+    ["stages/m1/src/a.ts", "stages/m1/src/sub/b.ts", "./sub/b.ts", "../a.ts"],
+    ["bench/a.ts", "bench/b.ts", "./b.ts", "./a.ts"],
+    ["scripts/a.ts", "scripts/b.ts", "./b.ts", "./a.ts"],
+  ])("finds the circle of %s and %s, though types only go round", async (first, second, there, back) => {
+    using tree = plantStages({
+      [first]: `import type { B } from "${there}";\nexport type A = B;\n`,
+      [second]: `import type { A } from "${back}";\nexport type B = A;\n`,
+    });
+    expect(await findingsOf(imports, tree)).toEqual([
+      `error ${first}: imports itself through ${second} and ${first}`,
+    ]);
+  });
+
+  test("tells a circle once, wherever one comes into it, and lets two ways to one file be", async () => {
+    using tree = plantStages({
+      "stages/m1/src/a.ts": `import "./b.ts";\nimport "./c.ts";\n`,
+      "stages/m1/src/b.ts": `import "./c.ts";\n`,
+      "stages/m1/src/c.ts": `import "./d.ts";\n`,
+      "stages/m1/src/d.ts": `import "./b.ts";\n`,
+    });
+    const b = "stages/m1/src/b.ts";
+    expect(await findingsOf(imports, tree)).toEqual([
+      `error ${b}: imports itself through stages/m1/src/c.ts and stages/m1/src/d.ts and ${b}`,
+    ]);
+  });
+
+  test.each([
+    ["http1/a.ts", "../sockets/b.ts", "only http1 may be imported here"],
+    ["http1/a.ts", "../main.ts", "only http1 may be imported here"],
+    ["sockets/a.ts", "../trim/c.ts", "only http1 and sockets may be imported here"],
+  ])("keeps the rooms of m5 closed: %s may not import %s", async (file, specifier, words) => {
+    using tree = plantStages({
+      "stages/m5/src/main.ts": "",
+      "stages/m5/src/sockets/b.ts": `import "../http1/d.ts";\nimport "node:net";\n`,
+      "stages/m5/src/http1/d.ts": "",
+      "stages/m5/src/trim/c.ts": `import "../sockets/b.ts";\n`,
+      [`stages/m5/src/${file}`]: `import "${specifier}";\n`,
+    });
+    expect(await findingsOf(imports, tree)).toEqual([
+      `error stages/m5/src/${file}:1: imports "${specifier}": ${words}`,
+    ]);
+  });
+
+  test.each([
     [`import "node:crypto";`, 'routing.ts:1: imports "node:crypto"'],
     [`import "ws";`, 'routing.ts:1: imports "ws"'],
     [`export const now = () => process.hrtime();`, "routing.ts:1: uses process"],

@@ -67,6 +67,31 @@ describe("file-tables", () => {
     );
   });
 
+  test.each([
+    [
+      "| `main.ts` | changed | kitchen | w |",
+      'puts src/main.ts into "kitchen"; the parts are parser, sockets',
+    ],
+    ["| `main.ts` | changed | | w |", 'puts src/main.ts into ""; the parts are'],
+    [
+      "| `main.ts` | changed | workers | w |\n| `http1/bytes.ts` | new | trim | b |",
+      "puts src/http1/bytes.ts into trim; its folder is that of parser",
+    ],
+    ["| `main.ts` | changed | workers | w |\n| `http1/bytes.ts` | new | parser | b |", undefined],
+  ])("holds each file to one part: %j", async (rows, words) => {
+    const table = `| File | Change | Part | Why |\n|---|---|---|---|\n${rows}\n`;
+    const bytes = rows.includes("http1") ? { "stages/m2/src/http1/bytes.ts": "3;\n" } : {};
+    using tree = plantTree({
+      ...m1,
+      ...bytes,
+      "stages/m2/src/main.ts": "2;\n",
+      "stages/m2/README.md": table,
+    });
+    expect(await findingsOf(fileTables, tree)).toEqual(
+      words === undefined ? [] : [expect.stringContaining(`error stages/m2/README.md: ${words}`)],
+    );
+  });
+
   test("is green when every file that changed has its row and its reason", async () => {
     using tree = plantTree({
       ...m2,

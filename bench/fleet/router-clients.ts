@@ -4,8 +4,9 @@
 // copy, at the same time; on one machine it would measure the parser and fill the memory with a thousand tables.
 import { setImmediate } from "node:timers/promises";
 import pino from "pino";
+import { loadRouterEnd } from "./load-router-end.ts";
 import { machineNowMs } from "./machine-clock.ts";
-import { type Decoded, type FleetStage, loadRouterEnd, type RouterEnd } from "./router-end.ts";
+import type { Decoded, FleetStage, RouterEnd } from "./router-end.ts";
 
 /** What the parent asks for, as JSON in the first argument. */
 export type ClientsJob = {

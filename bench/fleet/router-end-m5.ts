@@ -1,7 +1,7 @@
 // The routers' end of m5's link, for the fleet bench: with deltas, where they are asked for.
 import { systemClock as clock } from "../../stages/m5/src/clock.ts";
 import { ControlPlaneClient } from "../../stages/m5/src/control-plane-client.ts";
-import { patchDocument } from "../../stages/m5/src/document-patch.ts";
+import { patchDocument } from "../../stages/m5/src/delta/document-patch.ts";
 import { IntakeBudget } from "../../stages/m5/src/intake-budget.ts";
 import { SnapshotReceiver } from "../../stages/m5/src/snapshot-receiver.ts";
 import { asideFromBytes, decodeTable, decodeTableAside } from "../../stages/m5/src/table-decoder.ts";

@@ -42,9 +42,3 @@ export function sharing<Receiver extends { receive(message: Uint8Array, link: ne
 }
 
 export type FleetStage = "m3" | "m5";
-
-/** Loads the stage's modules. */
-export async function loadRouterEnd(stage: FleetStage): Promise<RouterEnd> {
-  if (stage === "m5") return (await import("./router-end-m5.ts")).routerEnd;
-  return (await import("./router-end-m3.ts")).routerEnd;
-}

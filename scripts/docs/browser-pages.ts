@@ -16,6 +16,10 @@ const lanes = 2;
 /** Longest wait for what a page is to show, in milliseconds: nothing takes so long but on a machine that is very busy. */
 export const patientMs = 30_000;
 
+/** Pages that one finishes, and how high each may be on a laptop with everything folded, in pixels. Fonts differ a little. */
+const shortPages: readonly string[] = ["/m1", "/m2"];
+const maxShortPx = 6_300;
+
 export async function checkPages(browser: Browser, url: string, folder: string): Promise<Outcome> {
   const paths = filesUnder(folder)
     .filter((file) => file.endsWith(".html"))
@@ -45,6 +49,7 @@ async function checkPage(page: Page, url: string, path: string): Promise<string[
   await page.goto(url + path, { waitUntil: "load" });
   await page.locator(".VPContent").waitFor();
   faults.push(...(await widthFaults(page, path)));
+  if (shortPages.includes(path)) faults.push(...(await heightFaults(page, path)));
   faults.push(...(await clippedCode(page, path)));
   await page.setViewportSize({ width: 1280, height: 900 });
   await page.evaluate(shortenCode);
@@ -66,10 +71,16 @@ async function widthFaults(page: Page, path: string): Promise<string[]> {
   return wide === "" ? [] : [`${path}: scrolls sideways on a phone: ${wide}`];
 }
 
-/** Code that reaches beyond its box, on a laptop and on a desk. */
+async function heightFaults(page: Page, path: string): Promise<string[]> {
+  await page.setViewportSize({ width: 1440, height: 900 });
+  const height = await page.evaluate(() => document.documentElement.scrollHeight);
+  return height <= maxShortPx ? [] : [`${path}: is ${height} px high at 1440, more than ${maxShortPx}`];
+}
+
+/** Code that reaches beyond its box, on a phone, on a laptop and on a desk. */
 async function clippedCode(page: Page, path: string): Promise<string[]> {
   const faults: string[] = [];
-  for (const width of [1440, 1920]) {
+  for (const width of [390, 1440, 1920]) {
     await page.setViewportSize({ width, height: 900 });
     const clipped = await page.evaluate(clippedLines);
     if (clipped.length > 0)
@@ -80,7 +91,7 @@ async function clippedCode(page: Page, path: string): Promise<string[]> {
 
 /** Runs in the page: how each block begins that can be scrolled sideways. What is folded is opened first. */
 function clippedLines(): string[] {
-  for (const details of document.querySelectorAll<HTMLDetailsElement>(".code-whole, .stage-diff details"))
+  for (const details of document.querySelectorAll<HTMLDetailsElement>(".vp-doc details:has(pre)"))
     details.open = true;
   return [...document.querySelectorAll(".vp-doc pre")]
     .filter((block) => block.clientWidth > 0 && block.scrollWidth > block.clientWidth + 1)

@@ -135,8 +135,8 @@ export async function seeOutages(page: Page, url: string): Promise<void> {
   }
 }
 
-/** A thing in the scene is broken by keyboard, in both worlds and in the address, and mended again. */
-export async function breakByKeyboard(page: Page, url: string): Promise<void> {
+/** A thing in the scene is broken by keyboard, in both worlds and in the address, and mended again; and so by mouse. */
+export async function breakThings(page: Page, url: string): Promise<void> {
   for (const [path, name, target] of [
     ["/m1", "route", "cell-visa"],
     ["/m2", "reload", "file"],
@@ -154,5 +154,51 @@ export async function breakByKeyboard(page: Page, url: string): Promise<void> {
     expect((await thing.getAttribute("aria-pressed")) === "true", `${target} is not shown as broken`);
     await page.keyboard.press("Space");
     expect((await thing.getAttribute("aria-pressed")) === "false", `${target} is not mended`);
+    await breakByMouse(page, thing, target);
   }
+}
+
+/** A click breaks a thing, a pull out of its place mends it, and a pull that is given up does nothing. */
+async function breakByMouse(page: Page, thing: Locator, target: string): Promise<void> {
+  const isBroken = async () => (await thing.getAttribute("aria-pressed")) === "true";
+  await thing.click();
+  expect(await isBroken(), `a click does not break ${target}`);
+  await pull(page, thing, 12);
+  expect(await isBroken(), `a pull that is given up mends ${target}`);
+  await pull(page, thing, 60);
+  expect(!(await isBroken()), `${target} is not mended by being dragged away`);
+}
+
+async function pull(page: Page, thing: Locator, byPx: number): Promise<void> {
+  const box = await thing.boundingBox();
+  if (box === null) throw new Expectation("what is to be dragged is not in view");
+  const [x, y] = [box.x + box.width / 2, box.y + 12];
+  await page.mouse.move(x, y);
+  await page.mouse.down();
+  await page.mouse.move(x + byPx / 2, y, { steps: 2 });
+  await page.mouse.move(x + byPx, y);
+  await page.mouse.up();
+}
+
+/** The link of a router is the thing itself, and time can be dragged back in the timeline. */
+export async function cutAndDragBack(page: Page, url: string): Promise<void> {
+  await page.goto(`${url}/m3`);
+  const sim = page.locator('[data-simulation="fleet"]');
+  await sim.locator(".timeline-scrub input").focus();
+  for (let press = 0; press < 10; press++) await page.keyboard.press("ArrowRight");
+  const link = sim.locator(".sim-world").last().locator("[data-shadow]").first();
+  const target = await link.getAttribute("data-target");
+  await link.dispatchEvent("click");
+  await page.waitForFunction((which) => location.search.includes(which), `${target}_1000_`);
+  const plots = sim.locator(".timeline-plots");
+  await plots.scrollIntoViewIfNeeded();
+  const box = await plots.boundingBox();
+  if (box === null) throw new Expectation("there is no timeline");
+  const at = (share: number) => [box.x + share * box.width, box.y + box.height / 2] as const;
+  await page.mouse.move(...at(0.8));
+  await page.mouse.down();
+  const late = await clockOf(sim);
+  await page.mouse.move(...at(0.2), { steps: 3 });
+  await page.mouse.up();
+  expect((await clockOf(sim)) < late / 2, "dragging in the timeline does not go back");
 }

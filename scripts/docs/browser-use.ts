@@ -5,7 +5,14 @@ import type { Browser, Page } from "playwright-core";
 import { eventually } from "../../shared/testkit/eventually.ts";
 import { simulations } from "../../site/simulations/all.ts";
 import { type Outcome, patientMs, watch } from "./browser-pages.ts";
-import { breakByKeyboard, Expectation, expect, seeOutages, useSimulation } from "./browser-sims.ts";
+import {
+  breakThings,
+  cutAndDragBack,
+  Expectation,
+  expect,
+  seeOutages,
+  useSimulation,
+} from "./browser-sims.ts";
 
 const milestones = [
   ["static routing", "/m1"],
@@ -26,8 +33,10 @@ export async function checkUse(browser: Browser, url: string): Promise<Outcome> 
       (page) => useSimulation(page, url, name),
     ]),
     ["the outages", (page) => seeOutages(page, url)],
-    ["breaking by keyboard", (page) => breakByKeyboard(page, url)],
+    ["breaking things", (page) => breakThings(page, url)],
+    ["a link, and back in time", (page) => cutAndDragBack(page, url)],
     ["questions", (page) => answerQuestions(page, url)],
+    ["a link to a proof", (page) => followProof(page, url)],
     ["search", (page) => search(page, url)],
   ];
   const faults: string[] = [];
@@ -55,11 +64,26 @@ async function answerQuestions(page: Page, url: string): Promise<void> {
   await predict.getByRole("button").focus();
   await page.keyboard.press("Enter");
   await predict.locator(".predict-answer p").waitFor();
+  await page.locator("details:has(.quiz) > summary").focus();
+  await page.keyboard.press("Enter");
   const option = page.locator(".quiz-option").first();
   await option.locator("summary").focus();
   await page.keyboard.press("Enter");
   await option.locator("p").waitFor();
   await page.locator(".quiz-score", { hasText: "0 of 1" }).waitFor();
+}
+
+/** Proofs are folded twice: a link to one has to unfold both, and to land below the bar at the top. */
+async function followProof(page: Page, url: string): Promise<void> {
+  await page.goto(`${url}/m1`);
+  const link = page.locator("figcaption a.proof-link").first();
+  await link.focus();
+  await page.keyboard.press("Enter");
+  const proof = page.locator(`[id="${(await link.getAttribute("href"))?.slice(1)}"]`);
+  await proof.waitFor();
+  const below = async () => ((await proof.boundingBox())?.y ?? 0) >= 64;
+  await eventually(below, { what: "the proof lies below the bar", deadlineMs: patientMs, everyMs: 50 });
+  expect((await proof.textContent())?.includes("test(") === true, "the link leads to no test");
 }
 
 async function search(page: Page, url: string): Promise<void> {
@@ -80,6 +104,7 @@ async function search(page: Page, url: string): Promise<void> {
       .catch(() => {
         throw new Expectation(`"${words}" does not find ${path}`);
       });
+    if (path === "/m1") await page.locator(".VPLocalSearchBox .excerpt mark").first().waitFor();
     await page.keyboard.press("Escape");
   }
 }
@@ -90,6 +115,7 @@ async function readWithoutJavaScript(browser: Browser, url: string): Promise<voi
   await page.goto(`${url}/m1`);
   expect((await page.locator(".sim-rows tbody tr").count()) > 10, "the simulation shows no events");
   expect(await page.getByText("The answer").first().isVisible(), "the prediction hides its answer");
+  await page.locator("details:has(.quiz) > summary").click();
   await page.locator(".quiz-option summary").first().click();
   expect(await page.locator(".quiz-option p").first().isVisible(), "the quiz does not explain");
   await context.close();

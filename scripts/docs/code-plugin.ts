@@ -3,15 +3,21 @@
 
 import { join } from "node:path";
 import type { MarkdownRenderer } from "vitepress";
+import { inlineHtml } from "../markdown.ts";
 import { excerptOf, fitComments } from "./code-excerpt.ts";
-import { embeddedCode, parseEmbed } from "./code-regions.ts";
+import { aboutHtml, markLines, notedCode, notedColumns, readNotes } from "./code-notes.ts";
+import { type Embed, embeddedCode, parseEmbed } from "./code-regions.ts";
+
+/** A block rule's state, as the Markdown parser hands it over. */
+type BlockState = Parameters<Parameters<MarkdownRenderer["block"]["ruler"]["push"]>[1]>[0];
 
 export function embedCode(root: string): (markdown: MarkdownRenderer) => void {
   return (markdown) => {
     // Before VitePress's own embedding, which shows the whole file where a region is missing.
-    markdown.block.ruler.before("snippet", "stage_code", (state, startLine, _endLine, silent) => {
-      const begin = (state.bMarks[startLine] ?? 0) + (state.tShift[startLine] ?? 0);
-      const line = state.src.slice(begin, state.eMarks[startLine]);
+    markdown.block.ruler.before("snippet", "stage_code", (state, startLine, endLine, silent) => {
+      const textOf = (at: number) =>
+        state.src.slice((state.bMarks[at] ?? 0) + (state.tShift[at] ?? 0), state.eMarks[at]);
+      const line = textOf(startLine);
       const embed = parseEmbed(line);
       if (embed === undefined) {
         if (line.startsWith("<<<")) throw new Error(`Write <<< path#region, not "${line}"`);
@@ -19,34 +25,86 @@ export function embedCode(root: string): (markdown: MarkdownRenderer) => void {
       }
       if (silent) return true;
       const code = embeddedCode(root, embed);
-      if (!code.ok) throw new Error(`${state.env.relativePath ?? "page"}: ${code.fault}`);
+      const page = state.env.relativePath ?? "page";
+      if (!code.ok) throw new Error(`${page}: ${code.fault}`);
       state.env.includes?.push(join(root, embed.path));
-      const extension = embed.path.slice(embed.path.lastIndexOf(".") + 1);
-      const where = `<code>${embed.path}</code><span>line ${code.line}</span>`;
-      state.push("html_block", "", 0).content =
-        `<div class="stage-code"><p class="stage-code-file">${where}</p>`;
-      const show = (text: string) => {
-        const fence = state.push("fence", "code", 0);
-        fence.info = extension;
-        fence.content = `${text}\n`;
-        fence.markup = "```";
-        fence.map = [startLine, startLine + 1];
-      };
-      const whole = fitComments(code.text);
-      const excerpt = excerptOf(whole);
-      show(excerpt ?? whole);
-      if (excerpt !== undefined) {
-        const count = whole.split("\n").length;
-        state.push("html_block", "", 0).content =
-          `<details class="code-whole"><summary>Show all ${count} lines</summary>\n`;
-        show(whole);
-        state.push("html_block", "", 0).content = "</details>\n";
+      const below = Array.from({ length: endLine - startLine - 1 }, (_, index) => {
+        const at = startLine + 1 + index;
+        return state.src.slice(state.bMarks[at] ?? 0, state.eMarks[at]);
+      });
+      try {
+        state.line = startLine + 1 + pushCode(state, startLine, embed, code, below);
+      } catch (error) {
+        throw new Error(`${page}: ${line}: ${error instanceof Error ? error.message : error}`);
       }
-      state.push("html_block", "", 0).content = "</div>\n";
-      state.line = startLine + 1;
       return true;
     });
+    const fence = markdown.renderer.rules.fence;
+    markdown.renderer.rules.fence = (...args) => {
+      const html = fence?.(...args) ?? "";
+      const marks = args[0][args[1]]?.meta?.marks;
+      return marks === undefined ? html : markLines(html, marks);
+    };
   };
+}
+
+/** Returns how many of the lines below the embed belong to it. */
+function pushCode(
+  state: BlockState,
+  startLine: number,
+  { path, caption }: Omit<Embed, "line">,
+  code: { readonly text: string; readonly line: number },
+  below: readonly string[],
+): number {
+  const html = (content: string) => {
+    state.push("html_block", "", 0).content = content;
+  };
+  const show = (text: string, marks?: readonly number[]) => {
+    const fence = state.push("fence", "code", 0);
+    fence.info = path.slice(path.lastIndexOf(".") + 1);
+    fence.content = `${text}\n`;
+    fence.markup = "```";
+    fence.map = [startLine, startLine + 1];
+    if (marks !== undefined) fence.meta = { marks };
+  };
+  const whole = fitComments(code.text);
+  const count = whole.split("\n").length;
+  const where = `<code>${path}</code><span>line ${code.line}</span>`;
+  if (caption !== undefined) {
+    html(
+      `<details class="stage-code code-folded"><summary>${inlineHtml(caption)} <code>${path.replace(/^.*\/src\//, "")}</code> <span>${count} ${count === 1 ? "line" : "lines"}</span></summary>\n<p class="stage-code-file">${where}</p>\n`,
+    );
+    show(whole);
+    html("</details>\n");
+    return 0;
+  }
+  const notes = readNotes(below);
+  const isNoted = notes.lineCount > 0;
+  html(
+    `<div class="stage-code${isNoted ? " is-noted" : ""}"><p class="stage-code-file">${where}</p>${isNoted ? '<div class="code-beside">' : ""}\n`,
+  );
+  const noted = isNoted ? notedCode(fitComments(code.text, notedColumns), notes) : undefined;
+  const excerpt = isNoted ? (noted?.isWhole === true ? undefined : noted?.text) : excerptOf(whole);
+  show(noted?.text ?? excerpt ?? whole, noted?.marks);
+  if (isNoted) {
+    html('<ol class="code-notes">\n');
+    for (const [index, note] of notes.notes.entries()) {
+      html(`<li class="note-${index + 1}">${aboutHtml(note)}`);
+      const inline = state.push("inline", "", 0);
+      inline.content = note.words;
+      inline.children = [];
+      inline.map = [startLine, startLine + 1];
+      html("</li>\n");
+    }
+    html("</ol></div>\n");
+  }
+  if (excerpt !== undefined) {
+    html(`<details class="code-whole"><summary>Show all ${count} lines</summary>\n`);
+    show(whole);
+    html("</details>\n");
+  }
+  html("</div>\n");
+  return notes.lineCount;
 }
 
 /** Marks the blocks that `npm run verify` executes, so that a reader can tell a checked output from a sketch. */

@@ -3,6 +3,7 @@
 //
 //   <<< stages/m1/src/routing.ts#route        a region
 //   <<< stages/m2/routing.json                a whole file that has no regions
+//   <<< stages/m1/src/log.ts#log | The log    a region folded under its caption; code-notes.ts has what may stand below one
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -20,6 +21,8 @@ export interface Embed {
   /** Relative to the project. */
   readonly path: string;
   readonly region: string | undefined;
+  /** What is shown in place of the code until somebody unfolds it. */
+  readonly caption: string | undefined;
   /** Line of the page, from 1. */
   readonly line: number;
 }
@@ -67,7 +70,7 @@ function bodyOf(lines: readonly string[]): string {
     .replace(/^\n+|\n+$/g, "");
 }
 
-const embed = /^<<< (\S+?)(?:#(\S+))?\s*$/;
+const embed = /^<<< (\S+?)(?:#(\S+))?(?: \| (\S.*?))?\s*$/;
 
 /** What a page embeds, in order. Lines inside a fence are text. */
 export function readEmbeds(markdown: string): Embed[] {
@@ -80,9 +83,9 @@ export function readEmbeds(markdown: string): Embed[] {
   });
 }
 
-export function parseEmbed(line: string): { path: string; region: string | undefined } | undefined {
-  const [, path, region] = embed.exec(line) ?? [];
-  return path === undefined ? undefined : { path, region };
+export function parseEmbed(line: string): Omit<Embed, "line"> | undefined {
+  const [, path, region, caption] = embed.exec(line) ?? [];
+  return path === undefined ? undefined : { path, region, caption };
 }
 
 /** The code that an embed stands for, or why there is none. */

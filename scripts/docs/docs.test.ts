@@ -14,9 +14,12 @@ import { check as commandsCheck } from "../verify/page-commands.ts";
 import { findBrowser } from "./browser.ts";
 import { examineBuiltSite } from "./built-site.ts";
 import { excerptOf, fitComments } from "./code-excerpt.ts";
+import { notedCode, readNotes } from "./code-notes.ts";
 import { embedCode } from "./code-plugin.ts";
 import { embeddedCode, readEmbeds, readRegions } from "./code-regions.ts";
 import { stageDiffHtml } from "./diff-plugin.ts";
+import { linkGlossary, readGlossary } from "./glossary-plugin.ts";
+import { cardSize, pageHead } from "./page-head.ts";
 import { linkProofs, proofSource } from "./proof-plugin.ts";
 
 const source =
@@ -41,7 +44,7 @@ describe("regions", () => {
 
   test("are embedded by pages, but not from inside a fence", () => {
     expect(readEmbeds("<<< stages/m1/src/a.ts#x\n```\n<<< stages/m1/src/b.ts#y\n```\n")).toEqual([
-      { path: "stages/m1/src/a.ts", region: "x", line: 1 },
+      { path: "stages/m1/src/a.ts", region: "x", caption: undefined, line: 1 },
     ]);
   });
 
@@ -149,22 +152,95 @@ describe("code on a page", () => {
   });
 });
 
+describe("notes beside code", () => {
+  const code = "first();\nif (a) {\n  second();\n}\nthird();\nfourth();\n}";
+  const noted = (...lines: string[]) => notedCode(code, readNotes(lines));
+
+  test("stand on the lines that they quote, among those that are shown", () => {
+    const { text, marks } = noted(
+      "= `if (a)` … `}`",
+      "= `fourth`",
+      "- `second` Why.",
+      "- `fourth` How.",
+      "",
+      "More.",
+    );
+    expect(text.split("\n")).toEqual(["if (a) {", "  second();", "}", "// …", "fourth();", "}"]);
+    expect(marks).toEqual([1, 4]);
+    expect(noted("- `third` Why.").text).toBe(code);
+    expect(noted("= `second`").text).toBe("second();\n// …");
+    expect(readNotes(["- `third` Why,", "  and how.", "Words."])).toMatchObject({
+      notes: [{ text: "third", words: "Why, and how." }],
+      lineCount: 2,
+    });
+  });
+
+  test.each([
+    ["quote what no shown line has", ["= `first`", "- `third` Why."], 'on "third"'],
+    ["begin with what is not there", ["= `zeroth`"], 'no line with "zeroth"'],
+    ["end before they begin", ["= `third` … `first`"], 'no line with "first" to end'],
+    ["are out of order", ["- `third` Why.", "- `first` How."], "in the order"],
+    ["quote nothing", ["- third: why"], 'not "- third'],
+  ])("stop the build where they %s", (_, lines, words) => {
+    expect(() => noted(...lines)).toThrow(words);
+  });
+
+  test("stop the build where they are on more lines than one reads at once", () => {
+    expect(() => notedCode("call();\n".repeat(40), readNotes(["- `call` Why."]))).toThrow("show at most 18");
+  });
+});
+
 describe("a page that is built", () => {
+  const glossary = [
+    "# Glossary",
+    "## cell {#cell}\n\nA copy of the [whole](/m1) application. → [m1](/m1)",
+    "## circuit breaker {#breaker}\n\n<!-- forms: circuit breaker, breakers -->\n\nStops `asking`.\n\nMore.",
+  ].join("\n\n");
   const proof = 'test.each([1])("serves %s", () => {\n  expect(1).toBe(1);\n});\n';
   const tree = plantTree({
     "stages/m1/src/a.ts": source,
     "stages/m1/src/long.ts": "call();\n".repeat(40),
     "shared/contract/m1/b.ts": proof,
+    "site/glossary.md": glossary,
   });
   afterAll(() => tree[Symbol.dispose]());
   // VitePress keeps one renderer a process, so one tree serves both tests.
   const rendered = async (page: string) => {
     const config = (renderer: MarkdownRenderer) =>
-      void renderer.use(embedCode(tree.root)).use(linkProofs(tree.root));
+      void renderer.use(embedCode(tree.root)).use(linkProofs(tree.root)).use(linkGlossary(tree.root));
     return (await createMarkdownRenderer(tree.root, { config, theme })).render(page, {
       relativePath: "m1.md",
     });
   };
+
+  test("links the first use of each word of the glossary, with its definition", async () => {
+    const html = await rendered("Cells here, cells there.\n\nTwo breakers, and a circuit breaker.\n");
+    expect(
+      [...html.matchAll(/<a href="([^"]+)" title="([^"]+)" class="term">(.+?)<\/a>/g)].map(([, ...of]) => of),
+    ).toEqual([
+      ["/glossary.html#cell", "A copy of the whole application.", "Cells"],
+      ["/glossary.html#breaker", "Stops asking.", "breakers"],
+    ]);
+  });
+
+  test("keeps the space between a linked word and what the next line begins with", async () => {
+    expect(await rendered("A cell\n[or two](/m1).\n")).toContain("</a> <a");
+  });
+
+  test("leaves headings, code, links and parts of words as they are, and the words that it says are others", async () => {
+    const html = await rendered(
+      "# A cell\n\n`cell` [a cell](/m1) <a href='/m1'>cell</a> cell-based per-cell\n",
+    );
+    expect(html).not.toContain("term");
+    expect(await rendered("---\nunlinked: [cell]\n---\n\nA cell.\n")).not.toContain("term");
+  });
+
+  test("is not built with an entry that leads nowhere", () => {
+    expect(() => readGlossary("## cell\n\nA copy.\n")).toThrow('"cell" has no anchor');
+    expect(() => readGlossary("## cell {#cell}\n\n## tier {#tier}\n\nB.\n")).toThrow(
+      "has no anchor or no text",
+    );
+  });
 
   test("shows a region, and is not built where that is missing", async () => {
     expect(await rendered("<<< stages/m1/src/a.ts#inner\n")).toContain("<code>stages/m1/src/a.ts</code>");
@@ -173,6 +249,24 @@ describe("a page that is built", () => {
       'm1.md: "stages/m1/src/a.ts" has no region "lost"',
     );
     await expect(rendered("<<< stages/m1/src/a.ts {1,2}\n")).rejects.toThrow("Write <<< path#region");
+  });
+
+  test("has notes beside a region, and a region folded under its caption", async () => {
+    const html = await rendered(
+      "<<< stages/m1/src/a.ts#outer\n= `const b`\n- `const b` It is **two**.\n\nNext.\n",
+    );
+    expect(html).toMatch(
+      /<span class="code-line is-noted note-1"><span class="note-mark" data-note="1"><\/span>.*?2/,
+    );
+    expect(html).toContain("It is <strong>two</strong>.");
+    expect(html).toContain("<summary>Show all 2 lines</summary>");
+    expect(html).toContain("<p>Next.</p>");
+    expect(await rendered("<<< stages/m1/src/a.ts#inner | The `b`\n")).toContain(
+      "<summary>The <code>b</code> <code>a.ts</code> <span>1 line</span></summary>",
+    );
+    await expect(rendered("<<< stages/m1/src/a.ts#inner\n- `lost` Why.\n")).rejects.toThrow(
+      "m1.md: <<< stages/m1/src/a.ts#inner: a note is on",
+    );
   });
 
   test("has the proof of a claim below it, under the words of the link, and is not built without", async () => {
@@ -248,6 +342,31 @@ describe("the ladder of m5", () => {
 
   test("that is not there stops the build", () => {
     expect(() => readLadder("# m5\n\n## Files\n")).toThrow("no section");
+  });
+});
+
+describe("what a page says of itself", () => {
+  const context = { title: "Bench", description: "What it costs.", pageData: { relativePath: "annex/a.md" } };
+  const fields = (origin?: string) =>
+    Object.fromEntries(
+      pageHead(context, origin, "/book/").map(([, of]) => [
+        of?.["property"] ?? of?.["name"],
+        of?.["content"],
+      ]),
+    );
+
+  test("has a picture with its whole address where the site is published, and none elsewhere", () => {
+    expect(fields("https://example.org")).toMatchObject({
+      "og:title": "Bench",
+      "og:url": "https://example.org/book/annex/a",
+      "og:image": "https://example.org/book/card.png",
+    });
+    expect(Object.keys(fields())).toEqual(["og:type", "og:site_name", "og:title", "og:description"]);
+  });
+
+  test("names the size that the picture has", () => {
+    const png = readFileSync(new URL("../../site/public/card.png", import.meta.url));
+    expect({ width: png.readUInt32BE(16), height: png.readUInt32BE(20) }).toEqual(cardSize);
   });
 });
 

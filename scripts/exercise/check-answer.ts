@@ -3,13 +3,13 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { isDeepStrictEqual } from "node:util";
 import type { Answer } from "./answer-source.ts";
 import { assemble } from "./assemble.ts";
 import type { Exercise, WrongAnswer } from "./exercise-spec.ts";
-import { makeRunFolder, modulesBelow, type RunLimits, runTests } from "./test-run.ts";
+import { modulesBelow } from "./run-outcome.ts";
+import { makeRunFolder, type RunLimits, runTests } from "./test-run.ts";
 import { typeCheck } from "./type-check.ts";
-import { candidatesOf, judge, type Verdict, visibleValues } from "./verdict.ts";
+import { candidatesOf, judge, type Verdict, visibleValues, withTheSameValues } from "./verdict.ts";
 import { untouchedFiles } from "./workspace.ts";
 
 export async function checkAnswer(
@@ -65,16 +65,12 @@ async function confirmed(
   limits: RunLimits,
 ): Promise<string[]> {
   using temporary = makeRunFolder(exercise.root);
-  const folder = temporary.path;
   const assemblies = candidates.map((wrong, index) =>
-    assemble(exercise, { kind: "wrong", wrong }, join(folder, "once", String(index))),
+    assemble(exercise, { kind: "wrong", wrong }, join(temporary.path, "once", String(index))),
   );
-  const outcome = await runTests(folder, limits);
+  const outcome = await runTests(temporary.path, limits);
   if (outcome.kind !== "finished") return [];
-  return candidates
-    .filter((_, index) => {
-      const theirs = visibleValues(modulesBelow(outcome.results, assemblies[index]?.folder ?? ""));
-      return isDeepStrictEqual([...theirs], [...values]);
-    })
-    .map((wrong) => wrong.because);
+  const { results } = outcome;
+  const theirs = assemblies.map((assembly) => visibleValues(modulesBelow(results, assembly.folder)));
+  return withTheSameValues(candidates, theirs, values).map((wrong) => wrong.because);
 }

@@ -4,7 +4,8 @@
 import type { createColors } from "picocolors";
 import { wrap } from "../wrap.ts";
 import type { Exercise } from "./exercise-spec.ts";
-import type { FirstFailure, PlacedFault, Verdict } from "./verdict.ts";
+import type { Verdict } from "./verdict.ts";
+import { type Entry, misconceptionLead, type VerdictWords, verdictWords, visible } from "./verdict-words.ts";
 
 export type Colours = ReturnType<typeof createColors>;
 
@@ -31,79 +32,20 @@ export function verdictText(
   colours: Colours,
   ways: Ways = commands,
 ): string {
-  const { spec } = exercise;
-  const heading = (tally: string) =>
-    `${colours.bold(spec.id)}  ${spec.title}${tally === "" ? "" : `  (${tally})`}`;
-  const stopped = (title: string, ...lines: string[]) =>
-    [heading(""), "", colours.red(`✗ ${title}`), "", ...lines].join("\n");
-  switch (verdict.kind) {
-    case "passed":
-      return [
-        heading(`${verdict.total} of ${verdict.total} tests pass`),
-        "",
-        colours.green("✓ Done. Every test passes."),
-        "",
-        `  Compare with the solution and why it is so: ${ways.solution}`,
-        `  Go on when you want to:                     ${ways.next}`,
-      ].join("\n");
-    case "failed":
-      return [
-        heading(`${verdict.passed} of ${verdict.total} tests pass`),
-        "",
-        ...faultLines(verdict.typeFaults, colours, "The compiler objects, which may be the cause:"),
-        colours.red(`✗ ${verdict.first.title}`),
-        "",
-        ...failureLines(exercise, verdict.first, ways),
-        ...misconceptionLines(verdict.misconceptions, colours),
-      ].join("\n");
-    case "type-error":
-      return [
-        heading(`${verdict.total} of ${verdict.total} tests pass`),
-        "",
-        ...faultLines(
-          verdict.typeFaults,
-          colours,
-          "The tests pass; what is left is the compiler's objection:",
-        ),
-      ]
-        .join("\n")
-        .trimEnd();
-    case "unloadable":
-      return verdict.typeFaults.length > 0
-        ? stopped("your code cannot be loaded", ...faultLines(verdict.typeFaults, colours, "")).trimEnd()
-        : stopped("your code cannot be loaded", field("Got", verdict.message));
-    case "runaway":
-      return stopped(
-        verdict.during ?? "your code does not finish loading",
-        field("Got", `nothing: your code had not come back after ${verdict.seconds} s and was stopped`),
-        field("Likely", "A loop that never ends, or one that waits without ever letting other work run."),
-      );
-    case "died":
-      return stopped(
-        verdict.during ?? "the tests were cut short",
-        field("Got", "the end of the test process"),
-        field(
-          "Likely",
-          "Something grows without limit until the memory is used up, or process.exit is called.",
-        ),
-      );
-    case "uncaught":
-      return stopped(
-        "every test passes, but an error is left that nothing caught",
-        field("Got", verdict.message),
-        ...(verdict.thrownAt === undefined
-          ? []
-          : [field("Look at", `${verdict.thrownAt.file}:${verdict.thrownAt.line}`)]),
-        field("Likely", "A promise that nobody awaits, or an 'error' event without a listener."),
-      );
-    case "ours":
-      return stopped(
-        "this is our fault, not yours: the tests could not be run",
-        field("Got", verdict.message),
-      );
-    default:
-      return verdict satisfies never;
+  const { id, title } = exercise.spec;
+  const words = verdictWords(verdict, { hint: ways.hint, folder: `workspace/${id}/` });
+  const faults = faultLines(words.faults, colours);
+  const lines = [`${colours.bold(id)}  ${title}${words.tally === "" ? "" : `  (${words.tally})`}`, ""];
+  if (words.faults?.lead !== "") lines.push(...faults);
+  if (words.title !== undefined)
+    lines.push(words.isGood ? colours.green(`✓ ${words.title}`) : colours.red(`✗ ${words.title}`), "");
+  if (words.faults?.lead === "") lines.push(...faults);
+  lines.push(...words.entries.map(field), ...misconceptionLines(words.misconceptions, colours));
+  if (words.isGood) {
+    lines.push(`  Compare with the solution and why it is so: ${ways.solution}`);
+    lines.push(`  Go on when you want to:                     ${ways.next}`);
   }
+  return lines.join("\n").trimEnd();
 }
 
 /** 0: passed. 1: the learner's code is at fault. 2: ours. */
@@ -112,53 +54,30 @@ export function exitCodeOf(verdict: Verdict): 0 | 1 | 2 {
   return verdict.kind === "ours" ? 2 : 1;
 }
 
-function failureLines(exercise: Exercise, first: FirstFailure, ways: Ways): string[] {
-  const lines: string[] = [];
-  if (first.sent !== undefined) lines.push(field("Sent", first.sent));
-  if (first.expected !== undefined) lines.push(field("Expected", first.expected));
-  const thrown = first.thrownAt === undefined ? "" : `\nat ${first.thrownAt.file}:${first.thrownAt.line}`;
-  lines.push(field("Got", `${first.got}${thrown}`));
-  if (first.printed !== "") lines.push(field("Printed", first.printed.trimEnd()));
-  if (first.likely !== undefined) lines.push(field("Likely", first.likely));
-  if (first.lookAt !== undefined)
-    lines.push(field("Look at", `workspace/${exercise.spec.id}/${first.lookAt}`));
-  const which = first.hint === undefined ? "" : ` (number ${first.hint} is about this)`;
-  lines.push(field("Hint", `${ways.hint}${which}`));
-  return lines;
-}
-
 function misconceptionLines(sentences: readonly string[], colours: Colours): string[] {
   if (sentences.length === 0) return [];
   return [
     "",
-    colours.yellow("  A possible misunderstanding (it fails the same tests with the same values):"),
+    colours.yellow(`  ${misconceptionLead}`),
     ...sentences.map((sentence) => indent(wrap(sentence, textWidth), "  ")),
   ];
 }
 
-function faultLines(faults: readonly PlacedFault[], colours: Colours, lead: string): string[] {
-  const [first] = faults;
-  if (first === undefined) return [];
-  const more = faults.length === 1 ? [] : [`            and ${faults.length - 1} more`];
+function faultLines(faults: VerdictWords["faults"], colours: Colours): string[] {
+  if (faults === undefined) return [];
+  const more = faults.more === 0 ? [] : [`            and ${faults.more} more`];
   return [
-    ...(lead === "" ? [] : [colours.yellow(`  ${lead}`)]),
-    field("Where", `${first.file}:${first.line}, column ${first.column}`),
-    field("Says", first.message),
+    ...(faults.lead === "" ? [] : [colours.yellow(`  ${faults.lead}`)]),
+    ...faults.entries.map(field),
     ...more,
     "",
   ];
 }
 
 /** One labelled entry; further lines stand below the first. */
-function field(label: string, text: string): string {
+function field({ label, text }: Entry): string {
   const lines = wrap(visible(text), textWidth).split("\n");
   return lines.map((line, index) => `  ${(index === 0 ? label : "").padEnd(labelWidth)}${line}`).join("\n");
-}
-
-/** Tabs, carriage returns and other characters that a terminal does not show, as JavaScript writes them. */
-function visible(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must be shown.
-  return text.replace(/[\u0000-\u0009\u000b-\u001f\u007f]/g, (each) => JSON.stringify(each).slice(1, -1));
 }
 
 export function indent(text: string, by: string): string {

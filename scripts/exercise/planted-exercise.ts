@@ -108,10 +108,17 @@ function soundFiles(): Record<string, string> {
 }
 
 const soundTest = `import { test } from "vitest";
-import { check } from "../../../support/check.ts";
+import { check, type Outcome } from "../../../support/check.ts";
 import { clamp } from "../starter/clamp.ts";
 
-const words = { likely: "One of the two limits is not looked at.", lookAt: "clamp.ts, clamp" };
+const words = {
+  likely: (came: Outcome<number>) => {
+    if (came.kind !== "returned") return undefined;
+    if (came.value === -1) return "The value below zero came back as it was.";
+    return came.value === 12 ? "The value above the limit came back as it was." : undefined;
+  },
+  lookAt: "clamp.ts, clamp",
+};
 
 test("a value inside the limits stays as it is", async () => {
   await check({ ...words, sent: "clamp(3, 10)", expected: 3, got: () => clamp(3, 10) });

@@ -8,8 +8,10 @@ import { error, type Finding, warning } from "../check.ts";
 import { type Answer, answerName, variantsOf } from "./answer-source.ts";
 import { type Assembly, assemble } from "./assemble.ts";
 import { type Exercise, listExerciseIds, loadExercise } from "./exercise-spec.ts";
+import { isLikelyFault, likelyFindings, listenToLikely } from "./likely-proof.ts";
+import { modulesBelow, type RunOutcome } from "./run-outcome.ts";
 import { staticFaults } from "./static-proof.ts";
-import { makeRunFolder, modulesBelow, type RunLimits, type RunOutcome, runTests } from "./test-run.ts";
+import { makeRunFolder, type RunLimits, runTests } from "./test-run.ts";
 import { typeCheck } from "./type-check.ts";
 
 /** A learner checks after every change: longer than this, and they stop doing so. */
@@ -63,7 +65,9 @@ function assembleAll(exercise: Exercise, folder: string): Assembly[] {
   return answers.map((answer) => {
     const project = answer.kind === "solution" ? "repeated" : "once";
     const name = answerName(answer).replace(/\.ts$/, "");
-    return assemble(exercise, answer, join(folder, project, exercise.spec.id, name));
+    const assembly = assemble(exercise, answer, join(folder, project, exercise.spec.id, name));
+    if (answer.kind === "solution") listenToLikely(assembly);
+    return assembly;
   });
 }
 
@@ -106,11 +110,12 @@ function answerFindings(assembly: Assembly, modules: readonly ModuleResult[]): F
   const tests = modules.flatMap((module) => module.tests);
   const misnamed = nameFindings(exercise, tests, where);
   if (misnamed.length > 0) return misnamed;
-  const failed = exercise.spec.tests.filter(
-    (test) => tests.find((each) => each.title === test.title)?.state !== "passed",
-  );
+  const failed = exercise.spec.tests.filter((test) => {
+    const result = tests.find((each) => each.title === test.title);
+    return result?.state !== "passed" && !isLikelyFault(result);
+  });
   const failedIds = failed.map((test) => test.id);
-  const findings = expectationFindings(assembly, failedIds);
+  const findings = [...expectationFindings(assembly, failedIds), ...likelyFindings(assembly, modules)];
   if (answer.kind === "solution") {
     const onceMs = tests.reduce((sum, test) => sum + test.durationMs, 0) / repetitions;
     if (onceMs > slowMs)

@@ -13,6 +13,7 @@ import {
 } from "./answer-source.ts";
 import type { Exercise } from "./exercise-spec.ts";
 import { hintsOf, readmeOf, readmeSections, whyOf } from "./lesson-text.ts";
+import { plainLikelyFindings } from "./likely-proof.ts";
 import { doneWhenFaults, mutantFaults, rightAnswerFaults } from "./promise-proof.ts";
 
 /** Faults of the description, the prose and the files of one exercise. */
@@ -30,6 +31,7 @@ export function staticFaults(exercise: Exercise, id: string): Finding[] {
   return [
     ...faults.map((what) => error(`exercises/${id}/exercise.json`, what)),
     ...proseFaults(exercise, id),
+    ...plainLikelyFindings(exercise),
   ];
 }
 

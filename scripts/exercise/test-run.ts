@@ -11,27 +11,14 @@ import {
   rmSync,
   statSync,
 } from "node:fs";
-import { join, sep } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { ModuleResult, RunResults } from "../../exercises/support/result-reporter.ts";
+import type { RunResults } from "../../exercises/support/result-reporter.ts";
 import { Program } from "../../shared/testkit/program.ts";
+import { type RunOutcome, stillRunning, type TraceEvent } from "./run-outcome.ts";
 
 /** The clone that holds these scripts: its vitest runs, whichever tree the exercises come from. */
 const ownRoot = fileURLToPath(new URL("../..", import.meta.url));
-
-export type RunOutcome =
-  | { readonly kind: "finished"; readonly results: RunResults }
-  /** The process was ended: nothing had moved for `stallMs`. `running` is what had begun and not ended. */
-  | { readonly kind: "stalled"; readonly stallMs: number; readonly running: readonly TraceEvent[] }
-  /** The process ended by itself without results: out of memory, or a fault of ours. */
-  | { readonly kind: "crashed"; readonly running: readonly TraceEvent[]; readonly output: string };
-
-export interface TraceEvent {
-  readonly event: "load" | "start" | "end";
-  /** Absolute path of the assembled test file. */
-  readonly file: string;
-  readonly title: string;
-}
 
 export interface RunLimits {
   /** Longest time without a test starting or ending, once the first file loads. @default 8_000 */
@@ -95,12 +82,6 @@ function startVitest(folder: string): Program {
   });
 }
 
-/** The result of one assembled test file's folder, all its modules together. */
-export function modulesBelow(results: RunResults, folder: string): ModuleResult[] {
-  const prefix = `${folder.split(sep).join("/")}/`;
-  return results.modules.filter((module) => module.file.startsWith(prefix));
-}
-
 function watchForStall(folder: string, stallMs: number, startMs: number, kill: () => void) {
   const trace = join(folder, "trace.jsonl");
   let size = -1;
@@ -127,10 +108,4 @@ function readTrace(folder: string): TraceEvent[] {
   if (!existsSync(trace)) return [];
   const lines = readFileSync(trace, "utf8").split("\n").filter(Boolean);
   return lines.map((line) => JSON.parse(line) as TraceEvent);
-}
-
-/** The last event of each file whose last test began and did not end. */
-function stillRunning(events: readonly TraceEvent[]): TraceEvent[] {
-  const lastByFile = new Map(events.map((event) => [event.file, event]));
-  return [...lastByFile.values()].filter((event) => event.event !== "end");
 }

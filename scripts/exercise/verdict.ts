@@ -1,12 +1,10 @@
 // Turns what the test run and the compiler said into the one thing that a learner should read next.
-// Pure: it reads no file and prints nothing.
+// Pure: it reads no file, prints nothing and uses nothing of Node, so that the page judges by the same rules.
 
-import { relative, sep } from "node:path";
 import type { ErrorResult, ModuleResult, TestResult } from "../../exercises/support/result-reporter.ts";
-import { starterFolder } from "./answer-source.ts";
 import type { Assembly } from "./assemble.ts";
 import type { ExerciseSpec, WrongAnswer } from "./exercise-spec.ts";
-import { modulesBelow, type RunOutcome } from "./test-run.ts";
+import { modulesBelow, pathFrom, type RunOutcome } from "./run-outcome.ts";
 import type { TypeFault } from "./type-check.ts";
 
 export interface Place {
@@ -143,6 +141,19 @@ export function visibleValues(modules: readonly ModuleResult[]): ReadonlyMap<str
   );
 }
 
+/**
+ * Those of `candidates` whose tests show the very values that the learner's show. `values` and `theirs` are what
+ * `visibleValues` makes of the learner's run and of a run of each candidate.
+ */
+export function withTheSameValues(
+  candidates: readonly WrongAnswer[],
+  theirs: readonly ReadonlyMap<string, string>[],
+  values: ReadonlyMap<string, string>,
+): WrongAnswer[] {
+  const text = (map: ReadonlyMap<string, string> | undefined) => JSON.stringify([...(map ?? [])]);
+  return candidates.filter((_, index) => text(theirs[index]) === text(values));
+}
+
 function missingTest(outcome: RunOutcome, title: string): Verdict {
   const lost = outcome.kind === "finished" ? outcome.results.unhandled[0] : undefined;
   // A worker that ran out of memory takes its tests with it, and says so here.
@@ -200,16 +211,16 @@ function thrownIn(assembly: Assembly, stack: string | undefined): Place | undefi
 }
 
 function placeOf(assembly: Assembly, file: string, line: number): Place {
-  return { file: relative(assembly.exercise.root, file).split(sep).join("/"), line };
+  return { file: pathFrom(assembly.exercise.root, file), line };
 }
 
 /** The first lines of an error's message, with paths of the assembly turned back into the learner's. */
 function plainMessage(assembly: Assembly, error: ErrorResult): string {
-  const own =
-    assembly.answer.kind === "workspace" ? assembly.exercise.workspace : starterFolder(assembly.exercise);
+  const { root, folder, workspace } = assembly.exercise;
+  const own = assembly.answer.kind === "workspace" ? workspace : `${folder}/starter`;
   const message = error.message
-    .replaceAll(`${assembly.folder}/starter`, relative(assembly.exercise.root, own))
-    .replaceAll(`${assembly.exercise.root}/`, "");
+    .replaceAll(`${assembly.folder}/starter`, pathFrom(root, own))
+    .replaceAll(`${root}/`, "");
   const lines = message.split("\n").filter((line) => line.trim() !== "");
   return `${error.name}: ${lines.slice(0, 8).join("\n")}`;
 }

@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { fileSource, movedText, starterFolder, typeScriptFiles } from "./answer-source.ts";
 import type { Exercise } from "./exercise-spec.ts";
 import { fileStamp } from "./progress.ts";
+import { saysTheSame } from "./untouched.ts";
 
 /** Copies the editable files that the learner does not have yet. Returns their names. */
 export function openWorkspace(exercise: Exercise): string[] {
@@ -42,12 +43,8 @@ function starterFor(exercise: Exercise, name: string): string {
 export function untouchedFiles(exercise: Exercise): string[] {
   return exercise.spec.files.filter((name) => {
     const file = join(exercise.workspace, name);
-    return existsSync(file) && essence(readFileSync(file, "utf8")) === essence(starterFor(exercise, name));
+    return existsSync(file) && saysTheSame(readFileSync(file, "utf8"), starterFor(exercise, name));
   });
-}
-
-function essence(source: string): string {
-  return source.replace(/\/\*[\s\S]*?\*\/|(?<!:)\/\/.*$/gm, "").replace(/\s+/g, "");
 }
 
 /**

@@ -2,6 +2,8 @@
 
 import { type CheckResult, error, warning } from "../check.ts";
 import { findBrowser, howToGetBrowser, launchBrowser } from "../docs/browser.ts";
+import { checkExerciseUse } from "../docs/browser-exercise-use.ts";
+import { checkExercises } from "../docs/browser-exercises.ts";
 import { checkLivePanel } from "../docs/browser-live.ts";
 import { checkMotion } from "../docs/browser-motion.ts";
 import { checkPages } from "../docs/browser-pages.ts";
@@ -35,6 +37,8 @@ async function run(root: string): Promise<CheckResult> {
       checkUse(browser, server.url),
       checkMotion(browser, server.url),
       checkLivePanel(browser, server.url, root),
+      checkExerciseUse(browser, server.url, root),
+      checkExercises(browser, server.url, root, false),
     ]);
     return {
       looked: outcomes.map(({ looked }) => looked).join("; "),

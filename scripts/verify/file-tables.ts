@@ -1,10 +1,11 @@
 // `npm run diff` takes its reasons from the file tables in the stages' READMEs, so each table must tell the truth:
-// every file of the stage is in it, with what really happened to it, and a reason where something did.
+// every file of the stage is in it, with what really happened to it, and a reason where something did. Where a stage is taught in
+// parts, each file belongs to one of them, and a folder of a part holds that part only: `npm run diff m4 m5 -- --part NAME`.
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type CheckResult, error, type Finding } from "../check.ts";
-import { type FileRow, readFileTable } from "../file-table.ts";
+import { type FileRow, type Part, parts, readFileTable } from "../file-table.ts";
 import { diffStages, type FileDiff } from "../stage-diff.ts";
 import { filesUnder, type Milestone, milestones, presentStages, stageFolder } from "../stages.ts";
 
@@ -32,7 +33,29 @@ function faultsOf(stage: Milestone, stages: readonly Milestone[], root: string):
   const unknown = rows
     .filter((row) => files.every((file) => file.path !== row.path))
     .map((row) => error(where, `names ${row.path}, which is in neither stage`));
-  return [...files.flatMap((file) => faultOfFile(file, rows, where)), ...unknown];
+  const wrongParts = rows.flatMap((row) => faultOfPart(row, where));
+  return [...files.flatMap((file) => faultOfFile(file, rows, where)), ...unknown, ...wrongParts];
+}
+
+/** The rooms of m5: what stands in one of these folders belongs to its part. */
+const partOfFolder: Readonly<Record<string, Part>> = {
+  http1: "parser",
+  sockets: "sockets",
+  workers: "workers",
+  delta: "deltas",
+  trim: "trim",
+};
+
+function faultOfPart({ path, part }: FileRow, where: string): Finding[] {
+  if (part === undefined) return [];
+  if (!parts.some((each) => each === part)) {
+    return [error(where, `puts ${path} into "${part}"; the parts are ${parts.join(", ")}`)];
+  }
+  const [, folder = ""] = path.split("/");
+  const ofFolder = partOfFolder[folder];
+  return ofFolder === undefined || ofFolder === part
+    ? []
+    : [error(where, `puts ${path} into ${part}; its folder is that of ${ofFolder}`)];
 }
 
 function filesOf(

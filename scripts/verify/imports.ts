@@ -1,17 +1,19 @@
 // Who may import whom. A stage's source stands on its own: its own files, Node and the packages that a learner
 // installs. Its tests may use shared/ as well, and nobody reaches into another stage. The modules that decide use
-// nothing of Node, neither themselves nor through what they import, because the site runs them in the browser.
+// nothing of Node, neither themselves nor through what they import, because the site runs them in the browser. Nowhere do files
+// import one another in a circle, and a part of m5 that claims to stand alone does.
 
 import { existsSync, readFileSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { dirname, join, posix } from "node:path";
 import { type CheckResult, error, type Finding } from "../check.ts";
+import { importCircles } from "../import-circles.ts";
 import { readSource, type SourceFacts } from "../source-imports.ts";
 import { filesUnder, presentStages } from "../stages.ts";
 
 export const check = {
   name: "imports",
-  title: "Stages import ./ and packages only, decisions import nothing of Node",
+  title: "Stages import ./ and packages only, decisions nothing of Node, and nobody in a circle",
   order: 30,
   fast: true,
   run,
@@ -38,15 +40,18 @@ type Facts = ReadonlyMap<string, SourceFacts>;
 async function run(root: string): Promise<CheckResult> {
   const facts = new Map<string, SourceFacts>();
   const findings: Finding[] = [];
-  for (const file of [...tree(root, "stages"), ...tree(root, "shared")]) {
+  const read = (file: string, into: Map<string, SourceFacts>): void => {
     try {
-      facts.set(file, readSource(readFileSync(join(root, file), "utf8")));
+      into.set(file, readSource(readFileSync(join(root, file), "utf8")));
     } catch (thrown) {
       findings.push(
         error(file, `cannot be parsed: ${thrown instanceof Error ? thrown.message : String(thrown)}`),
       );
     }
-  }
+  };
+  for (const file of [...tree(root, "stages"), ...tree(root, "shared")]) read(file, facts);
+  const tools = new Map<string, SourceFacts>();
+  for (const file of [...tree(root, "bench"), ...tree(root, "scripts")]) read(file, tools);
   const packages = dependenciesOf(root);
   for (const [file, { imports }] of facts) {
     for (const { specifier, line } of imports) {
@@ -55,6 +60,12 @@ async function run(root: string): Promise<CheckResult> {
     }
   }
   for (const stage of presentStages(root)) findings.push(...browserFaults(`stages/${stage}/src`, facts));
+  for (const circle of [...importCircles(facts), ...importCircles(tools)]) {
+    findings.push(
+      error(circle[0] ?? "", `imports itself through ${[...circle.slice(1), circle[0]].join(" and ")}`),
+    );
+  }
+  for (const [file, { imports }] of facts) findings.push(...closedFaults(file, imports));
   const count = [...facts.values()].reduce((total, { imports }) => total + imports.length, 0);
   return { findings, looked: `${count} imports in ${facts.size} files` };
 }
@@ -95,6 +106,27 @@ function faultOf(file: string, specifier: string, packages: Packages, root: stri
     .join("/");
   if ((isSource ? packages.runtime : packages.all).has(name)) return undefined;
   return `not among the ${isSource ? "dependencies" : "packages"} of package.json`;
+}
+
+/** Folders of a stage that import nothing of it from outside themselves, or from these folders only. */
+const closed: readonly { readonly folder: RegExp; readonly may: readonly string[] }[] = [
+  { folder: /^(stages\/m5\/src)\/http1\//, may: ["http1"] },
+  { folder: /^(stages\/m5\/src)\/sockets\//, may: ["http1", "sockets"] },
+];
+
+function closedFaults(file: string, imports: SourceFacts["imports"]): Finding[] {
+  const rule = closed.find(({ folder }) => folder.test(file));
+  if (rule === undefined) return [];
+  const [, src = ""] = rule.folder.exec(file) ?? [];
+  return imports
+    .filter(({ specifier }) => specifier.startsWith("."))
+    .filter(({ specifier }) => {
+      const target = posix.join(dirname(file), specifier);
+      return !rule.may.some((folder) => target.startsWith(`${src}/${folder}/`));
+    })
+    .map(({ specifier, line }) =>
+      error(`${file}:${line}`, `imports "${specifier}": only ${rule.may.join(" and ")} may be imported here`),
+    );
 }
 
 /** The folders that a file may import from. */

@@ -2,7 +2,9 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import plots from "./bench-plots.data.ts";
 import exercises from "./exercises.data.ts";
+import type { Plot } from "./plot.ts";
 
 export interface Milestone {
   readonly name: string;
@@ -15,13 +17,16 @@ export interface Milestone {
 }
 
 export interface Result {
-  readonly takenAt: string;
-  readonly cpuUs: readonly { readonly name: string; readonly label: string; readonly median: number }[];
+  /** CPU time of a request: m4's divided by m5's, round by round. */
+  readonly gain: number;
+  readonly plot: Plot;
 }
 
 export interface Home {
   readonly milestones: readonly Milestone[];
   readonly result: Result | null;
+  /** Address of the repository, where the site is published. */
+  readonly source: string | null;
 }
 
 declare const data: Home;
@@ -38,15 +43,8 @@ const told = [
   ["m5", "The rewrite", "The same promises for a fraction of the processor time."],
 ] as const;
 
-const shown = [
-  ["m4", "m4, on undici"],
-  ["m5", "m5, on raw sockets"],
-  ["nginx", "nginx"],
-  ["haproxy", "HAProxy"],
-] as const;
-
 export default {
-  watch: ["../m?.md", "../data/bench.json", "../../exercises/*/*/exercise.json"],
+  watch: ["../m?.md", "../data/bench*.json", "../../exercises/*/*/exercise.json"],
   load(): Home {
     const all = exercises.load();
     const milestones = told.map(([name, title, gains]): Milestone => {
@@ -60,7 +58,8 @@ export default {
         exerciseMinutes: mine.reduce((sum, { minutes }) => sum + minutes, 0),
       };
     });
-    return { milestones, result: resultOf(`${site}/data/bench.json`) };
+    const source = process.env["DOCS_SOURCE"] || null;
+    return { milestones, result: resultOf(`${site}/data/bench.json`), source };
   },
 };
 
@@ -76,14 +75,11 @@ function wordsOf(markdown: string): number {
 }
 
 function resultOf(file: string): Result | null {
-  if (!existsSync(file)) return null;
+  const plot = plots.load()["beside"];
+  if (plot === undefined || !existsSync(file)) return null;
   const bench = JSON.parse(readFileSync(file, "utf8")) as {
-    takenAt: string;
-    rows: { name: string; cpuUsPerRequest?: { median: number } }[];
+    rows: { name: string; cpuRatios?: Record<string, { median: number }> }[];
   };
-  const cpuUs = shown.flatMap(([name, label]) => {
-    const median = bench.rows.find((row) => row.name === name)?.cpuUsPerRequest?.median;
-    return median === undefined ? [] : [{ name, label, median }];
-  });
-  return cpuUs.length < 2 ? null : { takenAt: bench.takenAt, cpuUs };
+  const gain = bench.rows.find(({ name }) => name === "m4")?.cpuRatios?.["m5"]?.median;
+  return gain === undefined ? null : { gain, plot };
 }

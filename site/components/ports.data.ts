@@ -1,17 +1,8 @@
-// What the ports hold and what they cost: site/data/ports.json, which scripts/ported-results.ts writes, and the bench's runs with
-// the ports in them. One that has not been saved is left out.
+// What the ports hold: site/data/ports.json, which scripts/ported-results.ts writes; and one sentence of what they cost.
 
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import {
-  bodies,
-  connections,
-  figure,
-  type Saved,
-  type SavedTable,
-  type TableKind,
-  takenWords,
-} from "./saved-tables.ts";
+import { figure, type Saved, type SavedTable } from "./saved-tables.ts";
 
 export interface Misses {
   readonly title: string;
@@ -21,7 +12,6 @@ export interface Misses {
 export interface PortsData {
   readonly contracts: SavedTable | null;
   readonly misses: readonly Misses[];
-  readonly figures: readonly SavedTable[];
   /** m5 beside Pingora in one sentence, where both were measured. */
   readonly comparison: string | null;
 }
@@ -72,43 +62,6 @@ function missesOf(saved: Saved): readonly Misses[] {
   });
 }
 
-const cost: TableKind = {
-  title: "CPU time and latency",
-  columns: ["Contender", "CPU µs per request", "Requests per second", "p99 ms", "Peak memory, MiB"],
-  row: ({ name, cpuUsPerRequest, requestsPerSecond, p99Ms, peakRssMiB }) => [
-    name,
-    cpuUsPerRequest
-      ? `${figure(cpuUsPerRequest.median)} (${figure(cpuUsPerRequest.min)}–${figure(cpuUsPerRequest.max)})`
-      : "–",
-    requestsPerSecond ? figure(requestsPerSecond.median) : "–",
-    p99Ms ? figure(p99Ms.median) : "–",
-    peakRssMiB === undefined ? "–" : figure(peakRssMiB),
-  ],
-};
-
-/** The file, the command that writes it, and the table. */
-const kinds: readonly (readonly [file: string, command: string, kind: TableKind])[] = [
-  ["bench-ports", "npm run bench -- --only m1,m4,m5,nginx,haproxy,pingora,pingora-m4,go,go-m4", cost],
-  [
-    "bench-ports-connections",
-    "npm run bench -- connections --only m1,m5,nginx,haproxy,pingora,go",
-    connections,
-  ],
-  ["bench-ports-bodies", "npm run bench -- bodies --only m1,m5,nginx,haproxy,pingora,go", bodies],
-];
-
-function figuresOf([file, command, { title, columns, row }]: (typeof kinds)[number]): SavedTable[] {
-  const saved = read(file);
-  if (saved === undefined) return [];
-  const { machine, method, rows } = saved;
-  const busy = " It was busy: only ranges that do not overlap tell two contenders apart.";
-  // The bench itself calls anything above this busy.
-  const isBusy = machine.loadBefore > 0.5;
-  const taken = `${takenWords(saved, `${method.rounds ?? 1} rounds of ${method.seconds} s`)}${isBusy ? busy : ""}`;
-  const shown = rows.filter(({ kind }: Saved) => kind !== "none");
-  return [{ title, columns, rows: shown.map(row), taken, command }];
-}
-
 function comparisonOf(saved: Saved): string | null {
   const row = (name: string): Saved => saved?.rows.find((each: Saved) => each.name === name);
   const [m5, pingora] = [row("m5"), row("pingora")];
@@ -123,13 +76,12 @@ declare const data: PortsData;
 export { data };
 
 export default {
-  watch: ["../data/ports.json", "../data/bench-ports*.json"],
+  watch: ["../data/ports.json", "../data/bench-ports.json"],
   load(): PortsData {
     const saved = read("ports");
     return {
       contracts: contractsOf(saved),
       misses: missesOf(saved),
-      figures: kinds.flatMap(figuresOf),
       comparison: comparisonOf(read("bench-ports")),
     };
   },

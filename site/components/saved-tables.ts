@@ -1,4 +1,4 @@
-// What the tables of saved results have in common: how a figure is written, and the kinds that two pages show.
+// What the tables and plots of saved results have in common: how a figure is written, and what is said of a run.
 
 /** A table of a saved run. */
 export interface SavedTable {
@@ -13,37 +13,8 @@ export interface SavedTable {
 // biome-ignore lint/suspicious/noExplicitAny: JSON that this project's own commands wrote, each in a shape of its own
 export type Saved = any;
 
-/** A kind of saved run, as a table. */
-export interface TableKind {
-  readonly title: string;
-  readonly columns: readonly string[];
-  readonly row: (row: Saved) => readonly string[];
-}
-
 export const figure = (value: number): string =>
   value >= 100 ? Math.round(value).toLocaleString("en-US") : String(Number(value.toPrecision(3)));
-
-export const bodies: TableKind = {
-  title: "Large bodies: MiB for each second of the proxy's CPU time",
-  columns: ["Contender", "Down", "Up", "Peak memory, MiB"],
-  row: ({ name, down, up, peakRssMiB }) => [
-    name,
-    figure(down.mibPerCpuSecond.median),
-    figure(up.mibPerCpuSecond.median),
-    figure(peakRssMiB),
-  ],
-};
-
-export const connections: TableKind = {
-  title: "A thousand connections: peak memory in MiB",
-  columns: ["Contender", "Fresh", "All idle", "All busy"],
-  row: ({ name, freshMiB, idlePeakMiB, busyPeakMiB }) => [
-    name,
-    figure(freshMiB),
-    figure(idlePeakMiB),
-    figure(busyPeakMiB),
-  ],
-};
 
 /** When and where a run was taken; `how` says how often. */
 export function takenWords({ takenAt, machine }: Saved, how: string): string {

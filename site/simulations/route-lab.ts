@@ -189,12 +189,26 @@ class RouteRun {
     const traveller = this.#trips.begin(key, `tenant-${key}`, this.#queue.nowMs);
     traveller.move("router", this.#queue.nowMs, hopMs);
     this.#queue.after(hopMs, () => {
-      const { placement, reason } = route(table, key);
+      const decision = this.#decide(key, traveller);
+      if (decision === undefined) return;
+      const { placement, reason } = decision;
       const backend = this.#backends.get(placement.name) ?? this.#backends.get(sharedName);
       if (backend === undefined) throw new Error(`no backend for ${placement.name}`);
       this.state = { ...this.state, reason };
       this.#enter({ key, traveller, isOver: false }, backend);
     });
+  }
+
+  /** The stage's `route` never throws. An exercise's may, and a router that throws responds with 500. */
+  #decide(key: string, traveller: Traveller): RouteDecision | undefined {
+    try {
+      return route(table, key);
+    } catch (error) {
+      traveller.end("failed", this.#queue.nowMs);
+      this.#setTenant(key, ({ failed }) => ({ failed: failed + 1 }));
+      this.#emit("router", `${key}: 500, ${error instanceof Error ? error.message : error}`, "bad");
+      return undefined;
+    }
   }
 
   #enter(job: Job, backend: Backend): void {

@@ -5,7 +5,10 @@ import DefaultTheme from "vitepress/theme-without-fonts";
 import Predict from "../../components/Predict.vue";
 import Quiz from "../../components/Quiz.vue";
 import StageDiff from "../../components/StageDiff.vue";
+import "./charts.css";
 import "./colours.css";
+import "./exercise-map.css";
+import "./notes.css";
 import "./pages.css";
 import "./simulations.css";
 

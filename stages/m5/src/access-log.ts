@@ -2,7 +2,7 @@
 // one write.
 
 import type { Clock } from "./clock.ts";
-import type { FaultReport } from "./http1/fault-report.ts";
+import type { FaultReport } from "./sockets/fault-report.ts";
 
 /** How a request ended: whole, cut by the client, or cut by the cell. */
 export type Outcome = "complete" | "client-aborted" | "upstream-failed";

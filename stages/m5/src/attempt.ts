@@ -1,4 +1,82 @@
-// How one attempt to serve one request at one endpoint ended. The attempt itself is made on raw sockets, in
-// `http1/exchange.ts`; which endpoint, whether to try again and what an error looks like is decided elsewhere.
+// What the attempts of one request are made of: what is read of the request and noted on it, how an attempt ends, and whose fault
+// that was. An attempt itself is made on raw sockets, in `sockets/attempt.ts`; the order of attempts stands in `attempts.ts`.
 
-export type { AttemptResult } from "./http1/exchange-handler.ts";
+import type { Clock } from "./clock.ts";
+import { type ErrorCode, problemOf } from "./errors.ts";
+import type { FailoverReason } from "./failover.ts";
+import type { Metrics } from "./metrics.ts";
+import type { Resilience } from "./resilience.ts";
+import type { AttemptFailure } from "./retry-policy.ts";
+import type { Placement } from "./routing-table.ts";
+import type { AttemptResult } from "./sockets/request-owner.ts";
+
+export type { AttemptResult } from "./sockets/request-owner.ts";
+
+export interface AttemptsDependencies {
+  readonly resilience: Resilience;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  /** Returns a number in [0, 1): spreads the delays of retries. */
+  readonly random: () => number;
+}
+
+/** What the loop reads of a request, and what it notes on it for the answer and the log. */
+export interface AttemptedRequest {
+  readonly method: string;
+  readonly hasBody: boolean;
+  readonly startedAtMs: number;
+  /** Whether a byte of a cell's answer, interim ones included, has gone to the client. */
+  isAnswered(): boolean;
+  /** Aborted when the client has left. Made when asked for: most requests never wait. */
+  clientLeft(): AbortSignal;
+  /** Who serves, once chosen: the placement routed to, or one that stands in. */
+  target?: Placement;
+  failover?: { readonly from: string; readonly reason: FailoverReason } | undefined;
+  retries: number;
+}
+
+export type AttemptsResult =
+  | { readonly kind: "attempted"; readonly result: AttemptResult }
+  /** Nobody takes the request. Isolation comes before availability, so nobody outside the chain is asked. */
+  | { readonly kind: "refused"; readonly code: ErrorCode; readonly retryAfterMs: number | undefined };
+
+/** Whose attempts these are: makes each of them, and hears how it all ended. */
+export interface Attempter {
+  /** Sends the request to the target, asks `passesHead`, and tells `ended`: maybe before it returns. */
+  send(): void;
+  /** The last call. */
+  onEnd(ended: AttemptsResult): void;
+  /** The last call: something threw after a wait, when nobody was there to catch it. */
+  onThrow(error: unknown): void;
+}
+
+export type FailedAttempt = AttemptResult & { readonly kind: "failed" };
+
+/** Whether the client, not the cell, broke the exchange. */
+export function isClientFault(code: ErrorCode): boolean {
+  return problemOf(code).status < 500;
+}
+
+/** Whether the cell broke the exchange: neither the client nor this router, which may have failed or had no free sockets. */
+export function isCellFault(code: ErrorCode): boolean {
+  return !isClientFault(code) && code !== "router-exhausted" && code !== "router-fault";
+}
+
+/** No connection came about, so nothing of the request can have reached the cell. */
+export function isUnreachable(result: AttemptResult): result is FailedAttempt {
+  return result.kind === "failed" && !result.sent && isCellFault(result.code);
+}
+
+/** Methods whose effect is the same when the cell gets them twice. https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2 */
+const idempotentMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
+
+/** Whether a request may go out again because its connection turned out to be stale. */
+export function isStale(result: AttemptResult, method: string): boolean {
+  return result.kind === "failed" && result.staleConnection && idempotentMethods.has(method);
+}
+
+export function failureOf({ code, sent }: FailedAttempt): AttemptFailure {
+  if (isClientFault(code)) return "client-aborted";
+  if (!sent) return "connect-failed";
+  return code === "head-timeout" ? "timed-out" : "connection-broken";
+}

@@ -1,56 +1,21 @@
-// What attempts are made of: a request, who makes each attempt, how it all may end. The loop itself stands in
-// `attempt-course.ts`, and goes on by calls and not by promises: nearly every request has one attempt, which waits for
+// The attempts of requests: who serves now, how it went, whether another attempt follows. The loop itself stands in
+// `trim/attempt-course.ts`, and goes on by calls and not by promises: nearly every request has one attempt, which waits for
 // nothing but its answer.
 
-import type { AttemptResult } from "./attempt.ts";
-import { Course } from "./attempt-course.ts";
-import type { Clock } from "./clock.ts";
-import type { ErrorCode } from "./errors.ts";
-import type { FailoverReason } from "./failover.ts";
-import type { Metrics } from "./metrics.ts";
-import type { Resilience } from "./resilience.ts";
+import type {
+  AttemptedRequest,
+  Attempter,
+  AttemptResult,
+  AttemptsDependencies,
+  AttemptsResult,
+} from "./attempt.ts";
 import type { Placement, RoutingTable } from "./routing-table.ts";
+import { Course } from "./trim/attempt-course.ts";
 
-export interface AttemptsDependencies {
-  readonly resilience: Resilience;
-  readonly metrics: Metrics;
-  readonly clock: Clock;
-  /** Returns a number in [0, 1): spreads the delays of retries. */
-  readonly random: () => number;
-}
-
-/** What the loop reads of a request, and what it notes on it for the answer and the log. */
-export interface AttemptedRequest {
-  readonly method: string;
-  readonly hasBody: boolean;
-  readonly startedAtMs: number;
-  /** Whether a byte of a cell's answer, interim ones included, has gone to the client. */
-  isAnswered(): boolean;
-  /** Aborted when the client has left. Made when asked for: most requests never wait. */
-  clientLeft(): AbortSignal;
-  /** Who serves, once chosen: the placement routed to, or one that stands in. */
-  target?: Placement;
-  failover?: { readonly from: string; readonly reason: FailoverReason } | undefined;
-  retries: number;
-}
+export type { AttemptedRequest } from "./attempt.ts";
 
 /** Sends the request to `target`. `passesHead` is asked once, when the head of a final answer has come. */
 export type Send = (target: Placement, passesHead: (status: number) => boolean) => Promise<AttemptResult>;
-
-/** Whose attempts these are: makes each of them, and hears how it all ended. */
-export interface Attempter {
-  /** Sends the request to the target, asks `passesHead`, and tells `ended`: maybe before it returns. */
-  send(): void;
-  /** The last call. */
-  onEnd(ended: AttemptsResult): void;
-  /** The last call: something threw after a wait, when nobody was there to catch it. */
-  onThrow(error: unknown): void;
-}
-
-export type AttemptsResult =
-  | { readonly kind: "attempted"; readonly result: AttemptResult }
-  /** Nobody takes the request. Isolation comes before availability, so nobody outside the chain is asked. */
-  | { readonly kind: "refused"; readonly code: ErrorCode; readonly retryAfterMs: number | undefined };
 
 export class Attempts {
   readonly #deps: AttemptsDependencies;

@@ -6,20 +6,21 @@ import type pino from "pino";
 import { AccessLog } from "./access-log.ts";
 import { Attempts } from "./attempts.ts";
 import { systemClock as clock } from "./clock.ts";
-import { ConnectionPool, defaultPoolLimits } from "./connection-pool.ts";
 import { DateLine } from "./date-line.ts";
 import type { Events } from "./events.ts";
-import { defaultClientLimits } from "./http1/client-connection.ts";
-import { contained, type FaultReport } from "./http1/fault-report.ts";
-import { RawTcp } from "./http1/raw-tcp.ts";
-import { never, Ticker } from "./http1/ticker.ts";
 import type { LogWriter } from "./log-writer.ts";
 import { Metrics } from "./metrics.ts";
 import { ProxyHandler } from "./proxy.ts";
 import { type BreakerListener, Resilience } from "./resilience.ts";
-import { DataServer } from "./server.ts";
 import type { Settings } from "./settings.ts";
+import { defaultClientLimits } from "./sockets/client-time.ts";
+import { ConnectionPool, defaultPoolLimits } from "./sockets/connection-pool.ts";
+import { contained, type FaultReport } from "./sockets/fault-report.ts";
+import { Listener } from "./sockets/listener.ts";
+import { never, Ticker } from "./sockets/ticker.ts";
 import type { TableStore } from "./table-store.ts";
+import { DecisionTextCache } from "./trim/decision-texts.ts";
+import { RawTcp } from "./trim/raw-tcp.ts";
 
 export interface DataPlaneOptions {
   readonly store: TableStore;
@@ -44,7 +45,8 @@ const stopGraceMs = 1_000;
 export class DataPlane {
   readonly metrics: Metrics;
   readonly resilience: Resilience;
-  readonly #server: DataServer<unknown>;
+  readonly #listener: Listener;
+  readonly #reusePort: boolean;
   readonly #pool: ConnectionPool;
   readonly #accessLog: AccessLog;
 
@@ -85,12 +87,14 @@ export class DataPlane {
       resilience,
       attempts,
       accessLog,
+      texts: new DecisionTextCache(),
       dateLine: new DateLine(() => Date.now()),
       clock,
       report,
       newRequestId,
     });
-    this.#server = new DataServer({ handler, ticker, clock, limits: limits.clients, raw, reusePort });
+    this.#listener = new Listener({ handler, ticker, clock, limits: limits.clients, raw });
+    this.#reusePort = reusePort;
     this.metrics = metrics;
     this.resilience = resilience;
     this.#pool = pool;
@@ -102,7 +106,7 @@ export class DataPlane {
   }
 
   listen(port: number, host: string): Promise<number> {
-    return this.#server.listen(port, host);
+    return this.#listener.listen({ port, host, reusePort: this.#reusePort });
   }
 
   /**
@@ -112,16 +116,16 @@ export class DataPlane {
    * @default idleGraceMs 1000
    */
   async stop(drainMs: number, idleGraceMs = stopGraceMs): Promise<void> {
-    await this.#server.drain(drainMs - idleGraceMs, idleGraceMs);
+    await this.#listener.drain(drainMs - idleGraceMs, idleGraceMs);
     this.#pool.destroy();
     this.#accessLog.flush();
   }
 
   /** For a stop under way that something waits for now: no more grace for idle connections, and `drainMs` for requests. */
   async hurry(drainMs: number): Promise<void> {
-    this.#server.endGrace();
+    this.#listener.endGrace();
     await clock.sleep(drainMs);
-    this.#server.destroy();
+    this.#listener.destroy();
   }
 }
 // #endregion data-plane

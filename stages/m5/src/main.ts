@@ -7,19 +7,19 @@ import type { Logger } from "pino";
 import { Registry } from "prom-client";
 import { AdminServer, sendJson } from "./admin.ts";
 import { systemClock as clock } from "./clock.ts";
-import { DataPlane, faultReport } from "./data-plane.ts";
+import { faultReport } from "./data-plane.ts";
 import { Events } from "./events.ts";
 import { FileSource } from "./file-source.ts";
 import { HealthChecker } from "./health-checker.ts";
 import { healthProbe } from "./health-probe.ts";
-import { contained, type FaultReport } from "./http1/fault-report.ts";
 import { createLogger, endProcess, openLog } from "./log.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { SnapshotSource } from "./snapshot-source.ts";
+import { contained, type FaultReport } from "./sockets/fault-report.ts";
 import { startFault } from "./start-fault.ts";
-import { Supervisor } from "./supervisor.ts";
 import { type SnapshotListener, TableStore } from "./table-store.ts";
-import { runWorker } from "./worker.ts";
+import { type Change, trafficOf } from "./workers/traffic.ts";
+import { runWorker } from "./workers/worker.ts";
 
 const random = (): number => Math.random();
 
@@ -28,8 +28,6 @@ const drainMs = 10_000;
 
 const log = openLog(1, clock);
 
-/** How long workers may take to end after the signal, before they are ended by force. */
-const workersEndMs = drainMs + 500;
 /** When whatever still hangs is left alone: the last lines of the log take 0.3 s more. */
 const stopMs = drainMs + 600;
 
@@ -42,10 +40,8 @@ async function main(): Promise<void> {
   const store = new TableStore();
   const report = faultReport(logger);
   const { events, health, changed, onHealth } = watchers(store, logger, report);
-  const traffic =
-    settings.WORKERS > 1
-      ? manyWorkers(settings, store, logger, report, changed)
-      : oneProcess(settings, store, logger, { events, health, changed });
+  const parts = { events, health, changed };
+  const traffic = trafficOf({ settings, store, logger, log, report, ...parts, random, drainMs });
   onHealth(traffic.setUnhealthy);
 
   const source = new FileSource({
@@ -114,18 +110,6 @@ async function main(): Promise<void> {
   log.write(`${JSON.stringify({ event: "ready", url: `http://${host}:${port}`, adminUrl })}\n`);
 }
 
-type Change = (type: "breaker" | "health", placement: string, to: string, from: string) => void;
-
-/** Who serves the traffic: this process, or workers of it. */
-interface Traffic {
-  listen(port: number, host: string): Promise<number>;
-  /** Replaces the processes that serve, where there are others than this one. */
-  replace(): void;
-  setUnhealthy(placements: readonly string[]): void;
-  metrics(): Promise<string>;
-  stop(): Promise<void>;
-}
-
 /** What follows the table beside the traffic, and who hears of changes. */
 function watchers(store: TableStore, logger: Logger, report: FaultReport) {
   const events = new Events({ clock, today: () => new Date() });
@@ -154,59 +138,6 @@ function watchers(store: TableStore, logger: Logger, report: FaultReport) {
     tellUnhealthy = listener;
   };
   return { events, health, changed, onHealth };
-}
-
-function oneProcess(
-  settings: Settings,
-  store: TableStore,
-  logger: Logger,
-  { events, health, changed }: { events: Events; health: HealthChecker; changed: Change },
-): Traffic {
-  const plane = new DataPlane({
-    store,
-    isHealthy: (placement) => health.isHealthy(placement),
-    onBreaker: (placement, to, from) => changed("breaker", placement, to.kind, from.kind),
-    events,
-    logger,
-    log,
-    settings,
-    reusePort: false,
-    random,
-  });
-  return {
-    listen: (port, host) => plane.listen(port, host),
-    replace: () => {},
-    setUnhealthy: () => {},
-    metrics: () => plane.metrics.text(),
-    stop: () => plane.stop(drainMs),
-  };
-}
-
-function manyWorkers(
-  settings: Settings,
-  store: TableStore,
-  logger: Logger,
-  report: FaultReport,
-  changed: Change,
-): Traffic {
-  const supervisor = new Supervisor({
-    workers: settings.WORKERS,
-    host: settings.HOST,
-    store,
-    logger,
-    clock,
-    random,
-    report,
-    onBreaker: (placement, to, from) => changed("breaker", placement, to, from),
-    linesDropped: () => log.dropped,
-  });
-  return {
-    listen: (port) => supervisor.start(port),
-    replace: () => void supervisor.replaceAll(),
-    setUnhealthy: (placements) => supervisor.setUnhealthy(placements),
-    metrics: () => supervisor.metrics(),
-    stop: () => supervisor.stop(workersEndMs),
-  };
 }
 
 /** What takes the table from a control plane; undefined when the routing file alone counts. */

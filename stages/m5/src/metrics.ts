@@ -3,9 +3,9 @@
 
 import { type Aggregator, Counter, Gauge, type MetricObject, Registry } from "prom-client";
 import type { AccessEntry } from "./access-log.ts";
-import { DurationHistogram } from "./duration-histogram.ts";
 import type { Guard } from "./resilience.ts";
-import { Tallies } from "./tallies.ts";
+import { DurationHistogram } from "./trim/duration-histogram.ts";
+import { Tallies } from "./trim/tallies.ts";
 
 export interface MetricsOptions {
   readonly guards: () => Iterable<[placement: string, guard: Guard]>;
@@ -99,7 +99,7 @@ export class Metrics {
     this.#tallies.of(placement).retries += 1;
   }
 
-  /** The numbers of `tallies.ts`, named when somebody asks for them. */
+  /** The numbers of `trim/tallies.ts`, named when somebody asks for them. */
   #tallied(): void {
     this.#counter(
       "requests_total",

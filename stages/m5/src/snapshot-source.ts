@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 import type { Logger } from "pino";
 import type { Clock } from "./clock.ts";
 import { ControlPlaneClient } from "./control-plane-client.ts";
-import { patchDocument } from "./document-patch.ts";
+import { patchDocument } from "./delta/document-patch.ts";
 import { type FileSource, RoutingFileError, type SourceStatus } from "./file-source.ts";
 import { IntakeBudget } from "./intake-budget.ts";
 import { LastKnownGood } from "./last-known-good.ts";

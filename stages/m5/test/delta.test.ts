@@ -9,7 +9,7 @@ import { checksumOf } from "../src/checksum.ts";
 import { DocumentHistory } from "../src/control-plane/document-history.ts";
 import { Fleet } from "../src/control-plane/fleet.ts";
 import type { Published } from "../src/control-plane/router-link.ts";
-import { patchDocument } from "../src/document-patch.ts";
+import { patchDocument } from "../src/delta/document-patch.ts";
 import { encode, encodeSnapshot } from "../src/protocol.ts";
 import { type Received, SnapshotReceiver } from "../src/snapshot-receiver.ts";
 import { decodeTable } from "../src/table-decoder.ts";

@@ -1,7 +1,7 @@
 // A system that takes what is written only when a test lets it: stands in for the raw interface.
 
 import type { Socket } from "node:net";
-import type { RawTcp, WriteOutcome } from "../src/http1/raw-tcp.ts";
+import type { RawSockets, WriteOutcome } from "../src/sockets/raw-sockets.ts";
 
 interface HeldWrite {
   readonly socket: Socket;
@@ -22,7 +22,7 @@ export class HeldWrites {
     return this.#writes.length;
   }
 
-  get raw(): RawTcp {
+  get raw(): RawSockets {
     const write = (socket: Socket, text: string, whenWritten: (status: number) => void): WriteOutcome => {
       if (!this.#isHeld(socket)) {
         socket.write(text, "latin1");
@@ -31,13 +31,13 @@ export class HeldWrites {
       this.#writes.push({ socket, bytes: text, whenWritten });
       return "queued";
     };
-    const standIn: Pick<RawTcp, "adopt" | "write" | "writeWithBytes"> = {
+    const standIn: Pick<RawSockets, "adopt" | "write" | "writeWithBytes"> = {
       adopt: () => undefined,
       write,
       writeWithBytes: (socket, text, bytes, whenWritten) =>
         write(socket, text + Buffer.from(bytes).toString("latin1"), whenWritten),
     };
-    return standIn as RawTcp;
+    return standIn as RawSockets;
   }
 
   /** The system takes the oldest write that waits. */

@@ -8,6 +8,7 @@ import {
 } from "../../../shared/testkit/hostile-upstream.ts";
 import { failOnLeaks } from "../../../shared/testkit/leak-check.ts";
 import { RawClient } from "../../../shared/testkit/raw-client.ts";
+import type { OwnedExchange } from "../src/sockets/request-owner.ts";
 import { answer, TestRouter, type TestRouterOptions } from "./http1-router.ts";
 
 const ok = (body = "ok", lines = ""): string =>
@@ -308,7 +309,7 @@ describe.each([
         {
           raw,
           onFailure: (exchange, _result, router) => {
-            expect(exchange.replayable).toBe(false);
+            expect(exchange.isReplayable).toBe(false);
             try {
               router.attempt(exchange);
             } catch (error) {
@@ -495,7 +496,7 @@ describe.each([
 
   describe("that the router answers itself", () => {
     const refusing = {
-      onRequest: (exchange: Parameters<typeof answer>[0]) => answer(exchange, 429, "slow down"),
+      onRequest: (exchange: OwnedExchange) => answer(exchange, 429, "slow down"),
     };
 
     test("keeps the connection, also behind a small body that nobody wants", async () => {

@@ -1,48 +1,48 @@
 // The smallest router that the data path can serve: one endpoint, decisions that a test makes, and time that stands still until
 // the test moves it.
 
-import { ConnectionPool, defaultPoolLimits, type PoolLimits } from "../src/connection-pool.ts";
-import { type ClientLimits, defaultClientLimits } from "../src/http1/client-connection.ts";
-import type { Exchange } from "../src/http1/exchange.ts";
-import type { AttemptResult, ExchangeHandler } from "../src/http1/exchange-handler.ts";
-import { Listener } from "../src/http1/listener.ts";
-import { RawTcp } from "../src/http1/raw-tcp.ts";
 import type { Refusal } from "../src/http1/refusal.ts";
 import type { ResponseHead } from "../src/http1/response-head.ts";
-import { Ticker, tickMs } from "../src/http1/ticker.ts";
-
-export interface Context {
-  attempts: number;
-}
-
-type TestExchange = Exchange<Context>;
+import { type ClientLimits, defaultClientLimits } from "../src/sockets/client-time.ts";
+import { ConnectionPool, defaultPoolLimits, type PoolLimits } from "../src/sockets/connection-pool.ts";
+import { Listener } from "../src/sockets/listener.ts";
+import type { RawSockets } from "../src/sockets/raw-sockets.ts";
+import type {
+  AttemptResult,
+  OwnedExchange,
+  RequestHandler,
+  RequestOwner,
+} from "../src/sockets/request-owner.ts";
+import { Ticker, tickMs } from "../src/sockets/ticker.ts";
+import { RawTcp } from "../src/trim/raw-tcp.ts";
 
 export interface Decisions {
   /** What happens with a request; by default one attempt at the endpoint. */
-  readonly onRequest?: (exchange: TestExchange, router: TestRouter) => void;
+  readonly onRequest?: (exchange: OwnedExchange, router: TestRouter) => void;
   /** Whether an answer is dropped; by default none is. */
-  readonly drops?: (head: ResponseHead, exchange: TestExchange) => boolean;
+  readonly drops?: (head: ResponseHead, exchange: OwnedExchange) => boolean;
   /** What happens after a failure or a dropped answer; by default a 502 that names it. */
-  readonly onFailure?: (exchange: TestExchange, result: AttemptResult, router: TestRouter) => void;
+  readonly onFailure?: (exchange: OwnedExchange, result: AttemptResult, router: TestRouter) => void;
 }
 
 export interface TestRouterOptions extends Decisions {
   readonly limits?: Partial<PoolLimits>;
   readonly clientLimits?: Partial<ClientLimits>;
   /** Whether sockets are used raw, or what stands in for the raw interface. */
-  readonly raw: boolean | RawTcp;
+  readonly raw: boolean | RawSockets;
 }
 
-export class TestRouter implements ExchangeHandler<Context>, AsyncDisposable {
+export class TestRouter implements RequestHandler, AsyncDisposable {
   readonly results: AttemptResult[] = [];
   /** What was thrown, on behalf of a request or of none. */
   readonly faults: unknown[] = [];
   readonly report = (error: unknown): void => void this.faults.push(error);
+  readonly #attempts = new WeakMap<OwnedExchange, number>();
   readonly refusals: Refusal[] = [];
   /** What the head of each refused request said. */
   readonly refused: { readonly method: string; readonly path: string; readonly fields: number }[] = [];
   readonly pool: ConnectionPool;
-  readonly listener: Listener<Context>;
+  readonly listener: Listener;
   url = "";
   #nowMs = 1_000_000;
   readonly #ticker: Ticker;
@@ -81,42 +81,49 @@ export class TestRouter implements ExchangeHandler<Context>, AsyncDisposable {
     this.#ticker.tick();
   }
 
-  attempt(exchange: TestExchange, endpointUrl = this.#endpointUrl): void {
-    const context = exchange.context ?? { attempts: 0 };
-    exchange.context = context;
-    context.attempts++;
-    exchange.attempt(this.pool.endpoint(endpointUrl), `X-Attempt: ${context.attempts}\r\n`);
+  attempt(exchange: OwnedExchange, endpointUrl = this.#endpointUrl): void {
+    const attempts = (this.#attempts.get(exchange) ?? 0) + 1;
+    this.#attempts.set(exchange, attempts);
+    exchange.attempt(this.pool.endpoint(endpointUrl), `X-Attempt: ${attempts}\r\n`);
   }
 
-  onRequest(exchange: TestExchange): void {
+  onRequest(exchange: OwnedExchange): RequestOwner {
+    return {
+      serve: () => this.#serve(exchange),
+      refuse: (refusal) => this.#refuse(exchange, refusal),
+      onResponse: (head) =>
+        this.#decisions.drops?.(head, exchange) === true ? undefined : "X-Routed-To: tier1\r\n",
+      onAttemptEnd: (result) => this.#onAttemptEnd(exchange, result),
+      onClientGone: () => {},
+      endByThrow: (error) => this.onThrow(exchange, error),
+    };
+  }
+
+  onThrow(exchange: OwnedExchange, error: unknown): void {
+    this.report(error);
+    answer(exchange, 500, "fault");
+  }
+
+  #serve(exchange: OwnedExchange): void {
     const { onRequest } = this.#decisions;
     if (onRequest !== undefined) onRequest(exchange, this);
     else this.attempt(exchange);
   }
 
-  onRefusal(exchange: TestExchange, refusal: Refusal): void {
+  #refuse(exchange: OwnedExchange, refusal: Refusal): void {
     this.refusals.push(refusal);
-    const { method, path, fields } = exchange.head;
+    const { method, path, fields } = exchange.request.head;
     this.refused.push({ method, path, fields: fields.count + fields.seen });
     answer(exchange, 400, refusal.code);
   }
 
-  onAnswer(exchange: TestExchange, head: ResponseHead): string | undefined {
-    return this.#decisions.drops?.(head, exchange) === true ? undefined : "X-Routed-To: tier1\r\n";
-  }
-
-  onAttemptEnd(exchange: TestExchange, result: AttemptResult): void {
+  #onAttemptEnd(exchange: OwnedExchange, result: AttemptResult): void {
     this.results.push(result);
     const ended = result.kind === "complete" || result.kind === "client-aborted";
     if (ended || (result.kind === "failed" && result.headSent)) return;
     const { onFailure } = this.#decisions;
     if (onFailure !== undefined) onFailure(exchange, result, this);
     else answer(exchange, 502, result.kind === "failed" ? result.code : result.kind);
-  }
-
-  onThrow(exchange: TestExchange, context: Context | undefined, error: unknown): void {
-    this.report(error);
-    if (context === exchange.context) answer(exchange, 500, "fault");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -127,6 +134,6 @@ export class TestRouter implements ExchangeHandler<Context>, AsyncDisposable {
   }
 }
 
-export function answer(exchange: TestExchange, status: number, body: string): void {
-  exchange.answer({ status, reason: "Refused", lines: "Content-Type: text/plain\r\n", body });
+export function answer(exchange: OwnedExchange, status: number, body: string): void {
+  exchange.respond({ status, reason: "Refused", lines: "Content-Type: text/plain\r\n", body });
 }

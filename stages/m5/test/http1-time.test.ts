@@ -148,7 +148,7 @@ describe("an upload", () => {
     };
     let takenBytes = (): number => 0;
     const onRequest: TestRouterOptions["onRequest"] = (exchange, router) => {
-      takenBytes = () => exchange.bytesIn;
+      takenBytes = () => exchange.request.bytesIn;
       router.attempt(exchange);
     };
     await using world = await open(script, { raw, onRequest });

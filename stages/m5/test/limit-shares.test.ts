@@ -2,8 +2,8 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { shareOf } from "../src/limit-shares.ts";
 import { parseRoutingTable, type RoutingTable } from "../src/routing-table.ts";
+import { shareOf } from "../src/workers/limit-shares.ts";
 
 interface Limits {
   readonly rate?: number;

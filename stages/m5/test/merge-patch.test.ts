@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { apply, diff, type Json } from "../src/merge-patch.ts";
+import { apply, diff, type Json } from "../src/delta/merge-patch.ts";
 
 const json = (text: string): Json => JSON.parse(text);
 

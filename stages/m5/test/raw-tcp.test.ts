@@ -5,7 +5,7 @@ import { afterEach, expect, test, vi } from "vitest";
 import { failOnLeaks } from "../../../shared/testkit/leak-check.ts";
 import { sendRaw } from "../../../shared/testkit/raw-client.ts";
 import { startRouter } from "../../../shared/testkit/router-process.ts";
-import { RawTcp } from "../src/http1/raw-tcp.ts";
+import { RawTcp } from "../src/trim/raw-tcp.ts";
 
 failOnLeaks();
 

@@ -6,9 +6,9 @@ import pino from "pino";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { FakeClock } from "../../../shared/testkit/fake-clock.ts";
 import type { RoutingTable } from "../src/routing-table.ts";
-import { Supervisor } from "../src/supervisor.ts";
 import { TableStore } from "../src/table-store.ts";
-import type { FromWorker, ToWorker } from "../src/worker-messages.ts";
+import { Supervisor } from "../src/workers/supervisor.ts";
+import type { FromWorker, ToWorker } from "../src/workers/worker-messages.ts";
 import { tableOf } from "./protected-table.ts";
 
 const forks = vi.hoisted(() => ({ made: [] as unknown[], make: (): unknown => undefined }));

@@ -4,8 +4,8 @@ import fc from "fast-check";
 import { Counter, Histogram, Registry } from "prom-client";
 import { describe, expect, test } from "vitest";
 import type { Outcome } from "../src/access-log.ts";
-import { DurationHistogram } from "../src/duration-histogram.ts";
-import { durationBounds, Tallies } from "../src/tallies.ts";
+import { DurationHistogram } from "../src/trim/duration-histogram.ts";
+import { durationBounds, Tallies } from "../src/trim/tallies.ts";
 
 const placement = fc.constantFrom("tier1", "tier2", "visa");
 

@@ -4,16 +4,17 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type AccessEntry, AccessLog } from "../src/access-log.ts";
 import { Attempts } from "../src/attempts.ts";
-import { ConnectionPool, defaultPoolLimits, type PoolLimits } from "../src/connection-pool.ts";
 import { DateLine } from "../src/date-line.ts";
-import { Listener } from "../src/http1/listener.ts";
-import { RawTcp } from "../src/http1/raw-tcp.ts";
-import { Ticker } from "../src/http1/ticker.ts";
 import { Metrics } from "../src/metrics.ts";
 import { ProxyHandler } from "../src/proxy.ts";
 import { Resilience } from "../src/resilience.ts";
 import type { RoutingTable } from "../src/routing-table.ts";
+import { ConnectionPool, defaultPoolLimits, type PoolLimits } from "../src/sockets/connection-pool.ts";
+import { Listener } from "../src/sockets/listener.ts";
+import { Ticker } from "../src/sockets/ticker.ts";
 import { TableStore } from "../src/table-store.ts";
+import { DecisionTextCache } from "../src/trim/decision-texts.ts";
+import { RawTcp } from "../src/trim/raw-tcp.ts";
 import { asStep } from "./planted-faults.ts";
 
 export interface WholeRouterOptions {
@@ -28,7 +29,7 @@ export class WholeRouter implements AsyncDisposable {
   readonly ticker: Ticker;
   readonly resilience: Resilience;
   readonly pool: ConnectionPool;
-  readonly listener: Listener<unknown>;
+  readonly listener: Listener;
   url = "";
   readonly #table: RoutingTable | undefined;
 
@@ -80,6 +81,7 @@ export class WholeRouter implements AsyncDisposable {
         random: asStep("random", () => 0.5),
       }),
       accessLog,
+      texts: new DecisionTextCache(),
       dateLine: new DateLine(() => Date.now()),
       clock,
       report,

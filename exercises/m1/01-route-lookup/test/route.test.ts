@@ -1,6 +1,21 @@
 import { test } from "vitest";
-import { check } from "../../../support/check.ts";
+import { check, type Outcome } from "../../../support/check.ts";
 import { type Decision, type RoutingDocument, route } from "../starter/route.ts";
+
+/** The sentence of the first case that holds for the value that came back; none for an error, or where nothing came. */
+const ifGot =
+  <T>(...cases: readonly (readonly [holds: (got: T) => boolean, sentence: string])[]) =>
+  (came: Outcome<T>): string | undefined =>
+    came.kind === "returned" ? cases.find(([holds]) => holds(came.value))?.[1] : undefined;
+
+/** For a name that nobody listed. */
+function foundUnlisted(came: Outcome<Decision>): string | undefined {
+  if (came.kind === "threw" && String(came.error).includes("no placement"))
+    return "The lookup found something for a name that nobody listed. The error quotes it: where did it come from?";
+  return came.kind === "returned" && came.value.reason !== "default"
+    ? "The decision says that this name is listed, but it isn't."
+    : undefined;
+}
 
 const lookAt = "route.ts, the lookup of the routing key";
 
@@ -38,8 +53,20 @@ test("a listed key goes to its placement, for that placement's kind", async () =
       last: { placement: "tier3", reason: "tier" },
     },
     got: () => routed(document, ["visa", "acme", "globex", "tier1", "last"]),
-    likely:
-      "The reason is the placement's kind. The placement's name says nothing about it, and a listed key is never `default`.",
+    likely: ifGot(
+      [
+        (got) => Object.values(got).some(({ reason }) => reason === "default"),
+        "A key that the table lists was decided as `default`, as if nobody had listed it.",
+      ],
+      [
+        ({ acme, tier1, last }) => [acme, tier1, last].some((each) => each?.reason === "dedicated"),
+        "A key that lives in a tier was decided as `dedicated`.",
+      ],
+      [
+        ({ visa, globex }) => [visa, globex].some((each) => each?.reason === "tier"),
+        "A key that has a dedicated placement was decided as `tier`.",
+      ],
+    ),
     lookAt,
   });
 });
@@ -49,7 +76,16 @@ test("an unlisted key goes to the default placement", async () => {
     sent: 'route(document, "umbrella"), then route(document, "")',
     expected: { umbrella: toDefault, "": toDefault },
     got: () => routed(plain, ["umbrella", ""]),
-    likely: "A key that the table does not list is not an error: the default placement serves it.",
+    likely: ifGot(
+      [
+        (got) => Object.values(got).some(({ reason }) => reason !== "default"),
+        "The table doesn't list this key, but the reason says that it does.",
+      ],
+      [
+        (got) => Object.values(got).some(({ placement }) => placement !== "tier3"),
+        "The reason is right, but the placement isn't the document's default placement.",
+      ],
+    ),
     lookAt,
   });
 });
@@ -72,8 +108,16 @@ test("keys are compared exactly: VISA is not visa", async () => {
       const placements = (keys: readonly string[]) => keys.map((key) => route(document, key).placement);
       return { unlisted: placements(unlisted), listed: placements(Object.keys(table)) };
     },
-    likely:
-      "The key is changed before it is compared, or only a part of it is compared: two tenants then share one entry.",
+    likely: ifGot(
+      [
+        (got) => got.unlisted.some((placement) => placement !== "tier3"),
+        "A key that only resembles a listed one got a listed key's placement: two tenants share one entry.",
+      ],
+      [
+        (got) => got.listed.includes("tier3"),
+        "A key went to the default placement, although the table lists it letter for letter.",
+      ],
+    ),
     lookAt,
   });
 });
@@ -84,7 +128,7 @@ for (const routingKey of ["constructor", "__proto__", "toString"]) {
       sent: `route(document, "${routingKey}")`,
       expected: toDefault,
       got: () => route(plain, routingKey),
-      likely: `Nobody listed "${routingKey}", and yet the lookup found something. Where did it come from?`,
+      likely: foundUnlisted,
       lookAt,
       hint: 1,
     });
@@ -104,7 +148,10 @@ test("a name that a library put on Object.prototype is not a tenant", async () =
         delete prototype["umbrella"];
       }
     },
-    likely: "The lookup still takes an inherited property for an entry of the table.",
+    likely: ifGot([
+      ({ placement }) => placement === "visa",
+      "The lookup found `visa`, which stands on Object.prototype and not in the table.",
+    ]),
     lookAt,
     hint: 2,
   });
@@ -117,8 +164,12 @@ test("no name on Object.prototype is a tenant unless it is listed", async () => 
     sent: `route(document, …) for ${inheritedNames.join(", ")}; the table lists none of them`,
     expected: [],
     got: () => inheritedNames.filter((name) => route(plain, name).reason !== "default"),
-    likely:
-      "Some inherited names are treated as listed. There are a dozen of them, and any library can add another.",
+    likely: (came) => {
+      if (came.kind !== "returned") return foundUnlisted(came);
+      return came.value.length > 0
+        ? "The lookup found something for every name in this list, but the table has none of them."
+        : undefined;
+    },
     lookAt,
     hint: 1,
   });
@@ -134,7 +185,16 @@ test("tenants that are listed as constructor and __proto__ get their own placeme
       const elsewhere = listed.filter((name) => route(document, name).placement !== "tier1");
       return elsewhere.length === 0 ? "every one of them on tier1" : `not on tier1: ${elsewhere.join(", ")}`;
     },
-    likely: "Some names are treated as special. They are ordinary names, and the table may list them.",
+    likely: ifGot(
+      [
+        (got) => got === "not on tier1: __proto__",
+        "Every listed name was found except `__proto__`. Assigning `__proto__` to an object does something special.",
+      ],
+      [
+        (got) => got.startsWith("not on tier1"),
+        "The table has an entry for each of these names, but that entry was not used.",
+      ],
+    ),
     lookAt,
     hint: 3,
   });
@@ -146,7 +206,10 @@ test("a tenant that is listed as hasOwnProperty breaks no lookup", async () => {
     sent: 'a table that lists "hasOwnProperty" and "visa"; then route(document, …) for "visa" and "umbrella"',
     expected: { visa: { placement: "visa", reason: "dedicated" }, umbrella: toDefault },
     got: () => routed(document, ["visa", "umbrella"]),
-    likely: "If the lookup calls a method of the table, the table's data can replace that method.",
+    likely: (came) =>
+      came.kind === "threw" && String(came.error).includes("hasOwnProperty is not a function")
+        ? "The lookup called a method of the table, but an entry of the table had taken its place."
+        : undefined,
     lookAt,
     hint: 3,
   });
@@ -171,7 +234,17 @@ test("the document is left as it was", async () => {
         mayGrow: Object.isExtensible(routingTable),
       };
     },
-    likely: "The lookup changes the document that it reads. Other requests read the same one.",
+    likely: ifGot(
+      [
+        ({ entries }) => entries.join() !== "visa,__proto__",
+        "The two lookups changed the entries of the table.",
+      ],
+      [
+        ({ prototype }) => prototype === "another one",
+        "The two lookups changed the prototype of a part of the document.",
+      ],
+      [({ mayGrow }) => !mayGrow, "After the two lookups, nothing can be added to the table."],
+    ),
     lookAt,
   });
 });

@@ -1,6 +1,25 @@
 import { test } from "vitest";
-import { check, printable } from "../../../support/check.ts";
+import { check, type Outcome, printable } from "../../../support/check.ts";
 import { requestIdOf, upstreamHeaders } from "../starter/forwarding.ts";
+
+/** The sentence of the first case that holds for the value that came back; none for an error, or where nothing came. */
+const ifGot =
+  <T>(...cases: readonly (readonly [holds: (got: T) => boolean, sentence: string])[]) =>
+  (came: Outcome<T>): string | undefined =>
+    came.kind === "returned" ? cases.find(([holds]) => holds(came.value))?.[1] : undefined;
+
+/** What a list of hops shows; the last one wanted is this router. */
+function hopsShow(got: readonly string[], wanted: readonly string[]): string | undefined {
+  const own = wanted.at(-1);
+  if (got.some((hop) => hop.includes(" fields: ")))
+    return "The cell gets several fields of this name, not one list.";
+  if (got.includes("(empty)")) return "The list has an empty member.";
+  if (got.length === 1 && got[0] === own && wanted.length > 1)
+    return "Only this hop is left in the list: the earlier hops are gone.";
+  if (got.length < wanted.length) return "The list is too short: a hop is missing.";
+  if (got.length > wanted.length) return "The list is too long: a hop stands in it more often than it came.";
+  return got[0] === own && got.at(-1) !== own ? "This hop stands in front of the earlier hops." : undefined;
+}
 
 const lookAt = "forwarding.ts, upstreamHeaders";
 const context = {
@@ -48,7 +67,16 @@ test("a request that came straight from its client gets every field", async () =
         ["Accept: */*"],
         ["X-Routing-Key", "X-Request-Id", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Via"],
       ),
-    likely: "One of the router's own fields is missing.",
+    likely: ifGot(
+      [
+        (got) => Object.values(got).some((values) => values.length === 0),
+        "A field of the router's own does not reach the cell: its list is empty.",
+      ],
+      [
+        (got) => Object.values(got).some((values) => values.length > 1),
+        "A field of the router's own reaches the cell more than once.",
+      ],
+    ),
     lookAt,
   });
 });
@@ -65,8 +93,17 @@ test("the client's own fields pass, and its Host is left to the connection", asy
     sent: fields.join("\n"),
     expected: { Cookie: ["a=1", "b=2"], Host: [], Connection: [], "Keep-Alive": [] },
     got: () => reaching(fields, ["Cookie", "Host", "Connection", "Keep-Alive"]),
-    likely:
-      "Only fields about the message pass. The connection to the cell writes Host; a second one makes the request ambiguous.",
+    likely: ifGot(
+      [
+        (got) => got["Host"]?.length !== 0,
+        "The client's Host passed. The connection to the cell writes one too, so the cell gets two.",
+      ],
+      [
+        (got) => got["Connection"]?.length !== 0 || got["Keep-Alive"]?.length !== 0,
+        "A field about the client's connection reaches the cell.",
+      ],
+      [(got) => got["Cookie"]?.length === 1, "Two Cookie fields came, but the cell gets only one."],
+    ),
     lookAt,
   });
 });
@@ -77,7 +114,16 @@ test("a request without Host gets no X-Forwarded-Host", async () => {
       sent: ["an HTTP/1.0 request without Host", ...fields].join("\n"),
       expected: { "X-Forwarded-Host": [] },
       got: () => reaching(fields, ["X-Forwarded-Host"], { host: undefined, httpVersion: "1.0" }),
-      likely: "The router saw no host, and states one all the same.",
+      likely: ifGot(
+        [
+          (got) => got["X-Forwarded-Host"]?.includes("admin.example") === true,
+          "The client's own X-Forwarded-Host reaches the cell.",
+        ],
+        [
+          (got) => got["X-Forwarded-Host"]?.length !== 0,
+          "The router saw no host, but it tells the cell one.",
+        ],
+      ),
       lookAt,
       hint: 2,
     });
@@ -105,8 +151,7 @@ test("X-Forwarded-For is one list, and this hop is its last member", async () =>
       sent: `${fields.join("\n")}\nfrom 192.0.2.7`,
       expected: members,
       got: () => membersOf(fields, "X-Forwarded-For"),
-      likely:
-        "The list that the cell sees is not the hops in their order: a member is missing, doubled or misplaced.",
+      likely: (came) => (came.kind === "returned" ? hopsShow(came.value, members) : undefined),
       lookAt: "forwarding.ts, X-Forwarded-For and appended",
       hint: 1,
     });
@@ -119,8 +164,10 @@ test("Via grows by this hop, with the protocol that came in", async () => {
     sent: fields.join("\n"),
     expected: ["1.0 edge", "1.1 mesh", "1.0 edge", "1.1 cell-router"],
     got: () => membersOf(fields, "Via"),
-    likely:
-      "The list that the cell sees is not the hops in their order: a member is missing, doubled or misplaced.",
+    likely: (came) =>
+      came.kind === "returned"
+        ? hopsShow(came.value, ["1.0 edge", "1.1 mesh", "1.0 edge", "1.1 cell-router"])
+        : undefined,
     lookAt: "forwarding.ts, appended",
     hint: 1,
   });
@@ -131,7 +178,12 @@ test("Via names the version that the client spoke", async () => {
     sent: "an HTTP/1.0 request, then one with Via: 1.1 mesh",
     expected: [["1.0 cell-router"], ["1.1 mesh", "1.0 cell-router"]],
     got: () => [[], ["Via: 1.1 mesh"]].map((fields) => membersOf(fields, "Via", { httpVersion: "1.0" })),
-    likely: "The version in Via is the one in which this hop received the request, not the router's own.",
+    likely: (came) => {
+      if (came.kind !== "returned") return undefined;
+      if (came.value.flat().includes("1.1 cell-router"))
+        return "This hop says 1.1, but the client spoke 1.0.";
+      return hopsShow(came.value[1] ?? [], ["1.1 mesh", "1.0 cell-router"]);
+    },
     lookAt: "forwarding.ts, upstreamHeaders, Via",
   });
 });
@@ -146,7 +198,20 @@ test("X-Forwarded-Host and X-Forwarded-Proto say what this router saw, whatever 
     sent: `${fields.join("\n")}\nover plain HTTP, for the host shop.example`,
     expected: { "X-Forwarded-Host": ["shop.example"], "X-Forwarded-Proto": ["http"] },
     got: () => reaching(fields, ["X-Forwarded-Host", "X-Forwarded-Proto"]),
-    likely: "What a client wrote reached the cell in the place of what the router saw, or beside it.",
+    likely: ifGot(
+      [
+        (got) => Object.values(got).some((values) => values.length === 0),
+        "One of the two fields doesn't reach the cell: its list is empty.",
+      ],
+      [
+        (got) => ["admin.example", "b.example"].some((host) => got["X-Forwarded-Host"]?.includes(host)),
+        "The cell gets the client's X-Forwarded-Host.",
+      ],
+      [
+        (got) => got["X-Forwarded-Proto"]?.includes("https") === true,
+        "The cell gets the client's X-Forwarded-Proto, although this request came over plain HTTP.",
+      ],
+    ),
     lookAt: "forwarding.ts, ownedUpstream and X-Forwarded-Host",
     hint: 2,
   });
@@ -158,7 +223,10 @@ test("a decision that a client made up does not reach the cell", async () => {
     sent: fields.join("\n"),
     expected: { "X-Routed-To": [], "X-Route-Reason": [] },
     got: () => reaching(fields, ["X-Routed-To", "X-Route-Reason"]),
-    likely: "The cell cannot tell a client's own words from the router's.",
+    likely: ifGot([
+      (got) => Object.values(got).some((values) => values.length > 0),
+      "The decision that the client made up passed. To the cell it looks like the router's.",
+    ]),
     lookAt: "forwarding.ts, ownedUpstream",
     hint: 2,
   });
@@ -176,7 +244,20 @@ test("the routing key and the request id reach the cell once", async () => {
     sent: `${fields.join("\n")}\nThe router has decided for the id id-1.`,
     expected: { "X-Routing-Key": ["acme"], "X-Request-Id": ["id-1"] },
     got: () => reaching(fields, ["X-Routing-Key", "X-Request-Id"]),
-    likely: "The client's copies travel beside the router's own.",
+    likely: ifGot(
+      [
+        (got) => Object.values(got).some((values) => values.length === 0),
+        "One of the two fields doesn't reach the cell at all.",
+      ],
+      [
+        (got) => got["X-Request-Id"]?.includes("another") === true,
+        "The cell gets another request id than the one for which the router decided.",
+      ],
+      [
+        (got) => Object.values(got).some((values) => values.length > 1),
+        "One of the two fields reaches the cell more than once.",
+      ],
+    ),
     lookAt: "forwarding.ts, ownedUpstream",
   });
 });
@@ -192,7 +273,17 @@ test("a request id that is safe to log is kept", async () => {
     sent: idsShown(ids),
     expected: ids,
     got: () => ids.map((id, i) => requestIdOf([i % 2 === 0 ? "X-Request-Id" : "x-request-id", id])),
-    likely: "A harmless id was changed or refused: the client can no longer find its request in the log.",
+    likely: ifGot(
+      [
+        (got) => got.every((id, i) => (id === undefined) === (i % 2 === 1)),
+        "Every second id is lost: their field name was written in lower case.",
+      ],
+      [
+        (got) => got.includes(undefined),
+        "Each `undefined` is an id that was refused, although it is safe to log.",
+      ],
+      [(got) => got.some((id, i) => id !== ids[i]), "An id came back that is not the one that was sent."],
+    ),
     lookAt: lookAtId,
   });
 });
@@ -221,7 +312,20 @@ test("a request id that is not safe to log is not used at all", async () => {
     sent: idsShown(ids),
     expected: Object.fromEntries(ids.map((id) => [idShown(id), undefined])),
     got: () => Object.fromEntries(ids.map((id) => [idShown(id), requestIdOf(["X-Request-Id", id])])),
-    likely: "A part of something that a stranger wrote would go into logs, tickets and other people's tools.",
+    likely: ifGot(
+      [
+        (got) => Object.values(got).some((id) => id !== undefined && !ids.includes(id)),
+        "An id came back that nobody sent: an unsafe one was changed, and then used.",
+      ],
+      [
+        (got) => Object.entries(got).every(([id, kept]) => (kept !== undefined) === id.includes("times")),
+        "The ids with unsafe characters were refused, but the ids that are too long were kept.",
+      ],
+      [
+        (got) => Object.values(got).some((id) => id !== undefined),
+        "Each id that has a value here is unsafe, but was kept as it came.",
+      ],
+    ),
     lookAt: lookAtId,
     hint: 3,
   });
@@ -241,7 +345,13 @@ test("two different request ids are as good as none", async () => {
       sent: ids.map((id) => `X-Request-Id: ${id}`).join("\n"),
       expected: undefined,
       got: () => requestIdOf(ids.flatMap((id, i) => [i === 1 ? "x-request-id" : "X-Request-Id", id])),
-      likely: "One of several ids was chosen. Would the next program on the way choose the same one?",
+      likely: ifGot(
+        [
+          (id) => id !== undefined && ids.includes(id),
+          "One of the ids was chosen. Would the next program on the way choose the same one?",
+        ],
+        [(id) => id !== undefined, "The id that was used is none of those that were sent."],
+      ),
       lookAt: lookAtId,
       hint: 3,
     });
@@ -253,7 +363,7 @@ test("a request without a request id has none", async () => {
     sent: "Accept: */*",
     expected: undefined,
     got: () => requestIdOf(["Accept", "*/*"]),
-    likely: "An id was made up here. Making one is left to the caller.",
+    likely: ifGot([(id) => id !== undefined, "The request has no id, but one was made up here."]),
     lookAt: lookAtId,
   });
 });

@@ -1,10 +1,25 @@
 import { once } from "node:events";
 import { setImmediate } from "node:timers/promises";
 import { test } from "vitest";
-import { check, within } from "../../../support/check.ts";
+import { check, type Outcome, within } from "../../../support/check.ts";
 import { AnswerBody } from "../starter/answer-body.ts";
 import { RequestBody } from "../starter/request-body.ts";
 import { comparedTo, distinctBytes, Exchange, restOf } from "./upload.ts";
+
+/** The sentence for a wait in vain, or else what the value shows. */
+const shows =
+  <T>(silent: string | undefined, ofValue: (got: T) => string | undefined = () => undefined) =>
+  (came: Outcome<T>): string | undefined => {
+    if (came.kind === "silent") return silent;
+    return came.kind === "returned" ? ofValue(came.value) : undefined;
+  };
+
+/** What the words of `comparedTo` show. */
+function bytesShow(got: string): string | undefined {
+  const [arrived = 0, sent = 0] = (got.match(/\d+/g) ?? []).map(Number);
+  if (arrived > sent) return "More bytes arrived than were sent: a piece was passed on twice.";
+  return arrived < sent ? "Bytes are missing: a piece was lost." : undefined;
+}
 
 const MiB = 1024 * 1024;
 const lookAtPush = "request-body.ts, #onData and _read";
@@ -35,7 +50,14 @@ test("an upload passes whole, and its bytes are counted", async () => {
       const read = await within(1_000, "the end of the body", readAll(body, 5));
       return { body: read.toString(), bytesIn: counts.bytesIn };
     },
-    likely: "A piece does not reach the stream, its end does not, or a piece is counted more than once.",
+    likely: shows(
+      "The client has sent all of its body, but the stream to the cell doesn't end.",
+      ({ body, bytesIn }) => {
+        if (body !== "hello") return "The cell reads other bytes than the client sent.";
+        if (bytesIn > 5) return "A byte was counted more than once.";
+        return bytesIn < 5 ? "Not every byte was counted." : undefined;
+      },
+    ),
     lookAt: "request-body.ts, #onData and #onEnd",
   });
 });
@@ -55,7 +77,11 @@ test("a cell that does not read stops the client, after a little", async () => {
       return `${Math.round(taken / 1024)} KiB taken`;
     },
     accept: (got) => Number.parseInt(got, 10) <= 512,
-    likely: "The upload piles up in the router's memory: `push()` returned false, and nothing reacted.",
+    likely: shows(undefined, (got) =>
+      got === "2048 KiB taken"
+        ? "The router took the whole upload, although the cell has read nothing: all of it waits in the router's memory."
+        : undefined,
+    ),
     lookAt: lookAtPush,
     hint: 1,
   });
@@ -74,7 +100,7 @@ test("once the cell reads again, the client is let go on and the upload arrives 
       await restOf(() => exchange.taken(), content.length);
       return comparedTo(content, await within(3_000, "the rest of the body", readAll(body, content.length)));
     },
-    likely: "The client was stopped and never started again, or a piece was handed over twice.",
+    likely: shows("The cell reads again, but the rest of the upload doesn't come.", bytesShow),
     lookAt: lookAtPush,
     hint: 2,
   });
@@ -95,8 +121,11 @@ test("half an upload does not look like a whole one", async () => {
       exchange.client.end();
       return await within(1_000, "the stream to fail", end);
     },
-    likely:
-      "The stream to the cell ends, or waits for ever, although the client has not sent all of its body.",
+    likely: shows(
+      "The client has gone, but the stream neither ends nor fails: the cell waits forever.",
+      (got) =>
+        got.startsWith("an end") ? "The stream ended as if the client had sent all of its body." : undefined,
+    ),
     lookAt: "request-body.ts, #onClose",
   });
 });
@@ -113,8 +142,7 @@ test("the first piece of an upload reaches the cell before the last has been sen
       const [first] = await within(1_000, "the first piece", once(body, "data"));
       return String(first);
     },
-    likely:
-      "Nothing arrives before the whole body has: an upload that lasts an hour would reach the cell after an hour.",
+    likely: shows("As long as the client had more to send, the cell got nothing."),
     lookAt: "request-body.ts, #onData",
   });
 });
@@ -136,7 +164,10 @@ test("an attempt that gives up its body leaves the client's connection open for 
       const [response] = await within(1_000, "the response", once(exchange.client, "data"));
       return String(response).split("\r\n")[0] ?? "";
     },
-    likely: "Closing the stream closed the client's connection as well.",
+    likely: (came) =>
+      came.kind === "threw" && String(came.error).includes("ECONNRESET")
+        ? "The client's connection was reset before the response could go out."
+        : undefined,
     lookAt: "request-body.ts, _destroy",
   });
 });
@@ -239,8 +270,11 @@ test("a client that does not read stops the cell", async () => {
       await using response = await responding();
       return inKiB(response.most);
     },
-    likely:
-      "What the client does not read waits in the router's memory: `write()` returned false, and nothing reacted.",
+    likely: shows(undefined, (got) =>
+      Number.parseInt(got, 10) > 4096
+        ? "The client reads nothing, but the cell goes on sending: more and more waits in the router's memory."
+        : undefined,
+    ),
     lookAt: lookAtAnswer,
     hint: 1,
   });
@@ -258,7 +292,11 @@ test("a client that has caught up and falls behind again stops the cell again", 
       client.pause();
       return inKiB(await response.sendUntilStopped());
     },
-    likely: "The cell was stopped once, and not again: a slow client is slow more than once.",
+    likely: shows("The client reads again, but the cell is still paused.", (got) =>
+      Number.parseInt(got, 10) > 4096
+        ? "The client has stopped reading again, but the cell goes on sending."
+        : undefined,
+    ),
     lookAt: lookAtAnswer,
     hint: 2,
   });
@@ -272,7 +310,7 @@ test("once the client has caught up, the cell is let go on and the response arri
       await using response = await responding();
       return await restArrives(response);
     },
-    likely: "The cell was paused and nothing resumes it, or a piece was lost or written twice.",
+    likely: shows("The client reads, but the response goes no further.", bytesShow),
     lookAt: lookAtAnswer,
     hint: 2,
   });
@@ -287,7 +325,7 @@ test("a piece that was under way when the cell was paused still belongs to the r
       for (let late = 0; late < 3; late++) response.cell.send(response.body);
       return await restArrives(response);
     },
-    likely: "A piece that came after the pause was dropped, or the cell was never let go on.",
+    likely: shows("The client reads, but the response goes no further.", bytesShow),
     lookAt: lookAtAnswer,
     hint: 3,
   });
@@ -303,7 +341,9 @@ test("however many pieces come late, the client is waited for once", async () =>
       return `${response.res.listenerCount("drain")} drain listeners`;
     },
     accept: (got) => Number.parseInt(got, 10) <= 1,
-    likely: "Each late piece adds a listener of its own, and each of them will resume the cell.",
+    likely: shows(undefined, (got) =>
+      Number.parseInt(got, 10) > 20 ? "Each late piece has added a listener of its own." : undefined,
+    ),
     lookAt: lookAtAnswer,
     hint: 3,
   });

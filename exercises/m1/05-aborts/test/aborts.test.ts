@@ -1,8 +1,20 @@
 import { test } from "vitest";
 import { eventually } from "../../../../shared/testkit/eventually.ts";
 import type { ConnectionScript } from "../../../../shared/testkit/hostile-upstream.ts";
-import { check, within } from "../../../support/check.ts";
+import { check, type Outcome, within } from "../../../support/check.ts";
 import { get, type Served, Setup } from "./exchange.ts";
+
+/** The sentence for a wait in vain, or else what the value shows. */
+const shows =
+  <T>(silent: string | undefined, ofValue: (got: T) => string | undefined = () => undefined) =>
+  (came: Outcome<T>): string | undefined => {
+    if (came.kind === "silent") return silent;
+    return came.kind === "returned" ? ofValue(came.value) : undefined;
+  };
+
+/** Whether a client waited for a response that did not come. */
+const waitsInVain = (came: Outcome<unknown>): boolean =>
+  came.kind === "threw" && String(came.error).includes("Nothing more arrived");
 
 const lookAtClose = "attempt.ts, what happens when the client's side of the exchange closes";
 const lookAtCut = "attempt.ts, onResponseError";
@@ -57,7 +69,18 @@ test("a whole response arrives whole and counts as complete", async () => {
       }
       return { bodies, kinds, connectionsToTheCell: setup.cell.connections.length };
     },
-    likely: "A response that went well is not noticed, or costs the connection to the cell.",
+    likely: shows(
+      "The client has its response, but the attempt doesn't end.",
+      ({ bodies, kinds, connectionsToTheCell }) => {
+        if (bodies.join() !== "hello,hello") return "The client got another body than the cell sent.";
+        if (kinds.includes("client-aborted"))
+          return "A client that has its whole response counts as one that left.";
+        if (kinds.includes("failed")) return "A response that went well counts as a failure of the cell.";
+        return connectionsToTheCell > 1
+          ? "The second request needed a new connection to the cell: the first one was closed."
+          : undefined;
+      },
+    ),
     lookAt: "attempt.ts, the listeners on the client's response",
   });
 });
@@ -84,7 +107,13 @@ test("a client whose upload is over has not left", async () => {
       const { status } = await served.client.readResponse();
       return { status, kind: await kindOf(served) };
     },
-    likely: "The end of the upload was taken for the end of the client.",
+    likely: (came) => {
+      if (waitsInVain(came)) return "The upload is over, and the client waits for its response in vain.";
+      if (came.kind !== "returned") return undefined;
+      return came.value.kind === "client-aborted"
+        ? "The client is still there, but counts as one that left."
+        : undefined;
+    },
     lookAt: lookAtClose,
     hint: 1,
   });
@@ -102,7 +131,7 @@ test("a client that leaves in the middle of its response is felt by the cell", a
         client.reset();
         return await closedAtCell(setup);
       },
-      likely: "The cell goes on working for nobody: nothing tells it that the client has gone.",
+      likely: shows("The client has gone, but nothing has told the cell."),
       lookAt: lookAtClose,
       hint: 1,
     });
@@ -120,8 +149,9 @@ test("a client that leaves before the head of its response is felt by the cell",
       client.reset();
       return await closedAtCell(setup);
     },
-    likely:
-      "The cell goes on working for nobody. In a slow request, most of the time passes before the head of the response.",
+    likely: shows(
+      "The client has gone, but nothing has told the cell, which hasn't sent the head of its response yet.",
+    ),
     lookAt: lookAtClose,
     hint: 1,
   });
@@ -140,7 +170,9 @@ test("a client that leaves in the middle of its upload is felt by the cell", asy
       client.reset();
       return await closedAtCell(setup);
     },
-    likely: "The cell waits for the rest of a body that nobody will send.",
+    likely: shows(
+      "The client has gone, but nothing has told the cell, which waits for the rest of the body.",
+    ),
     lookAt: lookAtClose,
   });
 });
@@ -175,8 +207,17 @@ test("a request whose client left while it waited for a connection never reaches
     sent: "GET /first, and GET /second behind it, whose client leaves; then the first is answered, and GET /third comes",
     expected: { targets: ["GET /first", "GET /third"], kind: "client-aborted" },
     got: leavesInTheQueue,
-    likely:
-      "When this client left, its request had no connection yet that could have been closed; and its attempt has to end all the same.",
+    likely: (came) => {
+      if (waitsInVain(came))
+        return "One client has left, and now another client waits for its response in vain.";
+      return shows<Awaited<ReturnType<typeof leavesInTheQueue>>>(
+        "The client left, but its attempt doesn't end.",
+        ({ targets, kind }) => {
+          if (targets.includes("GET /second")) return "The cell got the request of a client that had left.";
+          return kind === "failed" ? "The client left, but the cell is blamed for it." : undefined;
+        },
+      )(came);
+    },
     lookAt: "attempt.ts, onRequestStart",
     hint: 2,
   });
@@ -199,7 +240,9 @@ test("a client that left is told apart from a cell that broke", async () => {
         served.client.reset();
         return await kindOf(served);
       },
-      likely: "What is logged here counts against the cell: in alerts, and later in its circuit breaker.",
+      likely: shows("The client left, but its attempt doesn't end.", (kind) =>
+        kind === "failed" ? "The client left, but the cell is blamed for it." : undefined,
+      ),
       lookAt: lookAtClose,
       hint: 2,
     });
@@ -221,6 +264,13 @@ async function cutResponse(version: string, half: string, cut: "close" | "reset"
   return `${response.ending === "truncated" || wasReset ? "cut" : "whole"}, counts as ${kind}`;
 }
 
+function cutShows(got: string): string | undefined {
+  if (got.startsWith("whole")) return "The cell cut this response, but to the client it looks whole.";
+  return got.endsWith("client-aborted")
+    ? "The cell cut this response, but the client counts as one that left."
+    : undefined;
+}
+
 const halves = [
   { what: "one chunk", half: halfAResponse },
   { what: "5 of 10 bytes", half: "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello" },
@@ -239,10 +289,7 @@ for (const version of ["1.1", "1.0"]) {
         sent: `GET / over HTTP/${version}; the cell sends ${what}, and then closes its connection`,
         expected: "cut, counts as failed",
         got: () => cutResponse(version, half, "close"),
-        likely:
-          version === "1.1"
-            ? "Either the router wrote an end that the cell never sent, or the cut was not counted as the cell's failure."
-            : "Without a length and without chunks, a close is how a body ends. How does this client learn that it did not?",
+        likely: shows("The cell has cut its response, but the attempt doesn't end.", cutShows),
         lookAt: lookAtCut,
         hint: 3,
       });
@@ -269,7 +316,10 @@ test("a cell that breaks before its head leaves the client's connection for an e
         const { status } = await served.client.readResponse();
         return { status, kind: await kindOf(served) };
       },
-      likely: "Nothing had been sent to this client yet: it can still be told.",
+      likely: shows("The cell has gone, but the attempt doesn't end.", ({ status, kind }) => {
+        if (kind === "client-aborted") return "The cell broke, but the client counts as one that left.";
+        return status === 200 ? "The cell sent no whole head, but the client got status 200." : undefined;
+      }),
       lookAt: lookAtCut,
     });
   }

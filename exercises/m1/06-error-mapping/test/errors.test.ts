@@ -1,8 +1,50 @@
 import { errors } from "undici";
 import { test } from "vitest";
-import { check, within } from "../../../support/check.ts";
+import { check, type Outcome, within } from "../../../support/check.ts";
 import { causeOf, problemBody, problemOf, upstreamErrorCode } from "../starter/errors.ts";
 import { errorOf, errorOfNobody } from "./failing-cells.ts";
+
+/** What a wrong response, such as `500 router-fault`, says about its error. */
+function takenFor(got: string, wanted: string): string | undefined {
+  const code = got.split(" ")[1] ?? "";
+  if (wanted.endsWith(` ${code}`)) return "got the right code, and the table gives this code another status";
+  if (code === "router-fault") return "was blamed on the router itself";
+  if (code === "upstream-unreachable") return "was taken for a cell that could not be reached";
+  if (code === "upstream-broken") return "was taken for an exchange that broke off";
+  return code.endsWith("-timeout") ? `was taken for a ${code}` : undefined;
+}
+
+/** What one wrong response shows. */
+const responseShows = (wanted: string) => (came: Outcome<string>) => {
+  const words = came.kind === "returned" && came.value !== wanted ? takenFor(came.value, wanted) : undefined;
+  return words === undefined ? undefined : `This error ${words}.`;
+};
+
+/** What several responses show; `wanted` has them in the same order. */
+const firstWrong = (wanted: readonly string[]) => (came: Outcome<Record<string, string | undefined>>) => {
+  if (came.kind === "threw") return "For one of these errors, the function itself threw.";
+  if (came.kind !== "returned") return undefined;
+  const entries = Object.entries(came.value);
+  const at = entries.findIndex(([, response], i) => response !== wanted[i]);
+  const [error, response = ""] = entries[at] ?? [];
+  const words = error === undefined ? undefined : takenFor(response, wanted[at] ?? "");
+  return words === undefined ? undefined : `The first one that differs ${words}:\n${error}`;
+};
+
+/** The members that are missing, too many, or different. */
+const membersShow =
+  (wanted: Readonly<Record<string, unknown>>) => (came: Outcome<Record<string, unknown>>) => {
+    if (came.kind !== "returned") return undefined;
+    const got = came.value;
+    const missing = Object.keys(wanted).filter((name) => !(name in got));
+    if (missing.length > 0) return `The body lacks ${missing.join(", ")}.`;
+    const extra = Object.keys(got).filter((name) => !(name in wanted));
+    if (extra.length > 0) return `The body has more than a problem's members: ${extra.join(", ")}.`;
+    const different = Object.keys(wanted).filter((name) => got[name] !== wanted[name]);
+    return different.length > 0
+      ? `Every member is there, but these have another value: ${different.join(", ")}.`
+      : undefined;
+  };
 
 const lookAt = "errors.ts, upstreamErrorCode";
 
@@ -30,7 +72,7 @@ test("a cell that nobody listens for is a bad gateway: 502, upstream-unreachable
     sent: "a request to a port on which nobody listens",
     expected: "502 upstream-unreachable",
     got: async () => responseTo(await within(2_000, "the request to fail", errorOfNobody())),
-    likely: "The cell cannot be reached. Another status would speak of somebody else, or of another failure.",
+    likely: responseShows("502 upstream-unreachable"),
     lookAt,
   });
 });
@@ -43,7 +85,7 @@ test("a cell that breaks the connection is a bad gateway: 502, upstream-broken",
       const failing = errorOf((socket) => socket.once("data", () => socket.end()));
       return responseTo(await within(2_000, "the request to fail", failing));
     },
-    likely: "The cell was reached, and then it broke the exchange.",
+    likely: responseShows("502 upstream-broken"),
     lookAt,
   });
 });
@@ -56,7 +98,7 @@ test("a cell that does not answer in time is a gateway timeout: 504, head-timeou
       const failing = errorOf((socket) => socket.resume());
       return responseTo(await within(2_000, "the request to fail", failing));
     },
-    likely: "Nothing came back in time. There is a status for exactly that.",
+    likely: responseShows("504 head-timeout"),
     lookAt: "errors.ts, upstreamErrorCode and the table of problems",
   });
 });
@@ -77,8 +119,7 @@ test("the code says which of the three limits was reached", async () => {
     sent: reached.map(shown).join("\n"),
     expected: Object.fromEntries(reached.map((error, i) => [shown(error), `504 ${codes[i]}-timeout`])),
     got: () => becomes(reached),
-    likely:
-      "With one code for several limits, or the wrong one, whoever reads it has to guess which limit to change.",
+    likely: firstWrong(codes.map((code) => `504 ${code}-timeout`)),
     lookAt,
     hint: 1,
   });
@@ -95,7 +136,7 @@ test("every way of not reaching a cell is named as that", async () => {
     sent: ways.map(shown).join("\n"),
     expected: Object.fromEntries(ways.map((error) => [shown(error), "502 upstream-unreachable"])),
     got: () => becomes(ways),
-    likely: "A cell that cannot be reached, or whose name cannot be resolved, is taken for something else.",
+    likely: firstWrong(ways.map(() => "502 upstream-unreachable")),
     lookAt,
     hint: 1,
   });
@@ -122,7 +163,7 @@ test("the words of an error's message decide nothing", async () => {
     sent: misleading.map(shown).join("\n"),
     expected: Object.fromEntries(misleading.map((error, i) => [shown(error), becoming[i]])),
     got: () => becomes(misleading),
-    likely: "A host's name, or somebody's choice of words, decided about the status.",
+    likely: firstWrong(becoming),
     lookAt,
     hint: 1,
   });
@@ -143,7 +184,7 @@ test("an error that nobody foresaw is blamed on the cell, not on the router", as
     sent: unforeseen.map(shown).join("\n"),
     expected: Object.fromEntries(unforeseen.map((error) => [shown(error), "502 upstream-broken"])),
     got: () => becomes(unforeseen),
-    likely: "Whatever goes through this function happened between the router and a cell.",
+    likely: firstWrong(unforeseen.map(() => "502 upstream-broken")),
     lookAt,
     hint: 2,
   });
@@ -157,7 +198,7 @@ test("an error may have any code, also one that is called constructor", async ()
       strange.map((code) => [shown(systemError(code, "?")), "502 upstream-broken"]),
     ),
     got: () => becomes(strange.map((code) => systemError(code, "?"))),
-    likely: "The lookup found something that nobody had put in, or changed the code before comparing it.",
+    likely: firstWrong(strange.map(() => "502 upstream-broken")),
     lookAt,
     hint: 2,
   });
@@ -182,8 +223,7 @@ test("the body of a response has every member of a problem, and nothing else", a
       sent: `problemBody("${code}", "id-1"), read as JSON`,
       expected: { type: goodType, title, status, detail, code, requestId: "id-1" },
       got: () => membersOf(code),
-      likely:
-        "Tools look for the members that RFC 9457 names, and a program branches on the code. Compare the members.",
+      likely: membersShow({ type: goodType, title, status, detail, code, requestId: "id-1" }),
       lookAt: "errors.ts, problemBody",
       hint: 3,
     });
@@ -207,7 +247,13 @@ test("the router's own states keep their own statuses", async () => {
     sent: `problemOf(…).status of ${codes.join(", ")}`,
     expected: statuses,
     got: () => Object.fromEntries(codes.map((code) => [code, problemOf(code).status])),
-    likely: "The table of problems was changed. It is right: the faults are in the functions.",
+    likely: (came) => {
+      if (came.kind !== "returned") return undefined;
+      const changed = codes.filter((code) => came.value[code] !== statuses[code]);
+      return changed.length > 0
+        ? `The starter had another status for ${changed.join(", ")}, which was right.`
+        : undefined;
+    },
     lookAt: "errors.ts, the table of problems",
   });
 });
@@ -222,7 +268,14 @@ test("the log still gets the error's code as its cause", async () => {
     sent: `causeOf of:\n${given.map(shown).join("\n")}`,
     expected: ["ECONNRESET", "", ""],
     got: () => given.map(causeOf),
-    likely: "The log would lose the cause, or get words that no program can compare.",
+    likely: (came) => {
+      if (came.kind !== "returned") return undefined;
+      const [ofCode, ...ofNone] = came.value;
+      if (ofCode === "") return "The error has a code, but the log would get none.";
+      return ofNone.some((cause) => cause !== "")
+        ? "An error whose code is not a string still gets a cause for the log."
+        : undefined;
+    },
     lookAt: "errors.ts, causeOf",
   });
 });

@@ -1,6 +1,22 @@
 import { test } from "vitest";
-import { check } from "../../../support/check.ts";
+import { check, type Outcome } from "../../../support/check.ts";
 import { parseRoutingTable, routingTableJsonSchema } from "../starter/routing-table.ts";
+
+/** The sentence of the first case that holds for the value that came back; none for an error, or where nothing came. */
+const ifGot =
+  <T>(...cases: readonly (readonly [holds: (got: T) => boolean, sentence: string])[]) =>
+  (came: Outcome<T>): string | undefined =>
+    came.kind === "returned" ? cases.find(([holds]) => holds(came.value))?.[1] : undefined;
+
+/** Which paths are missing from the list, and which are too many. */
+const pathsShow = (wanted: readonly string[]) => (came: Outcome<string[]>) => {
+  if (came.kind !== "returned") return undefined;
+  const missing = wanted.filter((path) => !came.value.includes(path));
+  if (missing.length > 0) return `The list leaves out ${missing.join(", ")}.`;
+  const extra = came.value.filter((path) => !wanted.includes(path));
+  if (extra.length > 0) return `The list has ${extra.join(", ")}, where nothing is wrong.`;
+  return came.value.length > wanted.length ? "A fault stands in the list twice." : undefined;
+};
 
 const lookAt = "routing-table.ts, documentSchema";
 
@@ -50,7 +66,10 @@ test("a valid document is a table", async () => {
         placements: [...placements.keys()],
       };
     },
-    likely: "A rule became too strict, or a part of the table is not what the document says.",
+    likely: ifGot(
+      [(got) => Array.isArray(got), "This document is valid, but these faults were found in it."],
+      [(got) => JSON.stringify(got).includes("CELL"), "The table has the URL as it was typed."],
+    ),
     lookAt,
   });
 });
@@ -65,7 +84,10 @@ test("the document is left as it was", async () => {
       parseRoutingTable(document);
       return JSON.stringify(document);
     },
-    likely: "The validator changes the document that it reads.",
+    likely: ifGot(
+      [(got) => got.length < text.length, "The call removed a part of the document."],
+      [(got) => got.length > text.length, "The call added something to the document."],
+    ),
     lookAt,
   });
 });
@@ -87,7 +109,13 @@ test("every fault of form is named with its path", async () => {
       "version",
     ],
     got: () => pathsOf(document),
-    likely: "A fault is missing from the list, or stands in it twice.",
+    likely: pathsShow([
+      "defaultPlacement",
+      "placements.tier1.kind",
+      "placements.tier1.url",
+      "routingTable.visa",
+      "version",
+    ]),
     lookAt,
   });
 });
@@ -101,7 +129,7 @@ test("every name that does not exist is named where it is used", async () => {
     sent: JSON.stringify(document),
     expected: ["defaultPlacement", "routingTable.globex", "routingTable.visa"],
     got: () => pathsOf(document),
-    likely: "A fault is missing from the list, or stands in it twice.",
+    likely: pathsShow(["defaultPlacement", "routingTable.globex", "routingTable.visa"]),
     lookAt,
   });
 });
@@ -124,7 +152,16 @@ test("a fault about a name quotes the name", async () => {
         const words = got.startsWith(`${path}: `) ? got.slice(path.length) : "";
         return !got.includes("\n") && words.includes(`"${name}"`);
       },
-      likely: "Without the name, the reader has to open the file to see what was written there.",
+      likely: ifGot(
+        [(got) => got === "a table", "The document was taken as valid."],
+        [(got) => got === "", "The document was refused without a fault."],
+        [(got) => got.includes("\n"), "One mistake led to several lines."],
+        [(got) => !got.startsWith(`${path}: `), "The fault is named at another path."],
+        [
+          (got) => !got.slice(path.length).includes(`"${name}"`),
+          "The path is right, but the words leave out what was written there.",
+        ],
+      ),
       lookAt,
     });
   }
@@ -137,25 +174,39 @@ test("faults of form and of reference are named in one go", async () => {
         routingTable: { visa: "vsia", acme: "tier1" },
         placements: { visa, tier1: { kind: "tier", url: "tier1:9001" }, tier3: tier(9003) },
       },
-      paths: ["placements.tier1.url", "routingTable.visa"],
+      form: "placements.tier1.url",
+      reference: "routingTable.visa",
     },
-    { parts: { version: 1, defaultPlacement: "tier9" }, paths: ["defaultPlacement", "version"] },
+    { parts: { version: 1, defaultPlacement: "tier9" }, form: "version", reference: "defaultPlacement" },
     {
       parts: { routingTable: { visa: 4, acme: "tier9" } },
-      paths: ["routingTable.acme", "routingTable.visa"],
+      form: "routingTable.visa",
+      reference: "routingTable.acme",
     },
-    { parts: { routingTable: [], defaultPlacement: "tier9" }, paths: ["defaultPlacement", "routingTable"] },
+    {
+      parts: { routingTable: [], defaultPlacement: "tier9" },
+      form: "routingTable",
+      reference: "defaultPlacement",
+    },
     {
       parts: { defaultPlacement: null, routingTable: { visa: "vsia" } },
-      paths: ["defaultPlacement", "routingTable.visa"],
+      form: "defaultPlacement",
+      reference: "routingTable.visa",
     },
   ];
-  for (const { parts, paths } of cases) {
+  for (const { parts, form, reference } of cases) {
     await check({
       sent: `a valid document with ${JSON.stringify(parts)}`,
-      expected: paths,
+      expected: [form, reference].sort(),
       got: () => pathsOf(documentWith(parts)),
-      likely: "A check of the whole runs only once every part is right.",
+      likely: (came) =>
+        ifGot<string[]>(
+          [(got) => got.join() === form, "Of the two faults, only the one of form is named."],
+          [
+            (got) => got.join() === reference,
+            "Of the two faults, only the name that does not exist is named.",
+          ],
+        )(came) ?? pathsShow([form, reference])(came),
       lookAt,
       hint: 1,
     });
@@ -177,7 +228,10 @@ test("sixty faults are sixty lines", async () => {
       const different = new Set(paths).size === paths.length ? "all of them different" : "some of them equal";
       return `${paths.length} paths, ${different}`;
     },
-    likely: "The list of faults is cut short, or has a fault more than once.",
+    likely: ifGot(
+      [(got) => Number.parseInt(got, 10) < 60, "The list of faults ends early."],
+      [(got) => got.endsWith("equal"), "A fault stands in the list more than once."],
+    ),
     lookAt,
   });
 });
@@ -201,7 +255,15 @@ test("one look at the faults is enough to repair the document", async () => {
       "version",
     ],
     got: () => pathsOf(document),
-    likely: "Whoever repairs what was named will be told of more.",
+    likely: pathsShow([
+      "defaultPlacement",
+      "placements.tier1.kind",
+      "placements.tier2.url",
+      "placments",
+      "routingTable.acme",
+      'routingTable[""]',
+      "version",
+    ]),
     lookAt,
     hint: 2,
   });
@@ -221,7 +283,13 @@ test("a placement with a fault of its own is there: who names it is not at fault
       sent: JSON.stringify(document),
       expected: [path],
       got: () => pathsOf(document),
-      likely: "One fault became several: the name is written, and only what stands beside it is wrong.",
+      likely: ifGot(
+        [
+          (got) => got.some((each) => !each.startsWith("placements.")),
+          "One fault became several: the places that name this placement count as faulty too.",
+        ],
+        [(got) => got.length === 0, "The faulty placement was taken as it is."],
+      ),
       lookAt,
       hint: 3,
     });
@@ -237,8 +305,7 @@ test("a faulty dedicated placement is still no default", async () => {
     sent: JSON.stringify(document),
     expected: ["defaultPlacement", "placements.visa.url"],
     got: () => pathsOf(document),
-    likely:
-      "With the URL fixed, the next round would name the default: its kind was there to be read all the time.",
+    likely: pathsShow(["defaultPlacement", "placements.visa.url"]),
     lookAt,
     hint: 2,
   });
@@ -253,7 +320,7 @@ test("a placement that nobody wrote does not exist, whatever its name", async ()
     sent: JSON.stringify(document),
     expected: names.map((_, i) => `routingTable.key-${i}`),
     got: () => pathsOf(document),
-    likely: "A name was found in an object that inherits it.",
+    likely: pathsShow(names.map((_, i) => `routingTable.key-${i}`)),
     lookAt,
   });
 });
@@ -264,7 +331,7 @@ test("a routing key named __proto__ is held to the rules like any other", async 
     sent: `a document with "routingTable": ${text}`,
     expected: ["routingTable.__proto__"],
     got: () => pathsOf(documentWith({ routingTable: JSON.parse(text) as unknown })),
-    likely: "The key is not in the result: it was lost on the way, and with it the tenant.",
+    likely: pathsShow(["routingTable.__proto__"]),
     lookAt,
   });
 });
@@ -278,7 +345,7 @@ test("an unknown property is named, wherever it stands", async () => {
     sent: JSON.stringify(document),
     expected: ["placements.tier1.weight", "placments"],
     got: () => pathsOf(document),
-    likely: "A property that nobody knows is ignored. It is most often a misspelt name.",
+    likely: pathsShow(["placements.tier1.weight", "placments"]),
     lookAt,
   });
 });
@@ -302,8 +369,7 @@ test("the default is a tier, and a dedicated endpoint is shared with nobody, in 
       sent: `a valid document with ${JSON.stringify(parts)}`,
       expected: paths,
       got: () => pathsOf(documentWith(parts)),
-      likely:
-        "With this table, strangers would reach a cell that belongs to one tenant; or a rule names the wrong place.",
+      likely: pathsShow(paths),
       lookAt: "routing-table.ts, documentSchema, origin and dedicatedEndpoints",
     });
   }
@@ -315,7 +381,7 @@ test("two tiers may share an endpoint", async () => {
     sent: JSON.stringify(document),
     expected: [],
     got: () => pathsOf(document),
-    likely: "A rule that protects dedicated cells is applied to all of them.",
+    likely: pathsShow([]),
     lookAt: "routing-table.ts, dedicatedEndpoints",
   });
 });
@@ -343,7 +409,13 @@ test("anything that JSON can hold is answered with faults", async () => {
         const result = parseRoutingTable(JSON.parse(text));
         return result.ok ? "a table" : result.faults.length > 0 ? "faults" : "not a word";
       }),
-    likely: "A part of the document was used before anything had checked what it is.",
+    likely: (came) => {
+      if (came.kind === "threw") return "One of these documents ended in an error instead of faults.";
+      return ifGot<string[]>(
+        [(got) => got.includes("a table"), "One of these documents was taken for a table."],
+        [(got) => got.includes("not a word"), "One of these documents was refused without a fault."],
+      )(came);
+    },
     lookAt: "routing-table.ts, what is read before the validation",
     hint: 3,
   });
@@ -364,7 +436,16 @@ test("the JSON Schema for editors describes every property", async () => {
       const described = Object.entries(properties).filter(([, { description = "" }]) => description !== "");
       return { required, described: described.map(([name]) => name) };
     },
-    likely: "The schema from which editors complete the file lost a property, or the words that explain it.",
+    likely: ifGot(
+      [
+        ({ required }) => !Array.isArray(required) || required.length < 4,
+        "The schema requires fewer properties than the document needs.",
+      ],
+      [
+        ({ described }) => Array.isArray(described) && described.length < 5,
+        "A property is missing from the schema, or has no words that explain it.",
+      ],
+    ),
     lookAt,
   });
 });

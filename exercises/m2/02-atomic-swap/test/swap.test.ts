@@ -1,8 +1,14 @@
 import { test } from "vitest";
 import type { Placement, RoutingTable } from "../../../../stages/m2/src/routing-table.ts";
-import { check, within } from "../../../support/check.ts";
+import { check, type Outcome, within } from "../../../support/check.ts";
 import { type Served, serveRequest } from "../starter/serve-request.ts";
 import { type Snapshot, TableStore } from "../starter/table-store.ts";
+
+/** The sentence of the first case that holds for the value that came back; none for an error, or where nothing came. */
+const ifGot =
+  <T>(...cases: readonly (readonly [holds: (got: T) => boolean, sentence: string])[]) =>
+  (came: Outcome<T>): string | undefined =>
+    came.kind === "returned" ? cases.find(([holds]) => holds(came.value))?.[1] : undefined;
 
 const lookAt = "table-store.ts, swap";
 const lookAtRequest = "serve-request.ts, serveRequest";
@@ -54,7 +60,15 @@ test("before the first table there is no snapshot, and the first one has the num
       ]);
       return [before, ...swapped, words(store.swap(tuesday()))];
     },
-    likely: "The store does not count its swaps, or returns something other than what it made current.",
+    likely: ifGot(
+      [(got) => got[0] !== "none", "There is a snapshot before the first table."],
+      [
+        (got) => got[1] !== got[2] || got[3] !== got[4],
+        "swap() and current() do not return the same snapshot.",
+      ],
+      [(got) => got[1]?.startsWith("1:") === false, "The first table does not have the number 1."],
+      [(got) => got[5]?.startsWith("3:") === false, "The third swap does not have the number 3."],
+    ),
     lookAt,
   });
 });
@@ -69,7 +83,11 @@ test("a snapshot that somebody holds stays what it was when the table is swapped
       store.swap(tuesday());
       return { held: words(held), current: words(store.current()) };
     },
-    likely: "A table was changed while somebody was using it.",
+    likely: ifGot(
+      [({ held }) => held === second, "The snapshot that was held now reads like the new one."],
+      [({ held }) => held !== first, "The snapshot that was held has changed since it was taken."],
+      [({ current }) => current !== second, "The snapshot in use is not the table that was swapped in."],
+    ),
     lookAt,
     hint: 1,
   });
@@ -87,8 +105,17 @@ test("a subscriber is given the new snapshot and the old one, and can compare th
       store.swap(tuesday());
       return told;
     },
-    likely:
-      "If the old and the new one are the same object, whoever closes what was removed finds no difference.",
+    likely: ifGot(
+      [(got) => got.length !== 2, "The subscriber was not told once for each swap."],
+      [
+        (got) => got[1]?.endsWith(`after ${second}`) === true,
+        "At the second swap, the old snapshot reads like the new one: the subscriber finds no difference.",
+      ],
+      [
+        (got) => got[1]?.endsWith(`after ${first}`) === false,
+        "At the second swap, the old snapshot is no longer what it was.",
+      ],
+    ),
     lookAt,
     hint: 1,
   });
@@ -106,7 +133,13 @@ test("a subscriber that reads the store finds the snapshot that it was told of",
       store.swap(tuesday());
       return found;
     },
-    likely: "A subscriber hears of a table before it is in use, or of another snapshot than the one in use.",
+    likely: ifGot(
+      [
+        (got) => got.includes(false),
+        "While the subscriber is told of one snapshot, current() returns another.",
+      ],
+      [(got) => got.length !== 2, "The subscriber was not told once for each swap."],
+    ),
     lookAt,
   });
 });
@@ -122,7 +155,13 @@ test("between two swaps every reader has the same snapshot", async () => {
       const read = [store.current(), store.current()];
       return { sameSnapshot: read.every((each) => each === snapshot), sameTable: snapshot.table === table };
     },
-    likely: "A snapshot or its table is copied. A table may have 100,000 keys.",
+    likely: ifGot(
+      [({ sameSnapshot }) => !sameSnapshot, "current() returns another object than swap() did."],
+      [
+        ({ sameTable }) => !sameTable,
+        "The table in the snapshot is another object than the one that was swapped in.",
+      ],
+    ),
     lookAt: "table-store.ts, swap and current",
   });
 });
@@ -141,7 +180,13 @@ test("who has ended the subscription is told no more", async () => {
       store.swap(tuesday());
       return told;
     },
-    likely: "Ending a subscription ends exactly that one.",
+    likely: ifGot(
+      [
+        ({ ended }) => ended.length > 1,
+        "The subscriber was told of a swap after its subscription had ended.",
+      ],
+      [({ other }) => other.length < 2, "Ending one subscription cut the other one off."],
+    ),
     lookAt: "table-store.ts, subscribe",
   });
 });
@@ -157,7 +202,10 @@ test("a subscriber hears of later swaps only", async () => {
       store.swap(tuesday());
       return told;
     },
-    likely: "A subscriber is told of a table that was there before it, or misses one that came after.",
+    likely: ifGot(
+      [(got) => got[0] === first, "The subscriber was told of the table that was there before it."],
+      [(got) => got.length === 0, "The subscriber was not told of the swap that came after it."],
+    ),
     lookAt: "table-store.ts, subscribe and swap",
   });
 });
@@ -195,7 +243,13 @@ test("without a table nobody is asked", async () => {
     sent: 'a request for "acme" before the first table; the first one comes a moment later',
     expected: { served: undefined, asked: [] },
     got: () => swappedUnderWay(new TableStore()),
-    likely: "The request waited for a table, or was served without one.",
+    likely: (came) => {
+      if (came.kind === "silent") return "Without a table, the request did not end.";
+      return ifGot<UnderWay>([
+        ({ asked }) => asked.length > 0,
+        "A cell was asked, with a table that came after the request.",
+      ])(came);
+    },
     lookAt: lookAtRequest,
   });
 });
@@ -217,7 +271,17 @@ test("a request under way ends with the table with which it began", async () => 
           version: served?.version,
         };
       },
-      likely: "The answer is from one table, and what is said about it from another; or the swap came first.",
+      likely: ifGot(
+        [
+          ({ answer, routedTo, version }) =>
+            answer === `from ${name}` && (routedTo !== name || version !== "monday"),
+          "The answer comes from one table, but what is said about it comes from another.",
+        ],
+        [
+          ({ answer }) => answer !== undefined && answer !== `from ${name}`,
+          "The request was answered by the table that came while it was under way.",
+        ],
+      ),
       lookAt: lookAtRequest,
       hint: 2,
     });
@@ -229,7 +293,10 @@ test("the number that is logged is that of the table that was used", async () =>
     sent: 'a request for "acme" under the first table; the second is swapped in before its cell answers',
     expected: 1,
     got: async () => (await swappedUnderWay(storeWith(monday()))).served?.sequence,
-    likely: "The number was read, or changed, after the request had begun.",
+    likely: ifGot([
+      (got) => got === 2,
+      "The number is that of the table which came while the request was under way.",
+    ]),
     lookAt: "serve-request.ts, serveRequest; table-store.ts, swap",
     hint: 3,
   });
@@ -254,7 +321,17 @@ test("two requests under way keep a table each", async () => {
       cells[0].release();
       return { first: await said(firstServing), second: later };
     },
-    likely: "What one request has read is kept in a place that the next request uses too.",
+    likely: ifGot(
+      [
+        (got) => got.first === "tuesday, 2, tier2",
+        "The first request ended with the table of the second one.",
+      ],
+      [(got) => got.first !== "monday, 1, tier1", "What is said about the first request mixes two tables."],
+      [
+        (got) => got.second !== "tuesday, 2, tier2",
+        "What is said about the second request is not all from the new table, which was in use when it began.",
+      ],
+    ),
     lookAt: lookAtRequest,
     hint: 2,
   });
@@ -265,7 +342,13 @@ test("a swap does not send a request a second time", async () => {
     sent: 'a request for "acme" under monday; swap(tuesday) while its cell works',
     expected: ["http://tier1.example"],
     got: async () => (await swappedUnderWay(storeWith(monday()))).asked,
-    likely: "One order became two.",
+    likely: ifGot(
+      [(got) => got.length > 1, "The request was sent more than once: one order became two."],
+      [
+        (got) => got[0] === "http://tier2.example",
+        "The request was sent to the placement of the later table.",
+      ],
+    ),
     lookAt: lookAtRequest,
   });
 });
@@ -290,7 +373,17 @@ test("a request whose cell fails is not sent again", async () => {
         release();
         return { outcome: await within(1_000, "the request to end", outcome), asked };
       },
-      likely: "Nobody knows what the cell did before it failed: a second attempt may make two orders of one.",
+      likely: ifGot(
+        [
+          ({ asked }) => asked.length > 1,
+          "The request was sent again after the cell had failed: one order may become two.",
+        ],
+        [
+          ({ asked }) => asked[0] === "http://tier2.example",
+          "The request was sent to the placement of the later table.",
+        ],
+        [({ outcome }) => outcome === "served", "The cell failed, but the request counts as served."],
+      ),
       lookAt: lookAtRequest,
     });
   }
@@ -318,7 +411,16 @@ test("a request that begins after the swap uses the new table", async () => {
       store.swap(tuesday());
       return await serve();
     },
-    likely: "A table is remembered beyond the request that read it.",
+    likely: ifGot(
+      [
+        (got) => got?.answer === "from tier1",
+        "The second request was sent to the placement of the old table.",
+      ],
+      [
+        (got) => got?.version === "monday" || got?.sequence === 1,
+        "What is said about the second request is from the old table.",
+      ],
+    ),
     lookAt: lookAtRequest,
   });
 });

@@ -3,10 +3,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "vitest";
 import { FakeClock } from "../../../../shared/testkit/fake-clock.ts";
-import { check } from "../../../support/check.ts";
+import { check, type Outcome } from "../../../support/check.ts";
 import { watchEntry } from "../starter/entry-watch.ts";
 import { SettlingReads } from "../starter/settling-reads.ts";
 import { WatchedFolder, watchersOf } from "./watched-folder.ts";
+
+/** The sentence of the first case that holds for the value that came back; none for an error, or where nothing came. */
+const ifGot =
+  <T>(...cases: readonly (readonly [holds: (got: T) => boolean, sentence: string])[]) =>
+  (came: Outcome<T>): string | undefined =>
+    came.kind === "returned" ? cases.find(([holds]) => holds(came.value))?.[1] : undefined;
+
+/** The sentence where a test waited for something in vain. */
+const ifSilent = (sentence: string) => (came: Outcome<unknown>) =>
+  came.kind === "silent" ? sentence : undefined;
 
 const lookAtWatch = "entry-watch.ts, watchEntry";
 
@@ -18,7 +28,7 @@ test("a write into the file is noticed", async () => {
       await using watched = await WatchedFolder.open();
       return await watched.notices("the write", () => writeFile(watched.file, "new"));
     },
-    likely: "A program that writes into the file itself is not noticed. Not every program renames.",
+    likely: ifSilent("A write into the file itself was not noticed."),
     lookAt: lookAtWatch,
   });
 });
@@ -38,8 +48,7 @@ test("a file that is renamed over it is noticed, each time", async () => {
       }
       return noticed;
     },
-    likely:
-      "The watch stayed with the file that had the name before. Nobody will ever change that one again.",
+    likely: ifSilent("A rename over the file was not noticed. The name now belongs to another file."),
     lookAt: lookAtWatch,
     hint: 1,
   });
@@ -56,7 +65,7 @@ test("a file that is removed and comes back is noticed both times", async () => 
         await watched.notices("the return", () => writeFile(watched.file, "back")),
       ];
     },
-    likely: "Once the file is gone, a watch on the file has nothing left to watch.",
+    likely: ifSilent("The removal or the return was not noticed. A file that is gone reports nothing."),
     lookAt: lookAtWatch,
     hint: 1,
   });
@@ -76,7 +85,7 @@ test("a link that is made to lead elsewhere is noticed", async () => {
       await symlink("release-2", link);
       return await watched.notices("the swap", () => rename(link, watched.file));
     },
-    likely: "No file changed here: the name leads to another one.",
+    likely: ifSilent("The name leads to another file now, but nobody noticed."),
     lookAt: lookAtWatch,
     hint: 1,
   });
@@ -107,7 +116,13 @@ test("other files in the folder are not noticed", async () => {
       await watched.allHeard();
       return watched.changes - before;
     },
-    likely: "Everything that happens in the folder counts as a change of the file.",
+    likely: ifGot(
+      [
+        (got) => got >= 2 * otherNames.length,
+        "Most of what happened to the other names counted as a change of the file.",
+      ],
+      [(got) => got > 0, "One or more of the other names were taken for the file's."],
+    ),
     lookAt: lookAtWatch,
     hint: 2,
   });
@@ -126,7 +141,7 @@ test("after its end the watch is silent", async () => {
       await watched.allHeard();
       return watched.changes - before;
     },
-    likely: "A watch was left open, or its events still count.",
+    likely: ifGot([(got) => got > 0, "The write was still reported after the end."]),
     lookAt: lookAtWatch,
   });
 });
@@ -139,7 +154,10 @@ test("a file that is not there yet is noticed when it comes", async () => {
       await using watched = await WatchedFolder.open(async () => {});
       return await watched.notices("its coming", () => writeFile(watched.file, "new"));
     },
-    likely: "There is no file to watch yet. There is something else that will change when it comes.",
+    likely: (came) =>
+      came.kind === "threw" && String(came.error).includes("ENOENT")
+        ? "The watch failed, because the file is not there yet."
+        : ifSilent("The file came, but nobody noticed.")(came),
     lookAt: lookAtWatch,
     hint: 1,
   });
@@ -163,7 +181,13 @@ test("a folder that cannot be watched throws at once", async () => {
       }
       return heard.length > 0 ? `no error, but onFault heard ${heard[0]}` : "no error";
     },
-    likely: "Whoever starts the watch must learn that there is none: the docstring says that it throws.",
+    likely: ifGot(
+      [(got) => got === "no error", "Whoever started the watch was not told that there is none."],
+      [
+        (got) => got?.startsWith("no error, but") === true,
+        "onFault was called, but whoever started the watch was not told.",
+      ],
+    ),
     lookAt: lookAtWatch,
   });
 });
@@ -187,7 +211,13 @@ test("a watch that breaks is reported", async () => {
       // A watch of another make cannot be broken from here.
       return watchers.length === 0 ? ["too many open files"] : heard;
     },
-    likely: "The error goes nowhere, or ends the process: the router is deaf, and nobody knows.",
+    likely: (came) => {
+      if (came.kind === "threw") return "Nothing caught the watch's error.";
+      return ifGot<string[]>([
+        (heard) => heard.length === 0,
+        "The watch broke, but onFault was not called: nobody knows that changes go unnoticed now.",
+      ])(came);
+    },
     lookAt: lookAtWatch,
   });
 });
@@ -253,7 +283,16 @@ test("a change is read once, after 20 ms of quiet", async () => {
     sent: "no call of notice() for half a second; then in another run notice(), and half a second passes",
     expected: { withoutASign: [], afterASign: [20] },
     got: async () => ({ withoutASign: await readsAfter(), afterASign: await readsAfter(0) }),
-    likely: "The file was read while it was being written, or not exactly once.",
+    likely: ifGot(
+      [
+        ({ withoutASign }) => withoutASign.length > 0,
+        "The file was read, although notice() had not been called.",
+      ],
+      [({ afterASign }) => afterASign.length === 0, "The file was not read after the change."],
+      [({ afterASign }) => afterASign.length > 1, "One change was read more than once."],
+      [({ afterASign: [ms = 20] }) => ms < 20, "The file was read before it had been quiet for 20 ms."],
+      [({ afterASign: [ms = 20] }) => ms > 20, "The file was read later than 20 ms after the change."],
+    ),
     lookAt: lookAtReads,
   });
 });
@@ -263,7 +302,18 @@ test("a later change is read like the first one", async () => {
     sent: "notice() at 0, 200 and 1000 ms",
     expected: [20, 220, 1_020],
     got: () => readsAfter(0, 200, 1_000),
-    likely: "After the first read something is left over, from which the next change suffers.",
+    likely: ifGot(
+      [(got) => got.length < 3, "A later change was not read."],
+      [(got) => got.length > 3, "There were more reads than changes."],
+      [
+        (got) => got.some((ms, i) => ms < ([20, 220, 1_020][i] ?? 0)),
+        "A change was read before the file had been quiet for 20 ms.",
+      ],
+      [
+        (got) => got[0] === 20 && got.join() !== "20,220,1020",
+        "The first change was read in time, but a later one was not.",
+      ],
+    ),
     lookAt: lookAtReads,
   });
 });
@@ -279,7 +329,12 @@ test("a write in several steps is read once, after the last one", async () => {
       expected: `one read, between ${from} and ${to} ms`,
       got: () => readsAfter(...noticed),
       accept: (got) => between(got, [from, to]),
-      likely: "The file was read between two steps of the write, or more than once.",
+      likely: ifGot(
+        [(got) => got.length === 0, "The write was not read."],
+        [(got) => got.length > 1, "One write was read more than once."],
+        [([ms = from]) => ms < from, "The file was read before the write had been over for 20 ms."],
+        [([ms = to]) => ms > to, "The file was read too late after the last step."],
+      ),
       lookAt: lookAtReads,
     });
   }
@@ -304,7 +359,22 @@ test("a file that is never quiet is read within 100 ms all the same", async () =
         last <= 530
       );
     },
-    likely: "The wait has no upper bound, or one that is reached too early, or only the first time.",
+    likely: ifGot(
+      [(got) => got.length === 0, "The file was not read at all."],
+      [([first = 0]) => first >= 400, "The first read waited until the calls of notice() had ended."],
+      [
+        ([first = 0]) => first > 110,
+        "The first read came later than 110 ms after the first call of notice().",
+      ],
+      [
+        ([first = 80]) => first < 80,
+        "The first read came less than 80 ms after the first call of notice(), and more calls followed.",
+      ],
+      [
+        (got) => (got.at(-1) ?? 400) < 400,
+        "notice() was called after the last read, but the file was not read again.",
+      ],
+    ),
     lookAt: lookAtReads,
     hint: 3,
   });
@@ -331,7 +401,10 @@ test("a change that comes during a read is read after it", async () => {
     sent: "notice(); a read begins; notice() three times while it lasts; the read ends",
     expected: "2 reads",
     got: async () => `${(await changeMeanwhile()).total} reads`,
-    likely: "What came during the read was forgotten, or read more than once.",
+    likely: ifGot(
+      [(got) => Number.parseInt(got, 10) === 1, "What came during the read was not read."],
+      [(got) => Number.parseInt(got, 10) > 2, "What came during one read led to more than one further read."],
+    ),
     lookAt: lookAtReads,
     hint: 3,
   });
@@ -354,7 +427,12 @@ test("a change at the end of a read is given its 20 ms of quiet", async () => {
       return subject.beganAtMs;
     },
     accept: (got) => between(got, [20, 20], [65, 90]),
-    likely: "The second read began while the file was being written, or did not begin at all.",
+    likely: ifGot(
+      [(got) => got.length < 2, "There was no second read."],
+      [(got) => got.length > 2, "One change led to more than one further read."],
+      [([, second = 65]) => second < 65, "The second read began before the file had been quiet for 20 ms."],
+      [([, second = 90]) => second > 90, "The second read began later than 90 ms."],
+    ),
     lookAt: lookAtReads,
     hint: 3,
   });
@@ -365,7 +443,11 @@ test("two reads never run at the same time", async () => {
     sent: "notice(); a read begins; notice() three times while it lasts; the read ends much later",
     expected: { total: 2, most: 1 },
     got: changeMeanwhile,
-    likely: "A slow read of the old content can end after the read of the new one, and be applied last.",
+    likely: ifGot(
+      [({ most }) => most > 1, "Reads ran side by side: the old content may be applied after the new."],
+      [({ total }) => total === 1, "What came during the read was not read."],
+      [({ total }) => total > 2, "What came during one read led to more than one further read."],
+    ),
     lookAt: lookAtReads,
     hint: 3,
   });
@@ -396,7 +478,17 @@ test("after close no read begins", async () => {
         afterwards: afterwards.beganAtMs.length,
       };
     },
-    likely: "A read begins although nobody is there any more to use what it finds.",
+    likely: ifGot(
+      [
+        ({ whileWaiting }) => whileWaiting > 0,
+        "close() came right after notice(), but the file was read all the same.",
+      ],
+      [
+        ({ whileReading }) => whileReading > 1,
+        "A change that came during the read was read, although close() followed it at once.",
+      ],
+      [({ afterwards }) => afterwards > 0, "notice() came after close(), but a read began."],
+    ),
     lookAt: "settling-reads.ts, close",
   });
 });

@@ -1,7 +1,26 @@
 import { test } from "vitest";
 import { FakeClock } from "../../../../shared/testkit/fake-clock.ts";
-import { check, within } from "../../../support/check.ts";
+import { check, type Outcome, within } from "../../../support/check.ts";
 import { FollowedFile, faultyText, rearrangedText, tableText } from "./followed-file.ts";
+
+/**
+ * The sentence of the first case that holds for the value that came back, or the one for a wait in vain. Not for the start:
+ * a router that ended had a good table before.
+ */
+const shows =
+  <T>(
+    silent: string | undefined,
+    ...cases: readonly (readonly [holds: (got: T) => boolean, sentence: string])[]
+  ) =>
+  (came: Outcome<T>): string | undefined => {
+    if (came.kind === "silent") return silent;
+    if (came.kind === "returned") return cases.find(([holds]) => holds(came.value))?.[1];
+    return String(came.error).includes("the router's process ended")
+      ? "A file that cannot be used ended the router, although it had a good table."
+      : undefined;
+  };
+
+const statusIsBehind = "The file has changed, but the status doesn't show it.";
 
 const lookAtRead = "file-source.ts, #read";
 const lookAtAccept = "file-source.ts, #accept";
@@ -19,7 +38,12 @@ test("the file is in use after the start", async () => {
       const { version, lastError } = followed.source.status();
       return { inUse: followed.inUse(), version, lastError };
     },
-    likely: "A good table was not applied.",
+    likely: shows(
+      undefined,
+      [({ inUse }) => inUse === "nothing", "The file is good, but its table is not in use."],
+      [({ version }) => version !== "first", "The status does not name the table in use."],
+      [({ lastError }) => lastError !== null, "The file is good, but the status names a fault."],
+    ),
     lookAt: lookAtAccept,
   });
 });
@@ -49,8 +73,12 @@ test("a router without any table does not start, and says why", async () => {
           got.startsWith("RoutingFileError") && !found.includes(-1) && new Set(found).size === words.length
         );
       },
-      likely:
-        "There is no table to go on with: whoever starts the router has to see what is wrong, all of it.",
+      likely: shows(
+        "The start neither succeeds nor fails.",
+        [(got) => got === "it started", "The router started without a table."],
+        [(got) => !got.startsWith("RoutingFileError"), "The start failed, but not with a RoutingFileError."],
+        [(got) => words.some((word) => !got.includes(word)), "The error does not name every fault."],
+      ),
       lookAt: "file-source.ts, start",
     });
   }
@@ -70,7 +98,10 @@ test("another good file takes the place of the table in use", async () => {
       }
       return inUse;
     },
-    likely: "The file is not followed any more, or a table is taken for the one in use because it was once.",
+    likely: shows("The file is good, but its table is not in use.", [
+      (got) => got.some((inUse) => !["second, table 2", "first, table 3"].includes(inUse)),
+      "There were more swaps than new files.",
+    ]),
     lookAt: lookAtRead,
   });
 });
@@ -90,7 +121,15 @@ test("a faulty file leaves the table in use", async () => {
         await followed.untilFault();
         return followed.inUse();
       },
-      likely: "Giving up is right at the start. A router that has a good table can go on.",
+      likely: shows(
+        statusIsBehind,
+        [(got) => got === "nothing", "The table in use was taken away."],
+        [
+          (got) => got.startsWith("first, table ") && got !== "first, table 1",
+          "The table in use was swapped in again, although no good file had come.",
+        ],
+        [(got) => got.startsWith("second"), "The faulty table is in use."],
+      ),
       lookAt: lookAtFault,
       hint: 1,
     });
@@ -114,8 +153,18 @@ test("the status says what is in use, and why the file is not", async () => {
         fault: pathOf(lastError?.faults[0]),
       };
     },
-    likely:
-      "The status has two things to say, one about the table and one about the file, and one of them is missing.",
+    likely: shows(
+      statusIsBehind,
+      [({ version }) => version !== "first", "The status no longer says which table is in use."],
+      [
+        ({ sameChecksum, sameAppliedAt }) => !sameChecksum || !sameAppliedAt,
+        "The table in use is the same, but its checksum or its date has changed.",
+      ],
+      [
+        ({ fault }) => fault !== "routingTable.acme",
+        "The status names another fault than the one in the file.",
+      ],
+    ),
     lookAt: lookAtFault,
     hint: 2,
   });
@@ -132,7 +181,15 @@ test("a file that is gone leaves the table in use, and is told", async () => {
       const { version, lastError } = followed.source.status();
       return { inUse: followed.inUse(), version, fault: pathOf(lastError?.faults[0]) };
     },
-    likely: "A file that cannot be read is another case of a file that cannot be used.",
+    likely: shows(
+      statusIsBehind,
+      [
+        ({ inUse }) => inUse !== "first, table 1",
+        "The file is gone, and the table in use has changed with it.",
+      ],
+      [({ version }) => version !== "first", "The status no longer says which table is in use."],
+      [({ fault }) => fault !== "(file)", "The status blames something other than the file itself."],
+    ),
     lookAt: lookAtRead,
     hint: 1,
   });
@@ -154,8 +211,7 @@ test("the status names the present fault, not an earlier one", async () => {
       }
       return told;
     },
-    likely:
-      "The first fault is kept for as long as there is any. Somebody is fixing the file, and looks at the status.",
+    likely: shows(statusIsBehind),
     lookAt: lookAtFault,
     hint: 2,
   });
@@ -181,7 +237,15 @@ test("a file that stays away is told once, however often somebody looks", async 
         const stays = at === followed.source.status().lastError?.at;
         return { linesThatNameTheFault: followed.count(words), firstFoundAt: stays ? "stays" : "moves" };
       },
-      likely: "Each look at the same fault is treated as a new one.",
+      likely: shows(
+        undefined,
+        [({ linesThatNameTheFault }) => linesThatNameTheFault > 1, "One fault was logged several times."],
+        [({ linesThatNameTheFault }) => linesThatNameTheFault === 0, "The fault is not in the log."],
+        [
+          ({ firstFoundAt }) => firstFoundAt === "moves",
+          "The fault is the same, but its date changes with each look.",
+        ],
+      ),
       lookAt: lookAtFault,
       hint: 2,
     });
@@ -203,7 +267,11 @@ test("a fault that comes back after a repair is told again", async () => {
       }
       return `${followed.count("routingTable.acme")} lines that name the fault`;
     },
-    likely: "What was said once is never said again, although it was repaired in between.",
+    likely: shows(
+      statusIsBehind,
+      [(got) => got.startsWith("1 "), "The fault came twice, but was logged once."],
+      [(got) => Number.parseInt(got, 10) > 2, "The fault came twice, but was logged more often."],
+    ),
     lookAt: lookAtFault,
     hint: 2,
   });
@@ -227,7 +295,15 @@ test("the next good file is taken, and the fault is history", async () => {
       const { version, lastError } = followed.source.status();
       return { inUse: followed.inUse(), version, lastError };
     },
-    likely: "After the fault nobody reads the file any more, or the status still speaks of it.",
+    likely: shows(
+      "The file has changed, but the router doesn't follow.",
+      [({ inUse }) => inUse !== "third, table 2", "The table in use is not this router's second one."],
+      [({ version }) => version !== "third", "The status does not name the table in use."],
+      [
+        ({ lastError }) => lastError !== null,
+        "The good table is in use, but the status still names a fault.",
+      ],
+    ),
     lookAt: lookAtFault,
     hint: 1,
   });
@@ -245,7 +321,10 @@ test("the table in use, written again after a fault, ends the fault without a sw
       await followed.untilNoFault();
       return followed.inUse();
     },
-    likely: "The fault stays although the file is good again, or a swap is made for nothing.",
+    likely: shows(statusIsBehind, [
+      (got) => got === "first, table 2",
+      "The table in use was swapped for one that says the same.",
+    ]),
     lookAt: lookAtAccept,
     hint: 3,
   });
@@ -263,7 +342,10 @@ test("the same file, back after it was gone, ends the fault without a swap", asy
       await followed.untilNoFault();
       return followed.inUse();
     },
-    likely: "These bytes were known already. That they had been gone in between was forgotten.",
+    likely: shows(statusIsBehind, [
+      (got) => got === "first, table 2",
+      "The table in use was swapped for one that says the same.",
+    ]),
     lookAt: lookAtRead,
     hint: 3,
   });
@@ -286,7 +368,12 @@ test("other bytes with the same meaning are no new table", async () => {
         sameAppliedAt: status.appliedAt === appliedAt,
       };
     },
-    likely: "The bytes were compared. The table has a checksum of what it says.",
+    likely: shows(
+      undefined,
+      [({ inUse }) => inUse === "first, table 2", "The table in use was swapped for one that says the same."],
+      [({ lastError }) => lastError !== null, "The file is good, but the status names a fault."],
+      [({ sameAppliedAt }) => !sameAppliedAt, "The table in use is the same, but its date has changed."],
+    ),
     lookAt: lookAtAccept,
     hint: 3,
   });

@@ -7,8 +7,14 @@ import {
   type Position,
 } from "../../../../stages/m3/src/protocol.ts";
 import type { RoutingTable } from "../../../../stages/m3/src/routing-table.ts";
-import { check, within } from "../../../support/check.ts";
+import { check, type Outcome, within } from "../../../support/check.ts";
 import { type Received, SnapshotReceiver } from "../starter/snapshot-receiver.ts";
+
+/** The sentence of the first case that holds for the value that came back; none for an error, or where nothing came. */
+const ifGot =
+  <T>(...cases: readonly (readonly [holds: (got: T) => boolean, sentence: string])[]) =>
+  (came: Outcome<T>): string | undefined =>
+    came.kind === "returned" ? cases.find(([holds]) => holds(came.value))?.[1] : undefined;
 
 const lookAt = "snapshot-receiver.ts, #onSnapshot";
 const lookAtApply = 'snapshot-receiver.ts, the verdict "apply" in #onSnapshot';
@@ -94,7 +100,17 @@ test("an applied snapshot is acknowledged, and the next hello names it", async (
       const replies = [words(await send("k/1")), words(await send("k/2"))];
       return { replies, applied, helloHas: helloHas() };
     },
-    likely: "After a table was applied, the router runs it, and both its ack and its next hello say so.",
+    likely: ifGot(
+      [
+        ({ applied }) => applied.join() !== "k/1,k/2",
+        "The two tables were not applied once each and in order.",
+      ],
+      [({ helloHas }) => helloHas !== "k/2", "k/2 was applied, but the next hello doesn't name it."],
+      [
+        ({ replies }) => replies.some((reply) => !reply.startsWith("ack")),
+        "A table was applied, but the reply is not an ack.",
+      ],
+    ),
     lookAt: lookAtApply,
   });
 });
@@ -104,7 +120,10 @@ test("what is not a message of the protocol ends the link", async () => {
     sent: '"{" instead of a message',
     expected: "the link ends: Not JSON",
     got: async () => words(await router().receive(new TextEncoder().encode("{"))),
-    likely: "It is not a message, so there is nothing to acknowledge or to refuse.",
+    likely: ifGot([
+      (got) => !got.startsWith("the link ends"),
+      "The bytes are not a message, but the link goes on.",
+    ]),
     lookAt: "snapshot-receiver.ts, receive",
   });
 });
@@ -128,7 +147,10 @@ test("a snapshot is not acknowledged before it is applied", async () => {
       gate.resolve();
       return { meanwhile, afterwards: await reply };
     },
-    likely: "While apply is running, the router still runs the table before it.",
+    likely: ifGot(
+      [({ meanwhile }) => meanwhile.startsWith("ack"), "The ack went out while apply was still running."],
+      [({ meanwhile }) => meanwhile !== "no reply", "A reply went out while apply was still running."],
+    ),
     lookAt: lookAtApply,
     hint: 1,
   });
@@ -155,7 +177,14 @@ test("a table that could not be applied is not held", async () => {
     // Whether a failure is answered with a nack, or not at all, is left to the answer.
     accept: ({ first, helloHas, again }) =>
       !first.startsWith("ack k/2") && helloHas === "k/1" && again === "ack k/2, applied, up to date",
-    likely: "The router runs k/1 after the failure. If it claims k/2, nobody sends k/2 again.",
+    likely: ifGot(
+      [({ first }) => first.startsWith("ack k/2"), "k/2 was acknowledged, although its apply had failed."],
+      [({ helloHas }) => helloHas === "k/2", "The hello names k/2, although its apply had failed."],
+      [
+        ({ again }) => again.includes("ignored"),
+        "k/2 was ignored when it came again, although its first apply had failed.",
+      ],
+    ),
     lookAt: lookAtApply,
     hint: 1,
   });
@@ -177,7 +206,17 @@ test("a refused table is answered with a nack and its reasons", async () => {
       await send("k/1");
       return [words(await send("k/2")), words(await send("k/3"))];
     },
-    likely: "The link goes on, and the reply says which position was refused, and why.",
+    likely: ifGot(
+      [
+        (got) => got.some((reply) => reply.startsWith("the link ends")),
+        "The table was bad, but the whole link was ended for it.",
+      ],
+      [(got) => got.some((reply) => reply.startsWith("ack")), "A refused table was acknowledged."],
+      [
+        (got) => got[1]?.includes("version: missing") === false,
+        "k/3 has two faults, but the nack doesn't name both.",
+      ],
+    ),
     lookAt: lookAtNack,
     hint: 2,
   });
@@ -194,7 +233,15 @@ test("a refused table changes nothing, and the next one is taken", async () => {
       const helloAfter2 = helloHas();
       return { helloAfter2, reply3: words(await send("k/3")), applied };
     },
-    likely: "After a refusal the router runs what it ran before, and takes what comes next.",
+    likely: ifGot(
+      [({ applied }) => applied.includes("k/2"), "The invalid table was applied."],
+      [({ helloAfter2 }) => helloAfter2 === "k/2", "After the refusal, the hello names the refused table."],
+      [
+        ({ helloAfter2 }) => helloAfter2 === "nothing",
+        "After the refusal, the hello names nothing, although k/1 had been applied.",
+      ],
+      [({ applied }) => !applied.includes("k/3"), "The table after the refused one was not applied."],
+    ),
     lookAt: lookAtNack,
     hint: 2,
   });
@@ -208,7 +255,14 @@ test("a refused first table leaves the router with nothing", async () => {
       const { send, helloHas } = router({ finds: [invalid] });
       return { reply: words(await send("k/1")), helloHas: helloHas() };
     },
-    likely: "The router runs no table yet, and a refused one does not change that.",
+    likely: ifGot(
+      [({ helloHas }) => helloHas === "k/1", "The hello names the refused table."],
+      [
+        ({ reply }) => reply.startsWith("the link ends"),
+        "The table was bad, but the whole link was ended for it.",
+      ],
+      [({ reply }) => reply.startsWith("ack"), "A refused table was acknowledged."],
+    ),
     lookAt: lookAtNack,
     hint: 2,
   });
@@ -229,7 +283,14 @@ test("a nack with five thousand faults can be read by the control plane", async 
       if (!decoded.ok) return `the control plane does not understand: ${decoded.fault}`;
       return decoded.message.type === "nack" ? `nack ${nameOf(decoded.message)}` : decoded.message.type;
     },
-    likely: "The number of faults has no limit, but a message of the protocol has.",
+    likely: ifGot(
+      [(got) => got.startsWith("the link ends"), "The table was bad, but the whole link was ended for it."],
+      [
+        (got) => got.startsWith("the control plane does not understand"),
+        "The reply breaks a rule of the protocol, which the control plane names here.",
+      ],
+      [(got) => got === "ack", "A refused table was acknowledged."],
+    ),
     lookAt: lookAtNack,
     hint: 2,
   });
@@ -244,7 +305,12 @@ test("a late snapshot is answered with what the router runs", async () => {
       await send("k/5");
       return { reply: words(await send("k/3")), applied };
     },
-    likely: "The control plane reads from this reply what the router runs, and that is k/5.",
+    likely: ifGot(
+      [({ applied }) => applied.includes("k/3"), "The late table was applied after the newer one."],
+      [({ reply }) => reply.startsWith("ack k/3"), "The ack names what came, but the router runs k/5."],
+      [({ reply }) => reply.startsWith("nack"), "The late table was refused as if it had a fault."],
+      [({ reply }) => reply.startsWith("the link ends"), "A late message ended the link."],
+    ),
     lookAt: lookAtIgnore,
     hint: 3,
   });
@@ -259,7 +325,13 @@ test("a late snapshot of an epoch that the link has left is not applied", async 
       for (const name of ["k/5", "m/1", "k/6"] as const) await send(name);
       return applied;
     },
-    likely: "The link moved on from the epoch k when m/1 was applied, so k/6 was overtaken on its way.",
+    likely: ifGot(
+      [
+        (got) => got.includes("k/6"),
+        "k/6 was applied after m/1: the router went back to an epoch that this link had left.",
+      ],
+      [(got) => !got.includes("m/1"), "The table of the new epoch was not applied."],
+    ),
     lookAt: lookAtApply,
   });
 });
@@ -274,7 +346,18 @@ test("a late snapshot of an epoch that the link has left is answered with what t
       await send("m/1");
       return { reply: words(await send("k/6")), applied };
     },
-    likely: "The link moved on from the epoch k when m/1 was applied. The router runs m/1.",
+    likely: ifGot(
+      [
+        ({ applied }) => applied.includes("k/6"),
+        "k/6 was applied after m/1: the router went back to an epoch that this link had left.",
+      ],
+      [
+        ({ reply }) => reply.startsWith("ack k/"),
+        "The ack names a position of the epoch k, but the router runs m/1.",
+      ],
+      [({ reply }) => reply.startsWith("nack"), "The late table was refused as if it had a fault."],
+      [({ reply }) => reply.startsWith("the link ends"), "A late message ended the link."],
+    ),
     lookAt: lookAtIgnore,
     hint: 3,
   });
@@ -301,7 +384,17 @@ test("a snapshot that was overtaken while it was examined is answered with what 
       ["ack k/3, ignored: k/1 k/3", "ack k/2, applied, up to date: k/1 k/2 k/3"].includes(
         `${reply}: ${applied.join(" ")}`,
       ),
-    likely: "k/2 was newer when its examination began, but the router has moved on since.",
+    likely: ifGot(
+      [({ applied }) => applied.join() === "k/1,k/3,k/2", "k/2 was applied after k/3: the router went back."],
+      [
+        ({ helloHas, reply }) => helloHas === "k/3" && reply === "ack k/2, ignored",
+        "The ack names k/2, but the router runs k/3.",
+      ],
+      [
+        ({ applied, reply }) => !applied.includes("k/2") && reply.startsWith("nack"),
+        "k/2 was refused as if its table had a fault.",
+      ],
+    ),
     lookAt: "snapshot-receiver.ts, after the examination in #onSnapshot",
     hint: 3,
   });
@@ -316,7 +409,14 @@ test("a repeated snapshot is acknowledged again, and not applied again", async (
       await send("k/5");
       return { reply: words(await send("k/5")), applied };
     },
-    likely: "The first acknowledgement may have been lost. The router still runs k/5, and says so again.",
+    likely: ifGot(
+      [({ applied }) => applied.length > 1, "The same table was applied twice."],
+      [({ reply }) => !reply.startsWith("ack k/5"), "The router runs k/5, but this reply doesn't say so."],
+      [
+        ({ reply }) => !reply.includes("up to date"),
+        "The router runs k/5, but the reply doesn't call it up to date.",
+      ],
+    ),
     lookAt: lookAtIgnore,
   });
 });
@@ -334,7 +434,14 @@ test("a snapshot whose link closed while it was examined is void", async () => {
       gate.resolve(good);
       return { replies: [words(await reply), words(await send("k/1"))], applied, helloHas: helloHas() };
     },
-    likely: "A new link may be open by now, and only that one says what is in force.",
+    likely: ifGot(
+      [({ applied }) => applied.includes("k/2"), "The table was applied after its link had closed."],
+      [
+        ({ replies }) => replies.some((reply) => reply !== "void"),
+        "A reply was made for a link that had closed.",
+      ],
+      [({ helloHas }) => helloHas !== "k/1", "The next hello does not name the table that the router runs."],
+    ),
     lookAt: "snapshot-receiver.ts, after the examination in #onSnapshot",
   });
 });
@@ -349,7 +456,10 @@ test("each reply has words for the log", async () => {
       return results.map((received) => (received.kind === "reply" ? received.words.length : received.kind));
     },
     accept: (lengths) => lengths.every((length) => typeof length === "number" && length > 0),
-    likely: "`words` tells whoever reads the log what happened. Which words they are is up to you.",
+    likely: ifGot(
+      [(got) => got.includes(0), "One of the replies has no words."],
+      [(got) => got.some((length) => typeof length === "string"), "One of the three messages got no reply."],
+    ),
     lookAt,
   });
 });

@@ -1,6 +1,15 @@
 import { test } from "vitest";
-import { check } from "../../../support/check.ts";
+import { check, type Outcome } from "../../../support/check.ts";
 import { decide, type Examined, type Position } from "../starter/protocol.ts";
+
+/** The sentence of the first case that holds for the value that came back; none for an error, or where nothing came. */
+const ifGot =
+  <T>(...cases: readonly (readonly [holds: (got: T) => boolean, sentence: string])[]) =>
+  (came: Outcome<T>): string | undefined =>
+    came.kind === "returned" ? cases.find(([holds]) => holds(came.value))?.[1] : undefined;
+
+/** Whether a verdict, or the one after an examination, is to apply. */
+const applies = (verdict = ""): boolean => verdict.replace("examine, then ", "").startsWith("apply");
 
 const lookAt = "protocol.ts, decide";
 const sum = (digit: string) => digit.repeat(64);
@@ -59,7 +68,14 @@ test("the first snapshot, and every higher revision, is examined and applied", a
       ask({ held: at("k", 1), offered: at("k", 2, "b") }),
       ask({ held: at("k", 1), offered: at("k", 900, "b") }),
     ],
-    likely: "A snapshot is whole, so the revisions in between need not come.",
+    likely: ifGot(
+      [
+        ([, next, far]) => applies(next) && !applies(far),
+        "k/2 was taken but k/900 was not: the gap between the revisions was held against it.",
+      ],
+      [([first]) => !applies(first), "The first snapshot that came was not taken."],
+      [([, next]) => !applies(next), "A higher revision was not taken."],
+    ),
     lookAt,
   });
 });
@@ -72,7 +88,18 @@ test("a lower revision of the same epoch is ignored unread", async () => {
       ask({ held: at("k", 2), offered: at("k", 1) }),
       ask({ held: at("k", 2), offered: at("k", 1, "b") }),
     ],
-    likely: "A late message would take the table back to what it was before.",
+    likely: ifGot(
+      [(got) => got.some(applies), "A lower revision was applied: the table went back."],
+      [
+        (got) => got.some((verdict) => verdict.startsWith("examine")),
+        "The table was asked for, although its revision is lower than the one held.",
+      ],
+      [
+        (got) => got.some((verdict) => verdict.startsWith("nack")),
+        "A late message was refused as if its table had a fault.",
+      ],
+      [(got) => got.includes("ignore: same"), "A lower revision passed for the same one."],
+    ),
     lookAt,
     hint: 2,
   });
@@ -83,7 +110,15 @@ test("the same position again is ignored unread", async () => {
     sent: "k/2 to a router at k/2, with the same content",
     expected: "ignore: same",
     got: () => ask({ held: at("k", 2), offered: at("k", 2) }),
-    likely: "A repeated message is neither new nor wrong.",
+    likely: ifGot(
+      [(got) => applies(got), "The position that the router holds was applied once more."],
+      [(got) => got.startsWith("examine"), "The table was asked for, although the router holds it."],
+      [(got) => got.startsWith("nack"), "A repeated message was refused as if its table had a fault."],
+      [
+        (got) => got === "ignore: older",
+        "The repeated message is called older, although its revision is the one held.",
+      ],
+    ),
     lookAt,
     hint: 2,
   });
@@ -95,7 +130,12 @@ test("the same revision with other content is refused", async () => {
     expected: "nack",
     got: () => ask({ held: at("k", 57, "a"), offered: at("k", 57, "b") }),
     accept: (verdict) => verdict === "nack" || verdict === "examine, then nack",
-    likely: "One revision of one epoch has two different tables here, and the control plane has to be told.",
+    likely: ifGot(
+      [(got) => got === "ignore: same", "Two tables with different checksums passed for the same one."],
+      [(got) => applies(got), "A second table with the number 57 took the place of the first."],
+      [(got) => got === "ignore: older", "The verdict is that k/57 is older than k/57."],
+      [(got) => got.includes("without a reason"), "The refusal gives no reason."],
+    ),
     lookAt,
     hint: 3,
   });
@@ -106,7 +146,14 @@ test("a higher revision is taken even when its content is the same", async () =>
     sent: "k/3 to a router at k/2, with the same content",
     expected: "examine, then apply",
     got: () => ask({ held: at("k", 2), offered: at("k", 3) }),
-    likely: "The router has to move to the new position, although its table stays the same.",
+    likely: ifGot(
+      [
+        (got) => got === "ignore: same",
+        "k/3 passed for k/2: their content is the same, but their revisions are not.",
+      ],
+      [(got) => got === "ignore: older", "The verdict is that k/3 is older than k/2."],
+      [(got) => got.includes("nack"), "k/3 was refused."],
+    ),
     lookAt,
   });
 });
@@ -120,7 +167,17 @@ test("a new epoch is taken, however low its revision is", async () => {
       ask({ held: at("k", 900), offered: at("b", 41, "b") }),
       ask({ held: at("k", 2), offered: at("m", 1, "b") }),
     ],
-    likely: "The revisions of two epochs are two different counts, and the names of epochs have no order.",
+    likely: ifGot(
+      [
+        ([m, b]) => applies(m) && b === "ignore: older",
+        "m/41 was taken, but b/41 is called older. Only the names of their epochs differ.",
+      ],
+      [
+        (got) => got.includes("ignore: older"),
+        "A snapshot of another epoch is called older than the one held: what was compared?",
+      ],
+      [(got) => got.some((verdict) => verdict.includes("nack")), "A snapshot of another epoch was refused."],
+    ),
     lookAt,
     hint: 1,
   });
@@ -134,7 +191,24 @@ test("a new epoch with the same revision is taken, whatever its content is", asy
       ask({ held: at("k", 57, "a"), offered: at("m", 57, "b") }),
       ask({ held: at("k", 57, "a"), offered: at("m", 57, "a") }),
     ],
-    likely: "The revisions are equal, but they count different things: m/57 is not k/57.",
+    likely: ifGot(
+      [
+        ([other, equal]) => applies(other) && equal === "ignore: same",
+        "With the same content, m/57 passed for k/57. Their epochs differ.",
+      ],
+      [
+        ([other]) => other === "ignore: same",
+        "m/57 passed for k/57, even with other content. Their epochs differ.",
+      ],
+      [
+        (got) => got.some((verdict) => verdict.includes("nack")),
+        "m/57 was refused, as if k/57 and it were one position.",
+      ],
+      [
+        (got) => got.includes("ignore: older"),
+        "A snapshot of another epoch is called older than the one held: what was compared?",
+      ],
+    ),
     lookAt,
     hint: 1,
   });
@@ -148,7 +222,21 @@ test("a snapshot of an epoch that this link has left is ignored unread", async (
       ask({ held: at("m", 2), offered: at("k", 901, "b"), left: ["k"] }),
       ask({ held: at("m", 2), offered: at("k", 1, "b"), left: ["k"] }),
     ],
-    likely: "The message was overtaken on its way: its history is over on this link.",
+    likely: ifGot(
+      [(got) => got.some(applies), "A snapshot was applied, although this link has left its epoch."],
+      [
+        (got) => got.some((verdict) => verdict.startsWith("examine")),
+        "The table was asked for, although this link has left its epoch.",
+      ],
+      [
+        (got) => got.some((verdict) => verdict.startsWith("nack")),
+        "A late message was refused as if its table had a fault.",
+      ],
+      [
+        (got) => got.some((verdict) => verdict !== "ignore: left"),
+        "It was ignored for another reason than the epoch that this link has left.",
+      ],
+    ),
     lookAt,
     hint: 2,
   });
@@ -162,8 +250,13 @@ test("an epoch that only an earlier link has left is taken", async () => {
       ask({ held: at("m", 1), offered: at("k", 901, "b") }),
       ask({ held: at("m", 1), offered: at("k", 901, "b"), left: ["b"] }),
     ],
-    likely:
-      "On a new link, the control plane may go back to an earlier epoch: it says which one is in force.",
+    likely: ifGot(
+      [
+        (got) => got.includes("ignore: older"),
+        "A snapshot of another epoch is called older than the one held: what was compared?",
+      ],
+      [(got) => got.includes("ignore: left"), "The epoch k counts as left, but this link has not left it."],
+    ),
     lookAt,
   });
 });
@@ -181,7 +274,21 @@ test("a table that is invalid, or not the announced one, is refused", async () =
         }),
         ask({ held, offered: at("k", 2, "b"), examined: tableWith("c") }),
       ]),
-    likely: "The position is acceptable, but its table is not.",
+    likely: ifGot(
+      [
+        (got) => got.some((verdict, i) => i % 2 === 0 && applies(verdict)),
+        "A table with a fault was applied.",
+      ],
+      [
+        (got) => got.some((verdict, i) => i % 2 === 1 && applies(verdict)),
+        "A table was applied, although its checksum is not the one that was announced.",
+      ],
+      [(got) => got.some((verdict) => verdict.includes("without a reason")), "A refusal gives no reason."],
+      [
+        (got) => got.some((verdict) => verdict.includes("ignore")),
+        "A bad table was ignored: nobody learns of it.",
+      ],
+    ),
     lookAt,
   });
 });
@@ -195,7 +302,13 @@ test("the refusal of an invalid table names its faults", async () => {
       const verdict = decide(at("k", 1), at("k", 2, "b"), new Set(), examined);
       return verdict.kind === "nack" ? [...verdict.reasons] : words(verdict);
     },
-    likely: "Whoever wrote the table needs to know what is wrong with it.",
+    likely: ifGot(
+      [(got) => typeof got === "string", "A table with two faults was not refused."],
+      [
+        (got) => Array.isArray(got) && got.length < 2,
+        "The table has two faults, but the reasons name fewer.",
+      ],
+    ),
     lookAt,
   });
 });
@@ -214,7 +327,21 @@ test("a snapshot that was overtaken while its table was examined is not applied"
         words(decide(at("k", 3, "c"), offered, new Set(["m"]), tableWith("b"))),
       ];
     },
-    likely: "The second call has to check the position again: the router has moved on since the first one.",
+    likely: ifGot(
+      [([first]) => first !== "examine", "k/2 was decided before its table was there."],
+      [
+        ([, ...later]) => later.some(applies),
+        "A table was applied that had been overtaken while it was examined.",
+      ],
+      [
+        ([, ...later]) => later.some((verdict) => verdict.includes("nack")),
+        "A table that had been overtaken was refused as if it had a fault.",
+      ],
+      [
+        ([, , , left]) => left === "ignore: older",
+        "The verdict is that k/2 is older than m/1, which is of another epoch.",
+      ],
+    ),
     lookAt,
   });
 });

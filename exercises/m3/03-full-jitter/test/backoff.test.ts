@@ -1,6 +1,25 @@
 import { test } from "vitest";
-import { check } from "../../../support/check.ts";
+import { check, type Outcome } from "../../../support/check.ts";
 import { nextDelayMs } from "../starter/backoff.ts";
+
+/** The sentence of the first case that holds for the value that came back; none for an error, or where nothing came. */
+const ifGot =
+  <T>(...cases: readonly (readonly [holds: (got: T) => boolean, sentence: string])[]) =>
+  (came: Outcome<T>): string | undefined =>
+    came.kind === "returned" ? cases.find(([holds]) => holds(came.value))?.[1] : undefined;
+
+const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0);
+
+/** What the tenths of the range show. */
+const tenthsShow = ifGot<number[]>(
+  [(tenths) => (tenths[9] ?? 0) > 900, "Nearly all routers come back in the last tenth."],
+  [(tenths) => sum(tenths.slice(0, 5)) === 0, "Nobody comes back in the first half of the range."],
+  [(tenths) => sum(tenths.slice(5)) === 0, "Nobody comes back in the second half of the range."],
+  [
+    (tenths) => sum(tenths.slice(4, 6)) > 2 * sum([...tenths.slice(0, 1), ...tenths.slice(9)]),
+    "The middle of the range gets far more routers than its two ends.",
+  ],
+);
 
 const settings = { baseMs: 1_000, capMs: 60_000 };
 const almostOne = () => 1 - Number.EPSILON;
@@ -35,7 +54,18 @@ test("the ceiling doubles with each attempt, up to the cap", async () => {
     expected: `${JSON.stringify(wanted)}, each to 1 ms`,
     got: () => wanted.map((_, attempt) => nextDelayMs(attempt, almostOne, settings)),
     accept: (delays) => near(delays, wanted),
-    likely: "Attempt 0 is the first delay, and its ceiling is the base itself. No ceiling is above the cap.",
+    likely: ifGot(
+      [(delays) => delays.some((delayMs) => delayMs > 60_001), "A delay is above the cap."],
+      [([first = 0]) => first > 1_001, "The first delay is above the base."],
+      [
+        ([first = 0]) => Math.abs(first - 500) <= 1,
+        "With the highest draw, the first delay is half of the base.",
+      ],
+      [
+        (delays) => delays.some((delayMs, at) => delayMs < (delays[at - 1] ?? 0) - 1),
+        "A later delay is below an earlier one, although both have the same draw.",
+      ],
+    ),
     lookAt: "backoff.ts, the ceiling in nextDelayMs",
   });
 });
@@ -51,7 +81,21 @@ test("the ceiling follows whatever base and cap it is given", async () => {
       nextDelayMs(0, almostOne, { baseMs: 300, capMs: 300 }),
     ],
     accept: (delays) => near(delays, wanted),
-    likely: "The doubling goes on until the cap is reached, however many attempts that takes.",
+    likely: ifGot(
+      [
+        (delays) =>
+          delays.some((delayMs, at) => delayMs > ([700, 700, 700, 60_000, 60_000, 300][at] ?? 0) + 1),
+        "A delay is above its cap.",
+      ],
+      [
+        ([first = 0]) => Math.abs(first - 250) <= 1,
+        "With the highest draw, the first delay is half of the base.",
+      ],
+      [
+        (delays) => near(delays.slice(0, 3), wanted.slice(0, 3)) && (delays[3] ?? 0) < 8_191,
+        "At attempt 13, the delay has not doubled 13 times.",
+      ],
+    ),
     lookAt: "backoff.ts, the ceiling in nextDelayMs",
   });
 });
@@ -62,7 +106,21 @@ test("the draw decides everything below the ceiling", async () => {
     expected: [0, 2_000, 4_000, 0, 15_000, 30_000],
     got: () =>
       [3, 20].flatMap((attempt) => [0, 0.25, 0.5].map((draw) => nextDelayMs(attempt, () => draw, settings))),
-    likely: "The whole delay comes from the draw: the draw times the ceiling, and nothing else.",
+    likely: ifGot(
+      [(delays) => delays.some((delayMs) => delayMs > 60_000), "A delay is above the cap."],
+      [
+        ([atZero = 0]) => atZero > 0,
+        "The draw was 0 but the delay is not: a part of it doesn't come from the draw.",
+      ],
+      [
+        ([, , , , quarter, half]) => quarter === half,
+        "At the cap, two draws give one delay: what is drawn above the cap is cut off.",
+      ],
+      [
+        ([, quarter = 0]) => Math.abs(quarter - 1_000) <= 1,
+        "At attempt 3, the delays are half of what the draws ask for.",
+      ],
+    ),
     lookAt,
     hint: 2,
   });
@@ -73,7 +131,14 @@ test("the draw decides everything from the first attempt on", async () => {
     sent: "nextDelayMs with the draws 0, 0.25 and 0.5, at attempt 0 (ceiling 1,000)",
     expected: [0, 250, 500],
     got: () => [0, 0.25, 0.5].map((draw) => nextDelayMs(0, () => draw, settings)),
-    likely: "The first delay is drawn like any other: its ceiling is the base.",
+    likely: ifGot(
+      [([low, , high]) => low === high, "The draws 0 and 0.5 give the same delay."],
+      [
+        ([atZero = 0]) => atZero > 0,
+        "The draw was 0 but the delay is not: a part of it doesn't come from the draw.",
+      ],
+      [([, , half = 500]) => Math.abs(half - 250) <= 1, "The delays are half of what the draws ask for."],
+    ),
     lookAt,
     hint: 2,
   });
@@ -85,8 +150,7 @@ test("a thousand routers that lost their link together come back over the whole 
     expected: "about 100 in each tenth",
     got: () => routersInEachTenth(3, 8_000),
     accept: even,
-    likely:
-      "Where a tenth has few routers, other tenths have too many, and the control plane meets those at once.",
+    likely: tenthsShow,
     lookAt,
     hint: 1,
   });
@@ -98,8 +162,7 @@ test("at the cap, too, a thousand routers come back over the whole range", async
     expected: "about 100 in each tenth",
     got: () => routersInEachTenth(12, 60_000),
     accept: even,
-    likely:
-      "Where a tenth has few routers, other tenths have too many. Many in the last tenth wait for exactly the cap.",
+    likely: tenthsShow,
     lookAt: "backoff.ts, the order of cap and draw in nextDelayMs",
     hint: 3,
   });
@@ -114,7 +177,15 @@ test("after many failures the ceiling is still the cap", async () => {
       const wrong = attempts.find((attempt) => nextDelayMs(attempt, () => 0.5, settings) !== 30_000);
       return wrong === undefined ? "none" : `${nextDelayMs(wrong, () => 0.5, settings)} at attempt ${wrong}`;
     },
-    likely: "Numbers end somewhere: 1 << 31 is negative, and 2 ** 1024 is Infinity.",
+    likely: ifGot(
+      [(got) => got.startsWith("-"), "After many doublings, the delay is negative."],
+      [(got) => got.startsWith("NaN"), "A delay is not a number."],
+      [
+        (got) => got.endsWith(" at attempt 7"),
+        "The first of these attempts already has another delay, so it is not the number of failures that matters.",
+      ],
+      [(got) => Number.parseFloat(got) > 60_000, "A delay is above the cap."],
+    ),
     lookAt: "backoff.ts, the ceiling in nextDelayMs",
     hint: 3,
   });
@@ -126,7 +197,11 @@ test("after five thousand failures the delay is still a number up to the cap", a
     expected: "three numbers from 0 to 60000",
     got: () => [() => 0, () => 0.5, almostOne].map((random) => nextDelayMs(5_000, random, settings)),
     accept: (delays) => delays.every((delayMs) => delayMs >= 0 && delayMs <= 60_000),
-    likely: "2 ** 5000 is Infinity, and 0 times Infinity is NaN. A delay above the cap was never capped.",
+    likely: ifGot(
+      [(delays) => delays.some(Number.isNaN), "A delay is not a number."],
+      [(delays) => delays.some((delayMs) => delayMs > 60_000), "A delay is above the cap."],
+      [(delays) => delays.some((delayMs) => delayMs < 0), "A delay is negative."],
+    ),
     lookAt: "backoff.ts, the order of cap and draw in nextDelayMs",
     hint: 3,
   });

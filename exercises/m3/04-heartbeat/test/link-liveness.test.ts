@@ -2,8 +2,22 @@ import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { test } from "vitest";
 import { FakeClock } from "../../../../shared/testkit/fake-clock.ts";
-import { check, within } from "../../../support/check.ts";
+import { check, type Outcome, within } from "../../../support/check.ts";
 import { untilDead } from "../starter/link-liveness.ts";
+
+/** The sentence of the first case that holds for the value that came back, or the one for a wait in vain. */
+const shows =
+  <T>(
+    silent: string | undefined,
+    ...cases: readonly (readonly [holds: (got: T) => boolean, sentence: string])[]
+  ) =>
+  (came: Outcome<T>): string | undefined => {
+    if (came.kind === "silent") return silent;
+    return came.kind === "returned" ? cases.find(([holds]) => holds(came.value))?.[1] : undefined;
+  };
+
+const isDead = (result: string | undefined): boolean => result?.startsWith("dead") === true;
+const isWatched = (result: string | undefined): boolean => result === "still watching";
 
 const limits = { pingEveryMs: 3_000, deadAfterMs: 6_000 };
 const lookAt = "link-liveness.ts, untilDead";
@@ -125,7 +139,10 @@ test("a link whose other end answers each ping stays", async () => {
       }
       return link.result();
     },
-    likely: "The other end answered every ping, so the link is alive.",
+    likely: shows("In one of the rounds, no ping went out.", [
+      (got) => isDead(got),
+      "The other end answered every ping, but the link was called dead.",
+    ]),
     lookAt,
   });
 });
@@ -143,7 +160,13 @@ test("the first ping goes out at once, and then one every pingEveryMs", async ()
       stop.abort();
       return pingedAtMs;
     },
-    likely: "Without a ping, a quiet link has nothing to answer.",
+    likely: shows(
+      undefined,
+      [([first]) => first === undefined, "No ping went out."],
+      [([first]) => first !== 0, "The first ping did not go out at once."],
+      [(got) => got.length < 4, "In one of the rounds, no ping went out."],
+      [(got) => got.length > 4, "More than one ping went out per round."],
+    ),
     lookAt,
   });
 });
@@ -158,7 +181,10 @@ test("a link whose other end is gone is dead, even if every ping can be written"
       await link.clock.advance(9_000);
       return link.result();
     },
-    likely: "Only bytes from the other end show that it is there. A ping that was written does not.",
+    likely: shows(undefined, [
+      (got) => isWatched(got),
+      "No byte has come for 9 s, but the link still counts as alive.",
+    ]),
     lookAt,
     hint: 1,
   });
@@ -177,7 +203,17 @@ test("a silent link is dead when deadAfterMs have passed, and not earlier", asyn
       await clock.advance(100);
       return { at11900, at12000: result() };
     },
-    likely: "The look at 6,000 ms is the last one that saw bytes move, and deadAfterMs is 6,000 ms.",
+    likely: shows(
+      undefined,
+      [
+        ({ at11900 }) => isDead(at11900),
+        "The link was called dead before it had been silent for deadAfterMs.",
+      ],
+      [
+        ({ at12000 }) => isWatched(at12000),
+        "deadAfterMs have passed since the last bytes were seen, but the link still counts as alive.",
+      ],
+    ),
     lookAt: "link-liveness.ts, aliveAtMs in untilDead",
     hint: 2,
   });
@@ -196,7 +232,14 @@ test("deadAfterMs need not be a number of whole rounds", async () => {
       return [early, result()];
     },
     accept: ([early, late = ""]) => early === "still watching" && /^dead at (5|6|7)\d{3} ms$/.test(late),
-    likely: "The other end has all of deadAfterMs, and one more round at most.",
+    likely: shows(
+      undefined,
+      [([early]) => isDead(early), "The link was called dead before deadAfterMs had passed."],
+      [
+        ([, late]) => isWatched(late),
+        "The link has been silent for deadAfterMs and one more round, but still counts as alive.",
+      ],
+    ),
     lookAt,
     hint: 2,
   });
@@ -216,7 +259,14 @@ test("a link that lived for an hour and then fell silent is dead", async () => {
       return result();
     },
     accept: (result) => /^dead at 360[6-9]000 ms$/.test(result),
-    likely: "What matters is when the bytes last moved, not how many came before.",
+    likely: shows(
+      undefined,
+      [(got) => isWatched(got), "The link has been silent for 9 s, but still counts as alive."],
+      [
+        (got) => isDead(got) && Number.parseInt(got.slice(8), 10) < 3_606_000,
+        "The link was called dead before it had been silent for deadAfterMs.",
+      ],
+    ),
     lookAt: "link-liveness.ts, the comparison of bytesReceived in untilDead",
     hint: 2,
   });
@@ -237,7 +287,10 @@ test("one silent look between two answers is not death", async () => {
       stop.abort();
       return said;
     },
-    likely: "An answer may come just after the look. The limit is deadAfterMs, not one round.",
+    likely: shows(undefined, [
+      (got) => isDead(got),
+      "Bytes came in every second round, but the link was called dead.",
+    ]),
     lookAt,
   });
 });
@@ -255,7 +308,17 @@ test("an end that has much to read gets graceMs on top", async () => {
       return [early, result()];
     },
     accept: ([early, late = ""]) => early === "still watching" && /^dead at 1[0123]\d{3} ms$/.test(late),
-    likely: "deadAfterMs and graceMs together are 10,000 ms.",
+    likely: shows(
+      undefined,
+      [
+        ([early]) => isDead(early),
+        "The link was called dead before deadAfterMs and graceMs together had passed.",
+      ],
+      [
+        ([, late]) => isWatched(late),
+        "deadAfterMs, graceMs and one more round have passed in silence, but the link still counts as alive.",
+      ],
+    ),
     lookAt: "link-liveness.ts, the time limit in untilDead",
     hint: 2,
   });
@@ -275,7 +338,14 @@ test("graceMs is asked at each look", async () => {
       return [early, result()];
     },
     accept: ([early, late = ""]) => early === "still watching" && late.startsWith("dead at "),
-    likely: "How much the other end still has to read changes while the watch goes on.",
+    likely: shows(
+      undefined,
+      [([early]) => isDead(early), "The link was called dead while graceMs was still Infinity."],
+      [
+        ([, late]) => isWatched(late),
+        "graceMs has been 0 for 9 s of silence, but the link still counts as alive.",
+      ],
+    ),
     lookAt: "link-liveness.ts, the time limit in untilDead",
     hint: 2,
   });
@@ -286,7 +356,10 @@ test("a process that stood still does not blame the other end", async () => {
     sent: "three sleeps of 3 s without bytes, of which each takes 10 s, or each takes 60 s",
     expected: ["still watching", "still watching"],
     got: async () => [await silentWhile(10_000, 10_000, 10_000), await silentWhile(60_000, 60_000, 60_000)],
-    likely: "The time passed, but this process did not look at its sockets during it.",
+    likely: shows(undefined, [
+      (got) => got.some(isDead),
+      "The link was called dead after a sleep that took far too long. During that sleep, this process read no bytes.",
+    ]),
     lookAt: "link-liveness.ts, after the sleep in untilDead",
     hint: 3,
   });
@@ -298,8 +371,14 @@ test("a process that stood still once still finds a dead link", async () => {
     expected: "dead after sleep 2, 3 or 4",
     got: () => silentWhile(10_000, 3_000, 3_000, 3_000, 3_000),
     accept: (result) => /^dead after sleep [234]$/.test(result),
-    likely:
-      "The late look is excused, and not those that follow it: the other end has one round more, or deadAfterMs.",
+    likely: shows(
+      undefined,
+      [(got) => got === "dead after sleep 1", "The link was called dead at the late look itself."],
+      [
+        (got) => isWatched(got),
+        "One look was late and four were on time. None saw a byte, but the link still counts as alive.",
+      ],
+    ),
     lookAt: "link-liveness.ts, after the sleep in untilDead",
     hint: 3,
   });
@@ -310,7 +389,15 @@ test("a sleep that takes a moment longer is no excuse", async () => {
     sent: "sleeps of 3 s without bytes, which take 3,050 ms each",
     expected: "dead after sleep 2",
     got: () => silentWhile(3_050, 3_050, 3_050, 3_050, 3_050),
-    likely: "A timer is always a little late. If that counts as standing still, no link is ever dead.",
+    likely: shows(
+      undefined,
+      [(got) => isWatched(got), "Each look was 50 ms late, and the silent link was never called dead."],
+      [(got) => got === "dead after sleep 1", "The link was called dead before deadAfterMs had passed."],
+      [
+        (got) => isDead(got) && got !== "dead after sleep 2",
+        "deadAfterMs had passed at the second look, but only a later one called the link dead.",
+      ],
+    ),
     lookAt: "link-liveness.ts, after the sleep in untilDead",
     hint: 3,
   });
@@ -328,7 +415,12 @@ test("whoever stops watching hears false", async () => {
       await clock.advance(60_000);
       return result().split(" at ")[0] ?? "";
     },
-    likely: "A watch that is stopped has not found a dead link.",
+    likely: shows(
+      undefined,
+      [(got) => isDead(got), "The watch was stopped, but its result is that the link is dead."],
+      [(got) => isWatched(got), "60 s after the abort, the watch is still running."],
+      [(got) => got.startsWith("rejected"), "The abort came out of untilDead as an error."],
+    ),
     lookAt: "link-liveness.ts, the sleep in untilDead",
   });
 });
@@ -349,7 +441,19 @@ test("whoever stops watching hears it at once, and nothing sleeps on", async () 
       await before.clock.advance(0);
       return { result: result(), sleeping: clock.sleeping, before: before.result() };
     },
-    likely: "The abort ends the sleep. Nothing waits for the end of the round.",
+    likely: shows(
+      undefined,
+      [
+        ({ result, before }) => isDead(result) || isDead(before),
+        "A watch was stopped, but its result is that the link is dead.",
+      ],
+      [({ result }) => isWatched(result), "The watch goes on after the abort."],
+      [({ sleeping }) => sleeping > 0, "A sleep goes on after the abort."],
+      [
+        ({ before }) => isWatched(before),
+        "The signal had been aborted before the watch began, but the watch goes on.",
+      ],
+    ),
     lookAt: "link-liveness.ts, the sleep in untilDead",
   });
 });

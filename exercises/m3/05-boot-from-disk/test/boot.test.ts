@@ -7,8 +7,46 @@ import { LastKnownGood } from "../../../../stages/m3/src/last-known-good.ts";
 import { encodeSnapshot } from "../../../../stages/m3/src/protocol.ts";
 import { SnapshotReceiver } from "../../../../stages/m3/src/snapshot-receiver.ts";
 import { decodeTable } from "../../../../stages/m3/src/table-decoder.ts";
-import { check, within } from "../../../support/check.ts";
+import { check, type Outcome, within } from "../../../support/check.ts";
 import { boot } from "../starter/boot.ts";
+
+/** The sentence of the first case that holds for the value that came back, or the one for a wait in vain. */
+const shows =
+  <T>(
+    silent: string | undefined,
+    ...cases: readonly (readonly [holds: (got: T) => boolean, sentence: string])[]
+  ) =>
+  (came: Outcome<T>): string | undefined => {
+    if (came.kind === "silent") return silent;
+    return came.kind === "returned" ? cases.find(([holds]) => holds(came.value))?.[1] : undefined;
+  };
+
+type Booted = Awaited<ReturnType<typeof bootOn>>;
+type Served = Pick<Booted, "from" | "serves">;
+
+const neverBack = "A good snapshot is on disk, but boot doesn't resolve.";
+const neverBackAlone = "The control plane is away, and boot doesn't resolve.";
+
+/** For a start with a good snapshot on the disk. */
+const restoreShows = (silent: string) =>
+  shows<Served>(
+    silent,
+    [({ from }) => from !== "last-known-good", "A good snapshot is on disk, but boot did not start from it."],
+    [
+      ({ serves }) => serves !== "saved",
+      "boot says that it started from the snapshot, but its table is not in use.",
+    ],
+  );
+
+/** For a start with a damaged file and a good bootstrap file. */
+const damageShows = (came: Outcome<Served>): string | undefined => {
+  if (came.kind === "threw") return "The start ended in an error, although a good bootstrap file was there.";
+  return shows<Served>(
+    undefined,
+    [({ from }) => from === "last-known-good", "boot says that it started from this file."],
+    [({ serves }) => serves === "no table", "The bootstrap file is good, but the router has no table."],
+  )(came);
+};
 
 const lookAt = "boot.ts, boot";
 const today = new Date("2026-03-10T12:00:00Z");
@@ -113,7 +151,7 @@ test("a router starts from its last-known-good snapshot, and not from the bootst
     sent: "a start with a good last-known-good and a good bootstrap file",
     expected: fromDisk,
     got: () => served({ file: saved }),
-    likely: "The bootstrap file is from the day of the installation, the snapshot from the last change.",
+    likely: restoreShows(neverBack),
     lookAt,
   });
 });
@@ -123,7 +161,15 @@ test("the bootstrap file is not applied, not even for a moment, if the snapshot 
     sent: "a start with a good last-known-good and a good bootstrap file; every table that was in use, in order",
     expected: ["saved"],
     got: async () => (await bootOn({ file: saved })).served,
-    likely: "The routes of the day of the installation would be in use until the snapshot replaces them.",
+    likely: shows(
+      undefined,
+      [
+        (got) => got.includes("bootstrap"),
+        "The bootstrap file's table was in use, although a good snapshot is on disk.",
+      ],
+      [(got) => got.length === 0, "No table was in use."],
+      [(got) => got.length > 1, "The snapshot was applied more than once."],
+    ),
     lookAt,
   });
 });
@@ -133,7 +179,7 @@ test("a snapshot from last month is better than none", async () => {
     sent: "a start with a last-known-good that was saved 720 hours ago, and no bootstrap file",
     expected: fromDisk,
     got: () => served({ file: saved, savedHoursAgo: 720, bootstrap: "missing" }),
-    likely: "An old table routes most tenants correctly. No table routes nobody.",
+    likely: restoreShows(neverBack),
     lookAt,
   });
 });
@@ -143,7 +189,7 @@ test("a snapshot from last month is better than the bootstrap file", async () =>
     sent: "a start with a last-known-good that was saved 720 hours ago, and a good bootstrap file",
     expected: fromDisk,
     got: () => served({ file: saved, savedHoursAgo: 720 }),
-    likely: "The bootstrap file is older than any snapshot: no control plane has ever updated it.",
+    likely: restoreShows(neverBack),
     lookAt,
   });
 });
@@ -153,7 +199,14 @@ test("without a saved snapshot a router starts from the bootstrap file", async (
     sent: "a first start: no last-known-good, a good bootstrap file",
     expected: fromBootstrap,
     got: () => served({}),
-    likely: "On its first day a router has not saved anything yet, and that is not a fault.",
+    likely: shows(
+      undefined,
+      [
+        ({ from }) => from === "last-known-good",
+        "boot says that it started from a snapshot, but there was none.",
+      ],
+      [({ serves }) => serves === "no table", "The bootstrap file is good, but the router has no table."],
+    ),
     lookAt,
   });
 });
@@ -163,7 +216,7 @@ test("a router starts while its control plane is away", async () => {
     sent: "a start with a good last-known-good and a control plane that does not answer",
     expected: fromDisk,
     got: () => served({ file: saved, controlPlane: "away" }),
-    likely: "The start waits for something that is not on this machine.",
+    likely: restoreShows(neverBackAlone),
     lookAt,
     hint: 1,
   });
@@ -177,8 +230,10 @@ test("a first start succeeds while the control plane is away", async () => {
       await served({ controlPlane: "away" }),
       await served({ controlPlane: "away", bootstrap: "missing" }),
     ],
-    likely:
-      "The start waits for something that is not on this machine, or ends when there is no table on it.",
+    likely: (came) =>
+      came.kind === "threw" && String(came.error).includes("no such file")
+        ? "Without a bootstrap file, the start ended in an error."
+        : shows(neverBackAlone)(came),
     lookAt,
     hint: 1,
   });
@@ -189,7 +244,10 @@ test("a start does not wait for the control plane, not even for a moment", async
     sent: "a start with a good last-known-good and a control plane that does not answer; whether boot still waits when nothing but the link is left to wait for",
     expected: false,
     got: async () => (await bootOn({ file: saved, controlPlane: "away" })).waitedForLink,
-    likely: "Even a short wait is paid by each router at each start, just when nobody can answer.",
+    likely: shows("boot doesn't resolve, or doesn't begin a link.", [
+      (waits) => waits,
+      "boot still waits, although only the link is left to wait for.",
+    ]),
     lookAt,
     hint: 1,
   });
@@ -200,7 +258,12 @@ test("the link begins once, and its hello names the restored revision", async ()
     sent: "a start with revision 7 on disk; what the router has when its link begins",
     expected: [7],
     got: async () => (await bootOn({ file: saved })).hellos.map(({ have }) => have),
-    likely: "A hello that names nothing asks for the whole table, on every restart of every router.",
+    likely: shows(
+      undefined,
+      [(got) => got.length === 0, "No link had begun when boot resolved."],
+      [(got) => got.length > 1, "The link began more than once."],
+      [([have]) => have === undefined, "When the link began, the router held no revision yet."],
+    ),
     lookAt,
     hint: 1,
   });
@@ -211,7 +274,12 @@ test("the link begins after the bootstrap file was applied", async () => {
     sent: "a first start with a good bootstrap file; what the router serves when its link begins",
     expected: ["bootstrap"],
     got: async () => (await bootOn({})).hellos.map(({ serves }) => serves),
-    likely: "A snapshot that comes over the link must not be replaced by the bootstrap file.",
+    likely: shows(
+      undefined,
+      [(got) => got.length === 0, "No link had begun when boot resolved."],
+      [(got) => got.length > 1, "The link began more than once."],
+      [([serves]) => serves === "no table", "When the link began, the bootstrap file was not in use yet."],
+    ),
     lookAt,
     hint: 1,
   });
@@ -226,7 +294,14 @@ test("staleness counts from the save", async () => {
       const old = await bootOn({ file: saved, savedHoursAgo: 720 });
       return [...recent.hellos, ...old.hellos].map(({ staleHours }) => staleHours);
     },
-    likely: "The table is as old as its save. A restart does not make it newer.",
+    likely: shows(
+      undefined,
+      [(got) => got.length !== 2, "The two starts did not begin one link each."],
+      [
+        (got) => got.every((hours) => hours === 0),
+        "Both tables count as new, although they were saved long before this start.",
+      ],
+    ),
     lookAt: "boot.ts, staleForMs",
   });
 });
@@ -237,7 +312,10 @@ test("staleness is never negative", async () => {
     expected: [0],
     got: async () =>
       (await bootOn({ file: saved, savedHoursAgo: -2 })).hellos.map(({ staleHours }) => staleHours),
-    likely: "No table is newer than now.",
+    likely: shows(undefined, [
+      (got) => got.some((hours) => hours < 0),
+      "This staleness says that the table is from the future.",
+    ]),
     lookAt: "boot.ts, staleForMs",
   });
 });
@@ -247,7 +325,7 @@ test("an empty file is no snapshot", async () => {
     sent: "a start with a last-known-good of 0 bytes, as a crash leaves it, and a good bootstrap file",
     expected: fromBootstrap,
     got: () => served({ file: "" }),
-    likely: "An empty file is not a message of the protocol. The router can start without it.",
+    likely: damageShows,
     lookAt: lookAtReceived,
     hint: 3,
   });
@@ -258,7 +336,7 @@ test("a torn file is no snapshot", async () => {
     sent: "a start with a last-known-good without its last 40 bytes, and a good bootstrap file",
     expected: fromBootstrap,
     got: () => served({ file: saved.slice(0, -40) }),
-    likely: "The head of the file is whole, but its table is not.",
+    likely: damageShows,
     lookAt: lookAtReceived,
     hint: 2,
   });
@@ -269,8 +347,7 @@ test("an edited file is no snapshot", async () => {
     sent: "a start with a last-known-good in which somebody changed port 9001 to 9002, and a good bootstrap file",
     expected: fromBootstrap,
     got: () => served({ file: saved.replace("9001", "9002") }),
-    likely:
-      "The table is valid, but it is not that of revision 7, and no control plane would ever correct it.",
+    likely: damageShows,
     lookAt: lookAtReceived,
     hint: 2,
   });
@@ -281,7 +358,21 @@ test("a damaged file is set aside", async () => {
     sent: "starts with an empty, a torn and an edited last-known-good; the files afterwards",
     expected: damaged.map(() => ["last-known-good.damaged"]),
     got: async () => (await bootOnEach(damaged)).map(({ files }) => files),
-    likely: "The next start must not find the same file again, and somebody may want to look at it.",
+    likely: shows(
+      undefined,
+      [
+        (got) => got.some((files) => files.length === 0),
+        "A damaged file was deleted: nobody can look at it now.",
+      ],
+      [
+        (got) => got.every((files) => files.includes("last-known-good")),
+        "None of the three files was set aside: the next start finds it again.",
+      ],
+      [
+        (got) => got.some((files) => files.includes("last-known-good")),
+        "Some damaged files were set aside, but not all.",
+      ],
+    ),
     lookAt: lookAtReceived,
     hint: 3,
   });
@@ -292,7 +383,11 @@ test("a damaged file is logged", async () => {
     sent: "starts with an empty, a torn and an edited last-known-good; whether a cause was told each time",
     expected: damaged.map(() => true),
     got: async () => (await bootOnEach(damaged)).map(({ causes }) => causes > 0),
-    likely: "`tell` gets a text for the log: somebody has to learn that the file was there.",
+    likely: shows(
+      undefined,
+      [(got) => !got.includes(true), "None of the three files was told about."],
+      [(got) => got.includes(false), "Some damaged files were told about, but not all."],
+    ),
     lookAt: lookAtReceived,
     hint: 3,
   });
@@ -306,7 +401,14 @@ test("a good file stays where it is, and nothing is told", async () => {
       const { files, causes } = await bootOn({ file: saved });
       return { files, told: causes > 0 };
     },
-    likely: "The next start needs the file as well.",
+    likely: shows(
+      undefined,
+      [
+        ({ files }) => !files.includes("last-known-good"),
+        "The good file is no longer where the next start looks for it.",
+      ],
+      [({ told }) => told, "A cause was told, although nothing was wrong."],
+    ),
     lookAt: lookAtReceived,
   });
 });
@@ -323,7 +425,21 @@ test("a damaged file has no age and no revision", async () => {
       const both = [await bootOn(torn), await bootOn({ ...torn, bootstrap: "missing" })];
       return both.map(({ from, hellos }) => ({ from, hellos }));
     },
-    likely: "Its table is not in use, so the date of its save says nothing about the one that is.",
+    likely: shows(
+      undefined,
+      [
+        (got) => got.some(({ from }) => from === "last-known-good"),
+        "boot says that it started from the torn file.",
+      ],
+      [
+        (got) => got.some(({ hellos }) => hellos.some(({ staleHours }) => staleHours === 5)),
+        "The staleness is the age of the torn file, whose table is not in use.",
+      ],
+      [
+        (got) => got.some(({ from, hellos }) => from === "bootstrap" && hellos[0]?.serves === "no table"),
+        "When the link began, the bootstrap file was not in use yet.",
+      ],
+    ),
     lookAt: lookAtReceived,
     hint: 3,
   });
@@ -341,7 +457,14 @@ test("without any table a router starts, and its link begins", async () => {
       const { from, hellos, causes } = await bootOn({ bootstrap: "missing" });
       return { from, hellos, told: causes > 0 };
     },
-    likely: "The link will bring a table. Until then the router can answer 503, and say in its log why.",
+    likely: (came) => {
+      if (came.kind === "threw") return "Without a table, the start ended in an error.";
+      return shows<Pick<Booted, "from" | "hellos"> & { readonly told: boolean }>(
+        undefined,
+        [({ hellos }) => hellos.length === 0, "No link had begun when boot resolved."],
+        [({ told }) => !told, "The log does not say why there is no table."],
+      )(came);
+    },
     lookAt: "boot.ts, the bootstrap file",
     hint: 3,
   });

@@ -1,5 +1,5 @@
 import { test } from "vitest";
-import { check } from "../../../support/check.ts";
+import { check, type Outcome } from "../../../support/check.ts";
 import { type AttemptOutcome, CircuitBreaker } from "../starter/circuit-breaker.ts";
 
 const settings = {
@@ -40,12 +40,28 @@ function opensAfter(results: string, stepMs = 0): number | "never" {
 
 const rules = "5 in a row, or half of at least 20 in 10 s";
 
+/** For `likely`: what a returned value shows. An error speaks for itself. */
+const shows =
+  <T>(say: (got: T) => string | undefined) =>
+  (outcome: Outcome<T>) =>
+    outcome.kind === "returned" ? say(outcome.value) : undefined;
+
+/** What it shows when requests that fail by the ratio, never five in a row, did not open the circuit at request 20. */
+const showsRatio = (fifthFailure: number) =>
+  shows((got: number | "never") => {
+    if (got === "never") return "The circuit never opened: such a ratio opens nothing by itself.";
+    if (got === fifthFailure) return "It opened at the fifth failure, although successes came in between.";
+    return got < 20
+      ? "Fewer than 20 requests opened the circuit."
+      : "At least half of 20 requests had failed, and it opened only later.";
+  });
+
 test("one failure on a quiet cell leaves the circuit closed", async () => {
   await check({
     sent: `${rules}: one request, which fails. After which request it opens`,
     expected: "never",
     got: () => opensAfter("-"),
-    likely: "One failure out of one request is a ratio of 100 %, but one request is not 20.",
+    likely: shows(() => "One request was enough: its failure is 100 % of the window, and a row of one."),
     lookAt,
     hint: 1,
   });
@@ -56,8 +72,12 @@ test("the fifth failure in a row opens the circuit, and not the fourth", async (
     sent: `${rules}: after two successes, failures only, one every 30 s. After which request it opens`,
     expected: 7,
     got: () => opensAfter("++-------", 30_000),
-    likely:
-      "With one request every 30 s, the window never holds 20 of them: only the row can open the circuit.",
+    likely: shows((got) => {
+      if (got === "never") return "Seven failures in a row did not open it, with few requests in the window.";
+      return got < 7
+        ? "Fewer than five failures in a row opened it."
+        : "It took more than five failures in a row.";
+    }),
     lookAt,
     hint: 2,
   });
@@ -68,7 +88,12 @@ test("a success ends the row of failures", async () => {
     sent: `${rules}: four failures, a success, four failures, a success, one request every 30 s. After which request it opens`,
     expected: "never",
     got: () => opensAfter("----+----+", 30_000),
-    likely: "Failures from before the success still count as in a row.",
+    likely: shows((got) => {
+      if (Number(got) < 5) return "Fewer than five failures opened it.";
+      return got === 6
+        ? "The fifth failure opened it, although a success came before: the row went on."
+        : undefined;
+    }),
     lookAt,
     hint: 2,
   });
@@ -79,7 +104,11 @@ test("clients that leave open no circuit", async () => {
     sent: `${rules}: three failures, then 40 requests whose clients leave. After which request it opens`,
     expected: "never",
     got: () => opensAfter(`---${"a".repeat(40)}`),
-    likely: "What a client does says nothing about the cell.",
+    likely: shows((got) =>
+      Number(got) <= 3
+        ? "It opened before the first client left."
+        : "It opened while clients were leaving: they counted as failures.",
+    ),
     lookAt,
     hint: 3,
   });
@@ -90,7 +119,12 @@ test("a client that leaves does not end the row of failures", async () => {
     sent: `${rules}: failures, and after every two of them a client that leaves. After which request it opens`,
     expected: 7,
     got: () => opensAfter("--a--a--a--a"),
-    likely: "A client that left has not seen a success: the fifth failure in a row is request 7.",
+    likely: shows((got) => {
+      if (got === "never")
+        return "It never opened: a client that left ended the row, or the row alone opens nothing.";
+      if (got < 5) return "Fewer than five failures opened it.";
+      return got < 7 ? "Four failures opened it: a client that left counted as the fifth." : undefined;
+    }),
     lookAt,
     hint: 3,
   });
@@ -101,8 +135,14 @@ test("clients that leave do not change the ratio", async () => {
     sent: `${rules}: a success, a failure, a client that leaves, over and over. After which request it opens`,
     expected: 29,
     got: () => opensAfter("+-a".repeat(40)),
-    likely:
-      "Without the clients that left, half of the requests fail, and request 29 is the twentieth of them.",
+    likely: shows((got) => {
+      if (got === "never")
+        return "It never opened: clients that left counted as successes, or half failing is not enough.";
+      if (got === 20)
+        return "It opened at request 20, which is the twentieth only if clients that left count.";
+      if (got === 14) return "It opened at the fifth failure, although successes came in between.";
+      return got < 20 ? "Fewer than 20 requests opened the circuit." : undefined;
+    }),
     lookAt,
     hint: 3,
   });
@@ -113,7 +153,7 @@ test("the ratio counts from the minimum of requests on", async () => {
     sent: `${rules}: two failures for each success. After which request it opens`,
     expected: 20,
     got: () => opensAfter("--+".repeat(20)),
-    likely: "Request 20 fails, and with it 14 of 20. Before it there are fewer than 20 requests.",
+    likely: showsRatio(7),
     lookAt,
     hint: 1,
   });
@@ -124,8 +164,7 @@ test("half of the requests failing opens the circuit, though never five in a row
     sent: `${rules}: 100 requests, success and failure in turn. After which request it opens`,
     expected: 20,
     got: () => opensAfter("+-".repeat(50)),
-    likely:
-      "Request 20 fails: exactly 10 of exactly 20, which is half of at least 20. Both limits are reached.",
+    likely: showsRatio(10),
     lookAt,
     hint: 2,
   });
@@ -136,7 +175,11 @@ test("fewer failures than the ratio leave the circuit closed", async () => {
     sent: `${rules}: 300 requests in 3 s, of which every third fails. After which request it opens`,
     expected: "never",
     got: () => opensAfter("++-".repeat(100), 10),
-    likely: "A third is less than half, however many requests there are.",
+    likely: shows((got) =>
+      got === 15
+        ? "It opened at the fifth failure, although successes came in between."
+        : "A third of the requests failing opened the circuit.",
+    ),
     lookAt,
     hint: 2,
   });
@@ -152,7 +195,11 @@ test("successes of long ago do not outweigh the failures of now", async () => {
       requests(breaker, "--+".repeat(20), 60_000);
       return breaker.state(60_000).kind as string;
     },
-    likely: "A minute later, only what is in the window counts, and two thirds of that failed.",
+    likely: shows((got) =>
+      got === "closed"
+        ? "The failures of now opened nothing: old successes outweigh them, or the ratio opens nothing."
+        : undefined,
+    ),
     lookAt,
     hint: 2,
   });
@@ -169,7 +216,11 @@ test("failures that have left the window do not count", async () => {
       requests(breaker, "+-".repeat(6), 60_000);
       return { "at first": first, "a minute later": breaker.state(60_000).kind as string };
     },
-    likely: "There were never 20 requests within 10 s. Old ones were added to those of now.",
+    likely: shows((got) =>
+      got["at first"] === "open"
+        ? "Nine requests opened the circuit."
+        : "Twelve requests opened it: those of a minute ago counted with them, or twelve are enough.",
+    ),
     lookAt,
     hint: 2,
   });
@@ -188,8 +239,14 @@ test("the window ends now, wherever it began", async () => {
       }
       return "never";
     },
-    likely:
-      "The twentieth request comes at 13,600 ms, 7.6 s after the first, and half of them failed. A window that starts again at 10 s has forgotten half of them.",
+    likely: shows((got) => {
+      if (got === "never") return "The ratio never opened the circuit.";
+      const atMs = Number(got.split(" ")[1]);
+      if (atMs === 9_600) return "It opened at the fifth failure, although successes came in between.";
+      return atMs < 13_600
+        ? "Fewer than 20 requests opened the circuit."
+        : "At 13,600 ms the window had lost some of the last 7.6 s, or exactly half of exactly 20 was not enough.";
+    }),
     lookAt,
     hint: 2,
   });
@@ -208,7 +265,11 @@ test("an open circuit refuses at once, and its wait counts from the last failure
         ? { allowed: true }
         : { allowed: answer.allowed, retryAfterMs: answer.retryAfterMs };
     },
-    likely: "The circuit opens at the failure that opens it, for 1,000 ms.",
+    likely: shows((got) => {
+      if (got.allowed)
+        return "After nine failures in a row the circuit was closed, or open for too short a time.";
+      return got.retryAfterMs === 1000 ? "The wait that it names does not get shorter." : undefined;
+    }),
     lookAt: "circuit-breaker.ts, CircuitBreaker, the transition to open",
   });
 });
@@ -234,8 +295,13 @@ test("a circuit that has closed again starts with an empty window", async () => 
       const all = breaker.state(1002).kind as string;
       return { opened: openedBy, "after the probe": probed, "after one failure": one, "after all": all };
     },
-    likely:
-      "Since the circuit closed there were fewer than 20 requests: what came before must not be counted.",
+    likely: shows((got) => {
+      if (got.opened !== "open") return "The ratio did not open the circuit in the first place.";
+      if (got["after the probe"] !== "closed") return "The probe that succeeded did not close the circuit.";
+      return got["after one failure"] === "open"
+        ? "One failure opened it again: old requests still count, or one request is enough."
+        : "18 requests opened it again, never five failures in a row: something older still counts.";
+    }),
     lookAt: "circuit-breaker.ts, CircuitBreaker, where the circuit closes",
     hint: 3,
   });
@@ -255,7 +321,12 @@ test("a circuit that has closed again starts with no failure in a row", async ()
       }
       return "never";
     },
-    likely: "The row of failures that opened the circuit is over. A new one has to be five long again.",
+    likely: shows((got) => {
+      if (got === "never" || got > 5) return "Five failures in a row did not open it.";
+      return got === 1
+        ? "One failure opened it again: the old row goes on, or one failure is enough."
+        : "Fewer than five failures opened it again.";
+    }),
     lookAt: "circuit-breaker.ts, CircuitBreaker, where the circuit closes",
     hint: 3,
   });

@@ -1,5 +1,5 @@
 import { test } from "vitest";
-import { check } from "../../../support/check.ts";
+import { check, type Outcome } from "../../../support/check.ts";
 import { type AttemptOutcome, type BreakerPermit, CircuitBreaker } from "../starter/circuit-breaker.ts";
 
 const settings = {
@@ -59,6 +59,20 @@ function waitsAfter(phases: number): number[] {
 
 const kind = (breaker: CircuitBreaker, atMs: number): string => breaker.state(atMs).kind;
 
+/** For `likely`: what a returned value shows. An error speaks for itself. */
+const shows =
+  <T>(say: (got: T) => string | undefined) =>
+  (outcome: Outcome<T>) =>
+    outcome.kind === "returned" ? say(outcome.value) : undefined;
+
+const tooFew = "Fewer than three probes in all: old results took slots, or there are too few.";
+
+/** What it shows when the number of requests that were probes at the same time is not three. */
+function notThree(probes: number): string | undefined {
+  if (probes > 3) return "More than three requests were probes at the same time.";
+  return probes < 3 ? "Fewer than three requests were let through as probes." : undefined;
+}
+
 test("an open circuit refuses until its wait is over, and says how long that is", async () => {
   await check({
     sent: "a circuit that opened at 0 ms for 1,000 ms, asked at 400 ms, 999 ms and 1,000 ms",
@@ -69,7 +83,14 @@ test("an open circuit refuses until its wait is over, and says how long that is"
       const at999 = wait(breaker, 999);
       return { "at 400 ms": at400, "at 999 ms": at999, "at 1,000 ms": wait(breaker, 1000) };
     },
-    likely: "The wait counts from the opening, and ends when it is over.",
+    likely: shows((got) => {
+      if (got["at 400 ms"] === 0 || got["at 999 ms"] === 0)
+        return "It let a request through before 1,000 ms were over.";
+      if (got["at 1,000 ms"] > 0) return "It still refused when 1,000 ms were over.";
+      return got["at 400 ms"] === got["at 999 ms"]
+        ? "The wait that it names does not get shorter."
+        : undefined;
+    }),
     lookAt: "circuit-breaker.ts, CircuitBreaker.allow, open",
   });
 });
@@ -79,8 +100,12 @@ test("half-open lets exactly halfOpenProbes requests through at once", async () 
     sent: "a circuit that opened at 0 ms for 1,000 ms: 50 requests at 1,000 ms; with halfOpenProbes 3, 1 and 7",
     expected: [3, 1, 7],
     got: () => [3, 1, 7].map((probes) => permits(opened(0, probes).breaker, 50, 1000).length),
-    likely:
-      "Only probes are let through before the cell has shown that it is back, `halfOpenProbes` of them.",
+    likely: shows(([three = 0, one = 0, seven = 0]) => {
+      if (three === 50 && one === 50 && seven === 50) return "Half-open let everybody through.";
+      if (three === one) return "The number of probes is the same, whatever `halfOpenProbes` is.";
+      if (three > 3 || one > 1 || seven > 7) return "More than `halfOpenProbes` requests came through.";
+      return "Fewer than `halfOpenProbes` requests came through.";
+    }),
     lookAt: lookAtAllow,
     hint: 1,
   });
@@ -100,7 +125,11 @@ test("a request that half-open turns away is told when to ask again", async () =
     },
     accept: (got) =>
       got.allowed === false && Number.isFinite(got.retryAfterMs) && (got.retryAfterMs ?? 0) > 0,
-    likely: "A refusal needs both fields. Nobody knows when the probes will be back: an estimate is enough.",
+    likely: shows((got) =>
+      got.allowed
+        ? "The fourth request was let through while three probes were out."
+        : "The request was turned away, but not told a time above 0 ms to wait.",
+    ),
     lookAt: lookAtAllow,
     hint: 1,
   });
@@ -117,7 +146,13 @@ test("a probe that succeeded keeps its slot until the phase is over", async () =
       const more = permits(breaker, 50, 1200).length;
       return { first: probes.length, "while the third is slow": more, state: kind(breaker, 1200) };
     },
-    likely: "Three probes were sent, and one of them is still out: nobody else may pass until it comes back.",
+    likely: shows((got) => {
+      if (got.first !== 3) return notThree(got.first);
+      if (got.state === "closed") return "It closed while the third probe was out.";
+      return got["while the third is slow"] === 2
+        ? "Others passed while the third probe was out: the two that had succeeded gave up their slots."
+        : undefined;
+    }),
     lookAt: lookAtAllow,
     hint: 2,
   });
@@ -134,7 +169,11 @@ test("the circuit closes when all three probes have succeeded, and not before", 
         return kind(breaker, 1100);
       });
     },
-    likely: "All `halfOpenProbes` probes have to succeed before the circuit closes.",
+    likely: shows((states) => {
+      if (states.length < 3) return "Fewer than three probes were let through.";
+      if (!states.includes("closed")) return "Three probes succeeded, and the circuit did not close.";
+      return "It closed before all three probes had succeeded.";
+    }),
     lookAt: lookAtRecord,
   });
 });
@@ -150,7 +189,11 @@ test("one failed probe opens the circuit again, at once", async () => {
       recordAll(probes.slice(2), "failure", 1700);
       return { state: kind(breaker, 1700), through: permits(breaker, 50, 1700).length };
     },
-    likely: "One of three probes failed, and that ends the phase, whatever the others said.",
+    likely: shows(({ state, through }) => {
+      if (state === "closed") return "It is closed: two successes were enough, or outvoted the failure.";
+      if (state === "half-open") return "The phase goes on after a probe has failed.";
+      return through > 0 ? "It says that it is open, and lets requests through." : undefined;
+    }),
     lookAt: lookAtRecord,
     hint: 3,
   });
@@ -174,8 +217,16 @@ test("the new wait begins at the failure, and the next phase with no success", a
         "after two successes": kind(breaker, 3700),
       };
     },
-    likely:
-      "The probe failed at 1,700 ms, so the wait of 2,000 ms ends at 3,700 ms. Then all three probes count anew.",
+    likely: shows((got) => {
+      if (got["at 3,699 ms"] > 0)
+        return "Requests passed too early: the wait is too short, began before the failure, or the circuit never opened.";
+      if (got["at 3,700 ms"] === 0 && got["after two successes"] === "open")
+        return "Nobody passed when 2,000 ms were over: the wait is too long, or began later.";
+      if (got["at 3,700 ms"] !== 3) return notThree(got["at 3,700 ms"]);
+      return got["after two successes"] === "closed"
+        ? "Two successes closed it: those of the last phase counted with them, or two are enough."
+        : undefined;
+    }),
     lookAt: lookAtRecord,
     hint: 3,
   });
@@ -190,7 +241,11 @@ test("an abandoned probe is no failure", async () => {
       recordAll(permits(breaker, 2, 1000), "abandoned", 1100);
       return kind(breaker, 1100);
     },
-    likely: "The client left. The cell has not failed.",
+    likely: shows((state) =>
+      state === "open"
+        ? "Two clients that left opened the circuit: they counted as failures."
+        : "Two clients that left closed the circuit: they counted as successes.",
+    ),
     lookAt: lookAtRecord,
     hint: 2,
   });
@@ -209,8 +264,12 @@ test("an abandoned probe is no success", async () => {
       recordAll(probes.slice(2), "success", 1100);
       return [kind(all, 1100), kind(two, 1100)];
     },
-    likely:
-      "Nobody saw a response to an abandoned probe, so it proves nothing: three others have to succeed.",
+    likely: shows((states) => {
+      if (states.includes("open")) return "Clients that left opened the circuit: they counted as failures.";
+      return states[0] === "closed"
+        ? "Three clients that left closed the circuit: they counted as successes."
+        : "One success closed the circuit: clients that left counted with it, or one is enough.";
+    }),
     lookAt: lookAtRecord,
     hint: 2,
   });
@@ -226,7 +285,14 @@ test("an abandoned probe gives its slot to the next request", async () => {
       recordAll(probes.slice(0, 2), "abandoned", 1100);
       return { first: probes.length, "after two left": permits(breaker, 50, 1200).length };
     },
-    likely: "Two slots are free again: exactly two requests may try in place of those that left.",
+    likely: shows((got) => {
+      if (got.first !== 3) return notThree(got.first);
+      if (got["after two left"] === 0)
+        return "Nobody could take the place of the two: they freed no slot, or the circuit is no longer half-open.";
+      return got["after two left"] === 1
+        ? "Only one of two slots came back."
+        : "More than two took the place of two.";
+    }),
     lookAt: lookAtRecord,
     hint: 2,
   });
@@ -243,7 +309,14 @@ test("a success and an abandoned probe free one slot together", async () => {
       recordAll(probes.slice(1, 2), "abandoned", 1100);
       return { first: probes.length, "after both": permits(breaker, 50, 1200).length };
     },
-    likely: "One probe is still out and one has succeeded: that is two of three slots.",
+    likely: shows((got) => {
+      if (got.first !== 3) return notThree(got.first);
+      if (got["after both"] === 50) return "After one success everybody came through.";
+      if (got["after both"] > 2) return "More slots were free than two probes had held.";
+      if (got["after both"] === 2)
+        return "Two slots were free: the probe that succeeded also gave up its own.";
+      return "No slot was free: the client that left freed none, the success took another one, or the phase is over.";
+    }),
     lookAt: lookAtRecord,
     hint: 2,
   });
@@ -260,7 +333,11 @@ test("a success from before the opening is no probe", async () => {
       const state = kind(breaker, 1100);
       return { state, probes: permits(breaker, 50, 1100).length };
     },
-    likely: "They were sent while the circuit was closed: their results say nothing about the cell now.",
+    likely: shows(({ state, probes }) => {
+      if (state === "closed") return "Successes from before the opening closed the circuit.";
+      if (probes > 2) return notThree(1 + probes);
+      return state === "half-open" ? tooFew : undefined;
+    }),
     lookAt: lookAtResults,
     hint: 3,
   });
@@ -278,7 +355,11 @@ test("a failure from before the opening does not fail the probes", async () => {
       recordAll(probes, "success", 1200);
       return { "after the old failure": after, "after the probes": kind(breaker, 1200) };
     },
-    likely: "A timeout of a request from before the opening is counted, although it is no probe.",
+    likely: shows((got) =>
+      got["after the old failure"] === "open"
+        ? "A failure from before the opening ended this phase, although it was no probe."
+        : undefined,
+    ),
     lookAt: lookAtResults,
     hint: 3,
   });
@@ -294,7 +375,7 @@ test("a client that leaves from before the opening gives no slot", async () => {
       recordAll(old, "abandoned", 1100);
       return { first, "after three old ones left": permits(breaker, 50, 1200).length };
     },
-    likely: "They never had a slot of this phase, so they cannot free one.",
+    likely: shows((got) => notThree(got.first) ?? "Clients that had no slot of this phase freed some."),
     lookAt: lookAtResults,
     hint: 3,
   });
@@ -315,7 +396,12 @@ test("results of probes from an earlier phase change nothing", async () => {
       };
       return { success: nextPhase("success"), failure: nextPhase("failure") };
     },
-    likely: "They were probes, but of a phase that is over. Only the probes of this phase count.",
+    likely: shows(({ success, failure }) => {
+      if (failure[0] === "open") return "A failure of the first phase ended the next one.";
+      if (success[0] === "closed") return "Successes of the first phase closed the circuit in the next one.";
+      if (Number(success[1]) > 2) return notThree(1 + Number(success[1]));
+      return success[0] === "half-open" && Number(success[1]) < 2 ? tooFew : undefined;
+    }),
     lookAt: lookAtResults,
     hint: 3,
   });
@@ -334,8 +420,11 @@ test("a second failed probe changes nothing any more", async () => {
         return wait(breaker, 1500);
       }),
     accept: ([without, withSecond]) => without === withSecond,
-    likely:
-      "The phase was over at 1,000 ms: what comes later neither doubles the wait again nor starts it anew.",
+    likely: shows(([without = 0, withSecond = 0]) =>
+      withSecond > without
+        ? "The second failure made the wait longer: it doubled it again, or began it anew."
+        : "The second failure made the wait shorter.",
+    ),
     lookAt: lookAtResults,
     hint: 3,
   });
@@ -352,8 +441,12 @@ test("failures from before the opening do not count in a circuit that has closed
       recordAll(old, "failure", 1200);
       return [closed, kind(breaker, 1200)];
     },
-    likely:
-      "The circuit is closed again, but not the same one: these requests were sent before the cell recovered.",
+    likely: shows(([closed, after]) => {
+      if (closed !== "closed") return "Three probes succeeded, and the circuit did not close.";
+      return after === "open"
+        ? "Failures from before the opening opened the circuit that has closed since."
+        : undefined;
+    }),
     lookAt: lookAtResults,
     hint: 3,
   });
@@ -370,7 +463,11 @@ test("only the first result of a permit counts", async () => {
       }
       return kind(breaker, 1100);
     },
-    likely: "The same probe was counted more than once.",
+    likely: shows((state) =>
+      state === "closed"
+        ? "One probe closed the circuit: its result counted three times, or one success is enough."
+        : undefined,
+    ),
     lookAt: "circuit-breaker.ts, NumberedPermit",
   });
 });
@@ -384,7 +481,10 @@ test("each failed half-open phase doubles the wait", async () => {
       recordAll(permits(breaker, 1, 1000), "failure", 1000);
       return wait(breaker, 1000);
     },
-    likely: "The wait after a failed phase is twice the wait before it.",
+    likely: shows((waitMs) => {
+      if (waitMs === 0) return "The failed probe did not open the circuit.";
+      return waitMs === 1000 ? "The wait stayed as long as it was." : undefined;
+    }),
     lookAt: lookAtRecord,
     hint: 3,
   });
@@ -396,7 +496,9 @@ test("the wait does not grow without end", async () => {
     expected: "two equal numbers",
     got: () => waitsAfter(12).slice(-2),
     accept: ([last, latest]) => last === latest,
-    likely: "The wait still doubles, long after it should have reached its maximum.",
+    likely: shows(([last = 0, latest = 0]) =>
+      latest > last ? "The wait still grew in the 12th phase." : undefined,
+    ),
     lookAt: lookAtRecord,
     hint: 3,
   });
@@ -407,7 +509,12 @@ test("the wait grows up to maxWaitMs, and no further", async () => {
     sent: "waits from 1,000 ms to at most 5,000 ms: the wait after each of four failed phases in a row",
     expected: [2000, 4000, 5000, 5000],
     got: () => waitsAfter(4),
-    likely: "Each wait doubles the last one. Where that is more than `maxWaitMs`, it is `maxWaitMs`.",
+    likely: shows((waits) => {
+      if (waits.includes(0)) return "A failed phase did not open the circuit again.";
+      if (Math.max(...waits) > 5000) return "The wait grew past `maxWaitMs`.";
+      if (waits[0] === waits[3]) return "The wait never grew.";
+      return waits[2] === waits[3] ? "The wait stopped growing before it was `maxWaitMs`." : undefined;
+    }),
     lookAt: lookAtRecord,
     hint: 3,
   });
@@ -424,7 +531,10 @@ test("after the circuit has closed, the wait begins anew", async () => {
       recordAll(permits(breaker, 2, 3000), "failure", 3000);
       return wait(breaker, 3000);
     },
-    likely: "The long wait belonged to an outage that is over.",
+    likely: shows((waitMs) => {
+      if (waitMs === 0) return "Two failures in a row did not open the circuit.";
+      return waitMs > 1000 ? "The wait is as if the earlier outage were still going on." : undefined;
+    }),
     lookAt: lookAtRecord,
     hint: 3,
   });

@@ -1,5 +1,5 @@
 import { test } from "vitest";
-import { check } from "../../../support/check.ts";
+import { check, type Outcome } from "../../../support/check.ts";
 import { type HealthState, INITIAL_HEALTH, nextHealth } from "../starter/health-state.ts";
 
 const lookAtFailures = "health-state.ts, nextHealth, the healthy half";
@@ -35,6 +35,21 @@ function history(
   return runOf(probes, limits, start).kinds;
 }
 
+/** For `likely`: what a returned value shows. An error speaks for itself. */
+const shows =
+  <T>(say: (got: T) => string | undefined) =>
+  (outcome: Outcome<T>) =>
+    outcome.kind === "returned" ? say(outcome.value) : undefined;
+
+/** What the beginning of a history shows whose probes begin with `---+`; undefined when it is HHUU. */
+function beginning(got: string): string | undefined {
+  if (!got.startsWith("HH")) return "Fewer than three failures took the cell out.";
+  if (got[2] === "H") return "Three failures in a row did not take the cell out.";
+  return got[3] === "H"
+    ? "One success brought the cell back. A cell that crashes again answers once, too."
+    : undefined;
+}
+
 const upTo4 = [1, 2, 3, 4];
 const limitsUpTo4 = upTo4.flatMap((rise) => upTo4.map((fall) => [rise, fall] as const));
 
@@ -43,7 +58,11 @@ test("a cell that was never probed counts as healthy", async () => {
     sent: "the kind of INITIAL_HEALTH",
     expected: "healthy",
     got: () => INITIAL_HEALTH.kind as string,
-    likely: "A router that has just started would refuse every request until its first probes come back.",
+    likely: shows((kind) =>
+      kind === "unhealthy"
+        ? "A router that has just started would refuse every request until its first probes come back."
+        : undefined,
+    ),
     lookAt: "health-state.ts, INITIAL_HEALTH",
     hint: 1,
   });
@@ -54,7 +73,14 @@ test("a cell that was never probed needs as many failures as any other", async (
     sent: "rise 2, fall 3, from INITIAL_HEALTH: - - -",
     expected: "HHU",
     got: () => history("---", { rise: 2, fall: 3 }, INITIAL_HEALTH),
-    likely: "A cell that nobody has probed yet starts with a count that is not 0, or as unhealthy.",
+    likely: shows((got) => {
+      const at = got.indexOf("U");
+      if (at === 0)
+        return "One failure took it out: it starts as unhealthy, or with failures on its account.";
+      return at === 1
+        ? "Two failures took it out: it starts with one."
+        : "Three failures did not take it out.";
+    }),
     lookAt: "health-state.ts, INITIAL_HEALTH",
     hint: 1,
   });
@@ -65,7 +91,13 @@ test("three failures in a row make a cell unhealthy, two do not", async () => {
     sent: "rise 2, fall 3, from healthy: - - - - -",
     expected: "HHUUU",
     got: () => history("-----"),
-    likely: "The third failure in a row must take the cell out: not an earlier one, and not a later one.",
+    likely: shows((got) => {
+      const at = got.indexOf("U");
+      if (at === 2) return "It became healthy again while it was still failing.";
+      return at === 0 || at === 1
+        ? "Fewer than three failures took it out."
+        : "Three failures did not take it out.";
+    }),
     lookAt: lookAtFailures,
     hint: 2,
   });
@@ -76,7 +108,11 @@ test("failures that are far apart never make a cell unhealthy", async () => {
     sent: "rise 2, fall 3, from healthy: - + - + - + - + - +",
     expected: "HHHHHHHHHH",
     got: () => history("-+-+-+-+-+"),
-    likely: "A failure from before the last success still counts.",
+    likely: shows((got) => {
+      const at = got.indexOf("U");
+      if (at === 0) return "One failure took it out.";
+      return at % 2 === 0 ? "Failures from before the last success still count." : undefined;
+    }),
     lookAt: lookAtFailures,
     hint: 2,
   });
@@ -87,7 +123,11 @@ test("a success starts the count of failures again from nothing", async () => {
     sent: "rise 2, fall 3, from healthy: - - + - - +",
     expected: "HHHHHH",
     got: () => history("--+--+"),
-    likely: "Two failures, a success, two failures: that is never three in a row.",
+    likely: shows((got) => {
+      const at = got.indexOf("U");
+      if (at < 2) return "Fewer than three failures took it out.";
+      return at === 3 || at === 4 ? "Failures from before the success still count." : undefined;
+    }),
     lookAt: lookAtFailures,
     hint: 2,
   });
@@ -98,7 +138,9 @@ test("two successes in a row make it healthy again, one does not", async () => {
     sent: "rise 2, fall 3, from healthy: - - - + + +",
     expected: "HHUUHH",
     got: () => history("---+++"),
-    likely: "One response is believed. A cell that restarts and crashes again also answers once.",
+    likely: shows(
+      (got) => beginning(got) ?? (got[4] === "U" ? "Two successes did not bring the cell back." : undefined),
+    ),
     lookAt: lookAtSuccesses,
     hint: 2,
   });
@@ -109,7 +151,12 @@ test("a failure starts the count of successes again from nothing", async () => {
     sent: "rise 2, fall 3, from healthy: - - - + - + - + -",
     expected: "HHUUUUUUU",
     got: () => history("---+-+-+-"),
-    likely: "The cell never answers two probes in a row, and still it counts as healthy again.",
+    likely: shows((got) => {
+      const back = got.indexOf("H", 4);
+      return (
+        beginning(got) ?? (back % 2 === 1 ? "Successes from before the last failure still count." : undefined)
+      );
+    }),
     lookAt: lookAtSuccesses,
     hint: 3,
   });
@@ -120,7 +167,13 @@ test("a cell that came back needs three failures again", async () => {
     sent: "rise 2, fall 3, from healthy: - - - + + - - -",
     expected: "HHUUHHHU",
     got: () => history("---++---"),
-    likely: "A count from before the change of state is still in use.",
+    likely: shows((got) => {
+      if (beginning(got) !== undefined) return beginning(got);
+      if (got[4] === "U") return "Two successes did not bring the cell back.";
+      return got[7] === "H"
+        ? "Three failures did not take it out again."
+        : "Fewer than three failures took it out again: something from before still counts.";
+    }),
     lookAt: lookAtFailures,
     hint: 3,
   });
@@ -131,7 +184,11 @@ test("with rise 1 and fall 1 every probe decides", async () => {
     sent: "rise 1, fall 1, from healthy: - + - +",
     expected: "UHUH",
     got: () => history("-+-+", { rise: 1, fall: 1 }),
-    likely: "With a limit of 1, the first result already reaches it.",
+    likely: shows((got) => {
+      if (got[0] === "H") return "One failure did not take the cell out, although `fall` is 1.";
+      if (got[1] === "U") return "One success did not bring the cell back, although `rise` is 1.";
+      return "The first change of state was right, and the next one was not: something is left of it.";
+    }),
     lookAt: "health-state.ts, nextHealth, the comparisons with rise and fall",
     hint: 3,
   });
@@ -142,8 +199,16 @@ test("how long a cell was well or ill before the row changes nothing", async () 
     sent: "rise 2, fall 3, from healthy: 20 times +, then - - - - - - - -, then + +",
     expected: `${"H".repeat(20)}HHUUUUUUUH`,
     got: () => history(`${"+".repeat(20)}--------++`),
-    likely:
-      "Earlier results are saved up: as credit for a cell that was well, or as a debt of one that was ill.",
+    likely: shows((got) => {
+      const at = got.indexOf("U");
+      if (at !== -1 && at < 22) return "Fewer than three failures took the cell out.";
+      if (at !== 22)
+        return "Three failures did not take it out: more are needed, or its successes are a credit.";
+      if (got[28] === "H") return "One success brought the cell back.";
+      return got[29] === "U"
+        ? "Two successes did not bring it back: more are needed, or its failures are a debt."
+        : undefined;
+    }),
     lookAt: "health-state.ts, nextHealth",
     hint: 2,
   });
@@ -161,7 +226,11 @@ test("limits that a reload lowered decide at the next probe", async () => {
         const after = runOf(probe, { rise: 2, fall: 2 }, before.state);
         return `${before.kinds} then ${after.kinds}`;
       }),
-    likely: "The count is already above the new limit, and is compared for being exactly that limit.",
+    likely: shows(([falling = "", rising = ""]) => {
+      if (falling.slice(0, 4).includes("U")) return "Fewer than `fall` failures took the cell out.";
+      if (rising.slice(0, 4).includes("H")) return "Fewer than `rise` successes brought the cell back.";
+      return "The lowered limit decided nothing: the old one still holds, or a count beyond it does not reach it.";
+    }),
     lookAt: "health-state.ts, nextHealth, the comparisons with rise and fall",
     hint: 3,
   });
@@ -189,7 +258,14 @@ test("each result depends only on the state and the limits handed in", async () 
         "same failure twice": twice.join(" and "),
       };
     },
-    likely: "A count is kept outside the state, or the state that was handed in is changed.",
+    likely: shows((got) => {
+      if (got["state before"] === "changed") return "The state that was handed in was changed.";
+      if (got["same failure twice"] !== "H and H")
+        return "The same failure on the same state did not come out the same: something else remembers.";
+      if (got.b !== "HHHH")
+        return "Cell b became unhealthy without two failures in a row: does it count those of a?";
+      return "Cell a did not become unhealthy with its third failure.";
+    }),
     lookAt: "health-state.ts, nextHealth",
     hint: 3,
   });
@@ -224,8 +300,9 @@ test("every short history with every small limit gives what the rows say", async
       }
       return "all as the rows say";
     },
-    likely:
-      "Something other than the results in a row decides. The first history that shows it stands above.",
+    likely: shows(
+      () => "Every shorter history came out right: it is the last probe of this one that was judged wrongly.",
+    ),
     lookAt: "health-state.ts, nextHealth",
     hint: 2,
   });

@@ -1,10 +1,16 @@
 import { test } from "vitest";
-import { check } from "../../../support/check.ts";
+import { check, type Outcome } from "../../../support/check.ts";
 import { RetryBudget } from "../starter/retry-budget.ts";
 
 const shareOnly = { ratio: 0.2, minPerSecond: 0, maxBalance: 10 };
 const lookAt = "retry-budget.ts, RetryBudget.deposit";
 const lookAtTaking = "retry-budget.ts, RetryBudget.tryWithdraw";
+
+/** For `likely`: what a returned value shows. An error speaks for itself. */
+const shows =
+  <T>(say: (got: T) => string | undefined) =>
+  (outcome: Outcome<T>) =>
+    outcome.kind === "returned" ? say(outcome.value) : undefined;
 
 /** Takes out until nothing is left, a thousand at most: how many retries there were. */
 function takeAll(budget: RetryBudget): number {
@@ -40,7 +46,11 @@ test("every request pays its share: five requests buy one retry", async () => {
       deposits(budget, 10, 0);
       return { "after five": first, "after ten more": takeAll(budget) };
     },
-    likely: "How much may be retried does not depend on how many requests there were.",
+    likely: shows((got) => {
+      const [five, ten] = [got["after five"], got["after ten more"]];
+      if (five === 0 && ten === 0) return "The requests paid nothing in.";
+      return five > 1 || ten > 2 ? "There were retries that no request had paid for." : undefined;
+    }),
     lookAt,
     hint: 1,
   });
@@ -59,7 +69,14 @@ test("ten requests that pay a tenth each buy one retry, in floating point too", 
       const due = budget.tryWithdraw();
       return { "after nine": early, "after ten": due, "left over": rounded(budget.balance) };
     },
-    likely: "Ten times 0.1 is a little less than 1 in floating point. ROUNDING is there for that.",
+    likely: shows((got) => {
+      if (got["after nine"]) return "A retry was allowed with 0.9 in the account.";
+      if (!got["after ten"])
+        return got["left over"] === 1
+          ? "The ten tenths are there, but in floating point they add up to slightly less than 1."
+          : "The requests paid nothing in, or the retry that was refused took it out.";
+      return "The retry did not take exactly 1 out.";
+    }),
     lookAt: lookAtTaking,
     hint: 3,
   });
@@ -79,8 +96,11 @@ test("on a busy placement, retries are at most the share of the requests", async
       }
       return { requests: 1000, retries };
     },
-    likely:
-      "With a hundred requests per second the share pays more than the minimum, so only the share counts.",
+    likely: shows(({ retries }) =>
+      retries > 200
+        ? "More retries than the share pays for: time paid in as well, or a retry cost less than 1."
+        : "Fewer retries than the share pays for: not every request paid it, or a retry cost more than 1.",
+    ),
     lookAt,
     hint: 2,
   });
@@ -100,7 +120,11 @@ test("the account is never overdrawn", async () => {
         budget.deposit(0);
         return { retry: budget.tryWithdraw(), balance: rounded(budget.balance) };
       }),
-    likely: "A retry costs 1. Anything less stays in the account for the next request.",
+    likely: shows((got) =>
+      got.some(({ retry }) => retry)
+        ? "A retry was allowed although less than 1 was in the account."
+        : "The refused retry changed the balance, or the request had not paid its share.",
+    ),
     lookAt: lookAtTaking,
     hint: 1,
   });
@@ -119,7 +143,11 @@ test("a placement with few requests may retry up to its minimum", async () => {
       }
       return { requests: 10, retries };
     },
-    likely: "Time must pay in as well: the share of ten requests is two retries.",
+    likely: shows(({ retries }) =>
+      retries === 18
+        ? "Two retries are missing: a new account holds too little for the first request."
+        : "Fewer retries than the minimum allows: too little is paid in, or a retry costs more than 1.",
+    ),
     lookAt,
     hint: 2,
   });
@@ -134,8 +162,17 @@ test("each request pays the larger of its share and its time", async () => {
         new RetryBudget({ ratio: 0.3, minPerSecond: 2, maxBalance: 10 }),
         [0, 100, 150, 400, 1100, 4100],
       ),
-    likely:
-      "The times since the latest request are 0, 100, 50, 250, 700 and 3000 ms. At 2 per second, that is 0, 0.2, 0.1, 0.5, 1.4 and 6.",
+    likely: shows((got) => {
+      const [first, second, , fourth] = got;
+      if (first === 10) return "A new account was full.";
+      if (first === 0.3) return "A new account was empty.";
+      if (first === 2) return "The first request paid nothing.";
+      if (Math.max(...got) > 10) return "The balance rose above `maxBalance`.";
+      if (second === 2.8) return "The request at 100 ms paid its share and its time.";
+      if (second === 2.5) return "The request at 100 ms paid its time, although its share was larger.";
+      if (fourth === 3.2) return "The request at 400 ms paid its share, although its time was worth more.";
+      return fourth === 3.7 ? "The request at 400 ms paid for time before 150 ms, too." : undefined;
+    }),
     lookAt,
     hint: 2,
   });
@@ -150,7 +187,12 @@ test("the first request pays its share, whatever the clock says", async () => {
         new RetryBudget({ ratio: 0.2, minPerSecond: 2, maxBalance: 10 }),
         [1_000_000_000, 1_000_000_000],
       ),
-    likely: "No time has passed before the first request. The clock need not start at 0.",
+    likely: shows(([first]) => {
+      if (first === 10)
+        return "After one request the account was full: it began full, or time from before the request was paid for.";
+      if (first === 0.2) return "A new account was empty.";
+      return first === 2 ? "The first request paid nothing." : undefined;
+    }),
     lookAt,
     hint: 3,
   });
@@ -167,7 +209,11 @@ test("a new account holds what the minimum brings in one second", async () => {
       sent: `minPerSecond ${minPerSecond}, maxBalance ${maxBalance}: the balance of a new account`,
       expected: Math.min(minPerSecond, maxBalance),
       got: () => new RetryBudget({ ratio: 0.2, minPerSecond, maxBalance }).balance,
-      likely: "A new account has earned nothing yet, but its first request may already fail.",
+      likely: shows((balance) => {
+        if (balance > maxBalance) return "A new account holds more than `maxBalance`.";
+        if (balance === maxBalance) return "A new account is full.";
+        return balance === 0 ? "A new account is empty." : undefined;
+      }),
       lookAt: "retry-budget.ts, the constructor of RetryBudget",
       hint: 3,
     });
@@ -186,7 +232,11 @@ test("an hour without failures saves up maxBalance, and not more", async () => {
       for (const atMs of [0, 3_600_000]) quiet.deposit(atMs);
       return { "busy hour": takeAll(busy), "quiet hour": takeAll(quiet) };
     },
-    likely: "The balance must not go above maxBalance, whether requests or time paid it in.",
+    likely: shows((got) => {
+      const [busy, quiet] = [got["busy hour"], got["quiet hour"]];
+      if (busy > 7 || quiet > 7) return "The balance rose above `maxBalance`.";
+      return busy === 7 ? "The request after the quiet hour did not pay for all of it." : undefined;
+    }),
     lookAt,
     hint: 3,
   });
@@ -203,8 +253,16 @@ test("a clock that goes back pays no time twice", async () => {
       const left = budget.balance;
       return balances(budget, [5000, 0, 4000, 5500]).map((balance) => rounded(balance - left));
     },
-    likely:
-      "The time up to 5000 ms is paid for. The requests at 0 and 4000 ms pay their share, and the last one pays for 500 ms.",
+    likely: shows(([first = 0, back = 0, third = 0, last = 0]) => {
+      if (first !== 0 && first !== 0.25) return undefined;
+      if (back === first) return "The request at 0 ms, for which the clock had gone back, paid nothing.";
+      if (back > 0.5)
+        return "The request at 0 ms paid more than its share, although the clock had gone back.";
+      if (third > 0.75) return "The request at 4000 ms paid for time that was paid for before.";
+      if (last > 2) return "The last request paid for time from before 5000 ms again.";
+      if (last === 2) return "The last request paid its share and its time.";
+      return last === 1 ? "The last request paid its share, although its time was worth more." : undefined;
+    }),
     lookAt,
     hint: 3,
   });
@@ -225,7 +283,16 @@ test("new settings keep the balance, up to the new maximum, and hold from then o
       budget.reconfigure({ ratio: 0.5, minPerSecond: 4, maxBalance: 1 });
       return { before, "maxBalance 8": more, "then requests": requests, "maxBalance 1": budget.balance };
     },
-    likely: "New settings neither fill nor empty the account, except for what lies above the new maximum.",
+    likely: shows((got) => {
+      const [first, second] = got["then requests"];
+      if (got.before !== 1.2) return "The balance was wrong before the settings changed.";
+      if (got["maxBalance 8"] > 1.2) return "The new settings paid something in.";
+      if (got["maxBalance 8"] < 1.2) return "The new settings took something out.";
+      if (first === 1.4) return "The request at 0 ms paid the old share.";
+      if (second === 2.2) return "The request at 250 ms paid 0.5: its share, or its time by the old minimum.";
+      if (second === 3.2) return "The request at 250 ms paid its share and its time.";
+      return got["maxBalance 1"] > 1 ? "The balance stayed above the new `maxBalance`." : undefined;
+    }),
     lookAt: "retry-budget.ts, RetryBudget.reconfigure",
   });
 });

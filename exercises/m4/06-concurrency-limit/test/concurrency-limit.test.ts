@@ -1,12 +1,25 @@
 import { EventEmitter, getEventListeners } from "node:events";
 import { setImmediate } from "node:timers/promises";
 import { test } from "vitest";
-import { check, within } from "../../../support/check.ts";
+import { check, type Outcome, within } from "../../../support/check.ts";
 import { ConcurrencyLimit } from "../starter/concurrency-limit.ts";
 import { limited, type Serve } from "../starter/limited.ts";
 
 const lookAt = "limited.ts, limited, the ways out";
 const lookAtRelease = "concurrency-limit.ts, CountedPermit.release";
+
+/** For `likely`: what a returned value shows. An error speaks for itself. */
+const shows =
+  <T>(say: (got: T) => string | undefined) =>
+  (came: Outcome<T>) =>
+    came.kind === "returned" ? say(came.value) : undefined;
+
+/** What is left of a request that has ended with an error. */
+function leftBehind(got: { "in flight": number; listening: number }): string | undefined {
+  if (got["in flight"] > 0) return "The error ended the request, and its place did not come back.";
+  if (got["in flight"] < 0) return "The place came back more than once.";
+  return got.listening > 0 ? "The request has ended and still listens to its client." : undefined;
+}
 
 /** A cell that works until it is told otherwise. `begun`: the signal that it was given. */
 function heldCell() {
@@ -60,7 +73,11 @@ test("as many requests as the limit says are served at once, and the next is ref
       await Promise.all(two);
       return { third, "third was begun": begun, "in flight": inFlight, "third listens": listening(client) };
     },
-    likely: "A request without a place must not begin, and must not change anything.",
+    likely: shows((got) => {
+      if (got["third was begun"]) return "A third request was begun.";
+      if (got["third listens"] > 0) return "The request that was refused still listens to its client.";
+      return got["in flight"] > 2 ? "The request that was refused counts as in flight." : undefined;
+    }),
     lookAt: "limited.ts, limited, tryAcquire",
   });
 });
@@ -77,7 +94,10 @@ test("a request that has ended gives its place back", async () => {
       }
       return { results, "in flight": limit.inFlight };
     },
-    likely: "A request ended without giving its place back.",
+    likely: shows((got) => {
+      if (got.results.includes("overloaded")) return "A request had ended, and the next one found no place.";
+      return got["in flight"] < 0 ? "A place came back more than once." : undefined;
+    }),
     lookAt,
     hint: 1,
   });
@@ -95,7 +115,10 @@ test("a permit that is released three times gives one place back", async () => {
       const granted = [1, 2, 3].filter(() => limit.tryAcquire() !== undefined).length;
       return { "in flight": inFlight, granted };
     },
-    likely: "Each release counts down, although there was one place to give back.",
+    likely: shows((got) => {
+      if (got["in flight"] === 1) return "Releasing the permit gave no place back.";
+      return got.granted > 1 ? "Three releases of one permit gave back more than one place." : undefined;
+    }),
     lookAt: lookAtRelease,
     hint: 2,
   });
@@ -116,7 +139,13 @@ test("a second release gives back nobody else's place", async () => {
       first?.release();
       return { "released twice": twice, "taken again": again, "released once more": limit.inFlight };
     },
-    likely: "The extra release gave back a place that another permit holds.",
+    likely: shows((got) => {
+      if (got["released twice"] === 3) return "Releasing the permit gave no place back.";
+      if (got["released twice"] < 2) return "The second release gave back a place that another permit holds.";
+      return got["released once more"] < 3
+        ? "The old permit gave back the place of whoever took it next."
+        : undefined;
+    }),
     lookAt: lookAtRelease,
     hint: 2,
   });
@@ -145,7 +174,12 @@ test("a request that fails gives its place back, and its error is passed on", as
         listening: listening(client),
       };
     },
-    likely: "An error leaves the function before the line that gives the place back.",
+    likely: shows((got) => {
+      if (got.rejected.includes("Error"))
+        return "The caller gets another error than the one that ended `serve`.";
+      if (got.rejected !== "with the same error") return "The caller hears nothing of the error.";
+      return leftBehind(got);
+    }),
     lookAt,
     hint: 1,
   });
@@ -165,8 +199,13 @@ test("an error before the first await gives the place back, too", async () => {
       await settled();
       return { result, "in flight": limit.inFlight, listening: listening(client) };
     },
-    likely:
-      "This error is thrown before there is a promise: only a `try` that begins before the call sees it.",
+    likely: shows((got) => {
+      if (got.result.startsWith("rejected: waited")) return "The request never ended.";
+      if (!got.result.startsWith("rejected")) return "The caller hears nothing of the error.";
+      if (got.result !== "rejected: no such cell")
+        return "The caller gets another error than the one that `serve` threw.";
+      return leftBehind(got);
+    }),
     lookAt,
     hint: 1,
   });
@@ -203,8 +242,16 @@ test("the place stays taken until the cell has stopped, also when the client has
           result,
         };
       },
-      likely:
-        "The cell may still be working when the client has left. Only the end of `serve` says that it has stopped.",
+      likely: shows((got) => {
+        if (!got["signal aborted"]) return "The signal was not aborted when the client left.";
+        if (got["in flight while the cell works"] < 1)
+          return "The place came back when the client left, while the cell was still working.";
+        if (got["in flight after that"] > 0) return "The cell had stopped, and the place did not come back.";
+        if (got["in flight after that"] < 0) return "The place came back more than once.";
+        return got.result === "rejected: cut"
+          ? "The cell was cut off, and that was taken for a failure."
+          : undefined;
+      }),
       lookAt: "limited.ts, limited, what happens at close",
       hint: 3,
     });
@@ -237,7 +284,13 @@ test("a client that leaves is no failure, and its place comes back once", async 
         await settled();
         return { result, "in flight": limit.inFlight };
       },
-      likely: "The place came back twice or not at all, or the abort's own error was taken for a failure.",
+      likely: shows((got) => {
+        if (got["in flight"] > 2) return "The place did not come back.";
+        if (got["in flight"] < 2) return "More than one place came back.";
+        if (got.result === "rejected: aborted")
+          return "The error that the abort caused was taken for a failure.";
+        return got.result === "ended" ? "It counts as served, although the client had left." : undefined;
+      }),
       lookAt,
       hint: 3,
     });
@@ -262,7 +315,12 @@ test("nothing is left listening on a connection that stays open", async () => {
       await settled();
       return listening(client);
     },
-    likely: "A request leaves its listener behind. The connection's next close would call all of them.",
+    likely: shows((count) => {
+      if (count === 100) return "Every request left its listener behind.";
+      return count === 34
+        ? "Each request that failed left its listener behind."
+        : "Not every listener was removed.";
+    }),
     lookAt: "limited.ts, limited, client.once",
     hint: 3,
   });
@@ -285,7 +343,12 @@ test("the listeners of others on the same connection stay", async () => {
       client.emit("close");
       return { first, "own listener called": called, second: await outcome(second) };
     },
-    likely: "All listeners to `close` were removed, also those of other requests and of the server itself.",
+    likely: shows((got) => {
+      if (!got["own listener called"]) return "A request took away a listener that is not its own.";
+      return got.second.startsWith("rejected: waited")
+        ? "The second request was not told that its client left."
+        : undefined;
+    }),
     lookAt: "limited.ts, limited, client.off",
     hint: 3,
   });
@@ -309,7 +372,14 @@ test("a limit that changes keeps its permits, and no limit still counts", async 
       for (let i = 0; i < 10; i++) limit.tryAcquire();
       return { limit: now, granted, "in flight without a limit": limit.inFlight };
     },
-    likely: "A permit that was out when the limit changed must still count, and give back one place.",
+    likely: shows(({ limit, granted, ...got }) => {
+      if (limit === 3) return "The new limit did not take effect.";
+      if (granted[0] || granted[1]) return "A permit that was out when the limit changed no longer counts.";
+      if (!granted[2]) return "A permit that was out when the limit changed gave no place back.";
+      return got["in flight without a limit"] < 11
+        ? "Permits are not counted while there is no limit."
+        : undefined;
+    }),
     lookAt: "concurrency-limit.ts, ConcurrencyLimit",
   });
 });
@@ -328,7 +398,12 @@ test("a limit below 1, or one that is not a number, is refused", async () => {
             return limit.limit;
           }),
         ),
-    likely: "The constructor and `reconfigure` throw a RangeError for a limit that would admit nobody.",
+    likely: shows(([zero = "", nan = "", one, later = ""]) => {
+      if (one !== "limit 1") return "A limit of 1 was refused.";
+      return [zero, nan, later].some((each) => each.startsWith("limit"))
+        ? "A limit that admits nobody was accepted."
+        : undefined;
+    }),
     lookAt: "concurrency-limit.ts, checked",
   });
 });

@@ -1,5 +1,5 @@
 import { test } from "vitest";
-import { check } from "../../../support/check.ts";
+import { check, type Outcome } from "../../../support/check.ts";
 import { type ChainedPlacement, chooseTarget, type Refusal, type TargetChoice } from "../starter/failover.ts";
 
 const lookAtChain = "failover.ts, fallbackChain";
@@ -10,6 +10,14 @@ type Chains = Readonly<Record<string, readonly string[] | undefined>>;
 type Refusals = Readonly<Record<string, Refusal>>;
 
 const down: Refusal = { reason: "unhealthy" };
+
+/** For `likely`: what a returned value shows. An error speaks for itself. */
+const shows =
+  <T>(say: (got: T) => string | undefined) =>
+  (outcome: Outcome<T>) =>
+    outcome.kind === "returned" ? say(outcome.value) : undefined;
+
+const twice = (names: readonly string[]) => new Set(names).size < names.length;
 
 /** Chooses for the first placement of `chains`. `refusals`: who does not take it, and why; the others do. */
 function choose(chains: Chains, refusals: Refusals) {
@@ -34,8 +42,17 @@ function order(chains: Chains): string[] {
   return choose(chains, Object.fromEntries(Object.keys(chains).map((name) => [name, down]))).asked;
 }
 
+interface Told {
+  readonly kind: string;
+  readonly target?: string;
+  readonly from?: string;
+  readonly reason?: string;
+  readonly retryAfterMs?: number | undefined;
+  readonly skipped: readonly string[];
+}
+
 /** A choice with placements as names, and only the fields that its kind has. */
-function told(choice: TargetChoice<ChainedPlacement>): object {
+function told(choice: TargetChoice<ChainedPlacement>): Told {
   const skipped = choice.skipped.map((each) => `${each.placement} ${each.reason}`);
   switch (choice.kind) {
     case "origin":
@@ -51,12 +68,12 @@ function told(choice: TargetChoice<ChainedPlacement>): object {
     case "none":
       return { kind: choice.kind, reason: choice.reason, retryAfterMs: choice.retryAfterMs, skipped };
     default:
-      return { kind: (choice satisfies never as { kind: unknown }).kind };
+      return { kind: (choice satisfies never as { kind: string }).kind, skipped };
   }
 }
 
 test("an origin that takes the request serves it, and nobody else is asked", async () => {
-  await check<object>({
+  await check({
     sent: "visa-cell → tier1, both up",
     expected: {
       choice: { kind: "origin", target: "visa-cell", skipped: [] },
@@ -66,7 +83,10 @@ test("an origin that takes the request serves it, and nobody else is asked", asy
       const { choice, asked } = choose({ "visa-cell": ["tier1"], tier1: [] }, {});
       return { choice: told(choice), asked };
     },
-    likely: "Failover is for a request that its own placement does not take.",
+    likely: shows((got) => {
+      if (got.asked.length > 1) return "Somebody besides the origin was asked, or the origin more than once.";
+      return got.choice.skipped.length > 0 ? "The origin serves, and counts as skipped." : undefined;
+    }),
     lookAt: lookAtChoice,
   });
 });
@@ -76,7 +96,12 @@ test("the stand-ins are asked in the order in which the origin names them", asyn
     sent: "visa-cell → tier2, tier1; in the table, tier1 comes first. Who is asked when nobody takes it",
     expected: ["visa-cell", "tier2", "tier1"],
     got: () => order({ "visa-cell": ["tier2", "tier1"], tier1: [], tier2: [] }),
-    likely: "The order is that of the table and not that of the chain.",
+    likely: shows((got) => {
+      if (got.length < 3) return "Not everybody whom the origin names was asked.";
+      return got[1] === "tier1"
+        ? "tier1 was asked first: it comes first in the table, and last in the list."
+        : undefined;
+    }),
     lookAt: lookAtChain,
     hint: 1,
   });
@@ -88,14 +113,18 @@ test("a placement that the chain does not name never serves", async () => {
     expected: "nobody",
     got: () =>
       choose({ "visa-cell": ["tier1"], tier1: [], tier3: [] }, { "visa-cell": down, tier1: down }).serves,
-    likely: "A placement was chosen only because it was up, and its tenants now share the trouble.",
+    likely: shows((serves) =>
+      serves === "tier3"
+        ? "tier3 was chosen only because it is up, and its tenants now share the trouble."
+        : undefined,
+    ),
     lookAt: lookAtChain,
     hint: 1,
   });
 });
 
 test("an overloaded origin does not fail over, and is itself the one that was skipped", async () => {
-  await check<object>({
+  await check({
     sent: "tier1 → tier2; tier1 is overloaded for 250 ms, tier2 is up",
     expected: {
       choice: { kind: "none", reason: "overloaded", retryAfterMs: 250, skipped: ["tier1 overloaded"] },
@@ -108,15 +137,21 @@ test("an overloaded origin does not fail over, and is itself the one that was sk
       );
       return { choice: told(choice), asked };
     },
-    likely:
-      "The flood that the limit has stopped goes on to the next placement, or nobody hears where it was.",
+    likely: shows(({ choice, asked }) => {
+      if (choice.kind === "fallback")
+        return "The flood that the limit of tier1 has stopped goes on to tier2.";
+      if (asked.length > 1) return "Somebody was asked after the origin.";
+      return choice.skipped.length === 0
+        ? "tier1 refused the request, and nobody counts as skipped."
+        : undefined;
+    }),
     lookAt: lookAtChoice,
     hint: 2,
   });
 });
 
 test("an overloaded stand-in is passed over like any other", async () => {
-  await check<object>({
+  await check({
     sent: "tier1 → tier2, tier3; tier1 is down, tier2 is overloaded, tier3 is up",
     expected: {
       kind: "fallback",
@@ -132,8 +167,11 @@ test("an overloaded stand-in is passed over like any other", async () => {
           { tier1: down, tier2: { reason: "overloaded" } },
         ).choice,
       ),
-    likely:
-      "The requests of a dead cell are not a flood: if the first stand-in is full, the next one may serve.",
+    likely: shows((got) => {
+      if (got.kind === "none") return "The search ended without asking tier3, which is up.";
+      if (got.skipped.length < 2) return "Not everybody who refused counts as skipped.";
+      return got.reason === "overloaded" ? "The reason is that of tier2." : undefined;
+    }),
     lookAt: lookAtChoice,
     hint: 2,
   });
@@ -154,7 +192,12 @@ test("a dedicated cell never stands in, even if the table names it", async () =>
       const { serves, asked } = choose(chains, { "visa-cell": down, tier1: down });
       return { serves, asked };
     },
-    likely: "One tenant's requests reached another tenant's cell.",
+    likely: shows(({ serves, asked }) => {
+      if (serves === "acme-cell" || serves === "bank-cell")
+        return "The request reached another tenant's cell.";
+      if (twice(asked)) return "A placement was asked more than once.";
+      return serves === "nobody" ? "Nobody serves, although tier1 names tier2, which is up." : undefined;
+    }),
     lookAt: lookAtChain,
     hint: 2,
   });
@@ -165,7 +208,10 @@ test("the list of a dedicated cell that is left out is not followed", async () =
     sent: "tier1 → acme-cell, tier2; acme-cell → tier3; all down. Who is asked",
     expected: ["tier1", "tier2"],
     got: () => order({ tier1: ["acme-cell", "tier2"], "acme-cell": ["tier3"], tier2: [], tier3: [] }),
-    likely: "tier3 stands in for acme-cell only. acme-cell is no part of this chain.",
+    likely: shows((asked) => {
+      if (asked.includes("acme-cell")) return "Another tenant's cell was asked.";
+      return asked.includes("tier3") ? "tier3 was asked, and only acme-cell names it." : undefined;
+    }),
     lookAt: lookAtChain,
     hint: 3,
   });
@@ -176,7 +222,12 @@ test("a stand-in's own stand-ins come next", async () => {
     sent: "visa-cell → tier1 → tier2 → tier3, all down; tier0 is in no chain. Who is asked",
     expected: ["visa-cell", "tier1", "tier2", "tier3"],
     got: () => order({ "visa-cell": ["tier1"], tier0: [], tier1: ["tier2"], tier2: ["tier3"], tier3: [] }),
-    likely: "The chain ends with the origin's own list, or follows something other than the lists.",
+    likely: shows((asked) => {
+      if (asked.includes("tier0")) return "tier0 was asked, although no list names it.";
+      return asked.includes("tier3")
+        ? undefined
+        : `The search ended with ${asked.at(-1)}, and did not go on with its list.`;
+    }),
     lookAt: lookAtChain,
     hint: 3,
   });
@@ -187,7 +238,12 @@ test("what the origin names itself comes before what its stand-ins name", async 
     sent: "visa-cell → tier1, tier2; tier1 → tier3; all down. Who is asked",
     expected: ["visa-cell", "tier1", "tier2", "tier3"],
     got: () => order({ "visa-cell": ["tier1", "tier2"], tier3: [], tier1: ["tier3"], tier2: [] }),
-    likely: "tier3 is asked before tier2, which the origin chose itself, or it is not asked at all.",
+    likely: shows((asked) => {
+      if (!asked.includes("tier3")) return "tier3 was not asked, although tier1 names it.";
+      return asked.indexOf("tier3") < asked.indexOf("tier2")
+        ? "tier3 was asked before tier2, which the origin names itself."
+        : undefined;
+    }),
     lookAt: lookAtChain,
     hint: 3,
   });
@@ -198,7 +254,10 @@ test("a chain that leads back ends, and asks each placement once", async () => {
     sent: "tier1 → tier1, tier2, tier2; tier2 → tier1 and tier2; tier9 is in no chain; all down. Who is asked",
     expected: ["tier1", "tier2"],
     got: () => order({ tier1: ["tier1", "tier2", "tier2"], tier2: ["tier1", "tier2"], tier9: [] }),
-    likely: "A placement that was asked already is asked again.",
+    likely: shows((asked) => {
+      if (asked.includes("tier9")) return "tier9 was asked, although no list names it.";
+      return twice(asked) ? "A placement was asked more than once." : undefined;
+    }),
     lookAt: lookAtChain,
     hint: 3,
   });
@@ -221,8 +280,14 @@ test("the walk goes level by level, however the lists cross", async () => {
     sent: "origin → a, b; a → c, d; b → d, e, a; c → f, origin; d → b, f; e → g; f → constructor; g without a list; constructor → c, h; h → not-in-the-table, a; all down. Who is asked",
     expected: ["origin", "a", "b", "c", "d", "e", "f", "g", "constructor", "h"],
     got: () => order(chains),
-    likely:
-      "Nearest first: the origin names a and b; these name c, d and e; these name f and g. A name that the table does not have is nobody.",
+    likely: shows((asked) => {
+      if (twice(asked)) return "A placement was asked more than once.";
+      if (asked.includes("c") && asked.indexOf("c") < asked.indexOf("b"))
+        return "c was asked before b, which the origin names itself.";
+      if (asked.includes("g") && !asked.includes("constructor"))
+        return "`constructor` was left out: a name that every object has may count as one that was asked already.";
+      return asked.length < 10 ? "The search ended before everybody whom a list names was asked." : undefined;
+    }),
     lookAt: lookAtChain,
     hint: 3,
   });
@@ -236,7 +301,11 @@ test("each placement is asked at most once, and not again after it has taken the
       const { serves, asked } = choose({ tier1: ["tier2", "tier3"], tier2: [], tier3: [] }, { tier1: down });
       return { serves, asked };
     },
-    likely: "Each question takes a permit, and a second one is never given back.",
+    likely: shows(({ asked }) => {
+      if (twice(asked))
+        return "A placement was asked twice: if it gives a permit each time, one of them is never given back.";
+      return asked.includes("tier3") ? "tier3 was asked although tier2 had taken the request." : undefined;
+    }),
     lookAt: lookAtChoice,
   });
 });
@@ -244,7 +313,7 @@ test("each placement is asked at most once, and not again after it has taken the
 test("from and reason are the origin's, skipped names everybody before the target", async () => {
   for (const reason of ["circuit-open", "connect-failed", "unhealthy"] as const) {
     const other = reason === "unhealthy" ? "circuit-open" : "unhealthy";
-    await check<object>({
+    await check({
       sent: `tier1 → tier2, tier3; tier1 refuses with ${reason}, tier2 with ${other}, tier3 is up`,
       expected: {
         kind: "fallback",
@@ -257,7 +326,11 @@ test("from and reason are the origin's, skipped names everybody before the targe
         const chains = { tier1: ["tier2", "tier3"], tier2: [], tier3: [] };
         return told(choose(chains, { tier1: { reason }, tier2: { reason: other } }).choice);
       },
-      likely: "The client wants to know why its own placement did not serve.",
+      likely: shows((got) => {
+        if (got.kind === "none") return "The search ended at somebody who refused, although tier3 is up.";
+        if (got.reason === other) return "The reason is that of tier2.";
+        return got.skipped.length < 2 ? "Not everybody who refused counts as skipped." : undefined;
+      }),
       lookAt: lookAtChoice,
       hint: 2,
     });
@@ -276,7 +349,7 @@ test("when nobody takes it, the reason is the origin's and the wait the shortest
     [[600, 0, 900], 0],
     [[undefined, undefined, undefined], undefined],
   ] as const) {
-    await check<object>({
+    await check({
       sent: `tier1 → tier2, tier3; the circuits of tier1 and tier2 are open and tier3 is overloaded; they may take one again in: ${words(waits)}`,
       expected: {
         kind: "none",
@@ -296,8 +369,15 @@ test("when nobody takes it, the reason is the origin's and the wait the shortest
         );
         return told(choice);
       },
-      likely:
-        "The reason is the origin's. The wait is the shortest that was named; 0 is a wait, and undefined is none.",
+      likely: shows(({ reason, retryAfterMs, skipped }) => {
+        if (reason === "overloaded") return "The reason is that of tier3, which was asked last.";
+        if (skipped.length < 3) return "Not everybody who refused counts as skipped.";
+        if (retryAfterMs === undefined) return "A wait that was named is lost.";
+        if (!waits.some((wait) => wait === retryAfterMs)) return "Nobody named this wait.";
+        return shortest === 0
+          ? "A wait of 0 ms was taken for none."
+          : "A shorter wait was named than this one.";
+      }),
       lookAt: lookAtChoice,
     });
   }

@@ -1,5 +1,5 @@
 import { test } from "vitest";
-import { check, printable } from "../../../support/check.ts";
+import { check, type Outcome, printable } from "../../../support/check.ts";
 import { type HeadProgress, HeadReader, maxHeadBytes } from "../starter/head-reader.ts";
 
 const lookAt = "head-reader.ts, push";
@@ -21,6 +21,20 @@ function pushAll(reader: HeadReader, pieces: readonly string[]): string {
 }
 
 const complete = `complete: ${printable(head)}`;
+
+/** For `likely`: what a returned value shows. An error speaks for itself. */
+const shows =
+  <T>(say: (got: T) => string | undefined) =>
+  (outcome: Outcome<T>) =>
+    outcome.kind === "returned" ? say(outcome.value) : undefined;
+
+/** What it shows when a whole sound head has come and something other than that head came out. */
+function notFound(got: string): string {
+  if (got === "partial") return "The whole head has come, and its end was not found.";
+  return got.startsWith("refused")
+    ? "A sound head was refused."
+    : "The head that came out is not the one that went in.";
+}
 /** A head of exactly `size` bytes. */
 const headOf = (size: number): string => {
   const bare = "GET / HTTP/1.1\r\nX: \r\n\r\n";
@@ -32,7 +46,7 @@ test("a head that comes whole is complete at once", async () => {
     sent: printable(head),
     expected: complete,
     got: () => pushAll(new HeadReader(), [head]),
-    likely: "The head is everything up to the empty line, that line included.",
+    likely: shows(notFound),
     lookAt,
   });
 });
@@ -47,7 +61,12 @@ test("bytes before and after the head in the chunk are left alone", async () => 
       const progress = said(reader.push(chunk, 4, chunk.length));
       return { progress, head: printable(reader.head), next: reader.next };
     },
-    likely: "`next` is an index in the pushed chunk, which need not begin where the head begins.",
+    likely: shows(({ progress, head: came, next }) => {
+      if (progress !== "complete") return notFound(progress);
+      if (came.includes("BODY")) return "Bytes in front of `from` were taken for the head.";
+      if (came.includes("hello")) return "Bytes behind the head were taken for a part of it.";
+      return next === head.length ? "`next` counts from `from`." : undefined;
+    }),
     lookAt,
   });
 });
@@ -57,7 +76,11 @@ test("a large body behind the head in the same chunk does not count", async () =
     sent: `a head, and ${maxHeadBytes} bytes of body in the same chunk`,
     expected: complete,
     got: () => pushAll(new HeadReader(), [head + "b".repeat(maxHeadBytes)]),
-    likely: "Only the head is bounded, but the bound was applied to everything that one read brought.",
+    likely: shows((got) =>
+      got.includes("too large")
+        ? "The bound was applied to everything that the read brought."
+        : notFound(got),
+    ),
     lookAt,
     hint: 3,
   });
@@ -69,7 +92,11 @@ test("a head that is cut in front of the empty line is found", async () => {
     sent: pieces.map(printable).join(" then "),
     expected: complete,
     got: () => pushAll(new HeadReader(), pieces),
-    likely: "Each chunk is searched alone, and neither of these two contains all of CR LF CR LF.",
+    likely: shows((got) =>
+      got === "partial"
+        ? "Neither piece alone holds all of CR LF CR LF, and both together do."
+        : notFound(got),
+    ),
     lookAt,
     hint: 1,
   });
@@ -87,8 +114,13 @@ test("a head that is cut in two is found, wherever the cut is", async () => {
       }
       return "every cut: complete";
     },
-    likely:
-      "Each chunk is searched as if nothing had come before it: a cut can divide the empty line, and a line end too.",
+    likely: shows((got) => {
+      if (got.endsWith("partial"))
+        return "This cut hides the end of the head: the search does not see both pieces as one.";
+      return got.includes('then "\\n') && got.includes("bare LF")
+        ? "The LF that begins the second piece was judged without the CR that ends the first."
+        : undefined;
+    }),
     lookAt,
     hint: 1,
   });
@@ -99,8 +131,13 @@ test("a head that comes byte by byte is found", async () => {
     sent: `${printable(head)}, each byte as a chunk of its own`,
     expected: complete,
     got: () => pushAll(new HeadReader(), [...head]),
-    likely:
-      "The four bytes of the empty line may come in four chunks, so the search must go back far enough.",
+    likely: shows((got) => {
+      if (got === "partial")
+        return "The four bytes of the empty line came in four chunks, and were not found.";
+      return got.includes("bare LF")
+        ? "An LF was judged without the CR at the end of the chunk before it."
+        : notFound(got);
+    }),
     lookAt,
     hint: 1,
   });
@@ -117,7 +154,14 @@ test("next is an index in the last chunk, not in what was held", async () => {
       const progress = said(reader.push(last, 0, last.length));
       return { progress, rest: printable(last.subarray(reader.next)) };
     },
-    likely: "The index comes from the joined bytes. The caller only knows the chunk.",
+    likely: shows(({ progress, rest }) => {
+      if (progress.includes("bare LF"))
+        return "An LF was judged without the CR at the end of the chunk before it.";
+      if (progress !== "complete") return notFound(progress);
+      return rest === printable("")
+        ? "`next` points past the bytes of this chunk: does it also count what was held before?"
+        : `\`next\` is too ${rest.endsWith('hello"') ? "small" : "large"}.`;
+    }),
     lookAt,
     hint: 2,
   });
@@ -139,8 +183,17 @@ test("only the bytes from `from` to `to` are read, in each piece", async () => {
       const rest = printable(chunk.subarray(reader.next, chunk.length - 7));
       return { first: one, second: two, head: printable(reader.head), rest };
     },
-    likely:
-      "The buffer is larger than the read: bytes of an older read stand behind `to`. `next` counts from the buffer's beginning.",
+    likely: shows((got) => {
+      if (got.first === "complete")
+        return "An empty line behind `to` was found: it is left from an older read.";
+      if (got.second !== "complete") return notFound(got.second);
+      if (got.head.includes("~") || got.head.includes("old"))
+        return "Bytes from outside of `from` and `to` were taken for the head.";
+      if (got.head !== printable(head)) return notFound(got.head);
+      return got.rest === printable("")
+        ? "`next` points past the bytes of this chunk: does it also count what was held before?"
+        : "`next` is not the index behind the head in this chunk: does it count from `from`?";
+    }),
     lookAt,
     hint: 2,
   });
@@ -158,7 +211,13 @@ test("what is held survives when the read buffer is used again", async () => {
       const progress = reader.push(buffer, 0, buffer.write(head.slice(cut), "latin1"));
       return progress === "complete" ? `complete: ${printable(reader.head)}` : said(progress);
     },
-    likely: "What is held is a view of the caller's buffer, and the next read overwrote it.",
+    likely: shows((got) => {
+      if (got.includes("\\u0000")) return "Bytes behind `to` were held as well.";
+      const copies = got.split("example.test").length - 1;
+      return copies === 2
+        ? "The second piece is there twice: the read wrote over what was held of the first."
+        : undefined;
+    }),
     lookAt: lookAtHold,
     hint: 2,
   });
@@ -173,7 +232,12 @@ test("after a head in pieces the next head begins afresh", async () => {
       const pieces = [head.slice(0, 9), head.slice(9)];
       return [pieces, [head], pieces].map((each) => pushAll(reader, each));
     },
-    likely: "The bytes held for the first head are still there when the next one comes.",
+    likely: shows(([first = "", second = ""]) => {
+      if (first !== complete) return notFound(first);
+      return second.startsWith("complete") && second.length > complete.length
+        ? "What was held for the first head stands in front of the next one."
+        : undefined;
+    }),
     lookAt,
     hint: 2,
   });
@@ -188,7 +252,12 @@ test("a head of exactly maxHeadBytes passes, whole and in pieces", async () => {
       [[largest], [largest.slice(0, -1), largest.slice(-1)]].map((pieces) =>
         pushAll(new HeadReader(), pieces).slice(0, 8),
       ),
-    likely: "A head of exactly maxHeadBytes is not too large.",
+    likely: shows(([whole, pieces]) => {
+      if (whole !== "complete") return "A whole head of exactly `maxHeadBytes` did not pass.";
+      return pieces === "partial"
+        ? "The whole head has come, and its end was not found."
+        : "In pieces it was refused: its end was not found, or the bound comes a byte too early.";
+    }),
     lookAt: lookAtHold,
     hint: 3,
   });
@@ -201,7 +270,10 @@ test("a head above the bound is refused, although its end is there", async () =>
     sent: `a whole head of ${maxHeadBytes + 1} bytes in one chunk`,
     expected: refusedAsTooLarge,
     got: () => pushAll(new HeadReader(), [headOf(maxHeadBytes + 1)]).slice(0, 80),
-    likely: "The bound is only asked while the end is missing, so one large read gets past it.",
+    likely: shows((got) => {
+      if (got.startsWith("complete")) return "A large read got past the bound.";
+      return got === "partial" ? "The whole head has come, and the reader waits for more." : undefined;
+    }),
     lookAt,
     hint: 3,
   });
@@ -218,7 +290,13 @@ test("a head above the bound is refused in pieces, too", async () => {
         pushAll(new HeadReader(), [large.slice(0, cut), large.slice(cut)]).slice(0, 80),
       );
     },
-    likely: "The bound does not count what was held before, or is not asked once the end has come.",
+    likely: shows((got) => {
+      if (got.includes("partial"))
+        return "More than `maxHeadBytes` have come, and the reader waits for more.";
+      return got.some((each) => each.startsWith("complete"))
+        ? "It passed: the bound leaves out what was held before, or is not asked once the end has come."
+        : undefined;
+    }),
     lookAt,
     hint: 3,
   });
@@ -234,7 +312,12 @@ test("the bound counts each head of a connection for itself", async () => {
       const reader = new HeadReader();
       return [1, 2, 3].map(() => pushAll(reader, pieces).slice(0, 8));
     },
-    likely: "Bytes of an earlier head still count.",
+    likely: shows(([first, ...others]) => {
+      if (first !== "complete") return "A head of exactly `maxHeadBytes` did not pass.";
+      return others.includes("refused:")
+        ? "The first head passed, and its bytes count for the next one, too."
+        : undefined;
+    }),
     lookAt,
     hint: 2,
   });
@@ -251,8 +334,11 @@ test("a head that never ends is refused once the bound is full", async () => {
         Array.from({ length: 16 }, (_, i) => endless.slice(i * 1024, (i + 1) * 1024)),
       );
     },
-    likely:
-      "Bytes are held without a bound, or the bound counts the chunk only and not what was held before.",
+    likely: shows((got) =>
+      got === "partial"
+        ? "The reader still waits: the bound is missing, comes too late, or counts a chunk alone."
+        : undefined,
+    ),
     lookAt: lookAtHold,
     hint: 3,
   });
@@ -268,7 +354,14 @@ test("a line that ends with LF alone is refused instead of waited for", async ()
     sent: streams.map((pieces) => pieces.map(printable).join(" then ")).join("; "),
     expected: streams.map(() => "refused: malformed-request (bare LF)"),
     got: () => streams.map((pieces) => pushAll(new HeadReader(), pieces)),
-    likely: "The search for CR LF CR LF keeps waiting, but this client has nothing more to send.",
+    likely: shows((got) => {
+      if (got.some((each) => each.startsWith("complete"))) return "LF LF was taken for the end of a head.";
+      if (got[0] === "partial")
+        return "The reader waits for CR LF CR LF, but this client has nothing more to send.";
+      return got.includes("partial")
+        ? "A bare LF was seen in the first piece, and not in a later one."
+        : undefined;
+    }),
     lookAt: lookAtHold,
     hint: 3,
   });
@@ -283,7 +376,11 @@ test("a bare LF behind the head is none of its business", async () => {
       pushAll(new HeadReader(), [head + body]),
       pushAll(new HeadReader(), [head.slice(0, 9), head.slice(9) + body]),
     ],
-    likely: "The lines of the body are looked at as if they belonged to the head.",
+    likely: shows((got) =>
+      got.some((each) => each.includes("bare LF"))
+        ? "The lines of the body were judged as if they belonged to the head."
+        : undefined,
+    ),
     lookAt,
     hint: 3,
   });

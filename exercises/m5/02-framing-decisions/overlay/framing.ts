@@ -1,10 +1,11 @@
 // Stands in for the stage's `http1/framing.ts` while your two functions serve real traffic: it takes the values that they ask
 // for out of the stage's field table.
 
+import type { ConnectionOptions } from "../../../../stages/m5/src/http1/connection-options.ts";
 import { Field } from "../../../../stages/m5/src/http1/field-names.ts";
-import type { ConnectionOptions, FieldSection } from "../../../../stages/m5/src/http1/field-section.ts";
+import type { FieldSection } from "../../../../stages/m5/src/http1/field-section.ts";
 import type { Refusal } from "../../../../stages/m5/src/http1/refusal.ts";
-import type { MinorVersion } from "../../../../stages/m5/src/http1/request-head.ts";
+import type { MinorVersion } from "../../../../stages/m5/src/http1/version.ts";
 import * as yours from "../starter/framing.ts";
 
 export type { RequestBody, ResponseBody } from "../starter/framing.ts";

@@ -1,6 +1,6 @@
 import { test } from "vitest";
 import type { Refusal } from "../../../../stages/m5/src/http1/refusal.ts";
-import { check } from "../../../support/check.ts";
+import { check, type Outcome } from "../../../support/check.ts";
 import {
   type FramingFields,
   type MinorVersion,
@@ -54,11 +54,29 @@ const codings = (...values: readonly string[]) => values.map((value) => [`Transf
 
 const asBoth = "each as a request, and as a response to GET with status 200";
 
+/** For `likely`: what a returned value shows. An error speaks for itself. */
+const shows =
+  <T>(say: (got: T) => string | undefined) =>
+  (outcome: Outcome<T>) =>
+    outcome.kind === "returned" ? say(outcome.value) : undefined;
+
+/** What it shows when one kind of message was refused and the other passed; undefined where both went the same way. */
+function differently(got: string): string | undefined {
+  const [asRequest = "", asResponse = ""] = got.split(", ");
+  const refused = [asRequest.includes("refused"), asResponse.includes("refused")];
+  if (!got.startsWith("request: ") || refused[0] === refused[1]) return undefined;
+  return refused[0] ? "Only the request was refused." : "Only the response was refused.";
+}
+
 /** Message after message, so that a failure shows the first one that went wrong. */
 async function checkRefused(
   messages: readonly (readonly string[])[],
   codes: readonly string[],
-  words: { readonly likely: string; readonly lookAt: string; readonly hint: number },
+  words: {
+    readonly likely: (got: string, lines: readonly string[]) => string | undefined;
+    readonly lookAt: string;
+    readonly hint: number;
+  },
 ): Promise<void> {
   const mixed = codes.flatMap((one) => codes.map((other) => `request: ${one}, response: ${other}`));
   for (const lines of messages) {
@@ -68,6 +86,7 @@ async function checkRefused(
       expected: codes.join(", or "),
       accept: (got) => codes.includes(got) || mixed.includes(got),
       got: () => decided(lines),
+      likely: shows((got) => differently(got) ?? words.likely(got, lines)),
     });
   }
 }
@@ -82,7 +101,11 @@ test("a plain Content-Length frames a body", async () => {
       Object.entries(goodLengths).map(([value, length]) => [`Content-Length: ${value}`, `length ${length}`]),
     ),
     got: () => each(lengths(...Object.keys(goodLengths)), decided),
-    likely: "A sound length is refused or read wrongly: it is one to fifteen decimal digits.",
+    likely: shows((got) =>
+      Object.values(got).some((each) => each.includes("refused"))
+        ? "A sound length was refused."
+        : "A sound length does not frame every body as the number that it is.",
+    ),
     lookAt: lookAtLength,
   });
 });
@@ -93,7 +116,11 @@ test("chunked frames a body, in any case", async () => {
     sent: `${good.map(shown).join("; ")}; ${asBoth}`,
     expected: each(good, () => "chunked"),
     got: () => each(good, decided),
-    likely: "The case of a transfer coding's name does not matter.",
+    likely: shows((got) =>
+      got["Transfer-Encoding: chunked"] === "chunked"
+        ? "Upper-case letters made it another coding."
+        : "A plain `chunked` does not frame every body.",
+    ),
     lookAt,
   });
 });
@@ -113,8 +140,13 @@ test("a request without either field has no body; a response's lasts until the c
       "1.0 request": request([], 0),
       "1.0 response": response([], "GET", 200, 0),
     }),
-    likely:
-      "Only a response can end with its connection: a client that closes the connection could not get its response.",
+    likely: shows((got) => {
+      if (Object.values(got).some((each) => each.startsWith("refused")))
+        return "A message without either field was refused.";
+      if (got.request === "until-close")
+        return "The request ends with its connection: a client that closes it could not get its response.";
+      return got.response === "none" ? "The response has lost its body." : undefined;
+    }),
     lookAt: lookAtResponse,
   });
 });
@@ -125,7 +157,12 @@ test("a message with both a length and a coding is refused", async () => {
     ["Content-Length: 0", "Transfer-Encoding: chunked"],
   ];
   await checkRefused(both, [malformed], {
-    likely: "One of the two fields wins. The next reader may let the other one win.",
+    likely: (got) => {
+      if (got === "chunked") return "The coding wins. The next reader may let the length win.";
+      return got.startsWith("length")
+        ? "The length wins. The next reader may let the coding win."
+        : undefined;
+    },
     lookAt,
     hint: 1,
   });
@@ -138,8 +175,12 @@ test("two lengths are refused, the same number twice as well", async () => {
     ["Content-Length: 5", "Content-Length: 5", "Content-Length: 5"],
   ];
   await checkRefused(two, [malformed], {
-    likely:
-      "Only one field is read, or equal ones are merged into one. Another reader may repair this differently.",
+    likely: (got, lines) => {
+      if (!got.startsWith("length")) return undefined;
+      return new Set(lines).size === 1
+        ? "Equal lengths were taken for one. Another reader may repair this differently."
+        : "One of two different lengths was taken. The next reader may take the other one.";
+    },
     lookAt: lookAtLength,
     hint: 1,
   });
@@ -166,8 +207,10 @@ test("a length that is not plain decimal digits is refused", async () => {
     ],
   );
   await checkRefused(bad, [malformed], {
-    likely:
-      "The language's own idea of a number decides what a length is. It knows signs, powers, other bases and white space.",
+    likely: (got) => {
+      if (got.startsWith("length")) return "It was read as a number, although it is not digits alone.";
+      return got.includes("none") ? "A field that is there counts as absent." : undefined;
+    },
     lookAt: lookAtLength,
     hint: 2,
   });
@@ -176,8 +219,14 @@ test("a length that is not plain decimal digits is refused", async () => {
 test("a length of more than fifteen digits is refused", async () => {
   const long = lengths("9007199254740993", "1000000000000000", "0000000000000005", "99999999999999999999");
   await checkRefused(long, [malformed], {
-    likely:
-      "9007199254740993 is 2^53 + 1, and becomes another number. Fifteen digits are always exact; the digits count, not the number.",
+    likely: (got, [line = ""]) => {
+      const digits = line.replace("Content-Length: ", "");
+      if (!got.startsWith("length")) return undefined;
+      if (digits.startsWith("0")) return "It passed: leading zeros were not counted as digits.";
+      return got === `length ${digits}`
+        ? "A length of sixteen digits passed."
+        : "The number that was read is not the one that was sent.";
+    },
     lookAt: lookAtLength,
     hint: 2,
   });
@@ -190,8 +239,13 @@ test("a coding in front of chunked is refused as not supported", async () => {
     ["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"],
   ];
   await checkRefused(other, [unsupported], {
-    likely:
-      "The value is searched for the word chunked, or only one field is read. Several fields are one list.",
+    likely: (got, lines) => {
+      if (got === malformed) return "It was refused as malformed, although `chunked` comes last.";
+      if (got !== "chunked") return undefined;
+      return lines.length > 1
+        ? "Two fields count as one `chunked`: one of them was not read, or made no difference."
+        : "It counts as `chunked`, although another coding stands in front of it.";
+    },
     lookAt,
     hint: 2,
   });
@@ -205,8 +259,13 @@ test("a message in which chunked does not come last is refused", async () => {
     ["Transfer-Encoding: chunked", "Transfer-Encoding: "],
   ];
   await checkRefused(other, [malformed, unsupported], {
-    likely:
-      "The value is compared loosely, only one field is read, or an empty coding counts as none. It must be the word chunked, alone.",
+    likely: (got, lines) => {
+      if (got.includes("none")) return "A coding that is there counts as absent.";
+      if (got !== "chunked") return undefined;
+      return lines.length > 1
+        ? "Two fields count as one `chunked`: one of them was not read, or made no difference."
+        : "It counts as `chunked`, although it is not that word alone.";
+    },
     lookAt,
     hint: 2,
   });
@@ -219,7 +278,10 @@ test("an unclear coding beside a length is refused", async () => {
     ["Content-Length: 5", "Content-Length: 6", "Transfer-Encoding: chunked"],
   ];
   await checkRefused(both, [malformed, unsupported], {
-    likely: "A field that is there counts as absent, and the other one frames the body.",
+    likely: (got) => {
+      if (got === "chunked") return "The coding frames the body, as if there were no length.";
+      return got.startsWith("length") ? "The length frames the body, as if there were no coding." : undefined;
+    },
     lookAt,
     hint: 1,
   });
@@ -230,8 +292,12 @@ test("a transfer coding in HTTP/1.0 is refused, and a length is not", async () =
     sent: `HTTP/1.0 with Transfer-Encoding: chunked, and with Content-Length: 5; ${asBoth}`,
     expected: { "Transfer-Encoding: chunked": malformed, "Content-Length: 5": "length 5" },
     got: () => each([["Transfer-Encoding: chunked"], ["Content-Length: 5"]], (lines) => decided(lines, 0)),
-    likely:
-      "HTTP/1.0 has no transfer codings, so an intermediary did not understand the field when it passed it on.",
+    likely: shows((got) => {
+      const { "Transfer-Encoding: chunked": coding = "", "Content-Length: 5": length } = got;
+      if (length !== "length 5") return "A sound length does not frame the body in HTTP/1.0.";
+      if (coding === "chunked") return "The coding frames the body, as it would in HTTP/1.1.";
+      return coding.includes("none") ? "The coding counts as absent." : differently(coding);
+    }),
     lookAt,
     hint: 1,
   });
@@ -259,7 +325,13 @@ test("a response to HEAD, a 1xx, a 204 and a 304 have no body, whatever their fi
           kinds.map((lines) => response(lines, method, status)),
         ]),
       ),
-    likely: "The router waits for a body that never comes, or takes its bytes from the next response.",
+    likely: shows((got) => {
+      const bodies = Object.entries(got).filter(([, words]) =>
+        words.some((word) => /^(len|chu|unt)/.test(word)),
+      );
+      if (bodies.length === 0) return undefined;
+      return `The router waits for a body that never comes: ${bodies.map(([which]) => which).join(", ")}.`;
+    }),
     lookAt: lookAtResponse,
     hint: 3,
   });
@@ -277,7 +349,11 @@ test("every other response has the body that its fields declare", async () => {
           ["GET", "POST"].map((method) => response(["Content-Length: 5"], method, status)),
         ]),
       ),
-    likely: "The body of this response would be read as the beginning of the next one.",
+    likely: shows((got) => {
+      const lost = Object.entries(got).filter(([, words]) => words.includes("none"));
+      if (lost.length === 0) return undefined;
+      return `These bodies would be read as the next response: ${lost.map(([status]) => status).join(", ")}.`;
+    }),
     lookAt: lookAtResponse,
     hint: 3,
   });
@@ -304,8 +380,14 @@ test("a response without a body is still refused for fields that are not sound",
         const words = cases.map(([method, status]) => response(lines, method, status));
         return words.every((word) => word === words[0]) ? `${words[0]}` : words.join(", ");
       }),
-    likely:
-      "The fields are not checked, because there is no body. But they are sent on, and the next reader sees them.",
+    likely: shows((got) => {
+      const words = Object.values(got).flatMap((each) => each.split(", "));
+      if (!words.every((word) => word.startsWith("refused")))
+        return "Fields that are not sound passed. They are sent on, and the next reader sees them.";
+      return got["Transfer-Encoding: gzip, chunked"] === malformed
+        ? "A coding in front of `chunked` was refused as malformed."
+        : undefined;
+    }),
     lookAt: lookAtResponse,
     hint: 3,
   });
@@ -332,7 +414,11 @@ test("each refusal names the rule that was broken", async () => {
     sent: `requests with ${unsound.map(shown).join("; ")}; and HTTP/1.0 with ${shown(coding)}: the rule of each refusal`,
     expected: { ...each(unsound, () => "refused by a rule"), "HTTP/1.0": "refused by a rule" },
     got: () => ({ ...each(unsound, (lines) => ruleOf(lines, 1)), "HTTP/1.0": ruleOf(coding, 0) }),
-    likely: "The rule stands in the log, and tells an operator why an old client is turned away.",
+    likely: shows((got) =>
+      Object.values(got).every((word) => word.startsWith("refused"))
+        ? "A refusal has no rule: the log cannot say why the message was turned away."
+        : "Not all of these messages were refused.",
+    ),
     lookAt: "framing.ts, the refusals at its top",
     hint: 1,
   });

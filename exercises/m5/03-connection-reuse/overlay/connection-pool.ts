@@ -1,13 +1,11 @@
-// Stands in for the stage's `connection-pool.ts` while your `IdleConnections` serves real traffic: it is the stage's file, with
+// Stands in for the stage's `sockets/connection-pool.ts` while your `IdleConnections` serves real traffic: it is the stage's file, with
 // your class in the place of its list. What `reusable` asks, the stage has asked before it gives a connection back.
 
-import type { FaultReport } from "../../../../stages/m5/src/http1/fault-report.ts";
-import type { RawTcp } from "../../../../stages/m5/src/http1/raw-tcp.ts";
-import type { Ticker } from "../../../../stages/m5/src/http1/ticker.ts";
-import {
-  UpstreamConnection,
-  type UpstreamLimits,
-} from "../../../../stages/m5/src/http1/upstream-connection.ts";
+import type { FaultReport } from "../../../../stages/m5/src/sockets/fault-report.ts";
+import type { RawSockets } from "../../../../stages/m5/src/sockets/raw-sockets.ts";
+import type { Ticker } from "../../../../stages/m5/src/sockets/ticker.ts";
+import { UpstreamConnection } from "../../../../stages/m5/src/sockets/upstream-connection.ts";
+import type { UpstreamLimits } from "../../../../stages/m5/src/sockets/upstream-time.ts";
 import { type FinishedExchange, IdleConnections } from "../starter/connection-reuse.ts";
 
 /** What the stage makes sure of before a connection is given back. */
@@ -43,13 +41,19 @@ export class Endpoint {
   readonly #address: { readonly host: string; readonly port: number };
   readonly #ticker: Ticker;
   readonly #limits: PoolLimits;
-  readonly #raw: RawTcp | undefined;
+  readonly #raw: RawSockets | undefined;
   readonly #report: FaultReport;
   readonly #idle: IdleConnections<UpstreamConnection>;
   readonly #all = new Set<UpstreamConnection>();
 
   /** @throws TypeError when `url` is no URL */
-  constructor(url: string, ticker: Ticker, limits: PoolLimits, raw: RawTcp | undefined, report: FaultReport) {
+  constructor(
+    url: string,
+    ticker: Ticker,
+    limits: PoolLimits,
+    raw: RawSockets | undefined,
+    report: FaultReport,
+  ) {
     const { host, hostname, port } = new URL(url);
     this.url = url;
     this.hostLine = `Host: ${host}\r\n`;
@@ -117,11 +121,11 @@ export class ConnectionPool {
   readonly #endpoints = new Map<string, Endpoint>();
   readonly #ticker: Ticker;
   readonly #limits: PoolLimits;
-  readonly #raw: RawTcp | undefined;
+  readonly #raw: RawSockets | undefined;
   readonly #report: FaultReport;
 
   /** @param raw Absent: sockets are used as the streams that they are. */
-  constructor(ticker: Ticker, limits: PoolLimits, raw: RawTcp | undefined, report: FaultReport) {
+  constructor(ticker: Ticker, limits: PoolLimits, raw: RawSockets | undefined, report: FaultReport) {
     this.#ticker = ticker;
     this.#limits = limits;
     this.#raw = raw;

@@ -1,9 +1,15 @@
 import { test } from "vitest";
-import { check } from "../../../support/check.ts";
+import { check, type Outcome } from "../../../support/check.ts";
 import { type FinishedExchange, IdleConnections, persists, reusable } from "../starter/connection-reuse.ts";
 
 const lookAtPersists = "connection-reuse.ts, persists";
 const lookAtReusable = "connection-reuse.ts, reusable";
+
+/** For `likely`: what a returned value shows. An error speaks for itself. */
+const shows =
+  <T>(say: (got: T) => string | undefined) =>
+  (outcome: Outcome<T>) =>
+    outcome.kind === "returned" ? say(outcome.value) : undefined;
 
 const nothingSaid = { close: false, keepAlive: false };
 const keepAlive = { close: false, keepAlive: true };
@@ -58,7 +64,9 @@ test("HTTP/1.1 persists when nothing is said", async () => {
     sent: "an HTTP/1.1 response without Connection, and one with Connection: keep-alive",
     expected: [true, true],
     got: () => [persists(1, nothingSaid), persists(1, keepAlive)],
-    likely: "Since HTTP/1.1, a connection stays open unless one side says close. Nobody has to ask for it.",
+    likely: shows(([silent]) =>
+      silent ? "keep-alive ends the connection." : "When nothing is said, the connection counts as closed.",
+    ),
     lookAt: lookAtPersists,
   });
 });
@@ -68,7 +76,9 @@ test("close ends the connection in either version", async () => {
     sent: "Connection: close, in HTTP/1.1 and in HTTP/1.0",
     expected: [false, false],
     got: () => [persists(1, close), persists(0, close)],
-    likely: "The sender will close the connection. A request that is sent after that is lost.",
+    likely: shows(
+      () => "The connection counts as open, but its sender closes it: the next request on it would be lost.",
+    ),
     lookAt: lookAtPersists,
   });
 });
@@ -78,7 +88,11 @@ test("HTTP/1.0 persists only with keep-alive", async () => {
     sent: "an HTTP/1.0 response without Connection, and one with Connection: keep-alive",
     expected: [false, true],
     got: () => [persists(0, nothingSaid), persists(0, keepAlive)],
-    likely: "HTTP/1.0 closes after each response, unless it says that it does not.",
+    likely: shows(([silent]) =>
+      silent
+        ? "When nothing is said, the connection counts as open, as in HTTP/1.1."
+        : "keep-alive was not believed.",
+    ),
     lookAt: lookAtPersists,
     hint: 1,
   });
@@ -89,7 +103,7 @@ test("close counts more than keep-alive", async () => {
     sent: "Connection: keep-alive, close, in HTTP/1.1 and in HTTP/1.0",
     expected: [false, false],
     got: () => [persists(1, { close: true, keepAlive: true }), persists(0, { close: true, keepAlive: true })],
-    likely: "keep-alive is asked first. When two options contradict each other, the safe one must count.",
+    likely: shows(() => "keep-alive was believed, although the sender also says close."),
     lookAt: lookAtPersists,
     hint: 1,
   });
@@ -103,8 +117,12 @@ test("a connection is used again after a sound exchange", async () => {
       "HTTP/1.1": bodies.map((body) => reusable({ ...sound, connection: nothingSaid, body })),
       "HTTP/1.0": bodies.map((body) => reusable({ ...sound, minorVersion: 0, body })),
     }),
-    likely:
-      "A connection that could carry another request is thrown away, so each request pays for a new one.",
+    likely: shows((got) => {
+      if (!got["HTTP/1.1"].includes(true))
+        return "Every HTTP/1.1 connection is thrown away when nothing is said.";
+      if (!got["HTTP/1.0"].includes(true)) return "Every HTTP/1.0 connection is thrown away.";
+      return "With some framings, a connection is thrown away that could carry another request.";
+    }),
     lookAt: lookAtReusable,
   });
 });
@@ -118,7 +136,11 @@ test("a connection that does not persist is not used again", async () => {
       reusable({ ...sound, minorVersion: 0, connection: close }),
       reusable({ ...sound, minorVersion: 0, connection: nothingSaid }),
     ],
-    likely: "What the sender means is not asked, or not by the version of its response.",
+    likely: shows(([close11, close10]) =>
+      close11 || close10
+        ? "A connection was kept although its sender closes it."
+        : "A connection was kept although HTTP/1.0 closes it when nothing is said.",
+    ),
     lookAt: lookAtReusable,
     hint: 2,
   });
@@ -130,7 +152,7 @@ test("a response that lasts until the connection ends ends it", async () => {
     expected: [false, false],
     got: () =>
       ([1, 0] as const).map((minorVersion) => reusable({ ...sound, minorVersion, body: "until-close" })),
-    likely: "The fields say keep-alive, but the end of this body was the end of the connection.",
+    likely: shows(() => "The connection was kept, but the end of this body was the end of the connection."),
     lookAt: lookAtReusable,
     hint: 2,
   });
@@ -148,7 +170,11 @@ test("a connection with bytes behind the response is not used again", async () =
           bodies.map((body) => reusable({ ...sound, body, bytesBehind })),
         ]),
       ),
-    likely: "No request asked for these bytes. The next client would get them as its response.",
+    likely: shows((got) =>
+      got["4096 bytes"]?.includes(true)
+        ? "Nobody asked for these bytes, and they stay: the next client would get them as its response."
+        : "A few bytes count as harmless. The next client would get them in front of its response.",
+    ),
     lookAt: lookAtReusable,
     hint: 2,
   });
@@ -159,8 +185,11 @@ test("a connection whose request was not sent whole is not used again", async ()
     sent: `exchanges with a response before the request's body was sent; the response framed by ${bodies.join(", ")}`,
     expected: [false, false, false],
     got: () => bodies.map((body) => reusable({ ...sound, body, requestDone: false })),
-    likely:
-      "The response is complete, but the request is not: the cell takes the next request for the rest of this one.",
+    likely: shows((got) =>
+      got.every(Boolean)
+        ? "The connection was kept: the cell takes the next request for the rest of this one."
+        : "The connection was kept, but only with some framings of the response: the request was not finished with any.",
+    ),
     lookAt: lookAtReusable,
     hint: 2,
   });
@@ -175,8 +204,11 @@ test("the connection used last is taken first", async () => {
       for (const each of connections("a", "b", "c")) pool.give(each, sound);
       return { taken: takeAll(pool), idle: pool.size };
     },
-    likely:
-      "If the oldest comes first, each one is used just often enough to stay open, and always the one that the cell will close next.",
+    likely: shows(({ taken, idle }) => {
+      if (taken.length > 3) return "A connection that was taken is still there.";
+      if (taken[0] === "a") return "The connection that had been idle for longest came first.";
+      return taken.length === 3 && idle > 0 ? "Connections that were taken still count as idle." : undefined;
+    }),
     lookAt: "connection-reuse.ts, take",
     hint: 3,
   });
@@ -196,7 +228,12 @@ test("a connection that is used again counts as the newest", async () => {
       pool.give(a, sound);
       return { "first two": first, "after that": takeAll(pool) };
     },
-    likely: "The order is that in which the connections were made, and not that of their last use.",
+    likely: shows((got) => {
+      if (got["first two"][0] === "a") return "The connection that had been idle for longest came first.";
+      return got["after that"][0] === "b"
+        ? "a was used last, and b came first: last use is not what counts."
+        : undefined;
+    }),
     lookAt: "connection-reuse.ts, take and give",
     hint: 3,
   });
@@ -212,7 +249,11 @@ test("a connection that cannot be used again is destroyed", async () => {
       for (const each of all) pool.give(each, { ...sound, connection: close });
       return { destroyed: destroyedOf(all), idle: pool.size };
     },
-    likely: "It is neither kept nor destroyed: its socket stays open until the cell closes it.",
+    likely: shows(({ idle }) =>
+      idle > 0
+        ? "The connection waits to be used again."
+        : "The connection is neither kept nor destroyed: its socket stays open until the cell closes it.",
+    ),
     lookAt: "connection-reuse.ts, give",
   });
 });
@@ -232,8 +273,14 @@ test("no more than maxIdle connections wait, and one too many is destroyed", asy
         const apart = taken.length === idle && taken.every((name) => !destroyed.includes(name));
         return { idle, destroyed: destroyed.length, "destroyed or idle, not both": apart };
       },
-      likely:
-        "The bound is asked one connection too late, or a connection is dropped without being destroyed.",
+      likely: shows((got) => {
+        if (got.idle > maxIdle)
+          return maxIdle === 0 && got.idle === 3
+            ? "All three wait: a bound of 0 counts as no bound."
+            : "More wait than may: the bound is asked too late, or not at all.";
+        if (!got["destroyed or idle, not both"]) return "A connection that waits has been destroyed.";
+        return got.destroyed < 3 - maxIdle ? "A connection was dropped without being destroyed." : undefined;
+      }),
       lookAt: "connection-reuse.ts, give",
       hint: 3,
     });
@@ -262,7 +309,11 @@ test("connections that were taken or are gone leave room for others", async () =
       // c and d are gone already: whether `forget` destroys them as well does not matter.
       return { destroyed: destroyedOf([a, b, e, f]), idle: pool.size };
     },
-    likely: "The bound counts connections that no longer wait: maxIdle is about idle ones only.",
+    likely: shows(({ destroyed, idle }) => {
+      if (destroyed.includes("a")) return undefined;
+      if (destroyed.length > 0) return "Connections that no longer wait still count against `maxIdle`.";
+      return idle > 2 ? "Connections that are gone still count as idle." : undefined;
+    }),
     lookAt: "connection-reuse.ts, give and forget",
     hint: 3,
   });
@@ -279,7 +330,11 @@ test("an idle connection that is gone is not taken", async () => {
       for (const each of all.slice(1, 2)) pool.forget(each);
       return takeAll(pool).sort();
     },
-    likely: "The cell closed it, so the next request on it would be lost.",
+    likely: shows((taken) =>
+      taken.includes("b")
+        ? "b is gone, and was taken: the next request on it would be lost."
+        : "A connection disappeared together with b.",
+    ),
     lookAt: "connection-reuse.ts, forget",
   });
 });
@@ -294,8 +349,9 @@ test("a connection that breaks while it is taken takes no other with it", async 
       for (const each of connections("c")) pool.forget(each);
       return takeAll(pool).sort();
     },
-    likely:
-      "Each broken exchange makes a sound connection disappear. A connection in use is not in the list.",
+    likely: shows((taken) =>
+      taken.length < 2 ? "c was not in the list, and another connection went in its place." : undefined,
+    ),
     lookAt: "connection-reuse.ts, forget",
     hint: 3,
   });
@@ -315,7 +371,11 @@ test("close destroys all that wait, although each one that goes is forgotten at 
       pool.close();
       return { destroyed: destroyedOf(all), idle: pool.size, taken: takeAll(pool) };
     },
-    likely: "The list shrinks while it is walked, and every second connection is missed.",
+    likely: shows(({ destroyed, taken }) => {
+      if (destroyed.join() === "a,c")
+        return "Every second one was missed: the list shrinks while it is walked.";
+      return taken.length > 0 ? "After `close`, connections still wait to be taken." : undefined;
+    }),
     lookAt: "connection-reuse.ts, close",
     hint: 3,
   });
@@ -333,7 +393,12 @@ test("after close a connection that comes back is destroyed", async () => {
       for (const each of all.slice(1)) pool.give(each, sound);
       return { destroyed: destroyedOf(all), idle: pool.size };
     },
-    likely: "Closing reaches the idle connections only. For those in use, the pool must remember it.",
+    likely: shows(({ destroyed, idle }) => {
+      if (!destroyed.includes("a")) return "a was idle, and `close` did not destroy it.";
+      return idle > 0
+        ? "b came back after `close`, and waits to be used again."
+        : "b came back after `close`, and was neither kept nor destroyed.";
+    }),
     lookAt: "connection-reuse.ts, close and give",
     hint: 3,
   });

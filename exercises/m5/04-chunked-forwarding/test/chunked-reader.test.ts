@@ -1,17 +1,17 @@
 import { test } from "vitest";
-import { check, printable } from "../../../support/check.ts";
+import { check, type Outcome, printable } from "../../../support/check.ts";
 import { ChunkedReader } from "../starter/chunked-reader.ts";
 
 const lookAt = "chunked-reader.ts, read";
 const lookAtSize = "chunked-reader.ts, the size line";
 
-interface Outcome {
+interface Forwarded {
   readonly passed: string;
   readonly end: string;
 }
 
 /** Reads each piece as a read of its own, and stops where a router would. `passed`: what was sent on. */
-function readRaw(pieces: readonly string[]): Outcome {
+function readRaw(pieces: readonly string[]): Forwarded {
   const reader = new ChunkedReader();
   let passed = "";
   for (const piece of pieces) {
@@ -34,9 +34,40 @@ function readRaw(pieces: readonly string[]): Outcome {
   return { passed, end: "more to come" };
 }
 
-function readAll(pieces: readonly string[]): Outcome {
+function readAll(pieces: readonly string[]): Forwarded {
   const { passed, end } = readRaw(pieces);
   return { passed: printable(passed), end };
+}
+
+/** For `likely`: what a returned value shows. An error speaks for itself. */
+const shows =
+  <T>(say: (got: T) => string | undefined) =>
+  (outcome: Outcome<T>) =>
+    outcome.kind === "returned" ? say(outcome.value) : undefined;
+
+/** What the end of a sound body shows that nothing follows. */
+function ofEnd(end: string): string | undefined {
+  if (end.startsWith("refused")) return "A sound body was refused.";
+  if (end === "more to come") return "The body has ended, and the reader waits for more.";
+  return end.startsWith("done, left")
+    ? "The body counts as done before its end, or `read` returns too small a number."
+    : undefined;
+}
+
+/** The same for a body that was cut: `PIECE then PIECE: END, passed BYTES`. */
+function ofCut(got: string): string | undefined {
+  const cut = got.includes(" then ");
+  if (got.includes(": done"))
+    return got.includes(": done, left")
+      ? "The body counts as done before its end, or `read` returns too small a number."
+      : undefined;
+  if (got.includes(": refused"))
+    return cut
+      ? "With this cut it is refused: a piece was read without what came before."
+      : "A sound body was refused.";
+  return cut
+    ? "With this cut the end of the body is not seen."
+    : "The body has ended, and the reader waits for more.";
 }
 
 interface Faulty {
@@ -51,9 +82,15 @@ interface Faulty {
  */
 async function checkRefused(
   bodies: readonly Faulty[],
-  words: { readonly likely: string; readonly lookAt: string; readonly hint: number },
+  words: {
+    /** What it shows that this body was not refused. */
+    readonly likely: (body: Faulty, got: Forwarded) => string | undefined;
+    readonly lookAt: string;
+    readonly hint: number;
+  },
 ): Promise<void> {
-  for (const { sound, rest } of bodies) {
+  for (const faultyBody of bodies) {
+    const { sound, rest } = faultyBody;
     for (const pieces of [[sound + rest], [...(sound + rest)]]) {
       const how = pieces.length === 1 ? "whole" : "byte by byte";
       await check({
@@ -63,11 +100,22 @@ async function checkRefused(
           sound === "" ? "refused, nothing sent on" : `refused, no more than ${printable(sound)} sent on`,
         accept: ({ end, passed }) => end === "refused" && sound.startsWith(passed),
         got: () => readRaw(pieces),
+        likely: shows((got) => {
+          if (got.end === "refused without a rule") return "The refusal has no rule.";
+          if (got.end === "refused") return "It was refused, but bytes from the fault on had been sent.";
+          return words.likely(faultyBody, got);
+        }),
       });
     }
   }
 }
 const faulty = (sound: string, rest: string) => ({ sound, rest });
+
+/** What it shows that bytes from the fault on were sent and nothing was refused; where none were, something else is wrong. */
+const accepted =
+  (say: (body: Faulty) => string) =>
+  (body: Faulty, { passed }: Forwarded): string | undefined =>
+    body.sound.startsWith(passed) ? undefined : say(body);
 
 const wire = "5\r\nhello\r\n10\r\n0123456789abcdef\r\n0\r\n\r\n";
 
@@ -76,8 +124,11 @@ test("a chunked body that comes whole passes as it came", async () => {
     sent: printable(wire),
     expected: { passed: printable(wire), end: "done" },
     got: () => readAll([wire]),
-    likely:
-      "The body is passed on with its size lines: the receiver must see the same chunks. Sizes are hexadecimal.",
+    likely: shows(({ passed, end }) =>
+      passed.includes("hello") && !passed.includes("10\\r\\n")
+        ? "The size lines are not sent on: the receiver must see the same chunks."
+        : ofEnd(end),
+    ),
     lookAt,
   });
 });
@@ -90,7 +141,14 @@ test("data is sent on as it comes, before its chunk is whole", async () => {
       { passed: printable("a\r\n0123456"), end: "more to come" },
     ],
     got: () => [readAll(["a\r\n01234"]), readAll(["a\r\n01234", "56"])],
-    likely: "The chunk is collected before it is sent on. A chunk may be a gigabyte, and may take an hour.",
+    likely: shows(([first, second]) => {
+      if (first === undefined || second === undefined) return undefined;
+      if (first.end !== "more to come") return ofEnd(first.end);
+      if (second.end !== "more to come") return ofEnd(second.end);
+      return !first.passed.includes("01234") || !second.passed.includes("56")
+        ? "Data is held back until more of its chunk comes. A chunk may be a gigabyte, and may take an hour."
+        : undefined;
+    }),
     lookAt,
     hint: 2,
   });
@@ -111,8 +169,7 @@ test("a body is the same however it is cut", async () => {
       }
       return "every cut: passed as it came, done";
     },
-    likely:
-      "A decision depends on what one read brought. What has come so far must be a state that outlives the call.",
+    likely: shows(ofCut),
     lookAt,
     hint: 1,
   });
@@ -134,8 +191,16 @@ test("sizes are hexadecimal in either case, with leading zeros, and counted for 
         const { passed, end } = readAll([body]);
         return `passed ${passed === printable(body) ? "as it came" : passed}, ${end}`;
       }),
-    likely:
-      "Thirteen digits are allowed, and leading zeros count as digits. The count of digits begins again with each chunk.",
+    likely: shows((got) => {
+      const refused = got.map((each) => each.endsWith("refused"));
+      if (refused[2] && !refused[0])
+        return "Twenty sizes of two digits were refused: their digits were added up.";
+      if (refused[1] && !refused[0]) return "A size with zeros in front was refused.";
+      if (refused[0] && !refused[1] && !refused[2]) return "One of the sizes A, b, 1F and fF was refused.";
+      return got.some((each) => each.includes("done, left"))
+        ? "The body counts as done before its end, or `read` returns too small a number."
+        : undefined;
+    }),
     lookAt: lookAtSize,
     hint: 3,
   });
@@ -147,7 +212,11 @@ test("data that looks like the last chunk is data", async () => {
     sent: `${printable("5\r\n0\r\n\r\n")}, then ${printable("\r\n0\r\n\r\n")}: a chunk of 5 bytes, and the last chunk`,
     expected: { passed: printable(disguised), end: "done" },
     got: () => readAll(["5\r\n0\r\n\r\n", "\r\n0\r\n\r\n"]),
-    likely: "The end is searched for in the bytes. Only the sizes say which bytes are data.",
+    likely: shows(({ passed, end }) =>
+      end === "done" && passed === printable("5\r\n0\r\n\r\n")
+        ? "Five bytes of data were taken for the end of the body."
+        : ofEnd(end),
+    ),
     lookAt,
     hint: 1,
   });
@@ -161,7 +230,16 @@ test("a large chunk is counted to its last byte", async () => {
     sent: `${opened.map(printable).join(", ")}: chunks of 2^31 + 5 bytes and more, of which few have come`,
     expected: opened.map((body) => ({ passed: printable(body), end: "more to come" })),
     got: () => opened.map((body) => readAll([body])),
-    likely: "The size lost its upper digits: `<<`, `|` and `>>>` cut a number to 32 bits.",
+    likely: shows((got) => {
+      const done = got.filter(({ end }) => end === "done").length;
+      if (done === got.length) return "Data that looks like the end of a body was taken for it.";
+      if (done > 0) return "A size lost its upper digits: some operations cut a number to 32 bits.";
+      if (got.some(({ end }) => end.startsWith("refused")))
+        return "A size of at most thirteen digits was refused.";
+      return got.some(({ passed }) => !passed.includes("hello"))
+        ? "Data is held back until more of its chunk comes."
+        : undefined;
+    }),
     lookAt: lookAtSize,
     hint: 3,
   });
@@ -172,7 +250,11 @@ test("what follows the body is left for the next message", async () => {
     sent: printable(`${wire}GET /next`),
     expected: { passed: printable(wire), end: `done, left: ${printable("GET /next")}` },
     got: () => readAll([`${wire}GET /next`]),
-    likely: "The next request is sent on as part of this body, or bytes of it are lost.",
+    likely: shows(({ passed, end }) => {
+      if (passed.includes("GET /next")) return "The next request was sent on as a part of this body.";
+      if (end.endsWith(': "GET /next"')) return undefined;
+      return end === "done" ? "Bytes of the next request are lost: `read` counts them as taken." : ofEnd(end);
+    }),
     lookAt,
     hint: 2,
   });
@@ -193,8 +275,9 @@ test("chunk extensions are left out, however they are cut", async () => {
       }
       return "every cut: passed without extensions, done";
     },
-    likely:
-      "The extension is sent on, or the line's end is lost with it. A run of bytes ends at the `;` and begins again at the CR.",
+    likely: shows((got) =>
+      got.split(", passed ")[1]?.includes(";") ? "An extension was sent on." : ofCut(got),
+    ),
     lookAt,
     hint: 3,
   });
@@ -213,8 +296,11 @@ test("a size that is no hexadecimal number is refused", async () => {
     faulty("5\r\nhello\r\n", "x\r\n\r\n"),
   ];
   await checkRefused(bodies, {
-    likely:
-      "Another reader may take the same line for another number, or for none. An empty size is not 0, and what is refused is not sent on.",
+    likely: accepted(({ sound, rest }) =>
+      /^[\r;]/.test(rest) && !/\d$/.test(sound)
+        ? "An empty size was accepted."
+        : "A character that is no hexadecimal digit was accepted in a size line.",
+    ),
     lookAt: lookAtSize,
     hint: 3,
   });
@@ -227,8 +313,10 @@ test("a size of more than thirteen digits is refused", async () => {
     faulty("5\r\nhello\r\n0000000000000", "0\r\n\r\n"),
   ];
   await checkRefused(bodies, {
-    likely:
-      "20000000000001 is 2^53 + 1, and becomes another number. And with leading zeros a line could go on for ever.",
+    likely: accepted(
+      () =>
+        "Fourteen digits were accepted: such a size can become another number, and zeros could go on for ever.",
+    ),
     lookAt: lookAtSize,
     hint: 3,
   });
@@ -245,7 +333,11 @@ test("a size line that does not end with CR LF is refused", async () => {
     faulty("0\r", "X\r\n"),
   ];
   await checkRefused(bodies, {
-    likely: "A bare LF or a bare CR passes for a line end. Not every reader agrees.",
+    likely: accepted(({ sound }) =>
+      sound.endsWith("\r")
+        ? "A CR passed for a line end without its LF."
+        : "An LF passed for a line end without its CR.",
+    ),
     lookAt: lookAtSize,
     hint: 3,
   });
@@ -261,8 +353,12 @@ test("data that is not followed by CR LF is refused", async () => {
     faulty("5\r\nhello", "!\r\n0\r\n\r\n"),
   ];
   await checkRefused(bodies, {
-    likely:
-      "A byte behind the data is skipped without a look. The line end shows whether sender and receiver agree on the size.",
+    likely: accepted(({ sound, rest }) => {
+      if (sound.endsWith("\r")) return "The byte behind the CR was not looked at.";
+      return rest.startsWith("\n")
+        ? "An LF passed for a line end without its CR."
+        : "The bytes behind the data were not looked at.";
+    }),
     lookAt: "chunked-reader.ts, the end of the data",
     hint: 3,
   });
@@ -276,8 +372,13 @@ test("the last chunk must be followed by an empty line", async () => {
     faulty("5\r\nhello\r\n0\r\n", "5\r\nhello\r\n0\r\n\r\n"),
   ];
   const words = {
-    likely:
-      "The body counts as done at the size 0, or the bytes behind it are not checked. The empty line belongs to the body.",
+    likely: ({ sound, rest }: Faulty, { end }: Forwarded) => {
+      if (sound.endsWith("\r")) return "The byte behind the CR was not looked at.";
+      if (end === "more to come") return "What follows the last chunk was taken for more of the body.";
+      return rest === "\n" && end === "done"
+        ? "An LF passed for a line end without its CR."
+        : "The body counts as done at the size 0. The empty line belongs to it.";
+    },
     lookAt: "chunked-reader.ts, the last chunk",
     hint: 2,
   };
@@ -287,5 +388,8 @@ test("the last chunk must be followed by an empty line", async () => {
     sent: `${printable("0\r\n")} with nothing behind it`,
     expected: "more to come",
     got: () => readAll(["0\r\n"]).end,
+    likely: shows((end) =>
+      end === "done" ? "The body counts as done at the size 0. The empty line belongs to it." : ofEnd(end),
+    ),
   });
 });

@@ -1,11 +1,12 @@
-// Stands in for the stage's `http1/outgoing.ts` while your `Outgoing` serves real traffic: always through the socket's stream,
+// Stands in for the stage's `sockets/outgoing.ts` while your `Outgoing` serves real traffic: always through the socket's stream,
 // with what the stage asks about writes that are on their way.
 
 import type { Socket } from "node:net";
 import type { ChunkedSink } from "../../../../stages/m5/src/http1/chunked-reader.ts";
-import type { ConnectionOptions, FieldSection } from "../../../../stages/m5/src/http1/field-section.ts";
+import type { ConnectionOptions } from "../../../../stages/m5/src/http1/connection-options.ts";
+import type { FieldSection } from "../../../../stages/m5/src/http1/field-section.ts";
 import { passedTrailers } from "../../../../stages/m5/src/http1/head-writer.ts";
-import type { RawTcp } from "../../../../stages/m5/src/http1/raw-tcp.ts";
+import type { RawSockets } from "../../../../stages/m5/src/sockets/raw-sockets.ts";
 import { type WriteTarget, Outgoing as YourOutgoing } from "../starter/outgoing.ts";
 
 export class Outgoing implements ChunkedSink {
@@ -15,7 +16,7 @@ export class Outgoing implements ChunkedSink {
   #writes = 0;
   connection: ConnectionOptions | undefined;
 
-  constructor(socket: Socket, _raw: RawTcp | undefined, onDrain: () => void) {
+  constructor(socket: Socket, _raw: RawSockets | undefined, onDrain: () => void) {
     this.#socket = socket;
     this.#target = {
       write: (data, encoding) => {

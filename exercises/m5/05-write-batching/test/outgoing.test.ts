@@ -1,5 +1,5 @@
 import { test } from "vitest";
-import { check, printable } from "../../../support/check.ts";
+import { check, type Outcome, printable } from "../../../support/check.ts";
 import { maxTextBytes, Outgoing, type WriteTarget } from "../starter/outgoing.ts";
 
 const lookAtBody = "outgoing.ts, bodyBytes";
@@ -64,6 +64,24 @@ function compared(sent: Buffer, wanted: string): string {
   return `${sent.length} of ${want.length} bytes, different from byte ${at}: ${printable(sent.subarray(at, at + 20))}`;
 }
 
+/** For `likely`: what a returned value shows. An error speaks for itself. */
+const shows =
+  <T>(say: (got: T) => string | undefined) =>
+  (outcome: Outcome<T>) =>
+    outcome.kind === "returned" ? say(outcome.value) : undefined;
+
+/** What the words of `compared` show. */
+function ofBytes(got: string): string | undefined {
+  if (got === "as handed over") return undefined;
+  const [sent = 0, wanted = 0, at = 0] = (got.match(/\d+/g) ?? []).map(Number);
+  if (sent === 0) return "Nothing has left.";
+  if (got.includes(': "~~')) return "Bytes from outside of `from` and `to` were sent.";
+  if (sent !== wanted) return sent > wanted ? "More bytes left than should have." : "Bytes are missing.";
+  return at === 0
+    ? "What left first is not what came first: something overtook it, or changed it."
+    : "The right number of bytes left, but in another order, or changed.";
+}
+
 const large = "0123456789abcdef".repeat(4096);
 
 /** All 256 bytes, as text of one character per byte. */
@@ -81,7 +99,11 @@ test("what is handed over leaves in order", async () => {
           outgoing.flush();
         }).sent,
       ),
-    likely: "Something is lost, or the body overtakes its head.",
+    likely: shows((got) => {
+      if (got === printable("")) return "Nothing has left.";
+      if (got.includes("~~")) return "Bytes from outside of `from` and `to` were sent.";
+      return got.startsWith(printable("hello").slice(0, -1)) ? "The body left before its head." : undefined;
+    }),
     lookAt: lookAtFlush,
   });
 });
@@ -99,8 +121,11 @@ test("every byte passes as it is", async () => {
         });
         return compared(target.sent, allBytes + piece);
       }),
-    likely:
-      "Bytes became text in one encoding, and text became bytes in another. Latin-1 has one character per byte.",
+    likely: shows(([small = "", big = ""]) =>
+      small.includes("different from byte 128:") || big.includes("different from byte 128:")
+        ? "The first wrong byte is 80: bytes above 7f left in a different encoding."
+        : (ofBytes(small) ?? ofBytes(big)),
+    ),
     lookAt: lookAtFlush,
     hint: 2,
   });
@@ -116,7 +141,11 @@ test("a head and its body are one system call", async () => {
         body(outgoing, "hello");
         outgoing.flush();
       }).systemCalls,
-    likely: "Each piece is written when it comes. Only at `flush` is it known that the read brought no more.",
+    likely: shows((calls) =>
+      calls === 0
+        ? "Nothing has left."
+        : "The head did not wait for the body, or each was written by itself.",
+    ),
     lookAt: lookAtBody,
     hint: 1,
   });
@@ -137,8 +166,14 @@ test("a chunked response is one system call, its end included", async () => {
       });
       return { bytes: printable(target.sent), systemCalls: target.systemCalls };
     },
-    likely:
-      "A size line, a line end or the last chunk is written by itself: four bytes can cost as much as four thousand.",
+    likely: shows(({ bytes, systemCalls }) => {
+      if (bytes === printable("")) return "Nothing has left.";
+      if (bytes !== printable(wire))
+        return "Other bytes left than a size line, its 16 bytes and the end of the chunks.";
+      return systemCalls === 2
+        ? "The bytes are right, but one part of them was written by itself."
+        : "The bytes are right, but their parts were written one by one: four bytes can cost as much as four thousand.";
+    }),
     lookAt: "outgoing.ts, bodyBytes and endChunks",
     hint: 1,
   });
@@ -164,8 +199,17 @@ test("large pieces are chunked like small ones, and the next response is not", a
       });
       return { bytes: compared(target.sent, `${first}${head}hello`), systemCalls: target.systemCalls };
     },
-    likely:
-      "A size line or a line end is on the wrong side of its piece, or a body that is not chunked gets the end of one that is.",
+    likely: shows(({ bytes, systemCalls }) => {
+      if (bytes.includes(`: ${printable("\r\n0123456789abcdef01")}`))
+        return "The line end stands in front of its piece.";
+      if (bytes.includes(`: ${printable("5\r\nhello\r\n0\r\n\r\n")}`))
+        return "The next response was chunked as well.";
+      if (bytes.endsWith(`: ${printable("0\r\n\r\n")}`))
+        return "The next response got the end of a chunked one.";
+      const wrong = ofBytes(bytes);
+      if (wrong !== undefined) return wrong;
+      return systemCalls > 2 ? "The bytes are right, but some did not wait for their `flush`." : undefined;
+    }),
     lookAt: "outgoing.ts, bodyBytes and endChunks",
     hint: 3,
   });
@@ -187,8 +231,13 @@ test("nothing leaves before flush", async () => {
       outgoing.flush();
       return { before, flushed: target.sent.length };
     },
-    likely:
-      "A piece goes out when it comes, or when enough of them have come. Only `flush` knows that the read is over.",
+    likely: shows(({ before, flushed }) => {
+      const [text = 0, small = 0, largeOne = 0] = before;
+      if (text > 0) return "Each piece left as soon as it came.";
+      if (small === 0 && largeOne > 0) return "The large piece did not wait for `flush`.";
+      if (flushed === 0) return "`flush` sent nothing.";
+      return flushed > head.length + large.length + 10 ? "More bytes left than should have." : undefined;
+    }),
     lookAt: lookAtBody,
     hint: 1,
   });
@@ -208,8 +257,14 @@ test("pieces of all sizes leave in order, and one flush after another", async ()
       });
       return { bytes: compared(target.sent, pieces.join("").repeat(3)), systemCalls: target.systemCalls };
     },
-    likely:
-      "Small and large pieces take different ways and overtake each other, or what the first flush did is not undone for the next.",
+    likely: shows(({ bytes, systemCalls }) => {
+      const wrong = ofBytes(bytes);
+      if (wrong !== undefined) return wrong;
+      if (systemCalls === 18) return "The bytes are right, but each piece left by itself.";
+      if (systemCalls === 13)
+        return "The first flush was one call, and after it each piece left by itself: the flush left something changed.";
+      return systemCalls > 3 ? "The bytes are right, but some did not wait for their `flush`." : undefined;
+    }),
     lookAt: lookAtBody,
     hint: 3,
   });
@@ -227,7 +282,7 @@ test("a head and a large body leave in order", async () => {
       });
       return compared(target.sent, head + large);
     },
-    likely: "The large piece goes past what was gathered before it, or never leaves.",
+    likely: shows(ofBytes),
     lookAt: lookAtBody,
     hint: 3,
   });
@@ -243,8 +298,10 @@ test("a head and a large body are one system call", async () => {
         body(outgoing, large);
         outgoing.flush();
       }).systemCalls,
-    likely:
-      "The gathered text and the large piece are two writes. A socket can take two writes and send them as one.",
+    likely: shows((calls) => {
+      if (calls === 0) return "Nothing has left.";
+      return calls === 2 ? "The gathered text and the large piece left in a call each." : undefined;
+    }),
     lookAt: lookAtBody,
     hint: 3,
   });
@@ -262,7 +319,12 @@ test("what is larger than maxTextBytes leaves as bytes, not as text", async () =
         body(outgoing, large);
         outgoing.flush();
       }).kinds,
-    likely: "Everything becomes text, so a large body is decoded and encoded again for nothing.",
+    likely: shows((kinds) => {
+      if (kinds.length === 0) return "Nothing was written.";
+      if (!kinds.includes("bytes"))
+        return "The large body became text: it is decoded, and encoded again for nothing.";
+      return "Text was written last: behind the large piece, or in its place.";
+    }),
     lookAt: lookAtBody,
     hint: 3,
   });
@@ -280,8 +342,13 @@ test("forty pieces of one read are one system call", async () => {
       });
       return { bytes: compared(target.sent, pieces.join("")), systemCalls: target.systemCalls };
     },
-    likely:
-      "Text is sent whenever it is full. You can hand it to the socket then, and still let it leave with the rest.",
+    likely: shows(({ bytes, systemCalls }) => {
+      const wrong = ofBytes(bytes);
+      if (wrong !== undefined) return wrong;
+      return systemCalls === 40
+        ? "The bytes are right, but each piece left by itself."
+        : "The bytes are right, but some did not wait for `flush`: did something become full?";
+    }),
     lookAt: lookAtBody,
     hint: 3,
   });
@@ -302,7 +369,11 @@ test("bytes are kept although the caller uses its buffer again", async () => {
       });
       return compared(target.sent, `hello${large}`);
     },
-    likely: "A view of the caller's buffer waits for flush, and the next read writes over it.",
+    likely: shows((got) =>
+      got.includes("!!!!")
+        ? "What waited was the caller's buffer, and the next read has written over it."
+        : ofBytes(got),
+    ),
     lookAt: lookAtBody,
     hint: 2,
   });
@@ -322,7 +393,12 @@ test("after each flush everything has left", async () => {
       outgoing.flush();
       return [first, target.sent.length];
     },
-    likely: "Something waits for more. That may take an hour: an event stream sends a line now and then.",
+    likely: shows(([first = 0, second]) => {
+      if (first === 0) return "The first flush sent nothing.";
+      return second === head.length
+        ? "The second piece was flushed, and still waits. That may take an hour: an event stream sends a line now and then."
+        : undefined;
+    }),
     lookAt: lookAtFlush,
   });
 });
@@ -342,7 +418,10 @@ test("a flush of nothing is no system call, and an empty piece no chunk", async 
       });
       return { bytes: printable(target.sent), systemCalls: target.systemCalls };
     },
-    likely: "A chunk of size 0 is the last chunk: to the client the body ends here.",
+    likely: shows(({ bytes, systemCalls }) => {
+      if (bytes.includes("0\\r\\n")) return "A chunk of size 0 was sent: to the client the body ends here.";
+      return bytes === printable("") && systemCalls > 0 ? "Writing nothing was a system call." : undefined;
+    }),
     lookAt: lookAtBody,
   });
 });
@@ -371,8 +450,15 @@ test("flush says when the receiver must catch up", async () => {
       caughtUp.push(outgoing.flush());
       return { "keeps up": first, behind, "behind, nothing to send": nothing, "caught up": caughtUp };
     },
-    likely:
-      "The backpressure signal is lost, and the router keeps reading and gathers the body in memory. A flush of nothing must pass it on, too.",
+    likely: shows((got) => {
+      if (got.behind)
+        return "The backpressure signal is lost: the router keeps reading, and gathers the body in memory.";
+      if (got["behind, nothing to send"])
+        return "A flush of nothing does not pass the backpressure signal on.";
+      return got["caught up"].includes(false)
+        ? "The receiver has caught up, and still counts as behind."
+        : "The receiver keeps up, and counts as behind.";
+    }),
     lookAt: lookAtFlush,
   });
 });

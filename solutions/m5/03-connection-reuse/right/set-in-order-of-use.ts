@@ -1,7 +1,7 @@
 // Whether a connection to a cell may carry another request, and which of the idle ones carries the next. Pure: nothing here
 // reads or writes a socket.
 
-import type { ConnectionOptions } from "../../../../stages/m5/src/http1/field-section.ts";
+import type { ConnectionOptions } from "../../../../stages/m5/src/http1/connection-options.ts";
 
 /** What is known when an answer is whole. */
 export interface FinishedExchange {

@@ -1,8 +1,7 @@
 // What the control plane knows of each router: what it runs, since when it lags behind, what it refused last. Routers
 // that are away stay listed, but not without end. Time is an argument.
 
-import type { RouterMessage } from "../protocol.ts";
-import type { RouterLink } from "./router-link.ts";
+import type { KnownRouter, Nack, RouterLink } from "./router-link.ts";
 
 /** What an operator sees of a router. Ages are in seconds. */
 export interface RouterView {
@@ -23,17 +22,6 @@ export interface RouterView {
   } | null;
   /** Since the router was last heard of. */
   readonly seenSecondsAgo: number;
-}
-
-export type Nack = Extract<RouterMessage, { type: "nack" }>;
-
-export interface KnownRouter {
-  readonly id: string;
-  readonly links: Set<RouterLink>;
-  runs: { readonly epoch: string; readonly revision: number } | null;
-  behindSinceMs: number | undefined;
-  lastNack: { readonly nack: Nack; readonly atMs: number } | undefined;
-  seenAtMs: number;
 }
 
 /** More reasons than this are counted, not kept: ten thousand routers may each have refused a table with a hundred. */

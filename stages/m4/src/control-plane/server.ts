@@ -7,7 +7,6 @@ import {
   type RequestListener,
   type Server,
   type ServerResponse,
-  STATUS_CODES,
 } from "node:http";
 import { Server as NetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
@@ -17,8 +16,7 @@ import { closeCodes } from "../protocol.ts";
 import { type Bearer, linkFault } from "./access.ts";
 import type { Fleet } from "./fleet.ts";
 import { runLink } from "./link.ts";
-import { type ProblemCode, problems } from "./problems.ts";
-import { problemBody } from "./responses.ts";
+import { RefusedConnections } from "./refused-connections.ts";
 
 // #region limits
 const httpLimits = {
@@ -40,12 +38,6 @@ const maxMessageBytes = 256 * 1024;
 
 /** Time that everybody gets to finish when the control plane stops. Then whatever is open is cut. */
 const closeTimeoutMs = 1_000;
-
-/** A client that is refused before its request has been read may take this long to read why. */
-const lingerMs = 1_000;
-
-/** At most this many of them at a time: the rest are cut at once. */
-const maxLingering = 64;
 
 export interface ConnectionLimits {
   /** Open connections that are no links. A fleet that comes back at once has as many for a moment. */
@@ -85,13 +77,14 @@ export class ControlPlaneServer {
   readonly #links: WebSocketServer;
   /** Every open connection, links and refused ones included: nobody else knows them all. */
   readonly #sockets = new Set<Duplex>();
-  readonly #refused = new Set<Duplex>();
+  readonly #refused: RefusedConnections;
   /** Responses that are owed or being read. */
   #responses = 0;
 
   constructor(dependencies: ControlPlaneServerDependencies) {
     this.#deps = dependencies;
     this.#limits = dependencies.limits ?? defaultConnectionLimits;
+    this.#refused = new RefusedConnections(dependencies.clock);
     // An upgrade that is not asked for here, or not granted, is a request like any other: the header is ignored.
     // https://www.rfc-editor.org/rfc/rfc9110#section-7.8
     const shouldUpgradeCallback = (req: IncomingMessage) => isForLink(req) && !linkFault(req, dependencies);
@@ -110,7 +103,7 @@ export class ControlPlaneServer {
       closeTimeout: closeTimeoutMs,
     };
     this.#links = new WebSocketServer(options);
-    this.#links.on("wsClientError", (_, socket) => this.#refuse(socket, "bad-handshake"));
+    this.#links.on("wsClientError", (_, socket) => this.#refused.refuse(socket, "bad-handshake"));
   }
 
   /** Resolves with the bound port; rejects when the address cannot be bound. */
@@ -152,12 +145,9 @@ export class ControlPlaneServer {
 
   #onConnection(socket: Socket): void {
     this.#sockets.add(socket);
-    socket.once("close", () => {
-      this.#sockets.delete(socket);
-      this.#refused.delete(socket);
-    });
+    socket.once("close", () => this.#sockets.delete(socket));
     const others = this.#sockets.size - this.#links.clients.size - this.#refused.size;
-    if (others > this.#limits.maxConnections) this.#refuse(socket, "too-many-connections");
+    if (others > this.#limits.maxConnections) this.#refused.refuse(socket, "too-many-connections");
   }
 
   #onRequest(req: IncomingMessage, res: ServerResponse): void {
@@ -186,36 +176,17 @@ export class ControlPlaneServer {
     // Until the WebSocket takes over, nobody else listens: an unheard error would end the process.
     socket.on("error", () => socket.destroy());
     // Node before 24.9 asks nobody whether to upgrade.
-    if (!isForLink(req)) return this.#refuse(socket, "not-found");
+    if (!isForLink(req)) return this.#refused.refuse(socket, "not-found");
     const fault = linkFault(req, this.#deps);
-    if (fault !== undefined) return this.#refuse(socket, fault);
-    if (this.#links.clients.size >= this.#limits.maxLinks) return this.#refuse(socket, "too-many-links");
+    if (fault !== undefined) return this.#refused.refuse(socket, fault);
+    if (this.#links.clients.size >= this.#limits.maxLinks)
+      return this.#refused.refuse(socket, "too-many-links");
     this.#links.handleUpgrade(req, socket, head, (link) => this.#onLink(link, req.socket));
   }
 
   #onLink(link: WebSocket, socket: Socket): void {
     const { fleet, clock, onDeadLink } = this.#deps;
     runLink(link, socket, { fleet, clock, onDeadLink });
-  }
-
-  /** Answers on the bare connection, and closes it whether the client does or not. */
-  #refuse(socket: Duplex, code: ProblemCode): void {
-    const body = problemBody(code);
-    const [status] = problems[code];
-    socket.end(
-      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/problem+json\r\n` +
-        `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-    );
-    if (this.#refused.size >= maxLingering) return void socket.destroy();
-    this.#refused.add(socket);
-    // With unread bytes in it, a connection that is closed is reset, and the answer may be gone with it.
-    socket.resume();
-    const gone = new AbortController();
-    socket.once("close", () => gone.abort());
-    this.#deps.clock.sleep(lingerMs, gone.signal).then(
-      () => socket.destroy(),
-      () => {},
-    );
   }
   // #endregion upgrade
 }

@@ -1,7 +1,7 @@
 // The routing documents that came before the current one, as far back as memory is worth it: what a router has decides
 // whether it can be sent a change instead of the whole.
 
-import { diff, type Json } from "../merge-patch.ts";
+import { diff, type Json } from "../delta/merge-patch.ts";
 import { encodeDelta, type Position } from "../protocol.ts";
 
 /** A document, its place in history, and the message that brings it whole. */

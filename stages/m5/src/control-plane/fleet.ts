@@ -11,8 +11,16 @@ import {
   protocolVersion,
 } from "../protocol.ts";
 import { isLostHistory } from "./history.ts";
-import { type KnownRouter, KnownRouters, type Nack, type RouterView } from "./known-routers.ts";
-import { isAnswer, isPositionOf, type Published, type RouterLink, type Wire } from "./router-link.ts";
+import { KnownRouters, type RouterView } from "./known-routers.ts";
+import {
+  isAnswer,
+  isPositionOf,
+  type KnownRouter,
+  type Nack,
+  type Published,
+  type RouterLink,
+  type Wire,
+} from "./router-link.ts";
 
 export interface FleetDependencies {
   /** A router has what this store cannot account for. Publish a new epoch, if that is still so. */

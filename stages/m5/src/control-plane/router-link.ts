@@ -1,8 +1,7 @@
-// One link to a router as the fleet sees it: what is sent over it, and what is known of what was sent.
+// A router and a link to it as the fleet sees them: what is sent over the link, and what is known of what was sent.
 
-import type { Position } from "../protocol.ts";
+import type { Position, RouterMessage } from "../protocol.ts";
 import type { History } from "./history.ts";
-import type { KnownRouter } from "./known-routers.ts";
 
 /** A snapshot ready to go out: encoded once, however many routers get it. */
 export interface Published {
@@ -25,6 +24,18 @@ export interface Wire {
    */
   send(frame: Uint8Array, sent: () => void, stalled: () => void): void;
   close(code: number, reason: string): void;
+}
+
+export type Nack = Extract<RouterMessage, { type: "nack" }>;
+
+/** What is known of one router. */
+export interface KnownRouter {
+  readonly id: string;
+  readonly links: Set<RouterLink>;
+  runs: { readonly epoch: string; readonly revision: number } | null;
+  behindSinceMs: number | undefined;
+  lastNack: { readonly nack: Nack; readonly atMs: number } | undefined;
+  seenAtMs: number;
 }
 
 /** One open link. Without a `router` it has not said hello yet. */

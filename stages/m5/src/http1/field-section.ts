@@ -13,9 +13,6 @@ const foldedLine = refusal("obs-fold");
 const noColon = refusal("field name is not a token followed by a colon");
 const badValue = refusal("control byte, bare CR or bare LF in a field value");
 const tooMany = refusal("too many fields", "header-fields-too-large");
-const badConnection = refusal("Connection names what is not a token");
-
-const noNames: readonly string[] = [];
 
 /** What the table holds of each field, in this order. `line` is where its name starts. */
 const stride = 5;
@@ -78,6 +75,11 @@ export class FieldSection {
 
   has(id: FieldId): boolean {
     return (this.seen & (1 << id)) !== 0;
+  }
+
+  /** Whether a known field occurs more than once. */
+  isRepeated(id: FieldId): boolean {
+    return (this.repeated & (1 << id)) !== 0;
   }
 
   /** Index of a known field's first occurrence; -1 where it does not occur. */
@@ -176,52 +178,3 @@ function lineFault(bytes: Uint8Array, lineStart: number, at: number): Refusal {
   return at === lineStart && (first === SP || first === HTAB) ? foldedLine : noColon;
 }
 // #endregion parse-fields
-
-// #region connection-options
-/** What the `Connection` fields of one message say. */
-export interface ConnectionOptions {
-  readonly close: boolean;
-  readonly keepAlive: boolean;
-  /** Names of further fields that stop at this hop, in lower case. Known fields are listed too. */
-  readonly nominated: readonly string[];
-}
-
-const silent: ConnectionOptions = { close: false, keepAlive: false, nominated: noNames };
-const close: ConnectionOptions = { close: true, keepAlive: false, nominated: noNames };
-const keepAlive: ConnectionOptions = { close: false, keepAlive: true, nominated: noNames };
-
-/** Not `trim()`, which takes more than HTTP's white space: a no-break space is part of a member, and a fault. */
-const outerSpace = /^[ \t]+|[ \t]+$/g;
-
-/** The members of a list field without quoted strings, in lower case; empty ones are left out. */
-export function membersOf(values: readonly string[]): string[] {
-  return values
-    .flatMap((each) => each.split(","))
-    .map((member) => member.replace(outerSpace, "").toLowerCase())
-    .filter((member) => member !== "");
-}
-
-const token = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
-
-/**
- * Reads every `Connection` field of a section. A member that is not a token is refused: parties that split the list
- * differently would keep different fields.
- * @see https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
- */
-export function connectionOptions(section: FieldSection): ConnectionOptions | Refusal {
-  if (!section.has(Field.connection)) return silent;
-  const value = section.valueOf(Field.connection) ?? "";
-  if ((section.repeated & (1 << Field.connection)) === 0) {
-    // Nearly every message says one of these two, so they cost no list.
-    if (value === "close") return close;
-    if (value === "keep-alive" || value === "Keep-Alive") return keepAlive;
-  }
-  const members = membersOf(section.valuesOf(Field.connection));
-  if (!members.every((member) => token.test(member))) return badConnection;
-  return {
-    close: members.includes("close"),
-    keepAlive: members.includes("keep-alive"),
-    nominated: members.filter((member) => member !== "close" && member !== "keep-alive"),
-  };
-}
-// #endregion connection-options

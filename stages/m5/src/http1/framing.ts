@@ -1,10 +1,11 @@
 // Where a message's body ends, and whether its connection may carry another. Pure: fields in, a decision out.
 // Everything here is about one danger: that sender and receiver disagree where one message ends and the next begins.
 
+import type { ConnectionOptions } from "./connection-options.ts";
 import { Field } from "./field-names.ts";
-import type { ConnectionOptions, FieldSection } from "./field-section.ts";
+import type { FieldSection } from "./field-section.ts";
 import { type Refusal, refusal } from "./refusal.ts";
-import type { MinorVersion } from "./request-head.ts";
+import type { MinorVersion } from "./version.ts";
 
 export type RequestBody =
   | { readonly kind: "none" }
@@ -58,8 +59,10 @@ function declaredBody(fields: FieldSection, minorVersion: MinorVersion): Request
   if (fields.has(Field.contentLength)) return lengthAndCoding;
   // The coding must have passed something that did not understand it, so its framing cannot be trusted (§6.1).
   if (minorVersion === 0) return codingIn10;
-  const repeated = (fields.repeated & (1 << Field.transferEncoding)) !== 0;
-  if (repeated || fields.valueOf(Field.transferEncoding)?.toLowerCase() !== "chunked") {
+  if (
+    fields.isRepeated(Field.transferEncoding) ||
+    fields.valueOf(Field.transferEncoding)?.toLowerCase() !== "chunked"
+  ) {
     // Unless chunked comes last, nobody can tell where the body ends: 400 and not 501 (§6.3).
     const last = fields.valuesOf(Field.transferEncoding).at(-1) ?? "";
     return /(^|,)[ \t]*chunked$/i.test(last) ? otherCoding : chunkedNotLast;
@@ -71,7 +74,7 @@ function declaredBody(fields: FieldSection, minorVersion: MinorVersion): Request
 }
 
 function lengthBody(fields: FieldSection): RequestBody | Refusal {
-  if ((fields.repeated & (1 << Field.contentLength)) !== 0) return twoLengths;
+  if (fields.isRepeated(Field.contentLength)) return twoLengths;
   const index = fields.indexOf(Field.contentLength);
   const from = fields.valueStart(index);
   const to = fields.valueEnd(index);

@@ -2,11 +2,13 @@
 // that pass are neither split nor joined, so what passes is byte for byte what came.
 // Which fields a router adds, and their values, is its caller's business.
 
+import type { ConnectionOptions } from "./connection-options.ts";
 import { Field, type FieldId, fieldIdOf, maskOf } from "./field-names.ts";
-import type { ConnectionOptions, FieldSection } from "./field-section.ts";
+import type { FieldSection } from "./field-section.ts";
 import type { ResponseBody } from "./framing.ts";
-import type { MinorVersion, RequestHead } from "./request-head.ts";
+import type { RequestHead } from "./request-head.ts";
 import type { ResponseHead } from "./response-head.ts";
+import type { MinorVersion } from "./version.ts";
 
 // #region header-rules
 /**
@@ -78,8 +80,7 @@ function nominations(connection: ConnectionOptions): readonly string[] {
 
 // #region passed-on
 /**
- * The lines of `section` that pass, then whatever its text holds after them: a head's empty line, and the part of a body
- * that was read along with it.
+ * The lines of `section` that pass, and the empty line after them.
  *
  * @param dropped Mask of the known fields that stop here.
  */
@@ -129,8 +130,7 @@ export function downstreamFraming(body: ResponseBody, minorVersion: MinorVersion
 }
 
 /**
- * The head to send to the client: always HTTP/1.1, the router's own lines first. What `head.fields.text` holds beyond the
- * head comes along.
+ * The head to send to the client: always HTTP/1.1, the router's own lines first.
  *
  * @param own Lines that the router adds, each ended by CR LF.
  */

@@ -3,10 +3,12 @@
 // Where the head ends is the business of `head-reader.ts`; what its body is, of `framing.ts`.
 
 import { CR, HOST, LF, SP, TARGET, TOKEN } from "./bytes.ts";
+import { type ConnectionOptions, connectionOptions, membersOf } from "./connection-options.ts";
 import { Field } from "./field-names.ts";
-import { type ConnectionOptions, connectionOptions, FieldSection, membersOf } from "./field-section.ts";
+import { FieldSection } from "./field-section.ts";
 import { type RequestBody, requestBody } from "./framing.ts";
 import { type Refusal, refusal } from "./refusal.ts";
+import { type MinorVersion, minorVersionAt } from "./version.ts";
 
 const badMethod = refusal("method is not a token followed by one space");
 const badTargetByte = refusal("byte that does not belong in a target");
@@ -18,9 +20,6 @@ const badHost = refusal("byte that does not belong in a host", "ambiguous-host")
 const badForm = refusal("target in none of the four forms", "unsupported-target");
 
 const noBody: RequestBody = { kind: "none" };
-
-/** `1.0` as 0, `1.1` as 1. */
-export type MinorVersion = 0 | 1;
 
 // #region request-head
 /** One request's head. Reused from request to request on one connection. */
@@ -111,7 +110,7 @@ export class RequestHead {
     const { fields } = this;
     this.#targetHost = undefined;
     if (!fields.has(Field.host)) return this.minorVersion === 1 ? noHost : undefined;
-    if ((fields.repeated & (1 << Field.host)) !== 0) return twoHosts;
+    if (fields.isRepeated(Field.host)) return twoHosts;
     const index = fields.indexOf(Field.host);
     const end = base + fields.valueEnd(index);
     for (let i = base + fields.valueStart(index); i < end; i++) {
@@ -161,19 +160,4 @@ export class RequestHead {
 /** The most common method by far is not worth a new string each time. */
 function isGet(bytes: Uint8Array, from: number, to: number): boolean {
   return to - from === 3 && bytes[from] === 0x47 && bytes[from + 1] === 0x45 && bytes[from + 2] === 0x54;
-}
-
-/** The minor version of `HTTP/1.x` at `at`, or undefined. Names are case-sensitive here. */
-export function minorVersionAt(bytes: Uint8Array, at: number): MinorVersion | undefined {
-  const isHttp1 =
-    bytes[at] === 0x48 && // H
-    bytes[at + 1] === 0x54 && // T
-    bytes[at + 2] === 0x54 && // T
-    bytes[at + 3] === 0x50 && // P
-    bytes[at + 4] === 0x2f && // /
-    bytes[at + 5] === 0x31 && // 1
-    bytes[at + 6] === 0x2e; // .
-  if (!isHttp1) return undefined;
-  if (bytes[at + 7] === 0x31) return 1;
-  return bytes[at + 7] === 0x30 ? 0 : undefined;
 }

@@ -2,10 +2,11 @@
 // the router give one tenant's bytes to another.
 
 import { CR, FIELD_VALUE, LF, SP } from "./bytes.ts";
-import { type ConnectionOptions, connectionOptions, FieldSection } from "./field-section.ts";
+import { type ConnectionOptions, connectionOptions } from "./connection-options.ts";
+import { FieldSection } from "./field-section.ts";
 import { type ResponseBody, responseBody } from "./framing.ts";
 import { type Refusal, refusal } from "./refusal.ts";
-import { type MinorVersion, minorVersionAt } from "./request-head.ts";
+import { type MinorVersion, minorVersionAt } from "./version.ts";
 
 const badVersion = refusal("status line does not begin with HTTP/1.1 or HTTP/1.0");
 const badStatus = refusal("status is not three digits");
@@ -31,10 +32,8 @@ export class ResponseHead {
   /**
    * Reads the head in `bytes[from, to)`, which ends with the first empty line after `from`, of an answer to `method`.
    * Returns why it is refused, or undefined; after a refusal this object's content means nothing.
-   *
-   * @param textTo Where `fields.text` shall end: beyond `to`, it takes part of the body along with the head.
    */
-  parse(bytes: Buffer, from: number, to: number, method: string, textTo: number = to): Refusal | undefined {
+  parse(bytes: Buffer, from: number, to: number, method: string): Refusal | undefined {
     const minor = minorVersionAt(bytes, from);
     if (minor === undefined || bytes[from + 8] !== SP) return badVersion;
     let i = from + 9;
@@ -56,7 +55,7 @@ export class ResponseHead {
     const fault = this.fields.parse(bytes, from, i);
     if (fault !== undefined) return fault;
 
-    this.fields.text = bytes.toString("latin1", from, textTo);
+    this.fields.text = bytes.toString("latin1", from, to);
     this.status = status;
     this.minorVersion = minor;
     const connection = connectionOptions(this.fields);

@@ -1,0 +1,39 @@
+// Proves every answer of every exercise that runs in the page, in a browser. `npm run verify` proves a few of each.
+//
+//   npx tsx scripts/docs/exercise-proof.ts          all answers
+//   npx tsx scripts/docs/exercise-proof.ts --few    as many as verify does
+//
+// Exit codes: 0 good, 1 the page says something else than Node, 2 ours.
+
+import { readArguments, runProgram } from "../command-line.ts";
+import { projectRoot } from "../stages.ts";
+import { findBrowser, howToGetBrowser, launchBrowser } from "./browser.ts";
+import { checkExerciseUse } from "./browser-exercise-use.ts";
+import { checkExercises } from "./browser-exercises.ts";
+import { buildSite } from "./build.ts";
+import { builtSiteFolder } from "./built-site.ts";
+import { serveFolder } from "./static-server.ts";
+
+async function main(): Promise<number> {
+  const { values } = readArguments({ few: { type: "boolean" } } as const);
+  const program = findBrowser();
+  if (program === undefined) throw new Error(`There is no browser: ${howToGetBrowser}`);
+  const built = await buildSite(projectRoot);
+  if (!built.ok) throw new Error(built.output);
+  await using server = await serveFolder(builtSiteFolder(projectRoot));
+  const browser = await launchBrowser(program);
+  try {
+    const outcomes = [
+      await checkExercises(browser, server.url, projectRoot, values.few !== true),
+      await checkExerciseUse(browser, server.url, projectRoot),
+    ];
+    const faults = outcomes.flatMap((outcome) => outcome.faults);
+    for (const fault of faults) console.error(fault);
+    console.log(outcomes.map(({ looked }) => looked).join("; "));
+    return faults.length === 0 ? 0 : 1;
+  } finally {
+    await browser.close();
+  }
+}
+
+await runProgram("exercise-proof", main);

@@ -1,0 +1,41 @@
+// The simulation that an exercise's code can drive, with its modules as text: whatever the exercise lays over its stage takes
+// the place of the stage's file there, too.
+
+import { join } from "node:path";
+import { starterPath } from "../../site/exercise/bundle.ts";
+import type { Scene } from "../../site/exercise/scene-run.ts";
+import { sceneOf, simulationFiles } from "../../site/exercise/scenes.ts";
+import { filesEnding } from "../exercise/answer-source.ts";
+import type { Exercise } from "../exercise/exercise-spec.ts";
+import { answerFiles, ImportGraph } from "./exercise-bundle.ts";
+
+/** Undefined where no simulation uses what the exercise is about. */
+export function gatherScene(exercise: Exercise): Scene | undefined {
+  const { id, overlay, files } = exercise.spec;
+  const scene = sceneOf(id);
+  if (scene === undefined || overlay === undefined) return undefined;
+  const { entry, exported } = simulationFiles[scene.simulation];
+  const graph = new ImportGraph(exercise.root);
+  graph.add(entry);
+  const replaced = Object.entries(overlay.files).map(([name, stageFile]) => {
+    const own = files.includes(name) ? starterPath(id, name) : `exercises/${id}/${name}`;
+    return [`stages/${overlay.stage}/src/${stageFile}`, own] as const;
+  });
+  for (const kind of ["starter", "solution"] as const)
+    for (const [name, text] of Object.entries(answerFiles(exercise, { kind })))
+      graph.addText(starterPath(id, name), text);
+  for (const name of filesEnding(join(exercise.folder, "overlay"), ".ts"))
+    graph.add(`exercises/${id}/overlay/${name}`);
+  if (graph.foreign !== undefined)
+    throw new Error(`The scene of ${id} cannot run in the page: ${graph.foreign}`);
+  const plays = replaced.some(([stageFile]) => graph.modules.has(stageFile));
+  if (!plays) throw new Error(`The scene of ${id} runs nothing that the exercise lays over its stage`);
+  for (const name of files) graph.modules.delete(starterPath(id, name));
+  return {
+    modules: Object.fromEntries(graph.modules),
+    externals: [...graph.externals],
+    entry,
+    exported,
+    redirects: Object.fromEntries(replaced),
+  };
+}

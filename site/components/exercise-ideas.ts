@@ -1,0 +1,32 @@
+// What each exercise teaches, in a line. Its story stands in its own README; this is for choosing one.
+
+export const exerciseIdeas: Readonly<Record<string, string>> = {
+  "m1/01-route-lookup": "Why a plain object is not a map when strangers choose the keys.",
+  "m1/02-hop-by-hop": "Which header fields end at the router, and which of them a client may name.",
+  "m1/03-forwarding-headers":
+    "Which fields are lists to append to, and which are facts that only the router may state.",
+  "m1/04-streaming-backpressure": "How a slow reader slows its writer down, in both directions.",
+  "m1/05-aborts": "How a disconnect reaches the cell, and how a cut response stays visibly cut.",
+  "m1/06-error-mapping": "How to classify errors by their code, and whom to blame for which.",
+  "m2/01-validation": "How to report every fault of a document in one pass, with its path.",
+  "m2/02-atomic-swap": "Why a request must read shared state exactly once.",
+  "m2/03-debounce-rename": "What a file watcher misses, and how to wait for quiet without waiting for ever.",
+  "m2/04-last-known-good": "How to keep serving from the last good table while the newest one is bad.",
+  "m3/01-ack-nack": "What an acknowledgement has to name to mean anything.",
+  "m3/02-epoch-revision": "Why a higher number is not always newer.",
+  "m3/03-full-jitter": "How to keep a fleet that failed together from coming back together.",
+  "m3/04-heartbeat": "How to tell a quiet connection from a dead one.",
+  "m3/05-boot-from-disk": "How to start while everything that you depend on is down.",
+  "m4/01-token-bucket": "Why a counter per window lets twice the limit through, and a bucket doesn't.",
+  "m4/02-circuit-breaker": "When to stop asking: failures in a row, and a ratio of enough requests.",
+  "m4/03-half-open": "How to ask a cell that was ill without knocking it over again.",
+  "m4/04-health-rise-fall": "Why going down and coming up need different evidence.",
+  "m4/05-retry-budget": "How to allow retries without letting them double the load of an outage.",
+  "m4/06-concurrency-limit": "How to give a permit back on every way out, exactly once.",
+  "m4/07-failover": "Why a fallback must be named, and why overload must not fail over.",
+  "m5/01-find-the-head": "How to parse a stream that arrives in any pieces, within a fixed amount of memory.",
+  "m5/02-framing-decisions": "Why a strict parser is the cure for request smuggling.",
+  "m5/03-connection-reuse": "What has to hold before a used connection may be used again.",
+  "m5/04-chunked-forwarding": "How to follow a body's framing without looking at its data.",
+  "m5/05-write-batching": "How several writes become one system call, and when they must not.",
+};

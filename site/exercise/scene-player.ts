@@ -1,0 +1,126 @@
+// A simulation of the site, driven by an answer: recordings come from the worker, and until one is there the last one goes on.
+// The player knows nothing of that: it gets a simulation like any other.
+
+import { computed, shallowRef } from "vue";
+import type { Recording, Simulation, Values } from "../simulations/simulation.ts";
+import { totals } from "../simulations/timeline.ts";
+import { stallMs } from "./page-check.ts";
+import type { SceneTask } from "./scene-run.ts";
+import type { FromWorker, ToWorker } from "./worker-messages.ts";
+
+export type Whose = "given" | "mine";
+
+const labels: Readonly<Record<Whose, string>> = {
+  given: "The code you were given",
+  mine: "Your code",
+};
+
+const nothing: Recording<never> = { events: [], trips: [], bands: [], culprits: new Set() };
+
+/** @param record Records the scene with one of the two answers. */
+export function useDrivenSimulation<State>(
+  base: Simulation<State>,
+  fixed: Values,
+  record: (whose: Whose, values: Values) => Promise<Recording<State>>,
+) {
+  const recordings = shallowRef<ReadonlyMap<string, Recording<State>>>(new Map());
+  const latest = shallowRef<Partial<Record<Whose, Recording<State>>>>({});
+  const fault = shallowRef("");
+  const asked = new Set<string>();
+  /** Counts the learner's changes: what was recorded before one is not shown after it. */
+  let change = 0;
+
+  async function ask(key: string, whose: Whose, values: Values): Promise<void> {
+    const asOf = change;
+    try {
+      const recording = await record(whose, values);
+      if (whose === "mine" && asOf !== change) return;
+      recordings.value = new Map([...recordings.value, [key, recording]]);
+      latest.value = { ...latest.value, [whose]: recording };
+      if (whose === "mine") fault.value = "";
+    } catch (error) {
+      if (whose === "mine" && asOf === change)
+        fault.value = error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  function run(values: Values): Recording<State> {
+    const whose: Whose = values["answer"] === "mine" ? "mine" : "given";
+    const key = JSON.stringify(values);
+    const found = recordings.value.get(key);
+    if (found !== undefined) return found;
+    if (!asked.has(key)) {
+      asked.add(key);
+      queueMicrotask(() => void ask(key, whose, values));
+    }
+    return latest.value[whose] ?? nothing;
+  }
+
+  const simulation: Simulation<State> = {
+    ...base,
+    parameters: base.parameters.map((parameter) => ({
+      ...parameter,
+      ...(parameter.name in fixed ? { value: fixed[parameter.name] } : {}),
+    })) as typeof base.parameters,
+    worlds: (["given", "mine"] as const).map((whose) => ({
+      name: whose,
+      label: () => labels[whose],
+      values: { ...unlisted(base, fixed), answer: whose },
+    })),
+    run,
+  };
+
+  /** The learner's code is another one now. */
+  function changed(): void {
+    change += 1;
+    for (const key of [...asked]) if (key.includes('"answer":"mine"')) asked.delete(key);
+    recordings.value = new Map([...recordings.value].filter(([key]) => asked.has(key)));
+  }
+
+  const ending = computed(() =>
+    (["given", "mine"] as const)
+      .map((whose) => {
+        const recording = latest.value[whose];
+        return recording === undefined ? "" : `${labels[whose]}: ${endingOf(recording)}.`;
+      })
+      .join(" "),
+  );
+  return { simulation, changed, ending, fault };
+}
+
+/** How it ended, culprits included: `47 served, 571 failed or turned away`. */
+export function endingOf({ trips }: Pick<Recording<unknown>, "trips">): string {
+  const { good, bad } = totals(trips);
+  return `${good} served, ${bad} failed or turned away`;
+}
+
+/** Values that a simulation reads and that no field sets. */
+function unlisted({ parameters }: Pick<Simulation<unknown>, "parameters">, fixed: Values): Values {
+  const names = parameters.map(({ name }) => name);
+  return Object.fromEntries(Object.entries(fixed).filter(([name]) => !names.includes(name)));
+}
+
+/**
+ * Records in a worker of its own, which is ended when it hangs.
+ * @throws Error in words for the learner.
+ */
+export function recordInWorker(makeWorker: () => Worker, task: SceneTask): Promise<Recording<unknown>> {
+  const worker = makeWorker();
+  return new Promise<Recording<unknown>>((resolve, reject) => {
+    const timer = setTimeout(
+      () => end(() => reject(new Error(`it had not come back after ${stallMs / 1_000} s and was stopped`))),
+      stallMs,
+    );
+    const end = (settle: () => void) => {
+      clearTimeout(timer);
+      worker.terminate();
+      settle();
+    };
+    worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+      if (data.kind === "scene") end(() => resolve(data.recordings[0] ?? nothing));
+      if (data.kind === "scene-failed" || data.kind === "broken") end(() => reject(new Error(data.message)));
+    };
+    worker.onerror = (event) => end(() => reject(new Error(event.message)));
+    worker.postMessage({ kind: "scene", task } satisfies ToWorker);
+  });
+}
