@@ -32,8 +32,6 @@ export const allContenders: readonly Contender[] = [
 ];
 
 /** A wrong argument: the caller's fault, exit code 1. */
-export { UsageError };
-
 /** The contenders named, in the order named; without names those that run by default. @throws UsageError on an unknown name. */
 export function select(names: readonly string[] | undefined): Contender[] {
   if (names === undefined) return allContenders.filter(({ byDefault }) => byDefault);

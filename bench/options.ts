@@ -1,11 +1,11 @@
 // The options that every sub-command shares, checked once.
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { wholeNumber } from "../scripts/command-line.ts";
+import { UsageError, wholeNumber } from "../scripts/command-line.ts";
 import { defaultWarmUpSeconds, type Measurement } from "./compare.ts";
 import type { Contender } from "./contender.ts";
 import type { Delivery } from "./deliver.ts";
-import { select, UsageError } from "./lineup.ts";
+import { select } from "./lineup.ts";
 import { yardsticks } from "./report.ts";
 import { stageLike } from "./stages.ts";
 

@@ -1,9 +1,10 @@
 // `npm run bench -- profile NAME`: where a Node contender spends its CPU time under the closed loop.
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { UsageError } from "../scripts/command-line.ts";
 import { type CpuProfile, groupTimes, selfTimes } from "./cpu-profile.ts";
 import { deliver, showProgress } from "./deliver.ts";
-import { Lineup, select, UsageError } from "./lineup.ts";
+import { Lineup, select } from "./lineup.ts";
 import { chooseClosedLoop } from "./load/closed-loop.ts";
 import { describeMachine } from "./machine.ts";
 import type { BenchOptions } from "./options.ts";

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { type CpuProfile, groupTimes, selfTimes } from "../bench/cpu-profile.ts";
-import { select, UsageError } from "../bench/lineup.ts";
+import { select } from "../bench/lineup.ts";
 import { parseWrk } from "../bench/load/closed-loop.ts";
 import { parseOptions } from "../bench/options.ts";
 import { cpuMsIn, readTree } from "../bench/process-tree.ts";
@@ -169,19 +169,6 @@ describe("options", () => {
       connections: 64,
       cpuOnly: false,
     });
-  });
-
-  it.each([
-    [{ rounds: "0" }, /--rounds .* "0"/],
-    [{ seconds: "1.5" }, /--seconds .* "1.5"/],
-    [{ "warm-up": "" }, /--warm-up .* ""/],
-    [{ connections: "many" }, /--connections .* "many"/],
-    [{ only: "nobody" }, /No contender "nobody"; there are: m1, m2/],
-    [{ also: "mine" }, /NAME=FILE/],
-    [{ name: "../etc" }, /--name/],
-  ])("refuse %j", (values, message) => {
-    expect(() => parse(values)).toThrow(UsageError);
-    expect(() => parse(values)).toThrow(message);
   });
 
   it("take no warm-up where that is asked for", () => {

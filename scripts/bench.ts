@@ -13,11 +13,10 @@ import { benchCompare } from "../bench/bench-compare.ts";
 import { benchBodies } from "../bench/bodies.ts";
 import { benchConnections } from "../bench/connections.ts";
 import { benchFleet } from "../bench/fleet.ts";
-import { UsageError } from "../bench/lineup.ts";
 import { type BenchOptions, parseOptions } from "../bench/options.ts";
 import { benchProfile } from "../bench/profile.ts";
 import { benchWorkers } from "../bench/workers.ts";
-import { parseFlags } from "./command-line.ts";
+import { parseFlags, UsageError } from "./command-line.ts";
 
 const interrupted = 130;
 

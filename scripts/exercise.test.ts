@@ -6,7 +6,6 @@ import { join } from "node:path";
 import pc from "picocolors";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type Exercise, loadExercise, resolveExerciseId } from "./exercise/exercise-spec.ts";
-import { wrap } from "./exercise/failure-view.ts";
 import { InteractiveView } from "./exercise/interactive.ts";
 import { buildMineOverlay, overlayFiles } from "./exercise/overlay.ts";
 import {
@@ -19,6 +18,7 @@ import { loadProgress, saveProgress, updateEntry } from "./exercise/progress.ts"
 import { relocateImports } from "./exercise/relocate-imports.ts";
 import type { Context } from "./exercise/verbs.ts";
 import { openWorkspace, resetWorkspace, untouchedFiles } from "./exercise/workspace.ts";
+import { wrap } from "./wrap.ts";
 
 const now = "2026-01-02T03:04:05.678Z";
 let tree: ReturnType<typeof plantExerciseTree>;

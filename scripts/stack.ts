@@ -9,7 +9,7 @@ import { Launcher } from "./stack-launcher.ts";
 import type { CellMember, ControlPlaneMember, RouterMember } from "./stack-members.ts";
 import { planStack, portNeeds, type StackOptions } from "./stack-plan.ts";
 
-export interface Stack {
+export interface Stack extends AsyncDisposable {
   readonly options: StackOptions;
   readonly cells: ReadonlyMap<string, CellMember>;
   readonly routers: readonly RouterMember[];
@@ -45,6 +45,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       controlPlane,
       routingFile,
       stop: () => group.stopAll(),
+      [Symbol.asyncDispose]: () => group.stopAll(),
     };
   } catch (error) {
     group.killAll();

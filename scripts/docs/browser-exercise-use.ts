@@ -12,7 +12,7 @@ import { answerFiles, gatherExercise } from "./exercise-bundle.ts";
 const id = "m1/01-route-lookup";
 
 export async function checkExerciseUse(browser: Browser, url: string, root: string): Promise<Outcome> {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+  await using context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
   const page = await context.newPage();
   page.setDefaultTimeout(patientMs);
   const faults: string[] = [];
@@ -36,7 +36,6 @@ export async function checkExerciseUse(browser: Browser, url: string, root: stri
   } catch (error) {
     faults.push(`${id}: ${error instanceof Error ? error.message.split("\n")[0] : error}`);
   }
-  await context.close();
   return { looked: `an exercise by keyboard, its verdict after ${Math.round(latencyMs)} ms`, faults };
 }
 

@@ -37,7 +37,7 @@ export async function checkExercises(
   const faults: string[] = [];
   let answers = 0;
   const lane = async () => {
-    const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+    await using context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
     const page = await context.newPage();
     page.setDefaultTimeout(patientMs);
     let exercise: Exercise | undefined;
@@ -53,7 +53,6 @@ export async function checkExercises(
         faults.push(`${id}: ${error instanceof Error ? error.message.split("\n")[0] : error}`);
       }
     }
-    await context.close();
   };
   await Promise.all(Array.from({ length: lanes }, lane));
   return {

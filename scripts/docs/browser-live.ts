@@ -13,14 +13,14 @@ import { type Outcome, patientMs } from "./browser-pages.ts";
 
 export async function checkLivePanel(browser: Browser, url: string, root: string): Promise<Outcome> {
   using state = mkdtempDisposableSync(join(tmpdir(), "cell-routing-live-"));
-  const stack = await startStack({
+  await using stack = await startStack({
     stage: "m4",
     port: 0,
     routers: 1,
     stageFolder: stageFolder("m4", root),
     stateFolder: state.path,
   });
-  const context = await browser.newContext({
+  await using context = await browser.newContext({
     viewport: { width: 1280, height: 900 },
     reducedMotion: "reduce",
   });
@@ -34,9 +34,6 @@ export async function checkLivePanel(browser: Browser, url: string, root: string
     faults.push(
       `live panel: ${error instanceof Error ? error.message.split("\n").slice(0, 3).join(" ") : error}`,
     );
-  } finally {
-    await context.close();
-    await stack.stop();
   }
   return { looked: "the live panel on a running m4", faults };
 }

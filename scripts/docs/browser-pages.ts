@@ -28,7 +28,7 @@ export async function checkPages(browser: Browser, url: string, folder: string):
   const waiting = [...paths];
   const faults: string[] = [];
   const lane = async () => {
-    const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+    await using context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
     // One tab for all pages of the lane: a new one is a new process, which loads everything anew.
     const page = await context.newPage();
     page.setDefaultTimeout(patientMs);
@@ -37,7 +37,6 @@ export async function checkPages(browser: Browser, url: string, folder: string):
     for (path = waiting.shift(); path !== undefined; path = waiting.shift()) {
       faults.push(...(await checkPage(page, url, path)));
     }
-    await context.close();
   };
   await Promise.all(Array.from({ length: lanes }, lane));
   return { looked: `${paths.length} pages, light, dark and narrow`, faults };

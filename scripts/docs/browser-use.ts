@@ -23,7 +23,7 @@ const milestones = [
 ] as const;
 
 export async function checkUse(browser: Browser, url: string): Promise<Outcome> {
-  const context = await browser.newContext({
+  await using context = await browser.newContext({
     viewport: { width: 1280, height: 900 },
     reducedMotion: "reduce",
   });
@@ -41,13 +41,11 @@ export async function checkUse(browser: Browser, url: string): Promise<Outcome> 
   ];
   const faults: string[] = [];
   for (const [title, use] of cases) {
-    const page = await context.newPage();
+    await using page = await context.newPage();
     page.setDefaultTimeout(patientMs);
     watch(page, url, (words) => faults.push(`${title}: ${words}`));
     await use(page).catch((error: Error) => faults.push(`${title}: ${error.message.split("\n")[0]}`));
-    await page.close();
   }
-  await context.close();
   await readWithoutJavaScript(browser, url).catch((error: Error) =>
     faults.push(`without JavaScript: ${error.message}`),
   );
@@ -110,7 +108,7 @@ async function search(page: Page, url: string): Promise<void> {
 }
 
 async function readWithoutJavaScript(browser: Browser, url: string): Promise<void> {
-  const context = await browser.newContext({ javaScriptEnabled: false });
+  await using context = await browser.newContext({ javaScriptEnabled: false });
   const page = await context.newPage();
   await page.goto(`${url}/m1`);
   expect((await page.locator(".sim-rows tbody tr").count()) > 10, "the simulation shows no events");
@@ -118,5 +116,4 @@ async function readWithoutJavaScript(browser: Browser, url: string): Promise<voi
   await page.locator("details:has(.quiz) > summary").click();
   await page.locator(".quiz-option summary").first().click();
   expect(await page.locator(".quiz-option p").first().isVisible(), "the quiz does not explain");
-  await context.close();
 }

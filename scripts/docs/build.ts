@@ -7,15 +7,7 @@ import { filesUnder } from "../stages.ts";
 import { builtSiteFolder } from "./built-site.ts";
 
 /** What a page is made of. */
-const sources = [
-  "site",
-  "stages",
-  "exercises",
-  "solutions",
-  "shared/contract",
-  "scripts/docs",
-  "scripts/exercise",
-];
+const sources = ["site", "stages", "exercises", "solutions", "shared/contract", "scripts"];
 
 export type BuildResult = { readonly ok: true } | { readonly ok: false; readonly output: string };
 

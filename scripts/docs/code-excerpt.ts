@@ -1,5 +1,7 @@
 // How much of a region a page shows at first, and how its comments fit beside it.
 
+import { wrap } from "../wrap.ts";
+
 /** A region up to this long is shown whole. */
 const mostWhole = 18;
 const excerptLines = { least: 8, most: 15 };
@@ -51,8 +53,9 @@ export function fitComments(code: string, columns = commentColumns): string {
     const [first] = paragraph;
     const isWide = paragraph.some(({ lead, words }) => lead.length + words.length > columns);
     if (first !== undefined && isWide) {
-      const words = paragraph.flatMap((each) => each.words.split(" "));
-      result.push(...filled(words, columns - first.lead.length).map((line) => first.lead + line));
+      const words = paragraph.map((each) => each.words).join(" ");
+      const lines = wrap(words, columns - first.lead.length).split("\n");
+      result.push(...lines.map((line) => first.lead + line));
     } else result.push(...paragraph.map(({ lead, words }) => lead + words));
     paragraph = [];
   };
@@ -71,13 +74,4 @@ export function fitComments(code: string, columns = commentColumns): string {
 function opened(line: string): string[] {
   const [, indent, words] = /^(\s*)\/\*\* (.*) \*\/$/.exec(line) ?? [];
   return indent === undefined ? [line] : [`${indent}/**`, `${indent} * ${words}`, `${indent} */`];
-}
-
-function filled(words: readonly string[], columns: number): string[] {
-  return words.reduce<string[]>((lines, word) => {
-    const last = lines.at(-1);
-    if (last === undefined || last.length + 1 + word.length > columns) lines.push(word);
-    else lines[lines.length - 1] = `${last} ${word}`;
-    return lines;
-  }, []);
 }

@@ -21,19 +21,15 @@ async function main(): Promise<number> {
   const built = await buildSite(projectRoot);
   if (!built.ok) throw new Error(built.output);
   await using server = await serveFolder(builtSiteFolder(projectRoot));
-  const browser = await launchBrowser(program);
-  try {
-    const outcomes = [
-      await checkExercises(browser, server.url, projectRoot, values.few !== true),
-      await checkExerciseUse(browser, server.url, projectRoot),
-    ];
-    const faults = outcomes.flatMap((outcome) => outcome.faults);
-    for (const fault of faults) console.error(fault);
-    console.log(outcomes.map(({ looked }) => looked).join("; "));
-    return faults.length === 0 ? 0 : 1;
-  } finally {
-    await browser.close();
-  }
+  await using browser = await launchBrowser(program);
+  const outcomes = [
+    await checkExercises(browser, server.url, projectRoot, values.few !== true),
+    await checkExerciseUse(browser, server.url, projectRoot),
+  ];
+  const faults = outcomes.flatMap((outcome) => outcome.faults);
+  for (const fault of faults) console.error(fault);
+  console.log(outcomes.map(({ looked }) => looked).join("; "));
+  return faults.length === 0 ? 0 : 1;
 }
 
 await runProgram("exercise-proof", main);

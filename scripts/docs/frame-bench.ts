@@ -23,34 +23,30 @@ if (program === undefined) throw new Error(howToGetBrowser);
 const built = await buildSite(root);
 if (!built.ok) throw new Error(built.output);
 await using server = await serveFolder(builtSiteFolder(root));
-const browser = await launchBrowser(program);
-try {
-  const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
-  await page.addInitScript(timeFrames);
-  await page.goto(`${server.url}/m1`);
-  const sim = page.locator('[data-simulation="route"]');
-  await sim.locator(".timeline-scrub input").focus();
-  for (let ms = 0; ms < busy.fromMs; ms += 100) await page.keyboard.press("ArrowRight");
-  await sim.scrollIntoViewIfNeeded();
-  const session = await page.context().newCDPSession(page);
-  await session.send("Performance.enable");
-  const taskMs = async () => {
-    const { metrics } = await session.send("Performance.getMetrics");
-    return 1_000 * (metrics.find(({ name }) => name === "TaskDuration")?.value ?? Number.NaN);
-  };
-  await sim.locator(".sim-play").click();
-  const [before, seen] = [await taskMs(), await page.evaluate(framesSeen)];
-  await page.waitForTimeout(busy.forMs);
-  const [after, all] = [await taskMs(), await page.evaluate(framesSeen)];
-  const scriptMs = all.scriptMs.slice(seen.scriptMs.length).sort((a, b) => a - b);
-  const dots = all.dots.slice(seen.dots.length).sort((a, b) => a - b);
-  const at = (sorted: readonly number[], share: number) => sorted[Math.floor(sorted.length * share)] ?? 0;
-  console.log(`${scriptMs.length} frames, ${at(dots, 0.5)} dots in a frame (median, both worlds)`);
-  console.log(`script: median ${at(scriptMs, 0.5).toFixed(2)} ms, p95 ${at(scriptMs, 0.95).toFixed(2)} ms`);
-  console.log(`main thread: ${((after - before) / scriptMs.length).toFixed(2)} ms per frame (mean)`);
-} finally {
-  await browser.close();
-}
+await using browser = await launchBrowser(program);
+const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+await page.addInitScript(timeFrames);
+await page.goto(`${server.url}/m1`);
+const sim = page.locator('[data-simulation="route"]');
+await sim.locator(".timeline-scrub input").focus();
+for (let ms = 0; ms < busy.fromMs; ms += 100) await page.keyboard.press("ArrowRight");
+await sim.scrollIntoViewIfNeeded();
+const session = await page.context().newCDPSession(page);
+await session.send("Performance.enable");
+const taskMs = async () => {
+  const { metrics } = await session.send("Performance.getMetrics");
+  return 1_000 * (metrics.find(({ name }) => name === "TaskDuration")?.value ?? Number.NaN);
+};
+await sim.locator(".sim-play").click();
+const [before, seen] = [await taskMs(), await page.evaluate(framesSeen)];
+await page.waitForTimeout(busy.forMs);
+const [after, all] = [await taskMs(), await page.evaluate(framesSeen)];
+const scriptMs = all.scriptMs.slice(seen.scriptMs.length).sort((a, b) => a - b);
+const dots = all.dots.slice(seen.dots.length).sort((a, b) => a - b);
+const at = (sorted: readonly number[], share: number) => sorted[Math.floor(sorted.length * share)] ?? 0;
+console.log(`${scriptMs.length} frames, ${at(dots, 0.5)} dots in a frame (median, both worlds)`);
+console.log(`script: median ${at(scriptMs, 0.5).toFixed(2)} ms, p95 ${at(scriptMs, 0.95).toFixed(2)} ms`);
+console.log(`main thread: ${((after - before) / scriptMs.length).toFixed(2)} ms per frame (mean)`);
 
 /** Runs in the page, before it: keeps the time of every frame's callback, and counts the arcs that it draws. */
 function timeFrames(): void {

@@ -11,12 +11,8 @@ import { cardSize } from "./page-head.ts";
 const site = fileURLToPath(new URL("../../site", import.meta.url));
 const program = findBrowser();
 if (program === undefined) throw new Error(howToGetBrowser);
-const browser = await launchBrowser(program);
-try {
-  const page = await browser.newPage({ viewport: cardSize });
-  const svg = readFileSync(join(site, ".vitepress/card.svg"), "utf8");
-  await page.setContent(`<body style="margin:0">${svg}</body>`);
-  await page.screenshot({ path: join(site, "public/card.png") });
-} finally {
-  await browser.close();
-}
+await using browser = await launchBrowser(program);
+const page = await browser.newPage({ viewport: cardSize });
+const svg = readFileSync(join(site, ".vitepress/card.svg"), "utf8");
+await page.setContent(`<body style="margin:0">${svg}</body>`);
+await page.screenshot({ path: join(site, "public/card.png") });

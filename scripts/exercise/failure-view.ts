@@ -2,6 +2,7 @@
 // golden transcripts in `scripts/exercise/golden/` fix it.
 
 import type { createColors } from "picocolors";
+import { wrap } from "../wrap.ts";
 import type { Exercise } from "./exercise-spec.ts";
 import type { Verdict } from "./verdict.ts";
 import { type Entry, misconceptionLead, type VerdictWords, verdictWords, visible } from "./verdict-words.ts";
@@ -77,27 +78,6 @@ function faultLines(faults: VerdictWords["faults"], colours: Colours): string[] 
 function field({ label, text }: Entry): string {
   const lines = wrap(visible(text), textWidth).split("\n");
   return lines.map((line, index) => `  ${(index === 0 ? label : "").padEnd(labelWidth)}${line}`).join("\n");
-}
-
-/** Breaks lines at spaces so that none is longer than `width`, where a space allows it; keeps indentation. */
-export function wrap(text: string, width: number): string {
-  return text
-    .split("\n")
-    .map((line) => wrapLine(line, width))
-    .join("\n");
-}
-
-function wrapLine(line: string, width: number): string {
-  const rows: string[] = [];
-  let rest = line;
-  while (rest.length > width) {
-    const space = rest.lastIndexOf(" ", width);
-    const cut = rest.slice(0, Math.max(space, 0)).trim() === "" ? rest.indexOf(" ", width) : space;
-    if (cut === -1) break;
-    rows.push(rest.slice(0, cut));
-    rest = rest.slice(cut + 1);
-  }
-  return [...rows, rest].join("\n");
 }
 
 export function indent(text: string, by: string): string {

@@ -1,7 +1,7 @@
 // Fits prose that was wrapped for an editor to the width of a terminal. Knows the Markdown of lessons and hints:
 // paragraphs, lists, and blocks that stay as they are.
 
-import { wrap } from "./failure-view.ts";
+import { wrap } from "../wrap.ts";
 
 /** Wider than this, lines are hard to follow. */
 const widest = 100;

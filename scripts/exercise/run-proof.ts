@@ -36,14 +36,10 @@ async function brokenSteps(exercise: Exercise, kind: "starter" | "solution"): Pr
   try {
     const steps = await loadSteps(exercise, { kind }, folder.path);
     const place = { port: 0, routers: 1, name, onLine: () => {} };
-    const { stack } = await startOverlaid(exercise, { kind }, place);
-    try {
-      await takeSteps(steps, stack, (event) => {
-        if (event.event === "fault") broken.push(event.text);
-      });
-    } finally {
-      await stack.stop();
-    }
+    await using stack = (await startOverlaid(exercise, { kind }, place)).stack;
+    await takeSteps(steps, stack, (event) => {
+      if (event.event === "fault") broken.push(event.text);
+    });
   } catch (thrown) {
     broken.push(thrown instanceof Error ? thrown.message : String(thrown));
   } finally {

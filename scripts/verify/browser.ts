@@ -30,21 +30,17 @@ async function run(root: string): Promise<CheckResult> {
   const built = await buildSite(root);
   if (!built.ok) return { looked: "the site does not build", findings: [error("site", built.output)] };
   await using server = await serveFolder(builtSiteFolder(root));
-  const browser = await launchBrowser(program);
-  try {
-    const outcomes = await Promise.all([
-      checkPages(browser, server.url, builtSiteFolder(root)),
-      checkUse(browser, server.url),
-      checkMotion(browser, server.url),
-      checkLivePanel(browser, server.url, root),
-      checkExerciseUse(browser, server.url, root),
-      checkExercises(browser, server.url, root, false),
-    ]);
-    return {
-      looked: outcomes.map(({ looked }) => looked).join("; "),
-      findings: outcomes.flatMap(({ faults }) => faults).map((fault) => error("site", fault)),
-    };
-  } finally {
-    await browser.close();
-  }
+  await using browser = await launchBrowser(program);
+  const outcomes = await Promise.all([
+    checkPages(browser, server.url, builtSiteFolder(root)),
+    checkUse(browser, server.url),
+    checkMotion(browser, server.url),
+    checkLivePanel(browser, server.url, root),
+    checkExerciseUse(browser, server.url, root),
+    checkExercises(browser, server.url, root, false),
+  ]);
+  return {
+    looked: outcomes.map(({ looked }) => looked).join("; "),
+    findings: outcomes.flatMap(({ faults }) => faults).map((fault) => error("site", fault)),
+  };
 }

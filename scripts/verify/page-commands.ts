@@ -76,23 +76,19 @@ async function execute(block: CommandBlock, root: string): Promise<string | unde
   if (block.stage === undefined) return await runBlock(block, block.commands, (output) => output, root);
   using state = mkdtempDisposableSync(join(tmpdir(), "cell-routing-page-"));
   const folder = stageFolder(block.stage, root);
-  const stack = await startStack({
+  await using stack = await startStack({
     stage: block.stage,
     port: 0,
     routers: 1,
     stageFolder: folder,
     stateFolder: state.path,
   });
-  try {
-    if (stack.controlPlane !== undefined) await Promise.all(stack.routers.map(hasHeard));
-    const addresses = documentedAddresses(block.stage, stack);
-    const toReal = (text: string) => replaceAll(text, addresses);
-    const toShown = (text: string) =>
-      replaceAll(text, new Map([...addresses].map(([shown, real]) => [real, shown])));
-    return await runBlock(block, toReal(block.commands), toShown, root);
-  } finally {
-    await stack.stop();
-  }
+  if (stack.controlPlane !== undefined) await Promise.all(stack.routers.map(hasHeard));
+  const addresses = documentedAddresses(block.stage, stack);
+  const toReal = (text: string) => replaceAll(text, addresses);
+  const toShown = (text: string) =>
+    replaceAll(text, new Map([...addresses].map(([shown, real]) => [real, shown])));
+  return await runBlock(block, toReal(block.commands), toShown, root);
 }
 
 /** A reader types no faster than a router links to its control plane; this check might. */
