@@ -53,7 +53,7 @@ test("an upload passes whole, and its bytes are counted", async () => {
     likely: shows(
       "The client has sent all of its body, but the stream to the cell doesn't end.",
       ({ body, bytesIn }) => {
-        if (body !== "hello") return "The cell reads other bytes than the client sent.";
+        if (body !== "hello") return "The cell doesn't read what the client sent.";
         if (bytesIn > 5) return "A byte was counted more than once.";
         return bytesIn < 5 ? "Not every byte was counted." : undefined;
       },

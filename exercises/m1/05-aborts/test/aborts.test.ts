@@ -264,11 +264,14 @@ async function cutResponse(version: string, half: string, cut: "close" | "reset"
   return `${response.ending === "truncated" || wasReset ? "cut" : "whole"}, counts as ${kind}`;
 }
 
-function cutShows(got: string): string | undefined {
-  if (got.startsWith("whole")) return "The cell cut this response, but to the client it looks whole.";
-  return got.endsWith("client-aborted")
-    ? "The cell cut this response, but the client counts as one that left."
-    : undefined;
+function cutShows(came: Outcome<string>): string | undefined {
+  if (waitsInVain(came)) return "The cell cut this response, but the client still waits for the rest.";
+  return shows<string>("The cell cut this response, but the attempt doesn't end.", (got) => {
+    if (got.startsWith("whole")) return "The cell cut this response, but to the client it looks whole.";
+    return got.endsWith("client-aborted")
+      ? "The cell cut this response, but the client counts as one that left."
+      : undefined;
+  })(came);
 }
 
 const halves = [
@@ -289,7 +292,7 @@ for (const version of ["1.1", "1.0"]) {
         sent: `GET / over HTTP/${version}; the cell sends ${what}, and then closes its connection`,
         expected: "cut, counts as failed",
         got: () => cutResponse(version, half, "close"),
-        likely: shows("The cell has cut its response, but the attempt doesn't end.", cutShows),
+        likely: cutShows,
         lookAt: lookAtCut,
         hint: 3,
       });

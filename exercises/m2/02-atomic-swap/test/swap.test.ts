@@ -278,7 +278,7 @@ test("a request under way ends with the table with which it began", async () => 
           "The answer comes from one table, but what is said about it comes from another.",
         ],
         [
-          ({ answer }) => answer !== undefined && answer !== `from ${name}`,
+          ({ answer = "" }) => ["from tier2", "from tier4"].includes(answer),
           "The request was answered by the table that came while it was under way.",
         ],
       ),

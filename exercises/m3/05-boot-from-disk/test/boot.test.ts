@@ -25,7 +25,7 @@ type Booted = Awaited<ReturnType<typeof bootOn>>;
 type Served = Pick<Booted, "from" | "serves">;
 
 const neverBack = "A good snapshot is on disk, but boot doesn't resolve.";
-const neverBackAlone = "The control plane is away, and boot doesn't resolve.";
+const neverBackAlone = "While the control plane is away, boot doesn't resolve, or begins no link.";
 
 /** For a start with a good snapshot on the disk. */
 const restoreShows = (silent: string) =>
@@ -244,7 +244,7 @@ test("a start does not wait for the control plane, not even for a moment", async
     sent: "a start with a good last-known-good and a control plane that does not answer; whether boot still waits when nothing but the link is left to wait for",
     expected: false,
     got: async () => (await bootOn({ file: saved, controlPlane: "away" })).waitedForLink,
-    likely: shows("boot doesn't resolve, or doesn't begin a link.", [
+    likely: shows(neverBackAlone, [
       (waits) => waits,
       "boot still waits, although only the link is left to wait for.",
     ]),
