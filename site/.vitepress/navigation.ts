@@ -26,6 +26,7 @@ const partsOfM5 = [
 const practice = [
   { text: "The eight invariants", link: "/invariants" },
   { text: "Exercises", link: "/exercises" },
+  { text: "Do the first one here", link: "/exercise/m1-01-route-lookup" },
   { text: "Bench", link: "/bench" },
   { text: "Two ports: Pingora and Go", link: "/ports" },
   { text: "In production", link: "/in-production" },
