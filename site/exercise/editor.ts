@@ -72,7 +72,11 @@ function stateOf(file: string, doc: string, onTyped: (file: string, text: string
     javascript({ typescript: true }),
     syntaxHighlighting(colours),
     keymap.of([...defaultKeymap, ...historyKeymap]),
-    EditorView.contentAttributes.of({ "aria-label": `${file}: your code. Tab leaves the editor.` }),
+    EditorView.contentAttributes.of({
+      "aria-label": `${file}: your code. Tab leaves the editor.`,
+      // As it is without this; said aloud for tools that look for what scrolls and can be reached.
+      tabindex: "0",
+    }),
     EditorView.updateListener.of(({ docChanged, transactions, state }) => {
       if (docChanged && transactions.some((each) => each.annotation(Transaction.userEvent) !== undefined))
         onTyped(file, state.doc.toString());
