@@ -9,6 +9,7 @@ import { componentChunks } from "../../scripts/docs/component-chunks.ts";
 import { renderStageDiffs } from "../../scripts/docs/diff-plugin.ts";
 import { exercisePlugin } from "../../scripts/docs/exercise-plugin.ts";
 import { linkProofs } from "../../scripts/docs/proof-plugin.ts";
+import { workspaceApi } from "../../scripts/docs/workspace-api.ts";
 import { nav, sidebar } from "./navigation.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url)).replace(/[\\/]$/, "");
@@ -26,6 +27,7 @@ const pagePackages = [
   "fast-equals",
   "node-inspect-extracted",
   "sucrase",
+  "zod",
 ];
 
 /** What the search reads: the words of a page. Code would be most of the index, and is found in the stages. */
@@ -78,7 +80,7 @@ export default defineConfig({
     docFooter: { prev: "Before this", next: "After this" },
   },
   vite: {
-    plugins: [componentChunks, exercisePlugin(root)],
+    plugins: [componentChunks, exercisePlugin(root), workspaceApi(root)],
     // The learner's code runs there. Its packages are loaded when they are needed, which takes modules.
     worker: { format: "es", plugins: () => [exercisePlugin(root)] },
     optimizeDeps: { include: pagePackages },
