@@ -1,7 +1,7 @@
 // Vite: while `npm run docs` serves the site, a page reads and writes the learner's files in `workspace/`, the same ones that
 // `npm run exercise` checks. The built site has no server, and none of this.
 //
-//   GET /__workspace/m4-03-half-open   { "files": { "circuit-breaker.ts": "…" } }, or 404 when it was not opened yet
+//   GET /__workspace/m4-03-half-open   { "files": { "circuit-breaker.ts": "…" } }, or null when it was not opened yet
 //   PUT /__workspace/m4-03-half-open   the same, and writes it
 //
 // A page of another site must neither read nor write here: the address has to be a loopback one by name and by socket (a
@@ -67,7 +67,7 @@ export async function respond(root: string, slug: string, req: IncomingMessage):
   const exercise = loadExercise(root, id);
   if (req.method === "GET") {
     const isOpened = exercise.spec.files.every((name) => existsSync(join(exercise.workspace, name)));
-    if (!isOpened) return { status: 404, body: { error: "It was not opened yet." } };
+    if (!isOpened) return { status: 200, body: { files: null } };
     return { status: 200, body: { files: answerFiles(exercise, { kind: "workspace" }) } };
   }
   if (req.method !== "PUT") return { status: 405, body: { error: "GET or PUT" } };
