@@ -26,7 +26,6 @@ const partsOfM5 = [
 const practice = [
   { text: "The eight invariants", link: "/invariants" },
   { text: "Exercises", link: "/exercises" },
-  { text: "Do the first one here", link: "/exercise/m1-01-route-lookup" },
   { text: "Bench", link: "/bench" },
   { text: "Two ports: Pingora and Go", link: "/ports" },
   { text: "In production", link: "/in-production" },
@@ -47,7 +46,13 @@ const annexes = [
 export const nav: DefaultTheme.NavItem[] = [
   { text: "Start", link: "/what-cell-routing-is" },
   { text: "Milestones", items: milestones },
-  { text: "Exercises", link: "/exercises" },
+  {
+    text: "Exercises",
+    items: [
+      { text: "All exercises", link: "/exercises" },
+      { text: "Do the first one in the page", link: "/exercise/m1-01-route-lookup" },
+    ],
+  },
   { text: "Bench", link: "/bench" },
   { text: "Glossary", link: "/glossary" },
 ];
