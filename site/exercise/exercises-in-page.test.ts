@@ -7,7 +7,7 @@ import { sceneEnding } from "../../scripts/docs/exercise-scenes.ts";
 import { NodeWorker } from "../../scripts/docs/node-worker.ts";
 import { listExerciseIds, loadExercise } from "../../scripts/exercise/exercise-spec.ts";
 import { pageRoot } from "./bundle.ts";
-import { keepExercise, parseKept, readKept, type Shelf, shelfKey } from "./kept-work.ts";
+import { keepExercise, parseKept, readKept, type Shelf, shelfKey, shelfOf } from "./kept-work.ts";
 import { Linker } from "./linker.ts";
 import { PageCheck } from "./page-check.ts";
 import { sceneOf } from "./scenes.ts";
@@ -120,6 +120,14 @@ describe("what the page keeps", () => {
     mine.setItem(shelfKey, "{");
     expect(readKept(mine).exercises).toEqual({});
     expect(mine.kept.get(`${shelfKey}.unreadable`)).toBe("{");
+  });
+
+  test("a browser that keeps nothing is no fault: the page remembers until it is left", () => {
+    const memory = shelfOf(() => {
+      throw new Error("SecurityError");
+    });
+    keepExercise(memory, "m1/01-a", { files: { "a.ts": "1" } });
+    expect(readKept(memory).exercises["m1/01-a"]?.files).toEqual({ "a.ts": "1" });
   });
 
   test("a file that is no work of this workbook is refused", () => {
