@@ -158,7 +158,8 @@ test("says nothing of a likely cause where what came back is not what its author
     sent: "",
     expected: { words: "a" },
     got: () => undefined,
-    likely: (outcome) => (outcome.kind === "returned" ? (outcome.value as { words: string }).words.trim() : ""),
+    likely: (outcome) =>
+      outcome.kind === "returned" ? (outcome.value as { words: string }).words.trim() : "",
     lookAt: "clamp.ts",
   }).catch((thrown: unknown) => thrown);
   expect((failure as CheckFailure).detail).toMatchObject({ got: "undefined", likely: undefined });

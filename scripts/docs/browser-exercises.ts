@@ -11,6 +11,7 @@ import type { Verdict } from "../exercise/verdict.ts";
 import { verdictWords } from "../exercise/verdict-words.ts";
 import { type Outcome, patientMs, watch } from "./browser-pages.ts";
 import { answerFiles, gatherAnswers, gatherExercise } from "./exercise-bundle.ts";
+import { sceneEnding } from "./exercise-scenes.ts";
 import { NodeWorker } from "./node-worker.ts";
 
 const lanes = 2;
@@ -87,9 +88,25 @@ async function proveInPage(
       faults.push(`${where}: fails "${shown.failing.join(" ")}", not "${wanted.join(" ")}" (${shown.kind})`);
     const inWords = wordsOf(await inNode.check(files));
     if (shown.words !== inWords) faults.push(`${where}: says\n${shown.words}\nand in Node\n${inWords}`);
+    if (answer.kind === "starter" || answer.kind === "solution")
+      faults.push(...(await sceneFaults(page, exercise, answer.kind)));
     if (!isNamed(exercise, answer, files, shown)) faults.push(`${where}: its misconception is not named`);
   }
   return { answers: answers.length, faults };
+}
+
+/** The scene ends in the page as it ends in Node. */
+async function sceneFaults(page: Page, exercise: Exercise, kind: "starter" | "solution"): Promise<string[]> {
+  const ending = await sceneEnding(exercise, kind);
+  if (ending === undefined) return [];
+  const shown = page.locator(".scene-ending", { hasText: `Your code: ${ending}.` });
+  const isThere = await shown.waitFor().then(
+    () => true,
+    () => false,
+  );
+  return isThere
+    ? []
+    : [`${exercise.spec.id}: its scene does not end with the ${kind} as in Node: ${ending}`];
 }
 
 /** A misconception that the starter has already is nobody's of their own, and is not named. */

@@ -3,8 +3,12 @@
 
 import { join } from "node:path";
 import { starterPath } from "../../site/exercise/bundle.ts";
-import type { Scene } from "../../site/exercise/scene-run.ts";
-import { sceneOf, simulationFiles } from "../../site/exercise/scenes.ts";
+import { recordScene, type Scene } from "../../site/exercise/scene-run.ts";
+import { burst } from "../../site/exercise/scenes/burst.ts";
+import { stampede } from "../../site/exercise/scenes/stampede.ts";
+import { endingOf, sceneOf, simulationFiles } from "../../site/exercise/scenes.ts";
+import { simulations } from "../../site/simulations/all.ts";
+import { defaultValues } from "../../site/simulations/simulation.ts";
 import { filesEnding } from "../exercise/answer-source.ts";
 import type { Exercise } from "../exercise/exercise-spec.ts";
 import { answerFiles, ImportGraph } from "./exercise-bundle.ts";
@@ -38,4 +42,27 @@ export function gatherScene(exercise: Exercise): Scene | undefined {
     exported,
     redirects: Object.fromEntries(replaced),
   };
+}
+
+/** How the scene ends with an answer, computed in Node; undefined where there is none. */
+export async function sceneEnding(
+  exercise: Exercise,
+  kind: "starter" | "solution",
+): Promise<string | undefined> {
+  const gathered = gatherScene(exercise);
+  const scene = sceneOf(exercise.spec.id);
+  if (gathered === undefined || scene === undefined) return undefined;
+  const parameters = [...simulations, stampede, burst].find(
+    ({ name }) => name === scene.simulation,
+  )?.parameters;
+  const values = { ...defaultValues(parameters ?? []), ...scene.values, answer: "mine" };
+  const loaded = gathered.externals.map(async (name) => [name, await import(name)] as const);
+  const task = {
+    ...gathered,
+    id: exercise.spec.id,
+    answer: answerFiles(exercise, { kind }),
+    values: [values],
+  };
+  const [recording] = recordScene(task, new Map(await Promise.all(loaded)));
+  return recording === undefined ? undefined : endingOf(scene, recording);
 }

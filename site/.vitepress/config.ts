@@ -9,6 +9,7 @@ import { exercisePlugin } from "../../scripts/docs/exercise-plugin.ts";
 import { linkGlossary } from "../../scripts/docs/glossary-plugin.ts";
 import { pageHead } from "../../scripts/docs/page-head.ts";
 import { linkProofs } from "../../scripts/docs/proof-plugin.ts";
+import { workspaceApi } from "../../scripts/docs/workspace-api.ts";
 import { codeTheme } from "./code-theme.ts";
 import { nav, sidebar } from "./navigation.ts";
 
@@ -27,6 +28,7 @@ const pagePackages = [
   "fast-equals",
   "node-inspect-extracted",
   "sucrase",
+  "zod",
 ];
 /** Where the site does not stand at the top of its host, as on a project page: /name/ */
 const base = process.env["DOCS_BASE"] ?? "/";
@@ -84,7 +86,7 @@ export default defineConfig({
     docFooter: { prev: "Before this", next: "After this" },
   },
   vite: {
-    plugins: [exercisePlugin(root)],
+    plugins: [exercisePlugin(root), workspaceApi(root)],
     // The learner's code runs there. Its packages are loaded when they are needed, which takes modules.
     worker: { format: "es", plugins: () => [exercisePlugin(root)] },
     optimizeDeps: { include: pagePackages },

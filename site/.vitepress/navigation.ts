@@ -46,7 +46,13 @@ const annexes = [
 export const nav: DefaultTheme.NavItem[] = [
   { text: "Start", link: "/what-cell-routing-is" },
   { text: "Milestones", items: milestones },
-  { text: "Exercises", link: "/exercises" },
+  {
+    text: "Exercises",
+    items: [
+      { text: "All exercises", link: "/exercises" },
+      { text: "Do the first one in the page", link: "/exercise/m1-01-route-lookup" },
+    ],
+  },
   { text: "Bench", link: "/bench" },
   { text: "Glossary", link: "/glossary" },
 ];

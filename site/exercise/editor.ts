@@ -29,7 +29,8 @@ export interface Editor {
   show(file: string): void;
   /** Takes the place of all texts; what was typed before is forgotten. */
   replace(files: AnswerFiles): void;
-  focus(): void;
+  /** Shows a line of the file that is shown, counted from 1, and puts the cursor there. */
+  goTo(line: number): void;
   close(): void;
 }
 
@@ -54,7 +55,14 @@ export function openEditor(
       view.setState(states.get(file) ?? EditorState.create());
     },
     replace,
-    focus: () => view.focus(),
+    goTo(line) {
+      const { from } = view.state.doc.line(Math.min(Math.max(line, 1), view.state.doc.lines));
+      view.dispatch({
+        selection: { anchor: from },
+        effects: EditorView.scrollIntoView(from, { y: "center" }),
+      });
+      view.focus();
+    },
     close: () => view.destroy(),
   };
 }
@@ -72,7 +80,11 @@ function stateOf(file: string, doc: string, onTyped: (file: string, text: string
     javascript({ typescript: true }),
     syntaxHighlighting(colours),
     keymap.of([...defaultKeymap, ...historyKeymap]),
-    EditorView.contentAttributes.of({ "aria-label": `${file}: your code. Tab leaves the editor.` }),
+    EditorView.contentAttributes.of({
+      "aria-label": `${file}: your code. Tab leaves the editor.`,
+      // As it is without this; said aloud for tools that look for what scrolls and can be reached.
+      tabindex: "0",
+    }),
     EditorView.updateListener.of(({ docChanged, transactions, state }) => {
       if (docChanged && transactions.some((each) => each.annotation(Transaction.userEvent) !== undefined))
         onTyped(file, state.doc.toString());

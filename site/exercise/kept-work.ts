@@ -17,6 +17,18 @@ export interface KeptWork {
 /** As much of `Storage` as is used. */
 export type Shelf = Pick<Storage, "getItem" | "setItem">;
 
+/** The browser's own store, or the page's memory where the browser lets it keep nothing. */
+export function shelfOf(browser: () => Shelf): Shelf {
+  try {
+    const shelf = browser();
+    shelf.setItem(`${shelfKey}.probe`, "");
+    return shelf;
+  } catch {
+    const kept = new Map<string, string>();
+    return { getItem: (key) => kept.get(key) ?? null, setItem: (key, text) => void kept.set(key, text) };
+  }
+}
+
 export const shelfKey = "cell-routing.exercises";
 
 const empty: KeptWork = { version: 1, exercises: {} };

@@ -2,10 +2,10 @@
 // The player knows nothing of that: it gets a simulation like any other.
 
 import { computed, shallowRef } from "vue";
-import type { Recording, Simulation, Values } from "../simulations/simulation.ts";
-import { totals } from "../simulations/timeline.ts";
+import { defaultValues, type Recording, type Simulation, type Values } from "../simulations/simulation.ts";
 import { stallMs } from "./page-check.ts";
 import type { SceneTask } from "./scene-run.ts";
+import { endingOf, type SceneOf } from "./scenes.ts";
 import type { FromWorker, ToWorker } from "./worker-messages.ts";
 
 export type Whose = "given" | "mine";
@@ -20,9 +20,11 @@ const nothing: Recording<never> = { events: [], trips: [], bands: [], culprits: 
 /** @param record Records the scene with one of the two answers. */
 export function useDrivenSimulation<State>(
   base: Simulation<State>,
-  fixed: Values,
+  scene: SceneOf,
   record: (whose: Whose, values: Values) => Promise<Recording<State>>,
 ) {
+  const { values: fixed, hidden = [] } = scene;
+  const fields = base.parameters.filter(({ name }) => !hidden.includes(name));
   const recordings = shallowRef<ReadonlyMap<string, Recording<State>>>(new Map());
   const latest = shallowRef<Partial<Record<Whose, Recording<State>>>>({});
   const fault = shallowRef("");
@@ -58,17 +60,23 @@ export function useDrivenSimulation<State>(
 
   const simulation: Simulation<State> = {
     ...base,
-    parameters: base.parameters.map((parameter) => ({
+    parameters: fields.map((parameter) => ({
       ...parameter,
       ...(parameter.name in fixed ? { value: fixed[parameter.name] } : {}),
     })) as typeof base.parameters,
     worlds: (["given", "mine"] as const).map((whose) => ({
       name: whose,
       label: () => labels[whose],
-      values: { ...unlisted(base, fixed), answer: whose },
+      values: { ...unlisted({ ...defaultValues(base.parameters), ...fixed }), answer: whose },
     })),
     run,
   };
+
+  /** Values that the simulation reads and that no field sets. */
+  function unlisted(values: Values): Values {
+    const names = fields.map(({ name }) => name);
+    return Object.fromEntries(Object.entries(values).filter(([name]) => !names.includes(name)));
+  }
 
   /** The learner's code is another one now. */
   function changed(): void {
@@ -81,23 +89,11 @@ export function useDrivenSimulation<State>(
     (["given", "mine"] as const)
       .map((whose) => {
         const recording = latest.value[whose];
-        return recording === undefined ? "" : `${labels[whose]}: ${endingOf(recording)}.`;
+        return recording === undefined ? "" : `${labels[whose]}: ${endingOf(scene, recording)}.`;
       })
       .join(" "),
   );
   return { simulation, changed, ending, fault };
-}
-
-/** How it ended, culprits included: `47 served, 571 failed or turned away`. */
-export function endingOf({ trips }: Pick<Recording<unknown>, "trips">): string {
-  const { good, bad } = totals(trips);
-  return `${good} served, ${bad} failed or turned away`;
-}
-
-/** Values that a simulation reads and that no field sets. */
-function unlisted({ parameters }: Pick<Simulation<unknown>, "parameters">, fixed: Values): Values {
-  const names = parameters.map(({ name }) => name);
-  return Object.fromEntries(Object.entries(fixed).filter(([name]) => !names.includes(name)));
 }
 
 /**
