@@ -1,6 +1,6 @@
 // Which simulation shows the outage of an exercise, and with which values: those in which the starter fails for all to see.
 
-import type { Recording, Values } from "../simulations/simulation.ts";
+import type { Recording, SimEvent, Values } from "../simulations/simulation.ts";
 import { totals } from "../simulations/timeline.ts";
 
 export const simulationFiles = {
@@ -18,8 +18,8 @@ export interface SceneOf {
   readonly hidden?: readonly string[];
   /** What to look at. */
   readonly words: string;
-  /** What tells one code from the other, of the state at the end, which is the simulation's own. */
-  readonly ending?: (state: EndState) => string;
+  /** What tells one code from the other: of the state at the end, which is the simulation's own, or of the events. */
+  readonly ending?: (state: EndState, events: readonly Pick<SimEvent<unknown>, "actor">[]) => string;
 }
 
 /** As much of the simulations' states as an ending tells of. */
@@ -27,6 +27,8 @@ interface EndState {
   readonly falls?: number;
   readonly retries?: number;
   readonly failovers?: Readonly<Record<string, number>>;
+  readonly routers?: readonly { readonly epoch: string | undefined }[];
+  readonly controlPlane?: { readonly epoch: string };
 }
 
 function counted(count: number, one: string, many: string): string {
@@ -38,6 +40,17 @@ const scenes: Readonly<Record<string, SceneOf>> = {
     simulation: "route",
     values: { shared: false, faults: "" },
     words: "One of the tenants is called constructor. Watch where its requests go.",
+  },
+  "m3/02-epoch-revision": {
+    simulation: "fleet",
+    values: { isRival: false, store: "backup" },
+    hidden: ["rival", "damage", "store"],
+    words:
+      "The control plane comes back from an old backup and begins a new epoch. Watch which routers follow it.",
+    ending: ({ routers = [], controlPlane }) => {
+      const follow = routers.filter(({ epoch }) => epoch === controlPlane?.epoch).length;
+      return `${follow} of ${routers.length} routers follow the control plane's epoch`;
+    },
   },
   "m3/03-full-jitter": {
     simulation: "fleet",
@@ -65,6 +78,23 @@ const scenes: Readonly<Record<string, SceneOf>> = {
     ending: ({ falls = 0 }) => `the cell fell over ${counted(falls, "time", "times")}`,
     words:
       "The cell crashes, comes back with cold caches, and bears six requests at once until it has served three. Watch what half-open lets through.",
+  },
+  "m4/04-health-rise-fall": {
+    simulation: "resilience",
+    values: {
+      breaker: false,
+      health: true,
+      retries: false,
+      bulkhead: false,
+      limit: false,
+      fault: "error",
+    },
+    words:
+      "tier1 responds with 503 for seven seconds; the other cells are well all the time. Watch how often the router changes its mind about a cell.",
+    ending: (_state, events) => {
+      const changes = events.filter(({ actor }) => actor.startsWith("health ")).length;
+      return `a cell's health changed ${counted(changes, "time", "times")}`;
+    },
   },
   "m4/05-retry-budget": {
     simulation: "resilience",
@@ -96,6 +126,6 @@ export function endingOf(
   { trips, events }: Pick<Recording<unknown>, "trips" | "events">,
 ): string {
   const { good, bad } = totals(trips);
-  const special = scene.ending?.((events.at(-1)?.state ?? {}) as EndState);
+  const special = scene.ending?.((events.at(-1)?.state ?? {}) as EndState, events);
   return `${good} served, ${bad} not${special === undefined ? "" : `; ${special}`}`;
 }
