@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { systemClock as clock } from "../clock.ts";
 import { createLogger, endProcess, openLog } from "../log.ts";
 import { Bearer, readOrMakeToken } from "./access.ts";
+import { ExternalEdits } from "./external-edits.ts";
 import { Fleet } from "./fleet.ts";
-import { HandEdits } from "./hand-edits.ts";
 import { HttpApi } from "./http-api.ts";
 import { ControlPlaneServer } from "./server.ts";
 import { readControlPlaneSettings } from "./settings.ts";
@@ -65,7 +65,7 @@ async function main(): Promise<void> {
     now: () => clock.now(),
     onError: (error) => logger.error({ event: "api-fault", error: String(error) }),
   });
-  const handEdits = new HandEdits(settings.ROUTING_FILE, store, clock, (error) =>
+  const externalEdits = new ExternalEdits(settings.ROUTING_FILE, store, clock, (error) =>
     logger.warn({ event: "store-not-watched", cause: error.message }),
   );
   const server = new ControlPlaneServer({
@@ -85,7 +85,7 @@ async function main(): Promise<void> {
     stopping = true;
     logger.info({ event: "stopping", signal });
     // A disk that hangs holds up what follows. What was not finished was not acknowledged either.
-    const closed = server.close().then(() => Promise.all([handEdits.close(), store.close()]));
+    const closed = server.close().then(() => Promise.all([externalEdits.close(), store.close()]));
     await Promise.race([closed, clock.sleep(stopTimeoutMs)]);
     logger.info({ event: "stopped" });
     await endProcess(exitCode, log);
@@ -96,7 +96,7 @@ async function main(): Promise<void> {
   process.on("SIGINT", (signal) => stop(signal));
 
   const port = await server.listen(settings.CONTROL_PLANE_PORT);
-  handEdits.start();
+  externalEdits.start();
   const host = isIPv6(settings.HOST) ? `[${settings.HOST}]` : settings.HOST;
   const url = `http://${host}:${port}`;
   const ready =

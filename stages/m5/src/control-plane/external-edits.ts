@@ -10,7 +10,7 @@ const settleMs = 20;
 /** The file is read this often without any sign of a change: network file systems give none. In milliseconds. */
 const rereadMs = 1_000;
 
-export class HandEdits {
+export class ExternalEdits {
   readonly #store: RoutingStore;
   readonly #clock: Clock;
   readonly #watcher: PathWatcher;
