@@ -10,7 +10,7 @@
 // Exit codes: 0 good, 1 the request or a page is at fault, 2 ours.
 
 import { colours, runCommand, UsageError, wholeNumber } from "./command-line.ts";
-import { builtSiteFolder, examineBuiltSite } from "./docs/built-site.ts";
+import { builtSiteFolder, validateBuiltSite } from "./docs/built-site.ts";
 import { firstBusyPort, portHolder } from "./ports.ts";
 import { packageFile, runHere } from "./run-tool.ts";
 import { projectRoot } from "./stages.ts";
@@ -52,7 +52,10 @@ async function serve(text: string): Promise<number> {
 async function build(): Promise<number> {
   const { code, stopped } = await vitepress("build", "site");
   if (stopped || code !== 0) return 1;
-  const { faults, summary } = examineBuiltSite(builtSiteFolder(projectRoot), process.env["DOCS_BASE"] ?? "/");
+  const { faults, summary } = validateBuiltSite(
+    builtSiteFolder(projectRoot),
+    process.env["DOCS_BASE"] ?? "/",
+  );
   const c = colours();
   for (const fault of faults) console.error(`${c.red("error")} ${fault}`);
   console.log(summary);

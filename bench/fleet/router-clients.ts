@@ -44,7 +44,7 @@ export class Clients {
   #lostLinks = 0;
   /** The message that came last, to whichever client. */
   #shared: Uint8Array = Buffer.alloc(0);
-  #examined: { readonly bytes: Uint8Array; readonly result: Promise<Decoded> } | undefined;
+  #validated: { readonly bytes: Uint8Array; readonly result: Promise<Decoded> } | undefined;
   /** Clients go on one after the other. */
   #turn: Promise<void> = Promise.resolve();
   #patched:
@@ -77,7 +77,7 @@ export class Clients {
         message = this.#share(bytes);
         return message;
       },
-      examine: (tableJson) => this.#inTurn(this.#examine(tableJson)),
+      validate: (tableJson) => this.#inTurn(this.#validate(tableJson)),
       patch: acceptsDeltas ? (documentJson, patchJson) => this.#patch(documentJson, patchJson) : undefined,
       onApplied: (revision) => {
         this.#onApplied(revision, message);
@@ -121,10 +121,10 @@ export class Clients {
     return result;
   }
 
-  #examine(tableJson: Uint8Array): Promise<Decoded> {
-    if (this.#examined === undefined || !isSameMemory(this.#examined.bytes, tableJson))
-      this.#examined = { bytes: tableJson, result: this.#end.examine(tableJson) };
-    return this.#examined.result;
+  #validate(tableJson: Uint8Array): Promise<Decoded> {
+    if (this.#validated === undefined || !isSameMemory(this.#validated.bytes, tableJson))
+      this.#validated = { bytes: tableJson, result: this.#end.validate(tableJson) };
+    return this.#validated.result;
   }
 
   #patch(from: Uint8Array, by: Uint8Array): Promise<Uint8Array> {

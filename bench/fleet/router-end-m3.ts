@@ -7,11 +7,11 @@ import { asideFromBytes, decodeTable, decodeTableAside } from "../../stages/m3/s
 import { type RouterEnd, sharing } from "./router-end.ts";
 
 export const routerEnd: RouterEnd = {
-  examine: async (tableJson) =>
+  validate: async (tableJson) =>
     tableJson.length < asideFromBytes ? decodeTable(tableJson) : await decodeTableAside(tableJson),
   patch: undefined,
-  start({ url, token, routerId, maxMessageBytes, logger, incoming, examine, onApplied }) {
-    const receiver = sharing(new SnapshotReceiver({ examine, apply: () => {} }), incoming);
+  start({ url, token, routerId, maxMessageBytes, logger, incoming, validate, onApplied }) {
+    const receiver = sharing(new SnapshotReceiver({ validate, apply: () => {} }), incoming);
     new ControlPlaneClient({
       url,
       readToken: async () => token,

@@ -8,11 +8,11 @@ import { asideFromBytes, decodeTable, decodeTableAside } from "../../stages/m5/s
 import { type RouterEnd, sharing } from "./router-end.ts";
 
 export const routerEnd: RouterEnd = {
-  examine: async (tableJson) =>
+  validate: async (tableJson) =>
     tableJson.length < asideFromBytes ? decodeTable(tableJson) : await decodeTableAside(tableJson),
   patch: async (documentJson, patchJson) => await patchDocument(documentJson, patchJson),
-  start({ url, token, routerId, maxMessageBytes, logger, incoming, examine, patch, onApplied }) {
-    const dependencies = { examine, ...(patch && { patch }), apply: () => {} };
+  start({ url, token, routerId, maxMessageBytes, logger, incoming, validate, patch, onApplied }) {
+    const dependencies = { validate, ...(patch && { patch }), apply: () => {} };
     const receiver = sharing(new SnapshotReceiver(dependencies), incoming);
     new ControlPlaneClient({
       url,

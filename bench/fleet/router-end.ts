@@ -15,7 +15,7 @@ export type RouterEndOptions = {
   readonly logger: Logger;
   /** Sees each message first, and may put another buffer with the same bytes in its place. */
   readonly incoming: (message: Uint8Array) => Uint8Array;
-  readonly examine: (tableJson: Uint8Array) => Promise<Decoded>;
+  readonly validate: (tableJson: Uint8Array) => Promise<Decoded>;
   /** Undefined: the router does not offer to take deltas, as routers before m5. */
   readonly patch: ((documentJson: Uint8Array, patchJson: Uint8Array) => Promise<Uint8Array>) | undefined;
   /** A revision is applied and about to be acknowledged. */
@@ -24,7 +24,7 @@ export type RouterEndOptions = {
 
 export type RouterEnd = {
   /** Reads and checks a table as the stage's router does: a small one at once, a large one in another thread. */
-  readonly examine: (tableJson: Uint8Array) => Promise<Decoded>;
+  readonly validate: (tableJson: Uint8Array) => Promise<Decoded>;
   /** The same for a merge patch; undefined in a stage that knows no deltas. */
   readonly patch: RouterEndOptions["patch"];
   /** Starts one router's link. It runs until the process ends. */

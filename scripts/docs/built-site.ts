@@ -9,7 +9,7 @@ import { filesUnder } from "../stages.ts";
 /** The first page with all that it loads before it can be used, compressed, in bytes. */
 export const maxFirstPageBytes = 300_000;
 
-export interface Examination {
+export interface Validation {
   readonly faults: readonly string[];
   readonly summary: string;
 }
@@ -28,7 +28,7 @@ interface Page {
 }
 
 /** @param base Path under which the site will stand, with a slash at both ends. */
-export function examineBuiltSite(folder: string, base = "/"): Examination {
+export function validateBuiltSite(folder: string, base = "/"): Validation {
   if (!existsSync(folder))
     return { faults: [`${folder} does not exist: build the site first`], summary: "no site" };
   const files = filesUnder(folder);

@@ -12,7 +12,7 @@ import { projectRoot } from "../stages.ts";
 import { check as regionsCheck } from "../verify/docs-regions.ts";
 import { check as commandsCheck } from "../verify/page-commands.ts";
 import { findBrowser } from "./browser.ts";
-import { examineBuiltSite } from "./built-site.ts";
+import { validateBuiltSite } from "./built-site.ts";
 import { excerptOf, fitComments } from "./code-excerpt.ts";
 import { notedCode, readNotes } from "./code-notes.ts";
 import { embedCode } from "./code-plugin.ts";
@@ -380,7 +380,7 @@ describe("the built site", () => {
       ),
       "m1.html": page('<h2 id="run">Run</h2><a href="/">home</a><a href="./#here">here</a>'),
     });
-    expect(examineBuiltSite(tree.root).faults).toEqual([]);
+    expect(validateBuiltSite(tree.root).faults).toEqual([]);
   });
 
   test.each([
@@ -399,7 +399,7 @@ describe("the built site", () => {
     ],
   ])("is refused with %s", (_, body, words) => {
     using tree = plantTree({ "index.html": page(body), "m1.html": page("") });
-    const { faults } = examineBuiltSite(tree.root);
+    const { faults } = validateBuiltSite(tree.root);
     expect(faults).toHaveLength(1);
     expect(faults[0]).toContain(words);
   });
@@ -409,7 +409,7 @@ describe("the built site", () => {
       "index.html": page('<a href="/book/m1">1</a><a href="/m1">out</a>'),
       "m1.html": page(""),
     });
-    expect(examineBuiltSite(tree.root, "/book/").faults).toEqual([
+    expect(validateBuiltSite(tree.root, "/book/").faults).toEqual([
       "index.html: the link /m1 leads out of the site",
     ]);
   });
@@ -418,9 +418,9 @@ describe("the built site", () => {
     const noise = randomBytes(250_000).toString("base64");
     const heavy = { "large.js": noise, "larger.js": noise + noise };
     using tree = plantTree({ ...heavy, "index.html": page('<script src="/larger.js"></script>') });
-    expect(examineBuiltSite(tree.root).faults).toEqual([expect.stringContaining("more than 300 kB")]);
+    expect(validateBuiltSite(tree.root).faults).toEqual([expect.stringContaining("more than 300 kB")]);
     using light = plantTree({ ...heavy, "index.html": page(""), "m1.html": page('<img src="/larger.js">') });
-    expect(examineBuiltSite(light.root).faults).toEqual([]);
+    expect(validateBuiltSite(light.root).faults).toEqual([]);
   });
 });
 

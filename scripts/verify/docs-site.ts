@@ -2,7 +2,7 @@
 
 import { type CheckResult, error } from "../check.ts";
 import { buildSite } from "../docs/build.ts";
-import { builtSiteFolder, examineBuiltSite } from "../docs/built-site.ts";
+import { builtSiteFolder, validateBuiltSite } from "../docs/built-site.ts";
 
 export const check = {
   name: "docs-site",
@@ -14,6 +14,6 @@ export const check = {
 async function run(root: string): Promise<CheckResult> {
   const built = await buildSite(root);
   if (!built.ok) return { looked: "it does not build", findings: [error("site", built.output)] };
-  const { faults, summary } = examineBuiltSite(builtSiteFolder(root));
+  const { faults, summary } = validateBuiltSite(builtSiteFolder(root));
   return { looked: summary, findings: faults.map((fault) => error("site", fault)) };
 }

@@ -12,13 +12,13 @@ import type { RouterLink } from "../../stages/m3/src/control-plane/router-link.t
 import {
   decide,
   decodeFromControlPlane,
-  type Examined,
   encode,
   encodeSnapshot,
   nackOf,
   type Position,
   protocolVersion,
   type RouterMessage,
+  type Validated,
 } from "../../stages/m3/src/protocol.ts";
 import { parseRoutingTable, type RoutingDocument } from "../../stages/m3/src/routing-table.ts";
 
@@ -142,7 +142,7 @@ export class SimRouter {
     return { type: "hello", protocol: protocolVersion, routerId: this.id, have: this.held ?? null };
   }
 
-  /** Takes one message, as `snapshot-receiver.ts` does, without waiting: here examining takes no time. */
+  /** Takes one message, as `snapshot-receiver.ts` does, without waiting: here validating takes no time. */
   receive(bytes: Uint8Array, link: SimLink): Received {
     const decoded = decodeFromControlPlane(bytes);
     if (!decoded.ok) throw new Error(decoded.fault);
@@ -151,8 +151,8 @@ export class SimRouter {
     const ack: RouterMessage = { type: "ack", epoch, revision };
     if (type === "current")
       return { reply: ack, outcome: "current", words: `revision ${revision} is the newest` };
-    const examined = examine(decoded.body);
-    const verdict = decide(this.held, offered, link.left, examined);
+    const validated = validate(decoded.body);
+    const verdict = decide(this.held, offered, link.left, validated);
     switch (verdict.kind) {
       case "apply":
         if (this.held !== undefined && this.held.epoch !== epoch) link.left.add(this.held.epoch);
@@ -167,15 +167,15 @@ export class SimRouter {
           outcome: "refused",
           words: `refuses revision ${revision} and keeps ${this.held === undefined ? "nothing" : `revision ${this.held.revision}`}: ${verdict.reasons[0]?.slice(0, 40)}…`,
         };
-      case "examine":
-        throw new Error("decide asked to examine what it was given examined");
+      case "validate":
+        throw new Error("decide asked to validate what it was given validated");
       default:
         return verdict satisfies never;
     }
   }
 }
 
-function examine(tableJson: Uint8Array): Examined {
+function validate(tableJson: Uint8Array): Validated {
   const document: unknown = JSON.parse(new TextDecoder().decode(tableJson));
   const result = parseRoutingTable(document);
   return result.ok ? { ...result, checksum: checksumOf(document) } : result;

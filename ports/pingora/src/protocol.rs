@@ -100,7 +100,7 @@ pub fn nack_of(offered: &Position, faults: &[String]) -> RouterMessage {
 #[derive(Debug)]
 pub enum Verdict {
     /// The position is acceptable; look into the table and decide again.
-    Examine,
+    Validate,
     Apply(Decoded),
     /// `same` and `older`: late or repeated. `left`: of an epoch that this link has already moved on from.
     Ignore(&'static str),
@@ -111,15 +111,15 @@ pub enum Verdict {
 ///
 /// Within an epoch only a higher revision is taken: messages may be late, repeated or out of order, and the table must never
 /// go back. Another epoch is taken whatever its revision, because the two numbers have no order. The table comes last, since
-/// examining it is the costly part: call without `examined` first, and again with it when the verdict is `Examine`. The second
-/// call checks the position anew, so the examination may take its time.
+/// validating it is the costly part: call without `validated` first, and again with it when the verdict is `Validate`. The second
+/// call checks the position anew, so the validation may take its time.
 ///
 /// `left`: epochs that this link has moved on from. A snapshot of one of them was overtaken on the way.
 pub fn decide(
     held: Option<&Position>,
     offered: &Position,
     left: &HashSet<String>,
-    examined: Option<Result<Decoded, Vec<String>>>,
+    validated: Option<Result<Decoded, Vec<String>>>,
 ) -> Verdict {
     match held {
         Some(held) if held.epoch == offered.epoch => {
@@ -139,8 +139,8 @@ pub fn decide(
         _ if left.contains(&offered.epoch) => return Verdict::Ignore("left"),
         _ => {}
     }
-    match examined {
-        None => Verdict::Examine,
+    match validated {
+        None => Verdict::Validate,
         Some(Err(faults)) => Verdict::Nack(faults),
         Some(Ok(decoded)) if decoded.checksum != offered.checksum => Verdict::Nack(vec![format!(
             "checksum: expected {}, the table that arrived has {}",
@@ -165,9 +165,9 @@ mod tests {
     fn verdict(held: Option<Position>, offered: &Position, left: &[&str], checksum: Option<&str>) -> String {
         let left = left.iter().map(|epoch| epoch.to_string()).collect();
         let table = || Arc::new(static_routing_table(&Default::default()));
-        let examined = checksum.map(|checksum| Ok(Decoded { table: table(), checksum: checksum.into() }));
-        match decide(held.as_ref(), offered, &left, examined) {
-            Verdict::Examine => "examine".into(),
+        let validated = checksum.map(|checksum| Ok(Decoded { table: table(), checksum: checksum.into() }));
+        match decide(held.as_ref(), offered, &left, validated) {
+            Verdict::Validate => "validate".into(),
             Verdict::Apply(_) => "apply".into(),
             Verdict::Ignore(why) => format!("ignore: {why}"),
             Verdict::Nack(reasons) => format!("nack: {}", reasons.join("; ")),
@@ -177,12 +177,12 @@ mod tests {
     #[test]
     fn takes_only_what_is_newer_and_what_it_says_it_is() {
         let held = || Some(at("a", 5, "x"));
-        assert_eq!(verdict(None, &at("a", 1, "x"), &[], None), "examine");
-        assert_eq!(verdict(held(), &at("a", 6, "y"), &[], None), "examine");
+        assert_eq!(verdict(None, &at("a", 1, "x"), &[], None), "validate");
+        assert_eq!(verdict(held(), &at("a", 6, "y"), &[], None), "validate");
         assert_eq!(verdict(held(), &at("a", 4, "y"), &[], None), "ignore: older");
         assert_eq!(verdict(held(), &at("a", 5, "x"), &[], None), "ignore: same");
         assert!(verdict(held(), &at("a", 5, "y"), &[], None).starts_with("nack: revision 5"));
-        assert_eq!(verdict(held(), &at("b", 1, "y"), &[], None), "examine");
+        assert_eq!(verdict(held(), &at("b", 1, "y"), &[], None), "validate");
         assert_eq!(verdict(held(), &at("b", 9, "y"), &["b"], None), "ignore: left");
         assert_eq!(verdict(held(), &at("a", 6, "y"), &[], Some("y")), "apply");
         assert!(verdict(held(), &at("a", 6, "y"), &[], Some("z")).starts_with("nack: checksum"));

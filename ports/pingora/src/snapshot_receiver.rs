@@ -72,9 +72,9 @@ impl SnapshotReceiver {
     async fn on_snapshot(&self, offered: Position, table_json: &[u8], link: &mut Link, target: &dyn Apply) -> Reply {
         let held = self.held.lock().clone();
         let mut verdict = decide(held.as_ref(), &offered, &link.left, None);
-        if matches!(verdict, Verdict::Examine) {
-            let examined = decode_table_aside(table_json.into(), self.rules).await;
-            verdict = decide(held.as_ref(), &offered, &link.left, Some(examined));
+        if matches!(verdict, Verdict::Validate) {
+            let validated = decode_table_aside(table_json.into(), self.rules).await;
+            verdict = decide(held.as_ref(), &offered, &link.left, Some(validated));
         }
         let revision = offered.revision;
         match verdict {
@@ -95,7 +95,7 @@ impl SnapshotReceiver {
                 up_to_date: false,
                 words: format!("revision {revision}: {}", reasons[..reasons.len().min(3)].join("; ")),
             },
-            Verdict::Examine => unreachable!("what was examined is not examined again"),
+            Verdict::Validate => unreachable!("what was validated is not validated again"),
         }
     }
     // #endregion receive

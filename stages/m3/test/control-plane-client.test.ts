@@ -22,7 +22,7 @@ const table = {
   placements: { tier1: { kind: "tier", url: "http://127.0.0.1:9001" } },
 };
 
-function clientOf(url: string, examine: SnapshotReceiverDependencies["examine"] = decodeTable) {
+function clientOf(url: string, validate: SnapshotReceiverDependencies["validate"] = decodeTable) {
   const clock = new FakeClock();
   const saved: number[] = [];
   const budget = new IntakeBudget(clock.now());
@@ -34,7 +34,7 @@ function clientOf(url: string, examine: SnapshotReceiverDependencies["examine"] 
     url,
     readToken: async () => "a-token",
     routerId: "patient",
-    receiver: new SnapshotReceiver({ examine, apply: () => {} }),
+    receiver: new SnapshotReceiver({ validate, apply: () => {} }),
     onApplied: (message) => saved.push(message.length),
     maxMessageBytes: 100_000,
     budget,
@@ -159,10 +159,10 @@ describe("ControlPlaneClient", () => {
 
   test("snapshots without a pause take their share of the time, and the newest is what counts", async () => {
     await using controlPlane = await ScriptedControlPlane.listen();
-    const examined: number[] = [];
+    const validated: number[] = [];
     const slow = clientOf(controlPlane.url, async (tableJson) => {
       const decoded = decodeTable(tableJson);
-      examined.push(decoded.ok ? Number(decoded.table.version) : 0);
+      validated.push(decoded.ok ? Number(decoded.table.version) : 0);
       // As if each took two seconds of this process's time.
       slow.budget.work.spend(2_000, slow.clock.now());
       return decoded;
@@ -176,11 +176,11 @@ describe("ControlPlaneClient", () => {
     for (let revision = 2; revision <= 30; revision++) send(revision);
     await link.ping();
     await slow.clock.advance(1_000 / 0.08 - 1);
-    expect(examined).toEqual([1]);
+    expect(validated).toEqual([1]);
     await slow.clock.advance(1);
     await link.expectAck({ epoch: "one", revision: 30 });
     // Those in between went by unread.
-    expect(examined).toEqual([1, 30]);
+    expect(validated).toEqual([1, 30]);
     await slow.client.close();
   });
 

@@ -4,12 +4,12 @@ import {
   decide,
   decodeFromControlPlane,
   decodeFromRouter,
-  type Examined,
   encode,
   encodeSnapshot,
   nackOf,
   type Position,
   type RouterMessage,
+  type Validated,
 } from "../src/protocol.ts";
 import { parseRoutingTable } from "../src/routing-table.ts";
 
@@ -28,8 +28,8 @@ const document = {
   placements: { tier1: { kind: "tier", url: "http://127.0.0.1:9001" } },
 };
 const parsed = parseRoutingTable(document);
-const good: Examined = parsed.ok ? { ...parsed, checksum: sum("a") } : parsed;
-const invalid: Examined = { ok: false, faults: ["defaultPlacement: missing"] };
+const good: Validated = parsed.ok ? { ...parsed, checksum: sum("a") } : parsed;
+const invalid: Validated = { ok: false, faults: ["defaultPlacement: missing"] };
 
 describe("decide", () => {
   test.each<[string, Position | undefined, Position, string[], string]>([
@@ -46,7 +46,7 @@ describe("decide", () => {
   ])("%s", (_, held, offered, left, expected) => {
     const first = decide(held, offered, new Set(left));
     // The costly look into the table is asked for only where the position allows it.
-    expect(first.kind === "examine").toBe(expected === "apply");
+    expect(first.kind === "validate").toBe(expected === "apply");
     const verdict = decide(held, offered, new Set(left), good);
     expect(verdict.kind === "ignore" ? `ignore ${verdict.why}` : verdict.kind).toBe(expected);
   });
@@ -64,7 +64,7 @@ describe("decide", () => {
     expect(verdict).toEqual({ kind: "nack", reasons: ["defaultPlacement: missing"] });
   });
 
-  test("looks at the position again when the examination took its time", () => {
+  test("looks at the position again when the validation took its time", () => {
     // Between the two calls the router applied revision 3.
     expect(decide(at("a", 3), at("a", 2), new Set(), good)).toEqual({ kind: "ignore", why: "older" });
   });

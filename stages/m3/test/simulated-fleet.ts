@@ -4,7 +4,7 @@
 import { Fleet } from "../src/control-plane/fleet.ts";
 import { afterLoss, type History, isLostHistory, nextRevision } from "../src/control-plane/history.ts";
 import type { Published, RouterLink } from "../src/control-plane/router-link.ts";
-import { type Examined, encode, encodeSnapshot, type Position } from "../src/protocol.ts";
+import { encode, encodeSnapshot, type Position, type Validated } from "../src/protocol.ts";
 import { parseRoutingTable, type RoutingDocument, type RoutingTable } from "../src/routing-table.ts";
 import { type Link, SnapshotReceiver } from "../src/snapshot-receiver.ts";
 
@@ -25,7 +25,7 @@ function snapshotOf(position: Position, document: unknown): Uint8Array {
   return encodeSnapshot(position, JSON.stringify(document));
 }
 
-function examine(tableJson: Uint8Array): Examined {
+function validate(tableJson: Uint8Array): Validated {
   const document: unknown = JSON.parse(textOf(tableJson));
   const result = parseRoutingTable(document);
   return result.ok ? { ...result, checksum: checksumOf(document) } : result;
@@ -257,7 +257,7 @@ export class SimulatedRouter {
 
   #started(): SnapshotReceiver {
     const apply = (table: RoutingTable, position: Position) => this.#check(table, position);
-    return new SnapshotReceiver({ examine, apply });
+    return new SnapshotReceiver({ validate, apply });
   }
 
   #check(table: RoutingTable, position: Position): void {

@@ -140,7 +140,7 @@ export class ControlPlaneClient {
     link.open = false;
     this.#connected = false;
     this.#upToDate = false;
-    // What is still being examined ends before the next link begins.
+    // What is still being validated ends before the next link begins.
     await intake.finished();
     return outcome.proven;
   }

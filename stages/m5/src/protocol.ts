@@ -166,13 +166,13 @@ export function nackOf(
 
 // #region decide
 /** What a look into a snapshot's table found. */
-export type Examined =
+export type Validated =
   | { readonly ok: true; readonly table: RoutingTable; readonly checksum: string }
   | { readonly ok: false; readonly faults: readonly string[] };
 
 export type Verdict =
   /** The position is acceptable; look into the table and decide again. */
-  | { readonly kind: "examine" }
+  | { readonly kind: "validate" }
   | { readonly kind: "apply"; readonly table: RoutingTable }
   /** `same` and `older`: late or repeated. `left`: of an epoch that this link has already moved on from. */
   | { readonly kind: "ignore"; readonly why: "same" | "older" | "left" }
@@ -183,8 +183,8 @@ export type Verdict =
  *
  * Within an epoch only a higher revision is taken: messages may be late, repeated or out of order, and the table must
  * never go back. Another epoch is taken whatever its revision, because the two numbers have no order. The table
- * comes last, since examining it is the costly part: call without `examined` first, and again with it when the verdict
- * is `examine`. The second call checks the position anew, so the examination may take its time.
+ * comes last, since validating it is the costly part: call without `validated` first, and again with it when the verdict
+ * is `validate`. The second call checks the position anew, so the validation may take its time.
  *
  * @param left Epochs that this link has moved on from: a snapshot of one of them was overtaken on the way.
  */
@@ -192,7 +192,7 @@ export function decide(
   held: Position | undefined,
   offered: Position,
   left: ReadonlySet<string>,
-  examined?: Examined,
+  validated?: Validated,
 ): Verdict {
   if (held?.epoch === offered.epoch) {
     if (offered.revision < held.revision) return { kind: "ignore", why: "older" };
@@ -204,12 +204,12 @@ export function decide(
   } else if (left.has(offered.epoch)) {
     return { kind: "ignore", why: "left" };
   }
-  if (examined === undefined) return { kind: "examine" };
-  if (!examined.ok) return { kind: "nack", reasons: examined.faults };
-  if (examined.checksum !== offered.checksum) {
-    const reason = `checksum: expected ${offered.checksum}, the table that arrived has ${examined.checksum}`;
+  if (validated === undefined) return { kind: "validate" };
+  if (!validated.ok) return { kind: "nack", reasons: validated.faults };
+  if (validated.checksum !== offered.checksum) {
+    const reason = `checksum: expected ${offered.checksum}, the table that arrived has ${validated.checksum}`;
     return { kind: "nack", reasons: [reason] };
   }
-  return { kind: "apply", table: examined.table };
+  return { kind: "apply", table: validated.table };
 }
 // #endregion decide

@@ -4,7 +4,6 @@
 import {
   decide,
   decodeFromControlPlane,
-  type Examined,
   encodeSnapshot,
   type Hello,
   isSamePosition,
@@ -12,6 +11,7 @@ import {
   type Position,
   protocolVersion,
   type RouterMessage,
+  type Validated,
 } from "./protocol.ts";
 import type { RoutingTable } from "./routing-table.ts";
 
@@ -42,7 +42,7 @@ export type Received =
 
 export interface SnapshotReceiverDependencies {
   /** Reads and checks a routing document. May take its time and must not block. */
-  readonly examine: (tableJson: Uint8Array) => Examined | Promise<Examined>;
+  readonly validate: (tableJson: Uint8Array) => Validated | Promise<Validated>;
   /** A routing document with a merge patch applied, both as JSON. May take its time; rejects or throws when it cannot. */
   readonly patch?: (documentJson: Uint8Array, patchJson: Uint8Array) => Uint8Array | Promise<Uint8Array>;
   /** Makes the table current. Done before the acknowledgement goes out, so that an `ack` is never a promise. */
@@ -97,10 +97,10 @@ export class SnapshotReceiver {
   async #onSnapshot(offered: Position, tableJson: Uint8Array, link: Link): Promise<Received> {
     const { epoch, revision } = offered;
     let verdict = decide(this.#held, offered, link.left);
-    if (verdict.kind === "examine") {
-      const examined = await this.#deps.examine(tableJson);
+    if (verdict.kind === "validate") {
+      const validated = await this.#deps.validate(tableJson);
       if (!link.open) return { kind: "void" };
-      verdict = decide(this.#held, offered, link.left, examined);
+      verdict = decide(this.#held, offered, link.left, validated);
     }
     switch (verdict.kind) {
       case "apply":
@@ -125,8 +125,8 @@ export class SnapshotReceiver {
           upToDate: false,
           words: `revision ${revision}: ${verdict.reasons.slice(0, 3).join("; ")}`,
         };
-      case "examine":
-        throw new Error("decide asked to examine what it was given examined");
+      case "validate":
+        throw new Error("decide asked to validate what it was given validated");
       default:
         return verdict satisfies never;
     }
@@ -141,7 +141,7 @@ export class SnapshotReceiver {
   async #onDelta(offered: Position, base: string, patchJson: Uint8Array, link: Link): Promise<Received> {
     const { patch } = this.#deps;
     // What is late or repeated needs no base.
-    if (decide(this.#held, offered, link.left).kind !== "examine")
+    if (decide(this.#held, offered, link.left).kind !== "validate")
       return await this.#onSnapshot(offered, patchJson, link);
     if (patch === undefined || this.#heldJson === undefined || this.#held?.checksum !== base)
       return resync(offered, "not of what this router has");

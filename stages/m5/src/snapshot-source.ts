@@ -15,8 +15,8 @@ import type { Position } from "./protocol.ts";
 import { readRegularFile, withDeadline } from "./regular-file.ts";
 import type { RoutingTable } from "./routing-table.ts";
 import { SnapshotReceiver } from "./snapshot-receiver.ts";
-import { TableExaminer } from "./table-examiner.ts";
 import type { TableStore } from "./table-store.ts";
+import { TableValidator } from "./table-validator.ts";
 
 /** The disk has this long to answer, in milliseconds; less when the router stops, because that must end in time. */
 const readDeadlineMs = 5_000;
@@ -66,7 +66,7 @@ export class SnapshotSource {
   readonly #receiver: SnapshotReceiver;
   readonly #lastKnownGood: LastKnownGood;
   readonly #tokenText: () => Promise<string>;
-  readonly #examiner: TableExaminer;
+  readonly #validator: TableValidator;
   #client: ControlPlaneClient | undefined;
   #applied: Applied | undefined;
 
@@ -74,11 +74,11 @@ export class SnapshotSource {
     this.#deps = dependencies;
     const { stateDir, routerId, tokenFile, maxMessageBytes, clock } = dependencies;
     this.#routerId = routerId ?? nameFor(stateDir);
-    this.#examiner = new TableExaminer(clock);
+    this.#validator = new TableValidator(clock);
     this.#receiver = new SnapshotReceiver({
-      examine: (tableJson) => this.#examiner.examine(tableJson),
+      validate: (tableJson) => this.#validator.validate(tableJson),
       patch: (documentJson, patchJson) =>
-        this.#examiner.timed((signal) => patchDocument(documentJson, patchJson, signal)),
+        this.#validator.timed((signal) => patchDocument(documentJson, patchJson, signal)),
       apply: (table, position) => this.#apply(table, position),
     });
     // A delta may make a table that is larger than any message.
@@ -110,7 +110,7 @@ export class SnapshotSource {
     }
     const budget = new IntakeBudget(clock.now());
     // What the disk held was read without one.
-    this.#examiner.budget = budget.work;
+    this.#validator.budget = budget.work;
     this.#client = new ControlPlaneClient({
       url,
       readToken: () => this.#readToken(),
@@ -170,7 +170,7 @@ export class SnapshotSource {
   async #apply(table: RoutingTable, position: Position): Promise<void> {
     // From now on the file is history: an edit of it must not undo what the control plane says.
     await this.#deps.bootstrap.close();
-    await this.#examiner.timed(async () => this.#deps.store.swap(table));
+    await this.#validator.timed(async () => this.#deps.store.swap(table));
     const source = this.#client === undefined ? "last-known-good" : "control-plane";
     const { version } = table;
     this.#applied = { ...position, source, version, appliedAt: this.#deps.today().toISOString() };

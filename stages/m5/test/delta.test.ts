@@ -50,7 +50,7 @@ class Pair {
     this.#current = versionOf(1, documentOf(keys, "tier1"));
     this.#fleet = new Fleet(this.#current, 0, { onLostHistory: () => {}, onNack: () => {} });
     this.receiver = new SnapshotReceiver({
-      examine: decodeTable,
+      validate: decodeTable,
       ...(acceptsDeltas && { patch: patchDocument }),
       apply: () => {},
     });
@@ -136,7 +136,7 @@ describe("a change", () => {
     await settle();
     const last = pair.outcomes.at(-1);
     if (last?.kind !== "reply" || last.whole === undefined) throw new Error("nothing for the disk");
-    const restarted = new SnapshotReceiver({ examine: decodeTable, patch: patchDocument, apply: () => {} });
+    const restarted = new SnapshotReceiver({ validate: decodeTable, patch: patchDocument, apply: () => {} });
     const restored = await restarted.receive(last.whole, restarted.openLink());
     expect(restored).toMatchObject({ outcome: "applied" });
     expect(restarted.held()).toEqual(pair.receiver.held());

@@ -4,12 +4,12 @@
 import {
   decide,
   decodeFromControlPlane,
-  type Examined,
   type Hello,
   isSamePosition,
   type Position,
   protocolVersion,
   type RouterMessage,
+  type Validated,
 } from "../../../../stages/m3/src/protocol.ts";
 import type { RoutingTable } from "../../../../stages/m3/src/routing-table.ts";
 
@@ -38,7 +38,7 @@ export type Received =
 
 export interface SnapshotReceiverDependencies {
   /** Reads and checks a routing document. May take its time and must not block. */
-  readonly examine: (tableJson: Uint8Array) => Examined | Promise<Examined>;
+  readonly validate: (tableJson: Uint8Array) => Validated | Promise<Validated>;
   /** Makes the table current. Done before the acknowledgement goes out, so that an `ack` is never a promise. */
   readonly apply: (table: RoutingTable, position: Position) => void | Promise<void>;
 }
@@ -86,10 +86,10 @@ export class SnapshotReceiver {
   async #onSnapshot(offered: Position, tableJson: Uint8Array, link: Link): Promise<Received> {
     const { epoch, revision } = offered;
     let verdict = decide(this.#held, offered, link.left);
-    if (verdict.kind === "examine") {
-      const examined = await this.#deps.examine(tableJson);
+    if (verdict.kind === "validate") {
+      const validated = await this.#deps.validate(tableJson);
       if (!link.open) return { kind: "void" };
-      verdict = decide(this.#held, offered, link.left, examined);
+      verdict = decide(this.#held, offered, link.left, validated);
     }
     switch (verdict.kind) {
       case "apply":
@@ -106,8 +106,8 @@ export class SnapshotReceiver {
         );
       case "nack":
         return { kind: "fault", fault: `revision ${revision}: ${verdict.reasons.slice(0, 3).join("; ")}` };
-      case "examine":
-        throw new Error("decide asked to examine what it was given examined");
+      case "validate":
+        throw new Error("decide asked to validate what it was given validated");
       default:
         return verdict satisfies never;
     }

@@ -1,10 +1,10 @@
 import { test } from "vitest";
 import {
   decodeFromRouter,
-  type Examined,
   encode,
   encodeSnapshot,
   type Position,
+  type Validated,
 } from "../../../../stages/m3/src/protocol.ts";
 import type { RoutingTable } from "../../../../stages/m3/src/routing-table.ts";
 import { check, type Outcome, within } from "../../../support/check.ts";
@@ -41,12 +41,12 @@ const table: RoutingTable = {
   placements: new Map([["tier1", tier1]]),
   placementByKey: new Map(),
 };
-const good: Examined = { ok: true, table, checksum };
-const invalid: Examined = { ok: false, faults: ["defaultPlacement: missing"] };
+const good: Validated = { ok: true, table, checksum };
+const invalid: Validated = { ok: false, faults: ["defaultPlacement: missing"] };
 
 interface Setting {
   /** What the look into each table finds, in this order; the last one stays. @default good */
-  readonly finds?: readonly (Examined | Promise<Examined>)[];
+  readonly finds?: readonly (Validated | Promise<Validated>)[];
   readonly apply?: (name: string) => void | Promise<void>;
 }
 
@@ -55,7 +55,7 @@ function router({ finds = [good], apply = () => {} }: Setting = {}) {
   const left = [...finds];
   const applied: string[] = [];
   const receiver = new SnapshotReceiver({
-    examine: () => (left.length > 1 ? left.shift() : left[0]) ?? good,
+    validate: () => (left.length > 1 ? left.shift() : left[0]) ?? good,
     apply: async (_table, position) => {
       await apply(nameOf(position));
       applied.push(nameOf(position));
@@ -198,7 +198,7 @@ test("a refused table is answered with a nack and its reasons", async () => {
       "nack k/3 (routingTable.acme: no such placement; version: missing), refused",
     ],
     got: async () => {
-      const two: Examined = {
+      const two: Validated = {
         ok: false,
         faults: ["routingTable.acme: no such placement", "version: missing"],
       };
@@ -363,12 +363,12 @@ test("a late snapshot of an epoch that the link has left is answered with what t
   });
 });
 
-test("a snapshot that was overtaken while it was examined is answered with what the router runs", async () => {
+test("a snapshot that was overtaken while it was validated is answered with what the router runs", async () => {
   await check({
-    sent: "k/1; then k/2, and while its table is examined, k/3 comes over another link; then hello",
+    sent: "k/1; then k/2, and while its table is validated, k/3 comes over another link; then hello",
     expected: '{ reply: "ack k/3, ignored", applied: ["k/1", "k/3"], helloHas: "k/3" }',
     got: async () => {
-      const gate = Promise.withResolvers<Examined>();
+      const gate = Promise.withResolvers<Validated>();
       const { send, newLink, applied, helloHas } = router({ finds: [good, gate.promise, good] });
       await send("k/1");
       const late = send("k/2");
@@ -395,7 +395,7 @@ test("a snapshot that was overtaken while it was examined is answered with what 
         "k/2 was refused as if its table had a fault.",
       ],
     ),
-    lookAt: "snapshot-receiver.ts, after the examination in #onSnapshot",
+    lookAt: "snapshot-receiver.ts, after the validation in #onSnapshot",
     hint: 3,
   });
 });
@@ -421,12 +421,12 @@ test("a repeated snapshot is acknowledged again, and not applied again", async (
   });
 });
 
-test("a snapshot whose link closed while it was examined is void", async () => {
+test("a snapshot whose link closed while it was validated is void", async () => {
   await check({
-    sent: "k/1; k/2, and the link closes while its table is examined; k/1 again on the closed link",
+    sent: "k/1; k/2, and the link closes while its table is validated; k/1 again on the closed link",
     expected: { replies: ["void", "void"], applied: ["k/1"], helloHas: "k/1" },
     got: async () => {
-      const gate = Promise.withResolvers<Examined>();
+      const gate = Promise.withResolvers<Validated>();
       const { send, link, applied, helloHas } = router({ finds: [good, gate.promise, good] });
       await send("k/1");
       const reply = send("k/2");
@@ -442,7 +442,7 @@ test("a snapshot whose link closed while it was examined is void", async () => {
       ],
       [({ helloHas }) => helloHas !== "k/1", "The next hello does not name the table that the router runs."],
     ),
-    lookAt: "snapshot-receiver.ts, after the examination in #onSnapshot",
+    lookAt: "snapshot-receiver.ts, after the validation in #onSnapshot",
   });
 });
 

@@ -1,6 +1,6 @@
 import { test } from "vitest";
 import { check, type Outcome } from "../../../support/check.ts";
-import { decide, type Examined, type Position } from "../starter/protocol.ts";
+import { decide, type Position, type Validated } from "../starter/protocol.ts";
 
 /** The sentence of the first case that holds for the value that came back; none for an error, or where nothing came. */
 const ifGot =
@@ -8,8 +8,8 @@ const ifGot =
   (came: Outcome<T>): string | undefined =>
     came.kind === "returned" ? cases.find(([holds]) => holds(came.value))?.[1] : undefined;
 
-/** Whether a verdict, or the one after an examination, is to apply. */
-const applies = (verdict = ""): boolean => verdict.replace("examine, then ", "").startsWith("apply");
+/** Whether a verdict, or the one after a validation, is to apply. */
+const applies = (verdict = ""): boolean => verdict.replace("validate, then ", "").startsWith("apply");
 
 const lookAt = "protocol.ts, decide";
 const sum = (digit: string) => digit.repeat(64);
@@ -19,7 +19,7 @@ function at(epoch: string, revision: number, content = "a"): Position {
   return { epoch, revision, checksum: sum(content) };
 }
 
-function tableWith(content: string): Examined {
+function tableWith(content: string): Validated {
   const tier1 = { name: "tier1", kind: "tier", url: "http://127.0.0.1:9001" } as const;
   const table = {
     version: "1",
@@ -34,35 +34,37 @@ interface Asked {
   readonly held: Position | undefined;
   readonly offered: Position;
   readonly left?: readonly string[];
-  readonly examined?: Examined;
+  readonly validated?: Validated;
 }
 
 /** Asks as the router does: without the table first, and with it only if it is wanted. */
-function ask({ held, offered, left = [], examined }: Asked): string {
+function ask({ held, offered, left = [], validated }: Asked): string {
   const epochs = new Set(left);
   const first = decide(held, offered, epochs);
-  if (first.kind !== "examine") return words(first);
-  const table = examined ?? tableWith(offered.checksum.slice(0, 1));
-  return `examine, then ${words(decide(held, offered, epochs, table), table)}`;
+  if (first.kind !== "validate") return words(first);
+  const table = validated ?? tableWith(offered.checksum.slice(0, 1));
+  return `validate, then ${words(decide(held, offered, epochs, table), table)}`;
 }
 
-function words(verdict: ReturnType<typeof decide>, examined?: Examined): string {
+function words(verdict: ReturnType<typeof decide>, validated?: Validated): string {
   switch (verdict.kind) {
     case "ignore":
       return `ignore: ${verdict.why}`;
     case "nack":
       return verdict.reasons.some((reason) => reason !== "") ? "nack" : "nack without a reason";
     case "apply":
-      return examined?.ok && verdict.table === examined.table ? "apply" : "apply, but not the examined table";
+      return validated?.ok && verdict.table === validated.table
+        ? "apply"
+        : "apply, but not the validated table";
     default:
       return verdict.kind;
   }
 }
 
-test("the first snapshot, and every higher revision, is examined and applied", async () => {
+test("the first snapshot, and every higher revision, is validated and applied", async () => {
   await check({
     sent: "k/1 to a router with nothing; k/2, and then k/900, to a router at k/1 (epoch/revision)",
-    expected: ["examine, then apply", "examine, then apply", "examine, then apply"],
+    expected: ["validate, then apply", "validate, then apply", "validate, then apply"],
     got: () => [
       ask({ held: undefined, offered: at("k", 1) }),
       ask({ held: at("k", 1), offered: at("k", 2, "b") }),
@@ -91,7 +93,7 @@ test("a lower revision of the same epoch is ignored unread", async () => {
     likely: ifGot(
       [(got) => got.some(applies), "A lower revision was applied: the table went back."],
       [
-        (got) => got.some((verdict) => verdict.startsWith("examine")),
+        (got) => got.some((verdict) => verdict.startsWith("validate")),
         "The table was asked for, although its revision is lower than the one held.",
       ],
       [
@@ -112,7 +114,7 @@ test("the same position again is ignored unread", async () => {
     got: () => ask({ held: at("k", 2), offered: at("k", 2) }),
     likely: ifGot(
       [(got) => applies(got), "The position that the router holds was applied once more."],
-      [(got) => got.startsWith("examine"), "The table was asked for, although the router holds it."],
+      [(got) => got.startsWith("validate"), "The table was asked for, although the router holds it."],
       [(got) => got.startsWith("nack"), "A repeated message was refused as if its table had a fault."],
       [
         (got) => got === "ignore: older",
@@ -129,7 +131,7 @@ test("the same revision with other content is refused", async () => {
     sent: "k/57 with checksum bbb… to a router at k/57 with checksum aaa…",
     expected: "nack",
     got: () => ask({ held: at("k", 57, "a"), offered: at("k", 57, "b") }),
-    accept: (verdict) => verdict === "nack" || verdict === "examine, then nack",
+    accept: (verdict) => verdict === "nack" || verdict === "validate, then nack",
     likely: ifGot(
       [(got) => got === "ignore: same", "Two tables with different checksums passed for the same one."],
       [(got) => applies(got), "A second table with the number 57 took the place of the first."],
@@ -144,7 +146,7 @@ test("the same revision with other content is refused", async () => {
 test("a higher revision is taken even when its content is the same", async () => {
   await check({
     sent: "k/3 to a router at k/2, with the same content",
-    expected: "examine, then apply",
+    expected: "validate, then apply",
     got: () => ask({ held: at("k", 2), offered: at("k", 3) }),
     likely: ifGot(
       [
@@ -161,7 +163,7 @@ test("a higher revision is taken even when its content is the same", async () =>
 test("a new epoch is taken, however low its revision is", async () => {
   await check({
     sent: "m/41 and then b/41 to a router at k/900; m/1 to a router at k/2",
-    expected: ["examine, then apply", "examine, then apply", "examine, then apply"],
+    expected: ["validate, then apply", "validate, then apply", "validate, then apply"],
     got: () => [
       ask({ held: at("k", 900), offered: at("m", 41, "b") }),
       ask({ held: at("k", 900), offered: at("b", 41, "b") }),
@@ -186,7 +188,7 @@ test("a new epoch is taken, however low its revision is", async () => {
 test("a new epoch with the same revision is taken, whatever its content is", async () => {
   await check({
     sent: "m/57 to a router at k/57 with checksum aaa…: once with checksum bbb…, once with aaa…",
-    expected: ["examine, then apply", "examine, then apply"],
+    expected: ["validate, then apply", "validate, then apply"],
     got: () => [
       ask({ held: at("k", 57, "a"), offered: at("m", 57, "b") }),
       ask({ held: at("k", 57, "a"), offered: at("m", 57, "a") }),
@@ -225,7 +227,7 @@ test("a snapshot of an epoch that this link has left is ignored unread", async (
     likely: ifGot(
       [(got) => got.some(applies), "A snapshot was applied, although this link has left its epoch."],
       [
-        (got) => got.some((verdict) => verdict.startsWith("examine")),
+        (got) => got.some((verdict) => verdict.startsWith("validate")),
         "The table was asked for, although this link has left its epoch.",
       ],
       [
@@ -245,7 +247,7 @@ test("a snapshot of an epoch that this link has left is ignored unread", async (
 test("an epoch that only an earlier link has left is taken", async () => {
   await check({
     sent: "k/901 to a router at m/1 whose new link has left nothing; k/901 to a router at m/1 whose link has left b",
-    expected: ["examine, then apply", "examine, then apply"],
+    expected: ["validate, then apply", "validate, then apply"],
     got: () => [
       ask({ held: at("m", 1), offered: at("k", 901, "b") }),
       ask({ held: at("m", 1), offered: at("k", 901, "b"), left: ["b"] }),
@@ -264,15 +266,15 @@ test("an epoch that only an earlier link has left is taken", async () => {
 test("a table that is invalid, or not the announced one, is refused", async () => {
   await check({
     sent: "k/2 to a router at k/1, to one with nothing, and to one at b/1: with an invalid table, then with a table that has another checksum",
-    expected: Array.from({ length: 6 }, () => "examine, then nack"),
+    expected: Array.from({ length: 6 }, () => "validate, then nack"),
     got: () =>
       [at("k", 1), undefined, at("b", 1)].flatMap((held) => [
         ask({
           held,
           offered: at("k", 2, "b"),
-          examined: { ok: false, faults: ["defaultPlacement: missing"] },
+          validated: { ok: false, faults: ["defaultPlacement: missing"] },
         }),
-        ask({ held, offered: at("k", 2, "b"), examined: tableWith("c") }),
+        ask({ held, offered: at("k", 2, "b"), validated: tableWith("c") }),
       ]),
     likely: ifGot(
       [
@@ -298,8 +300,8 @@ test("the refusal of an invalid table names its faults", async () => {
     sent: "k/2 to a router at k/1, with a table that has two faults; the reasons",
     expected: ["defaultPlacement: missing", "version: missing"],
     got: () => {
-      const examined: Examined = { ok: false, faults: ["defaultPlacement: missing", "version: missing"] };
-      const verdict = decide(at("k", 1), at("k", 2, "b"), new Set(), examined);
+      const validated: Validated = { ok: false, faults: ["defaultPlacement: missing", "version: missing"] };
+      const verdict = decide(at("k", 1), at("k", 2, "b"), new Set(), validated);
       return verdict.kind === "nack" ? [...verdict.reasons] : words(verdict);
     },
     likely: ifGot(
@@ -313,10 +315,10 @@ test("the refusal of an invalid table names its faults", async () => {
   });
 });
 
-test("a snapshot that was overtaken while its table was examined is not applied", async () => {
+test("a snapshot that was overtaken while its table was validated is not applied", async () => {
   await check({
     sent: "decide for k/2 at k/1, without its table; then, with it, after k/3, after k/2, and after m/1 was applied meanwhile; decide for k/2 at m/1, after k/3 was applied meanwhile",
-    expected: ["examine", "ignore: older", "ignore: same", "ignore: left", "ignore: older"],
+    expected: ["validate", "ignore: older", "ignore: same", "ignore: left", "ignore: older"],
     got: () => {
       const offered = at("k", 2, "b");
       return [
@@ -328,10 +330,10 @@ test("a snapshot that was overtaken while its table was examined is not applied"
       ];
     },
     likely: ifGot(
-      [([first]) => first !== "examine", "k/2 was decided before its table was there."],
+      [([first]) => first !== "validate", "k/2 was decided before its table was there."],
       [
         ([, ...later]) => later.some(applies),
-        "A table was applied that had been overtaken while it was examined.",
+        "A table was applied that had been overtaken while it was validated.",
       ],
       [
         ([, ...later]) => later.some((verdict) => verdict.includes("nack")),

@@ -14,8 +14,8 @@ import type { Position } from "../../../../stages/m3/src/protocol.ts";
 import { readRegularFile, withDeadline } from "../../../../stages/m3/src/regular-file.ts";
 import type { RoutingTable } from "../../../../stages/m3/src/routing-table.ts";
 import { type Link, type Received, SnapshotReceiver } from "../../../../stages/m3/src/snapshot-receiver.ts";
-import { TableExaminer } from "../../../../stages/m3/src/table-examiner.ts";
 import type { TableStore } from "../../../../stages/m3/src/table-store.ts";
+import { TableValidator } from "../../../../stages/m3/src/table-validator.ts";
 import { boot } from "../starter/boot.ts";
 
 /** The disk has this long to answer, in milliseconds; less when the router stops, because that must end in time. */
@@ -83,7 +83,7 @@ export class SnapshotSource {
   readonly #receiver: TellingReceiver;
   readonly #lastKnownGood: LastKnownGood;
   readonly #tokenText: () => Promise<string>;
-  readonly #examiner: TableExaminer;
+  readonly #validator: TableValidator;
   #client: ControlPlaneClient | undefined;
   #applied: Applied | undefined;
 
@@ -91,9 +91,9 @@ export class SnapshotSource {
     this.#deps = dependencies;
     const { stateDir, routerId, tokenFile, maxMessageBytes, clock } = dependencies;
     this.#routerId = routerId ?? nameFor(stateDir);
-    this.#examiner = new TableExaminer(clock);
+    this.#validator = new TableValidator(clock);
     this.#receiver = new TellingReceiver({
-      examine: (tableJson) => this.#examiner.examine(tableJson),
+      validate: (tableJson) => this.#validator.validate(tableJson),
       apply: (table, position) => this.#apply(table, position),
     });
     // A delta may make a table that is larger than any message.
@@ -134,7 +134,7 @@ export class SnapshotSource {
     const { logger, today, url, maxMessageBytes, clock, random } = this.#deps;
     const budget = new IntakeBudget(clock.now());
     // What the disk held was read without one.
-    this.#examiner.budget = budget.work;
+    this.#validator.budget = budget.work;
     const upToDate = this.#receiver.nextUpToDate();
     this.#client = new ControlPlaneClient({
       url,
@@ -181,7 +181,7 @@ export class SnapshotSource {
   async #apply(table: RoutingTable, position: Position): Promise<void> {
     // From now on the file is history: an edit of it must not undo what the control plane says.
     await this.#deps.bootstrap.close();
-    await this.#examiner.timed(async () => this.#deps.store.swap(table));
+    await this.#validator.timed(async () => this.#deps.store.swap(table));
     const source = this.#client === undefined ? "last-known-good" : "control-plane";
     const { version } = table;
     this.#applied = { ...position, source, version, appliedAt: this.#deps.today().toISOString() };

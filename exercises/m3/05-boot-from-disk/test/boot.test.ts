@@ -89,7 +89,7 @@ async function bootOn({ file, savedHoursAgo = 1, bootstrap = "good", controlPlan
     const told: string[] = [];
     const waited = Promise.withResolvers<boolean>();
     const receiver = new SnapshotReceiver({
-      examine: decodeTable,
+      validate: decodeTable,
       apply: (table) => {
         served.push(table.version);
       },

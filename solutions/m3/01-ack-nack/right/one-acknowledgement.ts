@@ -4,12 +4,12 @@
 import {
   decide,
   decodeFromControlPlane,
-  type Examined,
   type Hello,
   isSamePosition,
   type Position,
   protocolVersion,
   type RouterMessage,
+  type Validated,
 } from "../../../../stages/m3/src/protocol.ts";
 import type { RoutingTable } from "../../../../stages/m3/src/routing-table.ts";
 
@@ -38,7 +38,7 @@ export type Received =
 
 export interface SnapshotReceiverDependencies {
   /** Reads and checks a routing document. May take its time and must not block. */
-  readonly examine: (tableJson: Uint8Array) => Examined | Promise<Examined>;
+  readonly validate: (tableJson: Uint8Array) => Validated | Promise<Validated>;
   /** Makes the table current. Done before the acknowledgement goes out, so that an `ack` is never a promise. */
   readonly apply: (table: RoutingTable, position: Position) => void | Promise<void>;
 }
@@ -86,9 +86,9 @@ export class SnapshotReceiver {
   async #onSnapshot(offered: Position, tableJson: Uint8Array, link: Link): Promise<Received> {
     const words = `revision ${offered.revision}`;
     const first = decide(this.#held, offered, link.left);
-    const examined = first.kind === "examine" ? await this.#deps.examine(tableJson) : undefined;
+    const validated = first.kind === "validate" ? await this.#deps.validate(tableJson) : undefined;
     if (!link.open) return { kind: "void" };
-    const verdict = examined === undefined ? first : decide(this.#held, offered, link.left, examined);
+    const verdict = validated === undefined ? first : decide(this.#held, offered, link.left, validated);
     if (verdict.kind === "apply") {
       await this.#deps.apply(verdict.table, offered);
       const before = this.#held?.epoch;

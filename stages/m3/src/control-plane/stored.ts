@@ -19,7 +19,7 @@ export interface ValidDocument {
   readonly table: RoutingTable;
 }
 
-export type Examined =
+export type Validated =
   | ({ readonly ok: true } & ValidDocument)
   | { readonly ok: false; readonly faults: readonly string[] };
 
@@ -35,7 +35,7 @@ export function etagOf({ epoch, revision }: Position): string {
 }
 
 /** What a file holds. */
-export function readDocument(json: Buffer): Examined {
+export function readDocument(json: Buffer): Validated {
   const decoded = decodeTable(json);
   if (!decoded.ok) return decoded;
   // A byte order mark, which an editor may have put there, is not a part of it.
@@ -44,7 +44,7 @@ export function readDocument(json: Buffer): Examined {
 
 // #region changes
 /** What becomes of the document; undefined when there is no such key to change. */
-export type Change = (document: RoutingDocument) => Examined | undefined;
+export type Change = (document: RoutingDocument) => Validated | undefined;
 
 /**
  * `document` is what `json` holds. The decoder sees in bytes what a parsed document does not show any more, such as a key
@@ -60,18 +60,18 @@ export function replaceDocument(json: Buffer, document: unknown): Change {
 export function setKey(key: string, placement: string): Change {
   // A computed property makes an own one, even of `__proto__`.
   return (document) =>
-    examined({ ...document, routingTable: { ...document.routingTable, [key]: placement } });
+    validated({ ...document, routingTable: { ...document.routingTable, [key]: placement } });
 }
 
 export function removeKey(key: string): Change {
   return (document) => {
     if (!Object.hasOwn(document.routingTable, key)) return undefined;
     const { [key]: _, ...routingTable } = document.routingTable;
-    return examined({ ...document, routingTable });
+    return validated({ ...document, routingTable });
   };
 }
 
-function examined(document: RoutingDocument): Examined {
+function validated(document: RoutingDocument): Validated {
   const parsed = parseRoutingTable(document);
   return parsed.ok ? { ok: true, document, table: parsed.table } : parsed;
 }

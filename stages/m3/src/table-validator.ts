@@ -1,15 +1,15 @@
 // Looks into what comes over a link, in a bounded time, and counts that time. Nothing that comes can end in silence: a table
-// that cannot be examined is refused, with the reason.
+// that cannot be validated is refused, with the reason.
 
 import type { Clock } from "./clock.ts";
 import type { TimeBudget } from "./intake-budget.ts";
-import type { Examined } from "./protocol.ts";
+import type { Validated } from "./protocol.ts";
 import { asideFromBytes, decodeTable, decodeTableAside } from "./table-decoder.ts";
 
 /** Work that takes longer is given up, in milliseconds. */
 const timeoutMs = 30_000;
 
-export class TableExaminer {
+export class TableValidator {
   readonly #clock: Clock;
   readonly #decodeAside: typeof decodeTableAside;
   /** Pays for the work; undefined while nobody limits it. */
@@ -22,7 +22,7 @@ export class TableExaminer {
   }
 
   /** Small tables at once, large ones in another thread. Never rejects. */
-  async examine(tableJson: Uint8Array): Promise<Examined> {
+  async validate(tableJson: Uint8Array): Promise<Validated> {
     try {
       return await this.timed(async (signal) =>
         tableJson.length < asideFromBytes
@@ -30,7 +30,7 @@ export class TableExaminer {
           : await this.#decodeAside(tableJson, signal),
       );
     } catch (error) {
-      return { ok: false, faults: [`(document): could not be examined: ${error}`] };
+      return { ok: false, faults: [`(document): could not be validated: ${error}`] };
     }
   }
 
