@@ -3,12 +3,12 @@ import { systemClock as clock } from "../../stages/m3/src/clock.ts";
 import { ControlPlaneClient } from "../../stages/m3/src/control-plane-client.ts";
 import { IntakeBudget } from "../../stages/m3/src/intake-budget.ts";
 import { SnapshotReceiver } from "../../stages/m3/src/snapshot-receiver.ts";
-import { asideFromBytes, decodeTable, decodeTableAside } from "../../stages/m3/src/table-decoder.ts";
+import { decodeTable, decodeTableOffloaded, offloadedFromBytes } from "../../stages/m3/src/table-decoder.ts";
 import { type RouterEnd, sharing } from "./router-end.ts";
 
 export const routerEnd: RouterEnd = {
   validate: async (tableJson) =>
-    tableJson.length < asideFromBytes ? decodeTable(tableJson) : await decodeTableAside(tableJson),
+    tableJson.length < offloadedFromBytes ? decodeTable(tableJson) : await decodeTableOffloaded(tableJson),
   patch: undefined,
   start({ url, token, routerId, maxMessageBytes, logger, incoming, validate, onApplied }) {
     const receiver = sharing(new SnapshotReceiver({ validate, apply: () => {} }), incoming);

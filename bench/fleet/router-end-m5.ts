@@ -4,12 +4,12 @@ import { ControlPlaneClient } from "../../stages/m5/src/control-plane-client.ts"
 import { patchDocument } from "../../stages/m5/src/delta/document-patch.ts";
 import { IntakeBudget } from "../../stages/m5/src/intake-budget.ts";
 import { SnapshotReceiver } from "../../stages/m5/src/snapshot-receiver.ts";
-import { asideFromBytes, decodeTable, decodeTableAside } from "../../stages/m5/src/table-decoder.ts";
+import { decodeTable, decodeTableOffloaded, offloadedFromBytes } from "../../stages/m5/src/table-decoder.ts";
 import { type RouterEnd, sharing } from "./router-end.ts";
 
 export const routerEnd: RouterEnd = {
   validate: async (tableJson) =>
-    tableJson.length < asideFromBytes ? decodeTable(tableJson) : await decodeTableAside(tableJson),
+    tableJson.length < offloadedFromBytes ? decodeTable(tableJson) : await decodeTableOffloaded(tableJson),
   patch: async (documentJson, patchJson) => await patchDocument(documentJson, patchJson),
   start({ url, token, routerId, maxMessageBytes, logger, incoming, validate, patch, onApplied }) {
     const dependencies = { validate, ...(patch && { patch }), apply: () => {} };

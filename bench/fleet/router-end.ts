@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 
 /** What a stage's decoder made of a table; passed on to the stage's receiver as it is. */
 export type Decoded = Awaited<
-  ReturnType<typeof import("../../stages/m3/src/table-decoder.ts").decodeTableAside>
+  ReturnType<typeof import("../../stages/m3/src/table-decoder.ts").decodeTableOffloaded>
 >;
 
 export type RouterEndOptions = {

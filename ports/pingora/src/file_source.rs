@@ -18,7 +18,7 @@ use crate::logger::{Level, Logger};
 use crate::path_watcher::{PathWatcher, entries_on_the_way};
 use crate::regular_file::{FileContent, read_regular_file};
 use crate::routing_table::Rules;
-use crate::table_decoder::{Decoded, decode_table_aside};
+use crate::table_decoder::{Decoded, decode_table_offloaded};
 use crate::table_store::TableStore;
 use crate::tasks::spawn_restarting;
 
@@ -201,7 +201,7 @@ impl FileSource {
             Ok(FileContent { bytes, .. }) => {
                 let bytes: Arc<[u8]> = bytes.into();
                 seen.bytes = Some(bytes.clone());
-                decode_table_aside(bytes, self.rules).await
+                decode_table_offloaded(bytes, self.rules).await
             }
             Err(fault) => {
                 seen.bytes = None;

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::protocol::{Kind, PROTOCOL_VERSION, Position, RouterMessage, Verdict, decide, decode, nack_of};
 use crate::routing_table::{RoutingTable, Rules};
-use crate::table_decoder::decode_table_aside;
+use crate::table_decoder::decode_table_offloaded;
 
 /// One link from open to close: the epochs that it has moved on from.
 #[derive(Default)]
@@ -73,7 +73,7 @@ impl SnapshotReceiver {
         let held = self.held.lock().clone();
         let mut verdict = decide(held.as_ref(), &offered, &link.left, None);
         if matches!(verdict, Verdict::Validate) {
-            let validated = decode_table_aside(table_json.into(), self.rules).await;
+            let validated = decode_table_offloaded(table_json.into(), self.rules).await;
             verdict = decide(held.as_ref(), &offered, &link.left, Some(validated));
         }
         let revision = offered.revision;

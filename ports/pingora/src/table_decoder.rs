@@ -25,7 +25,7 @@ pub fn decode_table(bytes: &[u8], rules: Rules) -> Result<Decoded, Vec<String>> 
 }
 
 /// Decodes without holding up the requests.
-pub async fn decode_table_aside(bytes: Arc<[u8]>, rules: Rules) -> Result<Decoded, Vec<String>> {
+pub async fn decode_table_offloaded(bytes: Arc<[u8]>, rules: Rules) -> Result<Decoded, Vec<String>> {
     if bytes.len() < ASIDE_FROM_BYTES {
         return decode_table(&bytes, rules);
     }

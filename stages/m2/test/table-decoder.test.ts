@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { failOnLeaks } from "../../../shared/testkit/leak-check.ts";
-import { type Decoded, decodeTable, decodeTableAside } from "../src/table-decoder.ts";
+import { type Decoded, decodeTable, decodeTableOffloaded } from "../src/table-decoder.ts";
 import { exampleDocument, largeDocument } from "./documents.ts";
 
 const bytesOf = (document: unknown) => Buffer.from(JSON.stringify(document));
@@ -31,7 +31,7 @@ describe("decodeTable", () => {
   });
 });
 
-describe("decodeTableAside", () => {
+describe("decodeTableOffloaded", () => {
   failOnLeaks();
 
   // Around the borders of a slice, whose size is the other thread's business: 2,000 keys.
@@ -39,14 +39,14 @@ describe("decodeTableAside", () => {
     "finds what decodeTable finds, with %i more keys",
     async (more) => {
       const bytes = bytesOf(largeDocument(more));
-      const decoded = await decodeTableAside(bytes);
+      const decoded = await decodeTableOffloaded(bytes);
       expect(decoded).toEqual(decodeTable(bytes));
       expect(tableIn(decoded).placementByKey.size).toBe(more + 2);
     },
   );
 
   test("keeps one placement object for all of its keys", async () => {
-    const table = tableIn(await decodeTableAside(bytesOf(largeDocument(10))));
+    const table = tableIn(await decodeTableOffloaded(bytesOf(largeDocument(10))));
     expect(table.placementByKey.get("tenant-0")).toBe(table.placements.get("tier1"));
     expect(table.placementByKey.get("tenant-2")).toBe(table.placements.get("tier1"));
     expect(table.defaultPlacement).toBe(table.placements.get("tier3"));
@@ -54,7 +54,7 @@ describe("decodeTableAside", () => {
 
   test("finds the same faults", async () => {
     for (const bytes of [bytesOf({ ...largeDocument(3_000), defaultPlacement: "tier9" }), Buffer.from("{")]) {
-      const decoded = await decodeTableAside(bytes);
+      const decoded = await decodeTableOffloaded(bytes);
       expect(decoded.ok).toBe(false);
       expect(decoded).toEqual(decodeTable(bytes));
     }
@@ -62,7 +62,7 @@ describe("decodeTableAside", () => {
 
   test("takes a bounded amount of memory, and names a document that needs more", async () => {
     const bytes = bytesOf(largeDocument(100_000));
-    expect(await decodeTableAside(bytes, undefined, 20)).toEqual({
+    expect(await decodeTableOffloaded(bytes, undefined, 20)).toEqual({
       ok: false,
       faults: ["(document): takes more than 20 MiB to read"],
     });
@@ -70,7 +70,7 @@ describe("decodeTableAside", () => {
 
   test("ends when it is told to", async () => {
     const stop = new AbortController();
-    const decoding = decodeTableAside(bytesOf(largeDocument(50_000)), stop.signal);
+    const decoding = decodeTableOffloaded(bytesOf(largeDocument(50_000)), stop.signal);
     stop.abort();
     await expect(decoding).rejects.toMatchObject({ name: "AbortError" });
   });

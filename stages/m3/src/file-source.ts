@@ -5,7 +5,7 @@ import type { Logger } from "pino";
 import type { Clock } from "./clock.ts";
 import { PathWatcher } from "./path-watcher.ts";
 import { type RegularFile, readRegularFile, withDeadline } from "./regular-file.ts";
-import { asideFromBytes, type Decoded, decodeTable, decodeTableAside } from "./table-decoder.ts";
+import { type Decoded, decodeTable, decodeTableOffloaded, offloadedFromBytes } from "./table-decoder.ts";
 import type { TableStore } from "./table-store.ts";
 
 // #region times
@@ -161,7 +161,8 @@ export class FileSource {
     try {
       const { bytes } = await this.#look(signal);
       if (this.#bytes?.equals(bytes)) return;
-      decoded = bytes.length < asideFromBytes ? decodeTable(bytes) : await decodeTableAside(bytes, signal);
+      decoded =
+        bytes.length < offloadedFromBytes ? decodeTable(bytes) : await decodeTableOffloaded(bytes, signal);
       this.#bytes = bytes;
     } catch (error) {
       if (signal.aborted) return;

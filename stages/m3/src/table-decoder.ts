@@ -25,7 +25,7 @@ export function decodeTable(bytes: Uint8Array): Decoded {
 
 // #region aside
 /** From this size on, about 2,000 routing keys, the work takes longer than requests should wait. */
-export const asideFromBytes = 64 * 1024;
+export const offloadedFromBytes = 64 * 1024;
 
 /** What the other thread answers first. The large part of a table follows in slices, each when it is asked for. */
 export type Head =
@@ -46,7 +46,7 @@ const defaultMaxHeapMb = 1_024;
  * is another thread's work, and the map is built here slice by slice, with requests served in between.
  * @throws Error when the thread fails, or when `signal` aborts
  */
-export async function decodeTableAside(
+export async function decodeTableOffloaded(
   bytes: Uint8Array,
   signal?: AbortSignal,
   maxHeapMb = defaultMaxHeapMb,

@@ -4,7 +4,7 @@ import { FakeClock } from "../../../shared/testkit/fake-clock.ts";
 import { failOnLeaks } from "../../../shared/testkit/leak-check.ts";
 import { TimeBudget } from "../src/intake-budget.ts";
 import { nackOf } from "../src/protocol.ts";
-import { decodeTableAside } from "../src/table-decoder.ts";
+import { decodeTableOffloaded } from "../src/table-decoder.ts";
 import { TableValidator } from "../src/table-validator.ts";
 
 failOnLeaks();
@@ -29,11 +29,11 @@ test.each([
     "ends without a word",
     async (bytes: Uint8Array, signal?: AbortSignal) => {
       process.once("worker", (worker) => void worker.terminate());
-      return await decodeTableAside(bytes, signal);
+      return await decodeTableOffloaded(bytes, signal);
     },
   ],
-])("a table whose thread %s is refused with the reason", async (_, decodeAside) => {
-  const validator = new TableValidator(new FakeClock(), decodeAside);
+])("a table whose thread %s is refused with the reason", async (_, decodeOffloaded) => {
+  const validator = new TableValidator(new FakeClock(), decodeOffloaded);
   const validated = await validator.validate(large);
   if (validated.ok) throw new Error("validated");
   expect(validated.faults).toEqual([

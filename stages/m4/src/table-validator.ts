@@ -4,30 +4,30 @@
 import type { Clock } from "./clock.ts";
 import type { TimeBudget } from "./intake-budget.ts";
 import type { Validated } from "./protocol.ts";
-import { asideFromBytes, decodeTable, decodeTableAside } from "./table-decoder.ts";
+import { decodeTable, decodeTableOffloaded, offloadedFromBytes } from "./table-decoder.ts";
 
 /** Work that takes longer is given up, in milliseconds. */
 const timeoutMs = 30_000;
 
 export class TableValidator {
   readonly #clock: Clock;
-  readonly #decodeAside: typeof decodeTableAside;
+  readonly #decodeOffloaded: typeof decodeTableOffloaded;
   /** Pays for the work; undefined while nobody limits it. */
   budget: TimeBudget | undefined;
 
-  /** @param decodeAside How a large table is read: in another thread. */
-  constructor(clock: Clock, decodeAside = decodeTableAside) {
+  /** @param decodeOffloaded How a large table is read: in another thread. */
+  constructor(clock: Clock, decodeOffloaded = decodeTableOffloaded) {
     this.#clock = clock;
-    this.#decodeAside = decodeAside;
+    this.#decodeOffloaded = decodeOffloaded;
   }
 
   /** Small tables at once, large ones in another thread. Never rejects. */
   async validate(tableJson: Uint8Array): Promise<Validated> {
     try {
       return await this.timed(async (signal) =>
-        tableJson.length < asideFromBytes
+        tableJson.length < offloadedFromBytes
           ? decodeTable(tableJson)
-          : await this.#decodeAside(tableJson, signal),
+          : await this.#decodeOffloaded(tableJson, signal),
       );
     } catch (error) {
       return { ok: false, faults: [`(document): could not be validated: ${error}`] };

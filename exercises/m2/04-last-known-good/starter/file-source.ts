@@ -6,10 +6,10 @@ import type { Clock } from "../../../../stages/m2/src/clock.ts";
 import { PathWatcher } from "../../../../stages/m2/src/path-watcher.ts";
 import { type RegularFile, readRegularFile, withDeadline } from "../../../../stages/m2/src/regular-file.ts";
 import {
-  asideFromBytes,
   type Decoded,
   decodeTable,
-  decodeTableAside,
+  decodeTableOffloaded,
+  offloadedFromBytes,
 } from "../../../../stages/m2/src/table-decoder.ts";
 import type { TableStore } from "../../../../stages/m2/src/table-store.ts";
 
@@ -163,7 +163,8 @@ export class FileSource {
     try {
       const { bytes } = await this.#look(signal);
       if (this.#bytes?.equals(bytes)) return;
-      decoded = bytes.length < asideFromBytes ? decodeTable(bytes) : await decodeTableAside(bytes, signal);
+      decoded =
+        bytes.length < offloadedFromBytes ? decodeTable(bytes) : await decodeTableOffloaded(bytes, signal);
       this.#bytes = bytes;
     } catch (error) {
       if (signal.aborted) return;

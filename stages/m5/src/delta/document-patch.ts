@@ -3,7 +3,7 @@
 
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
-import { asideFromBytes } from "../table-decoder.ts";
+import { offloadedFromBytes } from "../table-decoder.ts";
 import { apply } from "./merge-patch.ts";
 
 // #region patch
@@ -13,8 +13,8 @@ export async function patchDocument(
   patchJson: Uint8Array,
   signal?: AbortSignal,
 ): Promise<Uint8Array> {
-  const isLarge = documentJson.length + patchJson.length >= asideFromBytes;
-  return isLarge ? await patchAside(documentJson, patchJson, signal) : patched(documentJson, patchJson);
+  const isLarge = documentJson.length + patchJson.length >= offloadedFromBytes;
+  return isLarge ? await patchOffloaded(documentJson, patchJson, signal) : patched(documentJson, patchJson);
 }
 
 /** On the spot. */
@@ -24,7 +24,7 @@ export function patched(documentJson: Uint8Array, patchJson: Uint8Array): Uint8A
   return new TextEncoder().encode(JSON.stringify(result));
 }
 
-async function patchAside(
+async function patchOffloaded(
   documentJson: Uint8Array,
   patchJson: Uint8Array,
   signal: AbortSignal | undefined,
