@@ -22,7 +22,7 @@ export const routerEnd: RouterEnd = {
       budget: new IntakeBudget(clock.now()),
       clock,
       random: () => Math.random(),
-      today: () => new Date(),
+      wallClock: () => new Date(),
       logger,
     }).start();
   },

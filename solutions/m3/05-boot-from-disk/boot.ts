@@ -18,7 +18,7 @@ export interface BootDependencies {
    * @param staleForMs How long the table that the router starts with may be out of date, in milliseconds.
    */
   readonly connect: (staleForMs: number) => Promise<void>;
-  readonly today: () => Date;
+  readonly wallClock: () => Date;
   /** For the log: why something on this machine could not be used. */
   readonly tell: (cause: string) => void;
 }
@@ -32,7 +32,7 @@ export type BootedFrom = "last-known-good" | "bootstrap" | "nothing";
  * @returns Where the table comes from.
  */
 export async function boot(dependencies: BootDependencies): Promise<BootedFrom> {
-  const { bootstrap, connect, today, tell } = dependencies;
+  const { bootstrap, connect, wallClock, tell } = dependencies;
   const savedAt = await restore(dependencies);
   let from: BootedFrom = "last-known-good";
   if (savedAt === undefined) {
@@ -44,7 +44,7 @@ export async function boot(dependencies: BootDependencies): Promise<BootedFrom> 
       from = "nothing";
     }
   }
-  const staleForMs = savedAt === undefined ? 0 : Math.max(0, today().getTime() - savedAt.getTime());
+  const staleForMs = savedAt === undefined ? 0 : Math.max(0, wallClock().getTime() - savedAt.getTime());
   // Not awaited: whether the control plane is there is no condition for serving.
   void connect(staleForMs);
   return from;

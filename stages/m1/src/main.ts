@@ -40,7 +40,7 @@ async function main(): Promise<void> {
     handle: proxy.handle,
     accessLog,
     clock,
-    today: () => new Date(),
+    wallClock: () => new Date(),
     newRequestId: randomUUID,
     keepAliveTimeoutMs: settings.KEEP_ALIVE_TIMEOUT_MS,
   });

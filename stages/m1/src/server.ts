@@ -38,7 +38,7 @@ export interface DataServerDependencies {
   readonly accessLog: AccessLog;
   readonly clock: Clock;
   /** The time of day, for `Date`. */
-  readonly today: () => Date;
+  readonly wallClock: () => Date;
   readonly newRequestId: () => string;
   /** How long a connection may be idle between two requests. In milliseconds; 0 for no limit. */
   readonly keepAliveTimeoutMs: number;
@@ -130,7 +130,7 @@ export class DataServer {
     const nothing = { method: "", path: "", durationMs: 0, bytesIn: 0, bytesOut: 0 } as const;
     this.#deps.accessLog.record({ requestId, ...nothing, status, outcome: "complete", code });
     socket.end(
-      `HTTP/1.1 ${status} ${title}\r\nDate: ${this.#deps.today().toUTCString()}\r\n` +
+      `HTTP/1.1 ${status} ${title}\r\nDate: ${this.#deps.wallClock().toUTCString()}\r\n` +
         `Content-Type: application/problem+json\r\n` +
         `Content-Length: ${Buffer.byteLength(body)}\r\nX-Request-Id: ${requestId}\r\nConnection: close\r\n\r\n${body}`,
     );

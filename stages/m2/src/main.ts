@@ -36,7 +36,7 @@ async function main(): Promise<void> {
     store,
     logger,
     clock,
-    today: () => new Date(),
+    wallClock: () => new Date(),
   });
   process.on("SIGHUP", () => source.reload());
   await source.start();
@@ -53,7 +53,7 @@ async function main(): Promise<void> {
     handle: proxy.handle,
     accessLog,
     clock,
-    today: () => new Date(),
+    wallClock: () => new Date(),
     newRequestId: randomUUID,
     keepAliveTimeoutMs: settings.KEEP_ALIVE_TIMEOUT_MS,
   });

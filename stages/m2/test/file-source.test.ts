@@ -24,8 +24,8 @@ class Opened implements AsyncDisposable {
   private constructor(file: string, clock: Clock, read: typeof readRegularFile) {
     this.file = file;
     const logger = pino({ base: null }, { write: (line: string) => void this.log.push(JSON.parse(line)) });
-    const today = () => new Date();
-    this.source = new FileSource({ path: file, store: this.store, logger, clock, today, read });
+    const wallClock = () => new Date();
+    this.source = new FileSource({ path: file, store: this.store, logger, clock, wallClock, read });
   }
 
   /** With a file of the given content; undefined for none. Does not start the source. */

@@ -17,7 +17,7 @@ function serverFor(handle: DataServerDependencies["handle"]): DataServer {
     handle,
     accessLog: { record: () => {} } as unknown as DataServerDependencies["accessLog"],
     clock,
-    today: () => new Date(0),
+    wallClock: () => new Date(0),
     newRequestId: () => "id",
     keepAliveTimeoutMs: 0,
   });

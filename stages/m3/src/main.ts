@@ -39,7 +39,7 @@ async function main(): Promise<void> {
     store,
     logger,
     clock,
-    today: () => new Date(),
+    wallClock: () => new Date(),
   });
   process.on("SIGHUP", () => source.reload());
   const pushed = snapshotSource(settings, source, store, logger);
@@ -57,7 +57,7 @@ async function main(): Promise<void> {
     handle: proxy.handle,
     accessLog,
     clock,
-    today: () => new Date(),
+    wallClock: () => new Date(),
     newRequestId: randomUUID,
     keepAliveTimeoutMs: settings.KEEP_ALIVE_TIMEOUT_MS,
   });
@@ -113,7 +113,7 @@ function snapshotSource(
     logger,
     clock,
     random: () => Math.random(),
-    today: () => new Date(),
+    wallClock: () => new Date(),
   });
 }
 

@@ -41,7 +41,7 @@ function clientOf(url: string, validate: SnapshotReceiverDependencies["validate"
     clock,
     // The end of the range, as near as tells the ranges apart.
     random: () => 0.999,
-    today: () => new Date(0),
+    wallClock: () => new Date(0),
     logger: pino({}, { write }),
   });
   client.start();

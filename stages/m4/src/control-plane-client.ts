@@ -32,7 +32,7 @@ export interface ControlPlaneClientDependencies {
   readonly clock: Clock;
   readonly random: () => number;
   /** The date, for people; intervals come from `clock`. */
-  readonly today: () => Date;
+  readonly wallClock: () => Date;
   readonly logger: Logger;
   /** How long the table that the router starts with may be out of date already, in milliseconds. @default 0 */
   readonly staleForMs?: number;
@@ -157,7 +157,7 @@ export class ControlPlaneClient {
         const { reply, outcome, words } = received;
         this.#upToDate = received.upToDate;
         if (received.upToDate) this.#lastError = null;
-        if (reply.type === "nack") this.#lastError = { at: this.#today(), faults: reply.reasons };
+        if (reply.type === "nack") this.#lastError = { at: this.#wallClock(), faults: reply.reasons };
         this.#confirm();
         if (outcome !== "applied")
           this.#deps.logger[outcome === "refused" ? "error" : "info"]({
@@ -207,12 +207,12 @@ export class ControlPlaneClient {
     if (this.#upToDate) this.#confirmedAtMs = this.#deps.clock.now();
   }
 
-  #today(): string {
-    return this.#deps.today().toISOString();
+  #wallClock(): string {
+    return this.#deps.wallClock().toISOString();
   }
 
   #fail(words: string): void {
     this.#ending ??= words;
-    this.#lastError = { at: this.#today(), faults: [this.#ending] };
+    this.#lastError = { at: this.#wallClock(), faults: [this.#ending] };
   }
 }

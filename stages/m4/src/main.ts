@@ -46,7 +46,7 @@ async function main(): Promise<void> {
     store,
     logger,
     clock,
-    today: () => new Date(),
+    wallClock: () => new Date(),
   });
   process.on("SIGHUP", () => source.reload());
   const pushed = snapshotSource(settings, source, store, logger);
@@ -66,7 +66,7 @@ async function main(): Promise<void> {
     handle: proxy.handle,
     accessLog,
     clock,
-    today: () => new Date(),
+    wallClock: () => new Date(),
     newRequestId: randomUUID,
     keepAliveTimeoutMs: settings.KEEP_ALIVE_TIMEOUT_MS,
   });
@@ -118,7 +118,7 @@ async function main(): Promise<void> {
 
 /** The resilience side of the wiring: what follows the table, and who hears of its changes. */
 function resilienceFor(store: TableStore, logger: Logger) {
-  const events = new Events({ clock, today: () => new Date() });
+  const events = new Events({ clock, wallClock: () => new Date() });
   const changed = (type: "breaker" | "health", placement: string, to: string, from: string): void => {
     logger.warn({ event: `${type}-changed`, placement, to, from });
     events.emit({ type, placement, to, from });
@@ -165,7 +165,7 @@ function snapshotSource(
     logger,
     clock,
     random: () => Math.random(),
-    today: () => new Date(),
+    wallClock: () => new Date(),
   });
 }
 

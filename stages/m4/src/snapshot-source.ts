@@ -39,7 +39,7 @@ export interface SnapshotSourceDependencies {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: () => number;
-  readonly today: () => Date;
+  readonly wallClock: () => Date;
 }
 
 /** What is known of the table in use, once a snapshot has been applied. */
@@ -95,8 +95,8 @@ export class SnapshotSource {
   // #region start
   /** Brings in the best table that this machine has, and starts the link. Waits for the disk, never for the network. */
   async start(): Promise<void> {
-    const { bootstrap, logger, today, url, maxMessageBytes, clock, random } = this.#deps;
-    await this.#lastKnownGood.removeLeftOvers(today());
+    const { bootstrap, logger, wallClock, url, maxMessageBytes, clock, random } = this.#deps;
+    await this.#lastKnownGood.removeLeftOvers(wallClock());
     const savedAt = await this.#restore();
     if (savedAt === undefined) {
       // Without any table the router answers 503 until the control plane brings one.
@@ -118,9 +118,9 @@ export class SnapshotSource {
       budget,
       clock,
       random,
-      today,
+      wallClock,
       logger,
-      staleForMs: savedAt === undefined ? 0 : Math.max(0, today().getTime() - savedAt.getTime()),
+      staleForMs: savedAt === undefined ? 0 : Math.max(0, wallClock().getTime() - savedAt.getTime()),
     });
     this.#client.start();
   }
@@ -170,7 +170,7 @@ export class SnapshotSource {
     await this.#validator.timed(async () => this.#deps.store.swap(table));
     const source = this.#client === undefined ? "last-known-good" : "control-plane";
     const { version } = table;
-    this.#applied = { ...position, source, version, appliedAt: this.#deps.today().toISOString() };
+    this.#applied = { ...position, source, version, appliedAt: this.#deps.wallClock().toISOString() };
     this.#deps.logger.info({ event: "routing-applied", source, version, ...position });
   }
   // #endregion apply

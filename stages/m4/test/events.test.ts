@@ -12,7 +12,7 @@ failOnLeaks();
 /** Events behind a real server, and watchers as bare sockets. */
 async function startEvents() {
   const clock = new FakeClock();
-  const events = new Events({ clock, today: () => new Date(0) });
+  const events = new Events({ clock, wallClock: () => new Date(0) });
   const server = createServer(events.watch);
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -39,7 +39,7 @@ export interface AccessLogOptions {
   readonly write: (lines: string) => void;
   /** False where the log level leaves these lines out. */
   readonly enabled: boolean;
-  readonly today: () => Date;
+  readonly wallClock: () => Date;
   /** Told of every entry too, such as metrics: one place knows how each request ended. */
   readonly listeners: readonly ((entry: AccessEntry) => void)[];
   readonly report: FaultReport;
@@ -62,9 +62,9 @@ export class AccessLog {
 
   /** Never throws: what goes wrong here costs a line, and no request. */
   record(entry: AccessEntry): void {
-    const { enabled, today, listeners, report } = this.#options;
+    const { enabled, wallClock, listeners, report } = this.#options;
     try {
-      if (enabled) this.#lines += line(entry, this.#timeText(today()));
+      if (enabled) this.#lines += line(entry, this.#timeText(wallClock()));
     } catch (error) {
       report(error);
     }

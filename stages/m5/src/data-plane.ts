@@ -75,7 +75,7 @@ export class DataPlane {
     const accessLog = new AccessLog({
       write: (lines) => log.write(lines),
       enabled: logger.isLevelEnabled("info"),
-      today: () => new Date(),
+      wallClock: () => new Date(),
       listeners: events === undefined ? [metrics.requestEnded] : [metrics.requestEnded, events.requestEnded],
       report: faultReport(logger, "listener-failed"),
     });

@@ -20,7 +20,7 @@ export type RouterEvent =
 
 export interface EventsOptions {
   readonly clock: Clock;
-  readonly today: () => Date;
+  readonly wallClock: () => Date;
 }
 
 const maxWatchers = 16;
@@ -49,7 +49,7 @@ export class Events {
   /** Sends `event` to all watchers, and keeps all but decisions for those who come later. */
   emit(event: RouterEvent): void {
     const id = ++this.#lastId;
-    const data = JSON.stringify({ time: this.#options.today().toISOString(), ...event });
+    const data = JSON.stringify({ time: this.#options.wallClock().toISOString(), ...event });
     const text = `id: ${id}\nevent: ${event.type}\ndata: ${data}\n\n`;
     if (event.type !== "decision") {
       this.#recent.push({ id, text });

@@ -31,7 +31,7 @@ export interface FileSourceDependencies {
   readonly logger: Logger;
   readonly clock: Clock;
   /** The date, for people; intervals come from `clock`. */
-  readonly today: () => Date;
+  readonly wallClock: () => Date;
   /** @default readRegularFile */
   readonly read?: (path: string, maxBytes: number) => Promise<RegularFile>;
 }
@@ -179,7 +179,7 @@ export class FileSource {
   }
 
   #accept({ table, checksum }: Extract<Decoded, { ok: true }>): void {
-    const { store, logger, today } = this.#deps;
+    const { store, logger, wallClock } = this.#deps;
     this.#suspicion = undefined;
     if (checksum === this.#status.checksum) {
       this.#status = { ...this.#status, lastError: null };
@@ -187,14 +187,20 @@ export class FileSource {
     }
     store.swap(table);
     const { version } = table;
-    this.#status = { ...this.#status, version, checksum, appliedAt: today().toISOString(), lastError: null };
+    this.#status = {
+      ...this.#status,
+      version,
+      checksum,
+      appliedAt: wallClock().toISOString(),
+      lastError: null,
+    };
     logger.info({ event: "routing-applied", version, checksum, keys: table.placementByKey.size });
   }
 
   #reject(faults: readonly string[]): void {
     // A missing file is read again and again; the log says so once.
     if (faults.join("\n") === this.#status.lastError?.faults.join("\n")) return;
-    this.#status = { ...this.#status, lastError: { at: this.#deps.today().toISOString(), faults } };
+    this.#status = { ...this.#status, lastError: { at: this.#deps.wallClock().toISOString(), faults } };
     this.#deps.logger.error({ event: "routing-rejected", path: this.#deps.path, faults });
   }
   // #endregion read

@@ -49,7 +49,7 @@ async function main(): Promise<void> {
     store,
     logger,
     clock,
-    today: () => new Date(),
+    wallClock: () => new Date(),
   });
   process.on(
     "SIGHUP",
@@ -112,7 +112,7 @@ async function main(): Promise<void> {
 
 /** What follows the table beside the traffic, and who hears of changes. */
 function watchers(store: TableStore, logger: Logger, report: FaultReport) {
-  const events = new Events({ clock, today: () => new Date() });
+  const events = new Events({ clock, wallClock: () => new Date() });
   const changed: Change = (type, placement, to, from) => {
     logger.warn({ event: `${type}-changed`, placement, to, from });
     events.emit({ type, placement, to, from });
@@ -160,7 +160,7 @@ function snapshotSource(
     logger,
     clock,
     random,
-    today: () => new Date(),
+    wallClock: () => new Date(),
   });
 }
 

@@ -31,7 +31,7 @@ function logOf(entries: readonly AccessEntry[], times: readonly number[] = []): 
       text += lines;
     },
     enabled: true,
-    today: () => new Date(times[at++] ?? 0),
+    wallClock: () => new Date(times[at++] ?? 0),
     listeners: [],
     report: unexpected,
   });
@@ -96,7 +96,7 @@ describe("the access log", () => {
     const heard: AccessEntry[] = [];
     const options = {
       write: (lines: string) => written.push(lines),
-      today: () => new Date(0),
+      wallClock: () => new Date(0),
       listeners: [(each: AccessEntry) => heard.push(each)],
       report: unexpected,
     };
@@ -121,7 +121,7 @@ describe("the access log", () => {
     const log = new AccessLog({
       write: planted("write"),
       enabled: true,
-      today: () => (heard.length === 0 ? new Date(0) : planted("time")()),
+      wallClock: () => (heard.length === 0 ? new Date(0) : planted("time")()),
       listeners: [planted("first"), (each) => heard.push(each), planted("last")],
       report: (error) => faults.push((error as Error).message),
     });

@@ -62,7 +62,7 @@ export class WholeRouter implements AsyncDisposable {
     const accessLog = new AccessLog({
       write: () => {},
       enabled: true,
-      today: asStep("today", () => new Date()),
+      wallClock: asStep("wallClock", () => new Date()),
       listeners: [
         asStep("metrics.requestEnded", metrics.requestEnded),
         (entry) => void this.entries.push(entry),

@@ -36,7 +36,7 @@ export interface FileSourceDependencies {
   readonly logger: Logger;
   readonly clock: Clock;
   /** The date, for people; intervals come from `clock`. */
-  readonly today: () => Date;
+  readonly wallClock: () => Date;
   /** @default readRegularFile */
   readonly read?: (path: string, maxBytes: number) => Promise<RegularFile>;
 }
@@ -185,11 +185,17 @@ export class FileSource {
   }
 
   #accept({ table, checksum }: Extract<Decoded, { ok: true }>): void {
-    const { store, logger, today } = this.#deps;
+    const { store, logger, wallClock } = this.#deps;
     this.#suspicion = undefined;
     store.swap(table);
     const { version } = table;
-    this.#status = { ...this.#status, version, checksum, appliedAt: today().toISOString(), lastError: null };
+    this.#status = {
+      ...this.#status,
+      version,
+      checksum,
+      appliedAt: wallClock().toISOString(),
+      lastError: null,
+    };
     logger.info({ event: "routing-applied", version, checksum, keys: table.placementByKey.size });
   }
   // #endregion read

@@ -59,7 +59,7 @@ export class FollowedFile implements AsyncDisposable {
       logger,
       clock,
       // A day later each time, so that a date says when it was taken.
-      today: () => new Date(86_400_000 * this.#days++),
+      wallClock: () => new Date(86_400_000 * this.#days++),
     });
   }
 

@@ -40,7 +40,7 @@ export interface SnapshotSourceDependencies {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: () => number;
-  readonly today: () => Date;
+  readonly wallClock: () => Date;
 }
 
 /** What is known of the table in use, once a snapshot has been applied. */
@@ -112,8 +112,8 @@ export class SnapshotSource {
 
   /** Your `boot` brings in the first table and begins the link. */
   async start(): Promise<void> {
-    const { bootstrap, logger, today, clock } = this.#deps;
-    await this.#lastKnownGood.removeLeftOvers(today());
+    const { bootstrap, logger, wallClock, clock } = this.#deps;
+    await this.#lastKnownGood.removeLeftOvers(wallClock());
     const load = withDeadline(() => this.#lastKnownGood.load(), readDeadlineMs, clock);
     const from = await boot({
       lastKnownGood: {
@@ -123,7 +123,7 @@ export class SnapshotSource {
       receiver: this.#receiver,
       bootstrap: () => bootstrap.start(),
       connect: (staleForMs) => this.#connect(staleForMs),
-      today,
+      wallClock,
       tell: (cause) => logger.warn({ event: "boot-fault", cause }),
     });
     logger.info({ event: "booted", from });
@@ -131,7 +131,7 @@ export class SnapshotSource {
 
   /** Begins the link, and resolves when it has brought the router up to date. */
   #connect(staleForMs: number): Promise<void> {
-    const { logger, today, url, maxMessageBytes, clock, random } = this.#deps;
+    const { logger, wallClock, url, maxMessageBytes, clock, random } = this.#deps;
     const budget = new IntakeBudget(clock.now());
     // What the disk held was read without one.
     this.#validator.budget = budget.work;
@@ -146,7 +146,7 @@ export class SnapshotSource {
       budget,
       clock,
       random,
-      today,
+      wallClock,
       logger,
       staleForMs,
     });
@@ -184,7 +184,7 @@ export class SnapshotSource {
     await this.#validator.timed(async () => this.#deps.store.swap(table));
     const source = this.#client === undefined ? "last-known-good" : "control-plane";
     const { version } = table;
-    this.#applied = { ...position, source, version, appliedAt: this.#deps.today().toISOString() };
+    this.#applied = { ...position, source, version, appliedAt: this.#deps.wallClock().toISOString() };
     this.#deps.logger.info({ event: "routing-applied", source, version, ...position });
   }
   // #endregion apply

@@ -18,7 +18,7 @@ export interface BootDependencies {
    * @param staleForMs How long the table that the router starts with may be out of date, in milliseconds.
    */
   readonly connect: (staleForMs: number) => Promise<void>;
-  readonly today: () => Date;
+  readonly wallClock: () => Date;
   /** For the log: why something on this machine could not be used. */
   readonly tell: (cause: string) => void;
 }

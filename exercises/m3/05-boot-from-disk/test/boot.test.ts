@@ -113,7 +113,7 @@ async function bootOn({ file, savedHoursAgo = 1, bootstrap = "good", controlPlan
         waited.resolve(!resolved);
         await new Promise(() => {});
       },
-      today: () => today,
+      wallClock: () => today,
       tell: (cause) => told.push(cause),
     });
     const from = await within(1_000, "boot to resolve", booting);
