@@ -13,8 +13,8 @@ export type AttemptResult =
   | { readonly kind: "complete"; readonly status: number }
   /** The client left before the answer's end. */
   | { readonly kind: "client-aborted" }
-  /** The head of an answer came, and `passesHead` kept it from the client: another attempt may follow. */
-  | { readonly kind: "withheld"; readonly status: number }
+  /** The head of an answer came, and `shouldForward` kept it from the client: another attempt may follow. */
+  | { readonly kind: "discarded"; readonly status: number }
   | {
       readonly kind: "failed";
       readonly code: ErrorCode;
@@ -36,7 +36,7 @@ export interface AttemptRequest {
   /** What the answer will tell the client about the decision. */
   readonly routing: RoutingFields;
   /** Asked once, when the head of the final answer has come: false ends the attempt before the client sees any of it. */
-  readonly passesHead: (status: number) => boolean;
+  readonly shouldForward: (status: number) => boolean;
 }
 
 /** Bytes of both bodies so far; a record that outlives one attempt, for the log. */
@@ -134,14 +134,14 @@ class Attempt implements Dispatcher.DispatchHandler {
       this.#forwardInterim(status, raw);
       return;
     }
-    const { method, routing, passesHead } = this.#request;
+    const { method, routing, shouldForward } = this.#request;
     const codings = valuesOf(raw, "transfer-encoding");
     const chunked = codings.length === 1 && codings[0]?.toLowerCase() === "chunked";
     // undici takes off `chunked` and knows no other coding: what is left would reach the client as if it were plain.
     if (codings.length > 0 && !chunked)
       return controller.abort(new Error("The answer has an unknown transfer coding."));
-    if (!passesHead(status)) {
-      this.#settle({ kind: "withheld", status });
+    if (!shouldForward(status)) {
+      this.#settle({ kind: "discarded", status });
       return controller.abort(new Error("The answer is not passed on."));
     }
     // Trailers can follow only where the client's copy is chunked: not for HTTP/1.0, and not without a body.

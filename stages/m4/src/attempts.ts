@@ -35,8 +35,8 @@ export interface AttemptedRequest {
   retries: number;
 }
 
-/** Sends the request to `target`. `passesHead` is asked once, when the head of a final answer has come. */
-export type Send = (target: Placement, passesHead: (status: number) => boolean) => Promise<AttemptResult>;
+/** Sends the request to `target`. `shouldForward` is asked once, when the head of a final answer has come. */
+export type Send = (target: Placement, shouldForward: (status: number) => boolean) => Promise<AttemptResult>;
 
 export type AttemptsResult =
   | { readonly kind: "attempted"; readonly result: AttemptResult }

@@ -92,8 +92,11 @@ export class ProxyHandler {
     try {
       const attempted = attemptedRequest(exchange, head);
       exchange.attempted = attempted;
-      const ended = await attempts.run(attempted, snapshot.table, decision.placement, (target, passesHead) =>
-        this.#attempt(exchange, head, decision, target, passesHead),
+      const ended = await attempts.run(
+        attempted,
+        snapshot.table,
+        decision.placement,
+        (target, shouldForward) => this.#attempt(exchange, head, decision, target, shouldForward),
       );
       if (ended.kind === "attempted") this.#finish(exchange, ended.result);
       else this.#refuse(exchange, ended.code, undefined, ended.retryAfterMs);
@@ -110,7 +113,7 @@ export class ProxyHandler {
     head: RequestHead,
     decision: RouteDecision,
     { url }: Placement,
-    passesHead: (status: number) => boolean,
+    shouldForward: (status: number) => boolean,
   ): Promise<AttemptResult> {
     const { req, res, requestId } = exchange;
     // Not before somebody takes the request: a client that is refused has not sent its body for nothing.
@@ -125,7 +128,7 @@ export class ProxyHandler {
     });
     const routing = routingOf(exchange, decision);
     const { method, path, hasBody } = head;
-    const request = { method, path, headers, hasBody, routing, passesHead };
+    const request = { method, path, headers, hasBody, routing, shouldForward };
     let result = await attempt(this.#deps.upstreams.poolFor(url), request, req, res, exchange);
     for (let stale = 1; stale <= maxStaleConnections && mayRepeat(result, head); stale++) {
       result = await attempt(this.#deps.upstreams.poolFor(url), request, req, res, exchange);
@@ -140,9 +143,9 @@ export class ProxyHandler {
         return this.#log(exchange, { outcome: "complete" });
       case "client-aborted":
         return this.#log(exchange, { outcome: "client-aborted" });
-      case "withheld":
+      case "discarded":
         // Only for a retry, whose result has then taken this one's place.
-        throw new Error(`An answer with status ${result.status} was withheld and nothing followed.`);
+        throw new Error(`An answer with status ${result.status} was discarded and nothing followed.`);
       case "failed":
         if (!result.headSent) return this.#refuse(exchange, result.code, result.cause);
         return this.#log(exchange, {

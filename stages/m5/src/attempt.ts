@@ -42,7 +42,7 @@ export type AttemptsResult =
 
 /** Whose attempts these are: makes each of them, and hears how it all ended. */
 export interface Attempter {
-  /** Sends the request to the target, asks `passesHead`, and tells `ended`: maybe before it returns. */
+  /** Sends the request to the target, asks `shouldForward`, and tells `ended`: maybe before it returns. */
   send(): void;
   /** The last call. */
   onEnd(ended: AttemptsResult): void;

@@ -14,8 +14,8 @@ import { Course } from "./trim/attempt-course.ts";
 
 export type { AttemptedRequest } from "./attempt.ts";
 
-/** Sends the request to `target`. `passesHead` is asked once, when the head of a final answer has come. */
-export type Send = (target: Placement, passesHead: (status: number) => boolean) => Promise<AttemptResult>;
+/** Sends the request to `target`. `shouldForward` is asked once, when the head of a final answer has come. */
+export type Send = (target: Placement, shouldForward: (status: number) => boolean) => Promise<AttemptResult>;
 
 export class Attempts {
   readonly #deps: AttemptsDependencies;
@@ -46,7 +46,7 @@ export class Attempts {
       };
       const course = this.of(request, table, origin, {
         send: () =>
-          void send(course.target, (status) => course.passesHead(status))
+          void send(course.target, (status) => course.shouldForward(status))
             .then((result) => course.ended(result))
             .catch(fail),
         onEnd: resolve,

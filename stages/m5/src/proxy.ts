@@ -139,7 +139,7 @@ class ProxiedRequest implements RequestOwner, Attempter {
   }
 
   onResponse(head: ResponseHead): string | undefined {
-    if (this.#course?.passesHead(head.status) !== true) return undefined;
+    if (this.#course?.shouldForward(head.status) !== true) return undefined;
     const lines = this.#notes.responseLines;
     return head.fields.has(Field.date) ? lines : lines + this.#deps.dateLine.text();
   }
@@ -161,9 +161,9 @@ class ProxiedRequest implements RequestOwner, Attempter {
         return this.#log("complete");
       case "client-aborted":
         return this.#log("client-aborted");
-      case "withheld":
+      case "discarded":
         // Only for a retry, whose result has then taken this one's place.
-        throw new Error(`An answer with status ${result.status} was withheld and nothing followed.`);
+        throw new Error(`An answer with status ${result.status} was discarded and nothing followed.`);
       case "failed": {
         const { headSent, code, cause } = result;
         if (!headSent) return this.#refuse(code, cause);

@@ -69,8 +69,8 @@ describe("an attempt", () => {
     await bench.run("one", { one: [broken()] });
     const ended = Promise.withResolvers<AttemptResult>();
     const one = placementOf(bench.table, "one");
-    const running = bench.attempts.run(bench.request(), bench.table, one, (_, passesHead) => {
-      expect(passesHead(200)).toBe(true);
+    const running = bench.attempts.run(bench.request(), bench.table, one, (_, shouldForward) => {
+      expect(shouldForward(200)).toBe(true);
       return ended.promise;
     });
     expect(bench.breakerEvents).toEqual([
@@ -97,9 +97,9 @@ describe("a retry", () => {
     const bench = new Bench({ one: { retries: { ...retries, baseMs: 100, capMs: 100 } } }, plenty);
     const one = placementOf(bench.table, "one");
     const at: number[] = [];
-    const running = bench.attempts.run(bench.request(), bench.table, one, async (_, passesHead) => {
+    const running = bench.attempts.run(bench.request(), bench.table, one, async (_, shouldForward) => {
       at.push(bench.clock.now());
-      return passesHead(503) ? complete(503) : { kind: "withheld", status: 503 };
+      return shouldForward(503) ? complete(503) : { kind: "discarded", status: 503 };
     });
     await bench.clock.advance(1000);
     expect(await running).toMatchObject({ kind: "attempted", result: complete(503) });
@@ -111,9 +111,9 @@ describe("a retry", () => {
     const left = new AbortController();
     const request = bench.request({ clientLeft: () => left.signal });
     const one = placementOf(bench.table, "one");
-    const running = bench.attempts.run(request, bench.table, one, async (target, passesHead) => {
+    const running = bench.attempts.run(request, bench.table, one, async (target, shouldForward) => {
       bench.sent.push(target.name);
-      return passesHead(503) ? complete(503) : { kind: "withheld", status: 503 };
+      return shouldForward(503) ? complete(503) : { kind: "discarded", status: 503 };
     });
     await bench.clock.advance(1);
     left.abort();

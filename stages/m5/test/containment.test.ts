@@ -58,7 +58,7 @@ methodsAsSteps(Resilience, "tryTake", "guard", "admit");
 methodsAsSteps(ConcurrencyLimit, "tryAcquire");
 methodsAsSteps(CircuitBreaker, "allow");
 methodsAsSteps(RetryBudget, "deposit", "tryWithdraw");
-methodsAsSteps(Course, "next", "passesHead", "ended");
+methodsAsSteps(Course, "next", "shouldForward", "ended");
 methodsAsSteps(Metrics, "attemptEnded", "retried");
 methodsAsSteps(DecisionTextCache, "of");
 methodsAsSteps(DateLine, "text");
@@ -489,7 +489,7 @@ describe("a throw in a decision costs one response, and the connection goes on",
     "CircuitBreaker.allow",
     "upstreamLines",
     "Endpoint.take",
-    "Course.passesHead",
+    "Course.shouldForward",
     "isFailureStatus",
     "mayRetry",
     "random",

@@ -258,7 +258,7 @@ describe.each([
       expect([response.status, response.text()]).toEqual([200, "ok"]);
       const attempts = (await world.cell.requestsSeen()).map((each) => each.headers.one("x-attempt"));
       expect(attempts).toEqual(["1", "2", "3"]);
-      expect(world.router.results.map((each) => each.kind)).toEqual(["withheld", "withheld", "complete"]);
+      expect(world.router.results.map((each) => each.kind)).toEqual(["discarded", "discarded", "complete"]);
     });
 
     test("sends a request with a body elsewhere when no connection could be made, with its body whole", async () => {

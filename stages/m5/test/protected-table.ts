@@ -40,7 +40,7 @@ export function broken(changes: Partial<AttemptResult & { kind: "failed" }> = {}
 
 export const unreachable = broken({ code: "upstream-unreachable", cause: "ECONNREFUSED", sent: false });
 
-/** What a cell does with one attempt: a status is the head of an answer, which may be withheld. */
+/** What a cell does with one attempt: a status is the head of an answer, which may be discarded. */
 export type Behaviour = number | AttemptResult;
 
 /** A router's resilience around cells that are told what to do. */
@@ -94,13 +94,13 @@ export class Bench {
       request,
       this.table,
       placementOf(this.table, origin),
-      (target, passesHead) => {
+      (target, shouldForward) => {
         this.sent.push(target.name);
         const behaviours = left.get(target.name) ?? [];
         const next = (behaviours.length > 1 ? behaviours.shift() : behaviours[0]) ?? 200;
         if (typeof next !== "number") return Promise.resolve(next);
         return Promise.resolve<AttemptResult>(
-          passesHead(next) ? complete(next) : { kind: "withheld", status: next },
+          shouldForward(next) ? complete(next) : { kind: "discarded", status: next },
         );
       },
     );

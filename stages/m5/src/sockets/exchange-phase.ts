@@ -2,7 +2,7 @@
 //
 //   deciding ─▶ an attempt ─▶ finishing ─▶ ended        a cell's response
 //      ▲            │
-//      └────────────┘ failed, or its response withheld
+//      └────────────┘ failed, or its response discarded
 //   deciding ─▶ ended                                   a response of the router's own
 //   any of them ─▶ gone
 

@@ -146,7 +146,7 @@ export class Exchange implements OwnedExchange, AttemptedExchange {
 
   onWithheldEnd(status: number): void {
     this.#phase = "deciding";
-    this.#tell({ kind: "withheld", status });
+    this.#tell({ kind: "discarded", status });
   }
 
   onResponseEnd(): void {

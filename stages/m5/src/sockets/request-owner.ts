@@ -15,7 +15,7 @@ export type AttemptResult =
   /** The response was passed on whole. */
   | { readonly kind: "complete"; readonly status: number }
   /** The head of a response came, and the owner kept it from the client: another attempt may follow. */
-  | { readonly kind: "withheld"; readonly status: number }
+  | { readonly kind: "discarded"; readonly status: number }
   /** The client left before the response's end. */
   | { readonly kind: "client-aborted" }
   | {

@@ -96,8 +96,8 @@ export class Course {
     this.#retryIn(retry.delayMs);
   }
 
-  /** False when the attempt's answer is withheld, for the retry that follows. */
-  passesHead(status: number): boolean {
+  /** False when the attempt's answer is discarded, for the retry that follows. */
+  shouldForward(status: number): boolean {
     // Recorded with the head, not the end: a long stream must not keep a half-open breaker waiting.
     const failed = isFailureStatus(status);
     this.#record(failed ? "failure" : "success", this.#deps.clock.now());
