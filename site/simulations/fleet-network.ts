@@ -113,7 +113,7 @@ export class SimControlPlane {
 export interface SimLink {
   isOpen: boolean;
   readonly fleetLink: RouterLink;
-  readonly left: Set<string>;
+  readonly superseded: Set<string>;
   /** When the last message of each direction arrives: the next one cannot overtake it. */
   readonly arrivesAtMs: { down: number; up: number };
 }
@@ -152,10 +152,10 @@ export class SimRouter {
     if (type === "current")
       return { reply: ack, outcome: "current", words: `revision ${revision} is the newest` };
     const validated = validate(decoded.body);
-    const verdict = decide(this.held, offered, link.left, validated);
+    const verdict = decide(this.held, offered, link.superseded, validated);
     switch (verdict.kind) {
       case "apply":
-        if (this.held !== undefined && this.held.epoch !== epoch) link.left.add(this.held.epoch);
+        if (this.held !== undefined && this.held.epoch !== epoch) link.superseded.add(this.held.epoch);
         this.held = offered;
         this.content = Number(verdict.table.version);
         return { reply: ack, outcome: "applied", words: `applies ${epoch} revision ${revision}` };

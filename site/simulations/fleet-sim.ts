@@ -170,7 +170,7 @@ class FleetRun {
     if (this.#isKnockedOver(router)) return;
     const link: SimLink = {
       isOpen: true,
-      left: new Set(),
+      superseded: new Set(),
       arrivesAtMs: { down: 0, up: 0 },
       fleetLink: this.#controlPlane.fleet.connect({
         say: (text) => this.#toRouter(router, link, new TextEncoder().encode(text), "note"),

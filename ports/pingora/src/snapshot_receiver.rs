@@ -71,16 +71,16 @@ impl SnapshotReceiver {
 
     async fn on_snapshot(&self, offered: Position, table_json: &[u8], link: &mut Link, target: &dyn Apply) -> Reply {
         let held = self.held.lock().clone();
-        let mut verdict = decide(held.as_ref(), &offered, &link.left, None);
+        let mut verdict = decide(held.as_ref(), &offered, &link.superseded, None);
         if matches!(verdict, Verdict::Validate) {
             let validated = decode_table_offloaded(table_json.into(), self.rules).await;
-            verdict = decide(held.as_ref(), &offered, &link.left, Some(validated));
+            verdict = decide(held.as_ref(), &offered, &link.superseded, Some(validated));
         }
         let revision = offered.revision;
         match verdict {
             Verdict::Apply(decoded) => {
                 target.apply(decoded.table, &offered).await;
-                link.left.extend(held.map(|held| held.epoch).filter(|epoch| *epoch != offered.epoch));
+                link.superseded.extend(held.map(|held| held.epoch).filter(|epoch| *epoch != offered.epoch));
                 *self.held.lock() = Some(offered.clone());
                 acknowledgement(&offered, ReplyOutcome::Applied, true, format!("revision {revision}"))
             }

@@ -156,7 +156,7 @@ export type Verdict =
   | { readonly kind: "validate" }
   | { readonly kind: "apply"; readonly table: RoutingTable }
   /** `same` and `older`: late or repeated. `left`: of an epoch that this link has already moved on from. */
-  | { readonly kind: "ignore"; readonly why: "same" | "older" | "left" }
+  | { readonly kind: "ignore"; readonly why: "same" | "older" | "superseded" }
   | { readonly kind: "nack"; readonly reasons: readonly string[] };
 
 /**
@@ -172,7 +172,7 @@ export type Verdict =
 export function decide(
   held: Position | undefined,
   offered: Position,
-  left: ReadonlySet<string>,
+  superseded: ReadonlySet<string>,
   validated?: Validated,
 ): Verdict {
   if (held?.epoch === offered.epoch) {
@@ -182,8 +182,8 @@ export function decide(
       const reason = `revision ${held.revision} of this epoch was applied before with other content`;
       return { kind: "nack", reasons: [reason] };
     }
-  } else if (left.has(offered.epoch)) {
-    return { kind: "ignore", why: "left" };
+  } else if (superseded.has(offered.epoch)) {
+    return { kind: "ignore", why: "superseded" };
   }
   if (validated === undefined) return { kind: "validate" };
   if (!validated.ok) return { kind: "nack", reasons: validated.faults };

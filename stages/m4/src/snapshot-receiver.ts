@@ -18,7 +18,7 @@ import type { RoutingTable } from "./routing-table.ts";
 export interface Link {
   open: boolean;
   /** Epochs that this link has moved on from. */
-  readonly left: Set<string>;
+  readonly superseded: Set<string>;
 }
 
 export type Received =
@@ -62,7 +62,7 @@ export class SnapshotReceiver {
   }
 
   openLink(): Link {
-    return { open: true, left: new Set() };
+    return { open: true, superseded: new Set() };
   }
 
   // #region receive
@@ -86,15 +86,15 @@ export class SnapshotReceiver {
 
   async #onSnapshot(offered: Position, tableJson: Uint8Array, link: Link): Promise<Received> {
     const { epoch, revision } = offered;
-    let verdict = decide(this.#held, offered, link.left);
+    let verdict = decide(this.#held, offered, link.superseded);
     if (verdict.kind === "validate") {
       const validated = await this.#deps.validate(tableJson);
       if (!link.open) return { kind: "void" };
-      verdict = decide(this.#held, offered, link.left, validated);
+      verdict = decide(this.#held, offered, link.superseded, validated);
     }
     switch (verdict.kind) {
       case "apply":
-        if (this.#held !== undefined && this.#held.epoch !== epoch) link.left.add(this.#held.epoch);
+        if (this.#held !== undefined && this.#held.epoch !== epoch) link.superseded.add(this.#held.epoch);
         await this.#deps.apply(verdict.table, offered);
         this.#held = offered;
         return acknowledgement(offered, "applied", true, `revision ${revision}`);

@@ -19,7 +19,7 @@ import type { RoutingTable } from "./routing-table.ts";
 export interface Link {
   open: boolean;
   /** Epochs that this link has moved on from. */
-  readonly left: Set<string>;
+  readonly superseded: Set<string>;
 }
 
 export type Received =
@@ -70,7 +70,7 @@ export class SnapshotReceiver {
   }
 
   openLink(): Link {
-    return { open: true, left: new Set() };
+    return { open: true, superseded: new Set() };
   }
 
   // #region receive
@@ -96,15 +96,15 @@ export class SnapshotReceiver {
 
   async #onSnapshot(offered: Position, tableJson: Uint8Array, link: Link): Promise<Received> {
     const { epoch, revision } = offered;
-    let verdict = decide(this.#held, offered, link.left);
+    let verdict = decide(this.#held, offered, link.superseded);
     if (verdict.kind === "validate") {
       const validated = await this.#deps.validate(tableJson);
       if (!link.open) return { kind: "void" };
-      verdict = decide(this.#held, offered, link.left, validated);
+      verdict = decide(this.#held, offered, link.superseded, validated);
     }
     switch (verdict.kind) {
       case "apply":
-        if (this.#held !== undefined && this.#held.epoch !== epoch) link.left.add(this.#held.epoch);
+        if (this.#held !== undefined && this.#held.epoch !== epoch) link.superseded.add(this.#held.epoch);
         await this.#deps.apply(verdict.table, offered);
         this.#held = offered;
         this.#heldJson = this.#deps.patch && tableJson;
@@ -141,7 +141,7 @@ export class SnapshotReceiver {
   async #onDelta(offered: Position, base: string, patchJson: Uint8Array, link: Link): Promise<Received> {
     const { patch } = this.#deps;
     // What is late or repeated needs no base.
-    if (decide(this.#held, offered, link.left).kind !== "validate")
+    if (decide(this.#held, offered, link.superseded).kind !== "validate")
       return await this.#onSnapshot(offered, patchJson, link);
     if (patch === undefined || this.#heldJson === undefined || this.#held?.checksum !== base)
       return resync(offered, "not of what this router has");

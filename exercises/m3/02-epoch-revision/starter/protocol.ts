@@ -156,7 +156,7 @@ export type Verdict =
   | { readonly kind: "validate" }
   | { readonly kind: "apply"; readonly table: RoutingTable }
   /** `same` and `older`: late or repeated. `left`: of an epoch that this link has already moved on from. */
-  | { readonly kind: "ignore"; readonly why: "same" | "older" | "left" }
+  | { readonly kind: "ignore"; readonly why: "same" | "older" | "superseded" }
   | { readonly kind: "nack"; readonly reasons: readonly string[] };
 
 /**
@@ -172,10 +172,10 @@ export type Verdict =
 export function decide(
   held: Position | undefined,
   offered: Position,
-  left: ReadonlySet<string>,
+  superseded: ReadonlySet<string>,
   validated?: Validated,
 ): Verdict {
-  if (left.has(offered.epoch)) return { kind: "ignore", why: "left" };
+  if (superseded.has(offered.epoch)) return { kind: "ignore", why: "superseded" };
   if (held !== undefined) {
     if (offered.revision < held.revision) return { kind: "ignore", why: "older" };
     if (offered.revision === held.revision) return { kind: "ignore", why: "same" };

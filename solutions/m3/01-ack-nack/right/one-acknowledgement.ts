@@ -17,7 +17,7 @@ import type { RoutingTable } from "../../../../stages/m3/src/routing-table.ts";
 export interface Link {
   open: boolean;
   /** Epochs that this link has moved on from. */
-  readonly left: Set<string>;
+  readonly superseded: Set<string>;
 }
 
 export type Received =
@@ -61,7 +61,7 @@ export class SnapshotReceiver {
   }
 
   openLink(): Link {
-    return { open: true, left: new Set() };
+    return { open: true, superseded: new Set() };
   }
 
   // #region receive
@@ -85,15 +85,15 @@ export class SnapshotReceiver {
 
   async #onSnapshot(offered: Position, tableJson: Uint8Array, link: Link): Promise<Received> {
     const words = `revision ${offered.revision}`;
-    const first = decide(this.#held, offered, link.left);
+    const first = decide(this.#held, offered, link.superseded);
     const validated = first.kind === "validate" ? await this.#deps.validate(tableJson) : undefined;
     if (!link.open) return { kind: "void" };
-    const verdict = validated === undefined ? first : decide(this.#held, offered, link.left, validated);
+    const verdict = validated === undefined ? first : decide(this.#held, offered, link.superseded, validated);
     if (verdict.kind === "apply") {
       await this.#deps.apply(verdict.table, offered);
       const before = this.#held?.epoch;
       this.#held = offered;
-      if (before !== undefined && before !== offered.epoch) link.left.add(before);
+      if (before !== undefined && before !== offered.epoch) link.superseded.add(before);
     }
     if (verdict.kind === "nack") {
       const { epoch, revision } = offered;
