@@ -4,10 +4,10 @@ import { type RouteReason, route } from "../../../stages/m2/src/routing.ts";
 import type { Placement } from "../../../stages/m2/src/routing-table.ts";
 import type { TableStore } from "./table-store.ts";
 
-/** Sends the request to a placement's endpoint, and resolves with the cell's answer: perhaps much later. */
+/** Sends the request to a placement's endpoint, and resolves with the cell's response: perhaps much later. */
 export type AskCell = (placement: Placement) => Promise<string>;
 
-/** The cell's answer, and what the router tells client and log about it. All of it belongs to one snapshot. */
+/** The cell's response, and what the router tells client and log about it. All of it belongs to one snapshot. */
 export interface Served {
   readonly answer: string;
   readonly routedTo: string;

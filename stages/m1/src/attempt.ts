@@ -9,18 +9,18 @@ import { RequestBody } from "./request-body.ts";
 import { isFromUsedConnection } from "./upstreams.ts";
 
 export type AttemptResult =
-  /** The answer was passed on whole. */
+  /** The response was passed on whole. */
   | { readonly kind: "complete"; readonly status: number }
-  /** The client left before the answer's end. */
+  /** The client left before the response's end. */
   | { readonly kind: "client-aborted" }
   | {
       readonly kind: "failed";
       readonly code: ErrorCode;
       /** Machine-readable cause for the log, such as `ECONNREFUSED`. */
       readonly cause: string;
-      /** The client has already seen the head of an answer. */
+      /** The client has already seen the head of a response. */
       readonly headSent: boolean;
-      /** The connection had been used before and not a byte of an answer came: the cell may never have read this request. */
+      /** The connection had been used before and not a byte of a response came: the cell may never have read this request. */
       readonly staleConnection: boolean;
     };
 
@@ -29,7 +29,7 @@ export interface AttemptRequest {
   readonly path: string;
   readonly headers: string[];
   readonly hasBody: boolean;
-  /** What the answer will tell the client about the decision. */
+  /** What the response will tell the client about the decision. */
   readonly routing: RoutingFields;
 }
 
@@ -66,7 +66,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   readonly #counts: TransferCounts;
   readonly #resolve: (result: AttemptResult) => void;
   #controller: Dispatcher.DispatchController | undefined;
-  #answerStarted = false;
+  #responseStarted = false;
   #headSent = false;
   #routerFailed = false;
   #clientLeft = false;
@@ -104,7 +104,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   }
 
   onResponseStarted(): void {
-    this.#answerStarted = true;
+    this.#responseStarted = true;
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number, _: unknown, reason = ""): void {
@@ -131,7 +131,7 @@ class Attempt implements Dispatcher.DispatchHandler {
     const chunked = codings.length === 1 && codings[0]?.toLowerCase() === "chunked";
     // undici takes off `chunked` and knows no other coding: what is left would reach the client as if it were plain.
     if (codings.length > 0 && !chunked)
-      return controller.abort(new Error("The answer has an unknown transfer coding."));
+      return controller.abort(new Error("The response has an unknown transfer coding."));
     // Trailers can follow only where the client's copy is chunked: not for HTTP/1.0, and not without a body.
     const bodyless = method === "HEAD" || status === 204 || status === 304;
     this.#trailersPass = chunked && !bodyless && this.#res.req.httpVersion === "1.1";
@@ -171,17 +171,17 @@ class Attempt implements Dispatcher.DispatchHandler {
   // #endregion response-body
 
   onResponseError(_: unknown, error: Error): void {
-    const staleConnection = !this.#answerStarted && isFromUsedConnection(error);
+    const staleConnection = !this.#responseStarted && isFromUsedConnection(error);
     const failure = error instanceof ClientError ? error.code : upstreamErrorCode(error);
     const code = this.#routerFailed ? "router-fault" : failure;
     const cause = this.#routerFailed ? (error.stack ?? error.message) : causeOf(error);
-    // Ending the answer here would make a cut body look whole; a broken connection cannot be mistaken for an end.
+    // Ending the response here would make a cut body look whole; a broken connection cannot be mistaken for an end.
     if (this.#headSent) this.#cut();
     this.#settle({ kind: "failed", code, cause, headSent: this.#headSent, staleConnection });
   }
 
   #forwardInterim(status: number, raw: string[]): void {
-    // The router has answered the client's expectation itself, and an HTTP/1.0 client knows no interim answers.
+    // The router has answered the client's expectation itself, and an HTTP/1.0 client knows no interim responses.
     // https://www.rfc-editor.org/rfc/rfc9110#section-15.2
     if (status === 100 || this.#res.req.httpVersion !== "1.1") return;
     this.#res.writeInformation(status, endToEnd(raw, interimOwned));
@@ -200,7 +200,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   }
 }
 
-/** What an interim answer must not bring: framing, and what the router vouches for on the final answer. */
+/** What an interim response must not bring: framing, and what the router vouches for on the final response. */
 const interimOwned: ReadonlySet<string> = new Set([
   "content-length",
   "trailer",

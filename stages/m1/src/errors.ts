@@ -1,7 +1,7 @@
-// The one place where a failure becomes an answer: code → status, title and the sentence that a client may read.
+// The one place where a failure becomes a response: code → status, title and the sentence that a client may read.
 // Nothing from an exception reaches a client: an address or a stack would tell a stranger what stands behind the router.
 
-/** What every error answer can say; `code` is stable, so that a client may branch on it. */
+/** What every error response can say; `code` is stable, so that a client may branch on it. */
 export interface Problem {
   readonly status: number;
   readonly title: string;
@@ -41,7 +41,7 @@ const problems = {
   "router-exhausted": [503, "Service Unavailable", "The router has no free sockets."],
   "connect-timeout": [504, "Gateway Timeout", "No connection to the cell could be made in time."],
   "head-timeout": [504, "Gateway Timeout", "The cell did not answer in time."],
-  "body-timeout": [504, "Gateway Timeout", "The cell stopped sending in the middle of its answer."],
+  "body-timeout": [504, "Gateway Timeout", "The cell stopped sending in the middle of its response."],
 } as const satisfies Record<string, readonly [status: number, title: string, detail: string]>;
 
 export type ErrorCode = keyof typeof problems;
@@ -53,7 +53,7 @@ export function problemOf(code: ErrorCode): Problem {
 // #endregion problems
 
 /**
- * Writes the body of an error answer.
+ * Writes the body of an error response.
  * @see https://www.rfc-editor.org/rfc/rfc9457 Problem Details for HTTP APIs
  */
 export function problemBody(code: ErrorCode, requestId: string): string {

@@ -125,7 +125,7 @@ export interface RoutingFields {
 /** Written by the router towards the client, so a cell's own copies never pass. */
 const ownedDownstream: ReadonlySet<string> = new Set(["x-request-id", "x-routed-to", "x-route-reason"]);
 
-/** Which of the fields about the body hold for the client's copy of an answer. */
+/** Which of the fields about the body hold for the client's copy of a response. */
 export interface BodyFields {
   /**
    * False where a length would contradict the framing: beside `Transfer-Encoding`, which overrides it, and on a 204.

@@ -20,7 +20,7 @@ const limits = {
   connectionsCheckingInterval: 1_000,
   /** A larger head is answered with 431. */
   maxHeaderSize: 16 * 1024,
-  /** The host is checked with the other fields, so that the answer has the form of every other error. */
+  /** The host is checked with the other fields, so that the response has the form of every other error. */
   requireHostHeader: false,
 } as const;
 
@@ -137,7 +137,7 @@ export class DataServer {
     this.#linger(socket);
   }
 
-  /** Closing at once, with unread bytes in the socket, would reset the connection and could take the answer with it. */
+  /** Closing at once, with unread bytes in the socket, would reset the connection and could take the response with it. */
   #linger(socket: Duplex): void {
     socket.resume();
     this.#deps.clock.sleep(lingerMs).then(

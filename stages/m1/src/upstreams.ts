@@ -57,7 +57,7 @@ export class Upstreams {
       headersTimeout: 0,
       bodyTimeout: this.#limits.bodyIdleTimeoutMs,
       keepAliveTimeout: this.#limits.keepAliveTimeoutMs,
-      // One request at a time on a connection: behind a slow answer a second one would wait, and fail with it.
+      // One request at a time on a connection: behind a slow response a second one would wait, and fail with it.
       pipelining: 1,
     });
     this.#pools.set(url, pool);

@@ -22,10 +22,10 @@ export interface AccessEntry {
   readonly durationMs: number;
   /** Bytes of the request's body that went to the cell. */
   readonly bytesIn: number;
-  /** Bytes of the answer's body that came from the cell. */
+  /** Bytes of the response's body that came from the cell. */
   readonly bytesOut: number;
   readonly outcome: Outcome;
-  /** Error code of an answer that the router made itself, and the machine-readable cause. */
+  /** Error code of a response that the router made itself, and the machine-readable cause. */
   readonly code?: string;
   readonly cause?: string;
 }

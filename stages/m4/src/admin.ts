@@ -49,7 +49,7 @@ export class AdminServer {
     });
     this.#server.timeout = idleMs;
     this.#server.on("connection", (socket) => this.#admit(socket));
-    this.#server.on("request", (req, res) => this.#answer(req, res));
+    this.#server.on("request", (req, res) => this.#respond(req, res));
     // Such as an `accept` without a free descriptor. The next one may have it.
     this.#server.on("error", () => {});
   }
@@ -113,7 +113,7 @@ export class AdminServer {
     this.#connections.set(socket, isBusy);
   }
 
-  #answer(req: IncomingMessage, res: ServerResponse): void {
+  #respond(req: IncomingMessage, res: ServerResponse): void {
     // A client that leaves is nobody's fault.
     for (const end of [req, res]) end.on("error", () => {});
     this.#mark(req.socket, true);

@@ -9,20 +9,20 @@ import { RequestBody } from "./request-body.ts";
 import { isFromUsedConnection } from "./upstreams.ts";
 
 export type AttemptResult =
-  /** The answer was passed on whole. */
+  /** The response was passed on whole. */
   | { readonly kind: "complete"; readonly status: number }
-  /** The client left before the answer's end. */
+  /** The client left before the response's end. */
   | { readonly kind: "client-aborted" }
-  /** The head of an answer came, and `shouldForward` kept it from the client: another attempt may follow. */
+  /** The head of a response came, and `shouldForward` kept it from the client: another attempt may follow. */
   | { readonly kind: "discarded"; readonly status: number }
   | {
       readonly kind: "failed";
       readonly code: ErrorCode;
       /** Machine-readable cause for the log, such as `ECONNREFUSED`. */
       readonly cause: string;
-      /** The client has already seen the head of an answer. */
+      /** The client has already seen the head of a response. */
       readonly headSent: boolean;
-      /** The connection had been used before and not a byte of an answer came: the cell may never have read this request. */
+      /** The connection had been used before and not a byte of a response came: the cell may never have read this request. */
       readonly staleConnection: boolean;
       /** Some of the request may have reached the cell. */
       readonly sent: boolean;
@@ -33,9 +33,9 @@ export interface AttemptRequest {
   readonly path: string;
   readonly headers: string[];
   readonly hasBody: boolean;
-  /** What the answer will tell the client about the decision. */
+  /** What the response will tell the client about the decision. */
   readonly routing: RoutingFields;
-  /** Asked once, when the head of the final answer has come: false ends the attempt before the client sees any of it. */
+  /** Asked once, when the head of the final response has come: false ends the attempt before the client sees any of it. */
   readonly shouldForward: (status: number) => boolean;
 }
 
@@ -43,7 +43,7 @@ export interface AttemptRequest {
 export interface TransferCounts {
   bytesIn: number;
   bytesOut: number;
-  /** An interim answer of a cell has gone to the client. */
+  /** An interim response of a cell has gone to the client. */
   interimSent?: boolean;
 }
 
@@ -74,7 +74,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   readonly #counts: TransferCounts;
   readonly #resolve: (result: AttemptResult) => void;
   #controller: Dispatcher.DispatchController | undefined;
-  #answerStarted = false;
+  #responseStarted = false;
   #headSent = false;
   #routerFailed = false;
   #clientLeft = false;
@@ -112,7 +112,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   }
 
   onResponseStarted(): void {
-    this.#answerStarted = true;
+    this.#responseStarted = true;
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number, _: unknown, reason = ""): void {
@@ -139,10 +139,10 @@ class Attempt implements Dispatcher.DispatchHandler {
     const chunked = codings.length === 1 && codings[0]?.toLowerCase() === "chunked";
     // undici takes off `chunked` and knows no other coding: what is left would reach the client as if it were plain.
     if (codings.length > 0 && !chunked)
-      return controller.abort(new Error("The answer has an unknown transfer coding."));
+      return controller.abort(new Error("The response has an unknown transfer coding."));
     if (!shouldForward(status)) {
       this.#settle({ kind: "discarded", status });
-      return controller.abort(new Error("The answer is not passed on."));
+      return controller.abort(new Error("The response is not passed on."));
     }
     // Trailers can follow only where the client's copy is chunked: not for HTTP/1.0, and not without a body.
     const bodyless = method === "HEAD" || status === 204 || status === 304;
@@ -183,11 +183,11 @@ class Attempt implements Dispatcher.DispatchHandler {
   // #endregion response-body
 
   onResponseError(_: unknown, error: Error): void {
-    const staleConnection = !this.#answerStarted && isFromUsedConnection(error);
+    const staleConnection = !this.#responseStarted && isFromUsedConnection(error);
     const failure = error instanceof ClientError ? error.code : upstreamErrorCode(error);
     const code = this.#routerFailed ? "router-fault" : failure;
     const cause = this.#routerFailed ? (error.stack ?? error.message) : causeOf(error);
-    // Ending the answer here would make a cut body look whole; a broken connection cannot be mistaken for an end.
+    // Ending the response here would make a cut body look whole; a broken connection cannot be mistaken for an end.
     if (this.#headSent) this.#cut();
     const sent = this.#controller !== undefined;
     this.#settle({
@@ -201,7 +201,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   }
 
   #forwardInterim(status: number, raw: string[]): void {
-    // The router has answered the client's expectation itself, and an HTTP/1.0 client knows no interim answers.
+    // The router has answered the client's expectation itself, and an HTTP/1.0 client knows no interim responses.
     // https://www.rfc-editor.org/rfc/rfc9110#section-15.2
     if (status === 100 || this.#res.req.httpVersion !== "1.1") return;
     this.#res.writeInformation(status, endToEnd(raw, interimOwned));
@@ -221,7 +221,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   }
 }
 
-/** What an interim answer must not bring: framing, and what the router vouches for on the final answer. */
+/** What an interim response must not bring: framing, and what the router vouches for on the final response. */
 const interimOwned: ReadonlySet<string> = new Set([
   "content-length",
   "trailer",

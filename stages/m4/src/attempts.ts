@@ -20,12 +20,12 @@ export interface AttemptsDependencies {
   readonly random: () => number;
 }
 
-/** What the loop reads of a request, and what it notes on it for the answer and the log. */
+/** What the loop reads of a request, and what it notes on it for the response and the log. */
 export interface AttemptedRequest {
   readonly method: string;
   readonly hasBody: boolean;
   readonly startedAtMs: number;
-  /** Whether a byte of a cell's answer, interim ones included, has gone to the client. */
+  /** Whether a byte of a cell's response, interim ones included, has gone to the client. */
   readonly isAnswered: () => boolean;
   /** Aborted when the client has left. Made when asked for: most requests never wait. */
   readonly clientLeft: () => AbortSignal;
@@ -35,7 +35,7 @@ export interface AttemptedRequest {
   retries: number;
 }
 
-/** Sends the request to `target`. `shouldForward` is asked once, when the head of a final answer has come. */
+/** Sends the request to `target`. `shouldForward` is asked once, when the head of a final response has come. */
 export type Send = (target: Placement, shouldForward: (status: number) => boolean) => Promise<AttemptResult>;
 
 export type AttemptsResult =
@@ -58,7 +58,7 @@ export class Attempts {
   }
 
   // #region attempts
-  /** Attempts until an answer has been passed on, the client has left, or nothing more may be tried. */
+  /** Attempts until a response has been passed on, the client has left, or nothing more may be tried. */
   async run(
     request: AttemptedRequest,
     table: RoutingTable,
@@ -222,7 +222,7 @@ function refused(
   origin: Placement,
   { reason, retryAfterMs }: TargetChoice<Placement> & { kind: "none" },
 ): AttemptsResult {
-  // Nobody serves, whoever was asked before: the answer is about the placement that was routed to.
+  // Nobody serves, whoever was asked before: the response is about the placement that was routed to.
   request.target = origin;
   request.failover = undefined;
   const code = reason === "connect-failed" ? "upstream-unreachable" : reason;

@@ -122,7 +122,7 @@ export interface RoutingFields {
   readonly routeReason: string;
   /** Who was routed to and why another one serves; undefined when nobody stood in. */
   readonly failover?: { readonly from: string; readonly reason: string } | undefined;
-  /** Retries made for this answer. */
+  /** Retries made for this response. */
   readonly retries: number;
 }
 
@@ -136,7 +136,7 @@ const ownedDownstream: ReadonlySet<string> = new Set([
   "x-retry-count",
 ]);
 
-/** Which of the fields about the body hold for the client's copy of an answer. */
+/** Which of the fields about the body hold for the client's copy of a response. */
 export interface BodyFields {
   /**
    * False where a length would contradict the framing: beside `Transfer-Encoding`, which overrides it, and on a 204.
@@ -157,7 +157,7 @@ export function downstreamHeaders(raw: RawHeaders, routing: RoutingFields, body:
   return fields;
 }
 
-/** What every answer to a routed request says about the decision and about what came of it. */
+/** What every response to a routed request says about the decision and about what came of it. */
 export function routingFields(routing: RoutingFields): string[] {
   const fields = ["X-Request-Id", routing.requestId, "X-Routed-To", routing.routedTo];
   fields.push("X-Route-Reason", routing.routeReason);

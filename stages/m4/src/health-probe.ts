@@ -5,7 +5,7 @@ import type { Probe } from "./health-checker.ts";
 
 // #region health-probe
 /**
- * Makes the probe of a health checker: healthy is an answer of 2xx.
+ * Makes the probe of a health checker: healthy is a response of 2xx.
  *
  * Each probe opens a connection of its own: over a kept one, a cell that accepts no more connections would look well.
  */

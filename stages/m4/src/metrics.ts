@@ -34,7 +34,7 @@ export class Metrics {
   ]);
   readonly #duration = new Histogram({
     name: "cell_router_request_duration_seconds",
-    help: "Time from a request's head to the end of its answer.",
+    help: "Time from a request's head to the end of its response.",
     labelNames: ["placement"],
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
     registers: [this.#registry],

@@ -145,7 +145,7 @@ export class ProxyHandler {
         return this.#log(exchange, { outcome: "client-aborted" });
       case "discarded":
         // Only for a retry, whose result has then taken this one's place.
-        throw new Error(`An answer with status ${result.status} was discarded and nothing followed.`);
+        throw new Error(`A response with status ${result.status} was discarded and nothing followed.`);
       case "failed":
         if (!result.headSent) return this.#refuse(exchange, result.code, result.cause);
         return this.#log(exchange, {
@@ -239,7 +239,7 @@ function attemptedRequest(exchange: Exchange, { method, hasBody }: RequestHead):
   return { method, hasBody, startedAtMs, isAnswered, clientLeft, retries: 0 };
 }
 
-/** What an answer says about the decision, and about what came of it so far. */
+/** What a response says about the decision, and about what came of it so far. */
 function routingOf({ requestId, attempted }: Exchange, decision: RouteDecision): RoutingFields {
   const { name } = attempted?.target ?? decision.placement;
   const { failover, retries = 0 } = attempted ?? {};

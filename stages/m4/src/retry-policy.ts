@@ -8,13 +8,13 @@ import type { RetrySettings } from "./resilience-settings.ts";
 export type AttemptFailure =
   /** No connection came about, so nothing of the request can have reached the cell. */
   | "connect-failed"
-  /** The connection ended before the answer's head was complete. */
+  /** The connection ended before the response's head was complete. */
   | "connection-broken"
-  /** No answer's head within the time limit. */
+  /** No response's head within the time limit. */
   | "timed-out"
   /** The cell answered with one of `isFailureStatus`. */
   | "failure-status"
-  /** The client left. Nobody waits for an answer any more. */
+  /** The client left. Nobody waits for a response any more. */
   | "client-aborted";
 
 /** All that the decision depends on. */
@@ -24,7 +24,7 @@ export interface FailedAttempt {
   readonly failure: AttemptFailure;
   /** A byte of the request may have reached the cell. When in doubt, true. */
   readonly sent: boolean;
-  /** A byte of an answer, interim ones included, has gone to the client. */
+  /** A byte of a response, interim ones included, has gone to the client. */
   readonly responseStarted: boolean;
   /** Retries made before this attempt: 0 when it was the first one. */
   readonly attempt: number;
@@ -73,7 +73,7 @@ export function mayRetry(
 ): RetryDecision {
   if (settings === undefined) return refusal("not-configured");
   if (failed.failure === "client-aborted") return refusal("client-aborted");
-  // The client already holds the beginning of one answer; a second one cannot be stitched to it.
+  // The client already holds the beginning of one response; a second one cannot be stitched to it.
   if (failed.responseStarted) return refusal("response-started");
   if (!isRepeatable(failed)) return refusal("not-repeatable");
   if (failed.attempt >= settings.maxRetries) return refusal("retries-used-up");

@@ -20,12 +20,12 @@ export interface AttemptsDependencies {
   readonly random: () => number;
 }
 
-/** What the loop reads of a request, and what it notes on it for the answer and the log. */
+/** What the loop reads of a request, and what it notes on it for the response and the log. */
 export interface AttemptedRequest {
   readonly method: string;
   readonly hasBody: boolean;
   readonly startedAtMs: number;
-  /** Whether a byte of a cell's answer, interim ones included, has gone to the client. */
+  /** Whether a byte of a cell's response, interim ones included, has gone to the client. */
   isAnswered(): boolean;
   /** Aborted when the client has left. Made when asked for: most requests never wait. */
   clientLeft(): AbortSignal;

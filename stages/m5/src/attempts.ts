@@ -1,6 +1,6 @@
 // The attempts of requests: who serves now, how it went, whether another attempt follows. The loop itself stands in
 // `trim/attempt-course.ts`, and goes on by calls and not by promises: nearly every request has one attempt, which waits for
-// nothing but its answer.
+// nothing but its response.
 
 import type {
   AttemptedRequest,
@@ -14,7 +14,7 @@ import { Course } from "./trim/attempt-course.ts";
 
 export type { AttemptedRequest } from "./attempt.ts";
 
-/** Sends the request to `target`. `shouldForward` is asked once, when the head of a final answer has come. */
+/** Sends the request to `target`. `shouldForward` is asked once, when the head of a final response has come. */
 export type Send = (target: Placement, shouldForward: (status: number) => boolean) => Promise<AttemptResult>;
 
 export class Attempts {
@@ -25,7 +25,7 @@ export class Attempts {
   }
 
   /**
-   * The attempts of one request. `next` begins; they end when an answer has been passed on, the client has left, or nothing
+   * The attempts of one request. `next` begins; they end when a response has been passed on, the client has left, or nothing
    * more may be tried. Whoever catches what one of the calls throws calls `abandon`.
    */
   of(request: AttemptedRequest, table: RoutingTable, origin: Placement, attempter: Attempter): Course {

@@ -50,11 +50,11 @@ export interface RoutingFields {
   readonly routeReason: string;
   /** Who was routed to and why another one serves; undefined when nobody stood in. */
   readonly failover?: { readonly from: string; readonly reason: string } | undefined;
-  /** Retries made for this answer. */
+  /** Retries made for this response. */
   readonly retries: number;
 }
 
-/** What every answer to a routed request says about the decision and about what came of it, as lines. */
+/** What every response to a routed request says about the decision and about what came of it, as lines. */
 export function routingLines({ requestId, routedTo, routeReason, failover, retries }: RoutingFields): string {
   const lines = `X-Request-Id: ${requestId}\r\n${decisionLines(routedTo, routeReason)}`;
   if (failover === undefined && retries === 0) return lines;
@@ -64,7 +64,7 @@ export function routingLines({ requestId, routedTo, routeReason, failover, retri
   return lines + from + (retries > 0 ? `X-Retry-Count: ${retries}\r\n` : "");
 }
 
-/** What an answer says about the decision: the same for every request that it serves. */
+/** What a response says about the decision: the same for every request that it serves. */
 export function decisionLines(routedTo: string, routeReason: string): string {
   return `X-Routed-To: ${routedTo}\r\nX-Route-Reason: ${routeReason}\r\n`;
 }

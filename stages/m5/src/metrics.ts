@@ -123,7 +123,7 @@ export class Metrics {
     });
     const durations = new DurationHistogram(
       "cell_router_request_duration_seconds",
-      "Time from a request's head to the end of its answer.",
+      "Time from a request's head to the end of its response.",
       this.#tallies,
     );
     this.#registry.registerMetric(durations.asMetric());

@@ -163,7 +163,7 @@ class ProxiedRequest implements RequestOwner, Attempter {
         return this.#log("client-aborted");
       case "discarded":
         // Only for a retry, whose result has then taken this one's place.
-        throw new Error(`An answer with status ${result.status} was discarded and nothing followed.`);
+        throw new Error(`A response with status ${result.status} was discarded and nothing followed.`);
       case "failed": {
         const { headSent, code, cause } = result;
         if (!headSent) return this.#refuse(code, cause);

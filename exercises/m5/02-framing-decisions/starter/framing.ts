@@ -17,7 +17,7 @@ export type RequestBody =
   | { readonly kind: "length"; readonly length: number }
   | { readonly kind: "chunked" };
 
-/** `until-close`: the end of the connection is the end of the body. Only an answer can be framed so. */
+/** `until-close`: the end of the connection is the end of the body. Only a response can be framed so. */
 export type ResponseBody = RequestBody | { readonly kind: "until-close" };
 
 const none = { kind: "none" } as const;
@@ -36,7 +36,7 @@ export function requestBody(fields: FramingFields, minorVersion: MinorVersion): 
 }
 
 /**
- * How the body of an answer to `method` is framed, or why the answer is refused. An answer to HEAD has no body, nor has one
+ * How the body of a response to `method` is framed, or why the response is refused. A response to HEAD has no body, nor has one
  * with a 1xx status, 204 or 304; what their fields say must be sound all the same.
  */
 export function responseBody(

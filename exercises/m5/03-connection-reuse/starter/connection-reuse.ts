@@ -3,15 +3,15 @@
 
 import type { ConnectionOptions } from "../../../../stages/m5/src/http1/connection-options.ts";
 
-/** What is known when an answer is whole. */
+/** What is known when a response is whole. */
 export interface FinishedExchange {
   /** 0 for HTTP/1.0, 1 for HTTP/1.1. */
   readonly minorVersion: 0 | 1;
-  /** What the answer's `Connection` says. */
+  /** What the response's `Connection` says. */
   readonly connection: Pick<ConnectionOptions, "close" | "keepAlive">;
-  /** How the answer's body was framed. */
+  /** How the response's body was framed. */
   readonly body: "none" | "length" | "chunked" | "until-close";
-  /** Bytes that had come behind the answer's end when it was found. */
+  /** Bytes that had come behind the response's end when it was found. */
   readonly bytesBehind: number;
   /** The whole request has been sent. A cell may answer before it has read everything. */
   readonly requestDone: boolean;

@@ -25,8 +25,8 @@ export class AnswerBody {
   };
 
   /**
-   * Takes one piece of the answer. A piece can still come after `pause`: it was under way already, and it belongs to
-   * the answer like every other one.
+   * Takes one piece of the response. A piece can still come after `pause`: it was under way already, and it belongs to
+   * the response like every other one.
    */
   onData(chunk: Buffer): void {
     this.#res.write(chunk);

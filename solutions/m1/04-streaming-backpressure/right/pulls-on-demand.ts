@@ -1,5 +1,5 @@
 // The client's body on its way to a cell, as a stream of its own. An HTTP client destroys the body that it was given
-// when an attempt fails, and destroying Node's request object would cut the connection on which the error answer
+// when an attempt fails, and destroying Node's request object would cut the connection on which the error response
 // has yet to be sent.
 
 import type { IncomingMessage } from "node:http";

@@ -1,12 +1,12 @@
 // Rate limits as token buckets: one bucket, and a set of them by routing key. No timer fills a bucket: each
-// look first adds what has flowed in since the last one. The answer 429 is left to `proxy.ts`.
+// look first adds what has flowed in since the last one. The response 429 is left to `proxy.ts`.
 
 import type { RateLimitSettings } from "../../../../stages/m4/src/resilience-settings.ts";
 
 /** `retryAfterMs`: whole milliseconds after which one token will be there, if nobody else takes it. */
 export type TakeResult = { readonly ok: true } | { readonly ok: false; readonly retryAfterMs: number };
 
-// The common answer allocates nothing.
+// The common response allocates nothing.
 const TAKEN: TakeResult = { ok: true };
 
 // Ten tenths of a token must make one, in floating point too.

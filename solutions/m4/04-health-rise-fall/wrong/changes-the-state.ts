@@ -18,7 +18,7 @@ const UNHEALTHY: HealthState = { kind: "unhealthy", successesInARow: 0 };
 export const INITIAL_HEALTH: HealthState = { kind: "healthy", failuresInARow: 0 };
 
 /**
- * The state after one more probe. One lost probe proves nothing, and neither does one answer from a cell that
+ * The state after one more probe. One lost probe proves nothing, and neither does one response from a cell that
  * is just starting: `fall` failures in a row make a cell unhealthy, `rise` successes in a row healthy again.
  */
 export function nextHealth(

@@ -36,7 +36,7 @@ export class HttpApi {
   }
 
   readonly handle: RequestListener = (req, res) => {
-    this.#answer(req, res).catch((error: unknown) => {
+    this.#respond(req, res).catch((error: unknown) => {
       // A client that leaves in the middle of its body is no fault.
       if (!(error instanceof Refusal || error === req.errored)) this.#deps.onError(error);
       // Whoever wanted another protocol and gets none is not likely to have more to say.
@@ -47,7 +47,7 @@ export class HttpApi {
   };
 
   // #region paths
-  async #answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
+  async #respond(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const fault = browserFault(req, this.#deps.host);
     if (fault !== undefined) throw new Refusal(fault);
     const path = req.url?.split("?")[0] ?? "";
@@ -200,7 +200,7 @@ function keyChange(key: string, body: unknown): Change {
 async function readBody(req: IncomingMessage, maxBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  // Without `destroyOnReturn: false`, leaving the loop would take the connection away, and the answer with it.
+  // Without `destroyOnReturn: false`, leaving the loop would take the connection away, and the response with it.
   for await (const chunk of req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     bytes += chunk.length;
     // Node reads the rest, and keeps nothing of it.

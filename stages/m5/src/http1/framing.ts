@@ -12,7 +12,7 @@ export type RequestBody =
   | { readonly kind: "length"; readonly length: number }
   | { readonly kind: "chunked" };
 
-/** `until-close`: the end of the connection is the end of the body. Only an answer can be framed so. */
+/** `until-close`: the end of the connection is the end of the body. Only a response can be framed so. */
 export type ResponseBody = RequestBody | { readonly kind: "until-close" };
 
 const none = { kind: "none" } as const;
@@ -37,7 +37,7 @@ export function requestBody(fields: FieldSection, minorVersion: MinorVersion): R
   return declaredBody(fields, minorVersion) ?? none;
 }
 
-/** How the body of an answer to `method` is framed, or why the answer is refused. */
+/** How the body of a response to `method` is framed, or why the response is refused. */
 export function responseBody(
   fields: FieldSection,
   minorVersion: MinorVersion,

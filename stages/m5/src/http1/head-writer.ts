@@ -120,7 +120,7 @@ export function upstreamHead(head: RequestHead, own: string): string {
 }
 
 // #region downstream-head
-/** How the client's copy of an answer's body is framed: with a length as it came, in chunks, or not at all. */
+/** How the client's copy of a response's body is framed: with a length as it came, in chunks, or not at all. */
 export type DownstreamFraming = "as-came" | "chunked" | "until-close";
 
 /** HTTP/1.0 knows no chunks; for HTTP/1.1 they are what shows that a body without a length was not cut. */

@@ -1,4 +1,4 @@
-// Reads one response head, as strictly as a request's: a cell that is wrong about where its answer ends would have
+// Reads one response head, as strictly as a request's: a cell that is wrong about where its response ends would have
 // the router give one tenant's bytes to another.
 
 import { CR, FIELD_VALUE, LF, SP } from "./bytes.ts";
@@ -30,7 +30,7 @@ export class ResponseHead {
   }
 
   /**
-   * Reads the head in `bytes[from, to)`, which ends with the first empty line after `from`, of an answer to `method`.
+   * Reads the head in `bytes[from, to)`, which ends with the first empty line after `from`, of a response to `method`.
    * Returns why it is refused, or undefined; after a refusal this object's content means nothing.
    */
   parse(bytes: Buffer, from: number, to: number, method: string): Refusal | undefined {

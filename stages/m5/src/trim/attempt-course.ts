@@ -211,7 +211,7 @@ function refused(
   origin: Placement,
   { reason, retryAfterMs }: TargetChoice<Placement> & { kind: "none" },
 ): AttemptsResult {
-  // Nobody serves, whoever was asked before: the answer is about the placement that was routed to.
+  // Nobody serves, whoever was asked before: the response is about the placement that was routed to.
   request.target = origin;
   request.failover = undefined;
   const code = reason === "connect-failed" ? "upstream-unreachable" : reason;

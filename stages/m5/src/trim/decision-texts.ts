@@ -7,7 +7,7 @@ import type { RouteDecision } from "../routing.ts";
 import type { Placement } from "../routing-table.ts";
 
 export interface DecisionTexts {
-  /** Lines of an answer, each ended by CR LF. They hold while the placement that was routed to serves. */
+  /** Lines of a response, each ended by CR LF. They hold while the placement that was routed to serves. */
   readonly lines: string;
   /** Fields of the access log. They hold under the same condition. */
   readonly log: string;
