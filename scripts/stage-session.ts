@@ -75,11 +75,11 @@ function describeRequest(entry: Entry): string {
     entry["routingKey"] === undefined ? "no routing key" : `key ${JSON.stringify(entry["routingKey"])}`;
   const placement =
     entry["placement"] === undefined ? "not routed" : `${text("placement")} (${text("reason")})`;
-  const standIn = entry["servedBy"] === undefined ? "" : `, served by ${text("servedBy")}`;
+  const fallback = entry["servedBy"] === undefined ? "" : `, served by ${text("servedBy")}`;
   const why = entry["failoverReason"] === undefined ? "" : ` (${text("failoverReason")})`;
   const ending = ["outcome", "code", "cause"].map(text).filter((word) => word !== "");
   const result = `${text("status")} in ${text("durationMs")} ms, ${ending.join(", ")}`;
-  return `${text("method")} ${text("path")}  ${key} -> ${placement}${standIn}${why}  ${result}`;
+  return `${text("method")} ${text("path")}  ${key} -> ${placement}${fallback}${why}  ${result}`;
 }
 
 type Entry = Readonly<Record<string, unknown>>;

@@ -90,7 +90,7 @@ func (a *Attempts) attempt(
 	x := exchangeOf(outgoing.Context())
 	isPassed := false
 	defer func() {
-		// What the client broke says nothing about the cell, nor does what this router could not do. A stand-in's place is
+		// What the client broke says nothing about the cell, nor does what this router could not do. A fallback's place is
 		// held until the response has ended.
 		if isPassed {
 			x.atEnd(func() { admission.End(time.Now()) })

@@ -101,7 +101,7 @@ func (r *Resilience) TryTake(routingKey string, placement *Placement, now time.T
 	return 0
 }
 
-// Admit chooses who serves: the origin, or a placement of its chain. Each is asked for its health, then its breaker; a stand-in
+// Admit chooses who serves: the origin, or a placement of its chain. Each is asked for its health, then its breaker; a fallback
 // for its own concurrency limit too. The origin's place is taken once for the whole request, before this: so what spills
 // over to others is bounded by the limit of the one it spills from.
 //

@@ -44,8 +44,8 @@ export const demo: Demo = {
       run: async (demo) => {
         demo.act("kill cell tier1 (SIGKILL)");
         await demo.cell("tier1").kill();
-        await demo.ask({ key: "acme", path: "/pay", expect: standIn(/^(connect-failed|unhealthy)$/) });
-        await demo.askUntil({ key: "acme", path: "/pay", expect: standIn(/^unhealthy$/) }, patientMs);
+        await demo.ask({ key: "acme", path: "/pay", expect: fallback(/^(connect-failed|unhealthy)$/) });
+        await demo.askUntil({ key: "acme", path: "/pay", expect: fallback(/^unhealthy$/) }, patientMs);
         demo.act("start cell tier1");
         await demo.cell("tier1").start();
         await demo.askUntil({ key: "acme", path: "/pay", expect: servedBy("tier1") }, patientMs);
@@ -58,7 +58,7 @@ export const demo: Demo = {
         demo.act("tier1 answers every request but the health check with 503");
         await demo.cell("tier1").fault({ fault: "error", status: 503, healthToo: false });
         await demo.ask({ key: "acme", path: "/pay", expect: { status: 503, routedTo: "tier1" } });
-        await demo.askUntil({ key: "acme", path: "/pay", expect: standIn(/^circuit-open$/) }, patientMs);
+        await demo.askUntil({ key: "acme", path: "/pay", expect: fallback(/^circuit-open$/) }, patientMs);
         demo.act("tier1 works again");
         await demo.cell("tier1").fault({ fault: "none" });
         await demo.askUntil({ key: "acme", path: "/pay", expect: servedBy("tier1") }, patientMs);
@@ -139,7 +139,7 @@ function servedBy(cell: string) {
 }
 
 /** Served by tier2, because tier1 could not. */
-function standIn(reason: RegExp) {
+function fallback(reason: RegExp) {
   return {
     status: 200,
     routedTo: "tier2",

@@ -92,7 +92,7 @@ async function ask(url: string): Promise<void> {
   await answer.arrayBuffer();
 }
 
-/** Gives tier1 a breaker, a health check and a stand-in, all of them quick, as an operator's edit of the file. */
+/** Gives tier1 a breaker, a health check and a fallback, all of them quick, as an operator's edit of the file. */
 function protect(stack: Stack): void {
   if (stack.routingFile === undefined) throw new Error("the stack has no routing file");
   const file = JSON.parse(readFileSync(stack.routingFile, "utf8")) as RoutingFile;

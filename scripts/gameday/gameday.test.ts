@@ -89,7 +89,7 @@ describe("the judge", () => {
       headers: { "x-request-id": request.nonce, "x-routing-key": request.key },
     },
   });
-  const standIn = { "x-failover-from": "tier1", "x-failover-reason": "unhealthy" };
+  const fallback = { "x-failover-from": "tier1", "x-failover-reason": "unhealthy" };
   const well = { tables: [even], isDisturbed: () => false };
   const disturbed = (...cells: CellName[]) => ({
     tables: [even],
@@ -97,9 +97,9 @@ describe("the judge", () => {
   });
   const mover = { ...asked, key: "mover" };
 
-  test("accepts the placement that was routed to, and an explicit stand-in", () => {
+  test("accepts the placement that was routed to, and an explicit fallback", () => {
     expect(judge(asked, answer("tier1", "tier1"), well)).toEqual({ outcome: "served", violations: [] });
-    expect(judge(asked, answer("tier2", "tier2", standIn), well)).toEqual({
+    expect(judge(asked, answer("tier2", "tier2", fallback), well)).toEqual({
       outcome: "fallback",
       violations: [],
     });
@@ -113,23 +113,23 @@ describe("the judge", () => {
   });
 
   test.each<[string, Asked, Got, RegExp]>([
-    ["a stand-in that is not announced", asked, answer("tier2", "tier2"), /^2 /],
+    ["a fallback that is not announced", asked, answer("tier2", "tier2"), /^2 /],
     [
-      "a stand-in outside the chain",
+      "a fallback outside the chain",
       { ...asked, key: "initech" },
-      answer("tier1", "tier1", { ...standIn, "x-failover-from": "tier3" }, { ...asked, key: "initech" }),
+      answer("tier1", "tier1", { ...fallback, "x-failover-from": "tier3" }, { ...asked, key: "initech" }),
       /^2 /,
     ],
     [
-      "a stand-in for somebody else",
+      "a fallback for somebody else",
       asked,
-      answer("tier2", "tier2", { ...standIn, "x-failover-from": "tier3" }),
+      answer("tier2", "tier2", { ...fallback, "x-failover-from": "tier3" }),
       /^2 /,
     ],
     [
       "a reason that there is not",
       asked,
-      answer("tier2", "tier2", { ...standIn, "x-failover-reason": "because" }),
+      answer("tier2", "tier2", { ...fallback, "x-failover-reason": "because" }),
       /^2 /,
     ],
     ["another cell than the one that is named", asked, answer("tier1", "tier2"), /^2 /],

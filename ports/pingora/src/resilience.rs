@@ -124,7 +124,7 @@ impl Resilience {
     }
 
     /// Chooses who serves: the origin, or a placement of its chain. Each is asked for its health, then its breaker; a
-    /// stand-in for its own concurrency limit too. The origin's place is taken once for the whole request, before this:
+    /// fallback for its own concurrency limit too. The origin's place is taken once for the whole request, before this:
     /// so what spills over to others is bounded by the limit of the one it spills from.
     ///
     /// `avoid`: placements that this request has already failed to reach.

@@ -67,7 +67,7 @@ export function describeConcurrency(contract: ResilienceContract): void {
       await held.release();
     });
 
-    test("of a stand-in holds for those who fail over to it", async () => {
+    test("of a fallback holds for those who fail over to it", async () => {
       await using one = await contract.cell("one");
       await using two = await contract.cell("two");
       await contract.apply({
@@ -78,7 +78,7 @@ export function describeConcurrency(contract: ResilienceContract): void {
       const held = await occupy("two", two, 1);
       const answer = await contract.ask("one");
       expect([502, 503]).toContain(answer.status);
-      expect(two.requests, "the stand-in's place is taken").toHaveLength(1);
+      expect(two.requests, "the fallback's place is taken").toHaveLength(1);
       await held.release();
       expect(path(await contract.ask("one"))).toMatchObject({ status: 200, to: "two" });
       await expectFree("two", two, 1);

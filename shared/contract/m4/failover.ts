@@ -10,7 +10,7 @@ const opensAtOnce = { consecutiveFailures: 1, minimumRequests: 1_000_000, waitMs
 const echo: LabHandler = async (request) => request.answer(200, `${request.method} ${await request.body()}`);
 
 export function describeFailover(contract: ResilienceContract): void {
-  const standIn = (to: string, reason = "connect-failed", from = "one") => {
+  const fallback = (to: string, reason = "connect-failed", from = "one") => {
     return { status: 200, to, cell: to, from, reason, retries: undefined };
   };
   const threeCells = async (stack: AsyncDisposableStack): Promise<[LabCell, LabCell, LabCell]> => {
@@ -27,7 +27,7 @@ export function describeFailover(contract: ResilienceContract): void {
       ["PATCH", "x".repeat(100_000)],
       ["PUT", ""],
     ])(
-      "%s goes on to the stand-in where no connection came about: nothing had been sent",
+      "%s goes on to the fallback where no connection came about: nothing had been sent",
       async (method, body) => {
         await using stack = new AsyncDisposableStack();
         const [one, two, three] = await threeCells(stack);
@@ -38,7 +38,7 @@ export function describeFailover(contract: ResilienceContract): void {
         });
         await one.down();
         const answer = await contract.ask("one", { method, ...(body === undefined ? {} : { body }) });
-        expect(path(answer)).toEqual(standIn("two"));
+        expect(path(answer)).toEqual(fallback("two"));
         expect(answer.headers.one("x-route-reason")).toBe("tier");
         if (method !== "HEAD") expect(answer.text()).toBe(`${method} ${body ?? ""}`);
         expect([two.requests.length, three.requests.length]).toEqual([1, 0]);
@@ -47,7 +47,7 @@ export function describeFailover(contract: ResilienceContract): void {
       },
     );
 
-    test("a body in chunks, and one that waits for 100 Continue, reach the stand-in whole", async () => {
+    test("a body in chunks, and one that waits for 100 Continue, reach the fallback whole", async () => {
       await using stack = new AsyncDisposableStack();
       const [one, two] = await threeCells(stack);
       await contract.apply({ one: { cell: one, fallback: ["two"] }, two: { cell: two } });
@@ -61,7 +61,7 @@ export function describeFailover(contract: ResilienceContract): void {
       await client.write("6\r\n again\r\n0\r\n\r\n");
       const answer = await client.readResponse({ method: "POST" });
       expect(answer.interim, "one 100 is enough").toEqual([]);
-      expect([path(answer), answer.text()]).toEqual([standIn("two"), "POST hello again"]);
+      expect([path(answer), answer.text()]).toEqual([fallback("two"), "POST hello again"]);
     });
 
     test("a client that waits for 100 Continue is refused without it when nobody may serve", async () => {
@@ -86,7 +86,7 @@ export function describeFailover(contract: ResilienceContract): void {
       expect(two.requests).toHaveLength(0);
     });
 
-    test("an open circuit leads to the stand-in, for every method", async () => {
+    test("an open circuit leads to the fallback, for every method", async () => {
       await using stack = new AsyncDisposableStack();
       const [one, two] = await threeCells(stack);
       one.handler = (request) => request.answer(503);
@@ -100,7 +100,7 @@ export function describeFailover(contract: ResilienceContract): void {
       );
       for (const method of ["GET", "POST"]) {
         expect(path(await contract.ask("one", { method, body: "x" }))).toEqual(
-          standIn("two", "circuit-open"),
+          fallback("two", "circuit-open"),
         );
       }
       expect(one.requests).toHaveLength(1);
@@ -116,20 +116,20 @@ export function describeFailover(contract: ResilienceContract): void {
       };
       await contract.apply(both);
       await one.down();
-      expect(path(await contract.ask("one"))).toEqual(standIn("two"));
+      expect(path(await contract.ask("one"))).toEqual(fallback("two"));
       await two.down();
-      expect(path(await contract.ask("one", { method: "POST", body: "x" }))).toEqual(standIn("three"));
+      expect(path(await contract.ask("one", { method: "POST", body: "x" }))).toEqual(fallback("three"));
       const links = {
         one: { cell: one, fallback: ["two"] },
         two: { cell: two, fallback: ["three"] },
         three: { cell: three },
       };
       await contract.apply(links);
-      expect(path(await contract.ask("one"))).toEqual(standIn("three"));
-      expect(path(await contract.ask("two"))).toEqual(standIn("three", "connect-failed", "two"));
+      expect(path(await contract.ask("one"))).toEqual(fallback("three"));
+      expect(path(await contract.ask("two"))).toEqual(fallback("three", "connect-failed", "two"));
     });
 
-    test("a stand-in's own circuit holds", async () => {
+    test("a fallback's own circuit holds", async () => {
       await using stack = new AsyncDisposableStack();
       const [one, two, three] = await threeCells(stack);
       two.handler = (request) => request.answer(503);
@@ -140,11 +140,11 @@ export function describeFailover(contract: ResilienceContract): void {
       });
       await contract.ask("two");
       await one.down();
-      expect(path(await contract.ask("one"))).toEqual(standIn("three"));
+      expect(path(await contract.ask("one"))).toEqual(fallback("three"));
       expect(two.requests).toHaveLength(1);
     });
 
-    test("a stand-in's failures count for the stand-in", async () => {
+    test("a fallback's failures count for the fallback", async () => {
       await using stack = new AsyncDisposableStack();
       const [one, two] = await threeCells(stack);
       two.handler = (request) => request.answer(503);
@@ -153,7 +153,7 @@ export function describeFailover(contract: ResilienceContract): void {
         two: { cell: two, circuitBreaker: opensAtOnce },
       });
       await one.down();
-      expect(path(await contract.ask("one"))).toEqual({ ...standIn("two"), status: 503 });
+      expect(path(await contract.ask("one"))).toEqual({ ...fallback("two"), status: 503 });
       expectRefused(await contract.ask("two"), 503, "circuit-open");
     });
 
@@ -183,7 +183,7 @@ export function describeFailover(contract: ResilienceContract): void {
       expectRefused(await contract.ask("one"), 503, "circuit-open");
       expect([two.requests.length, three.requests.length]).toEqual([0, 0]);
       await contract.apply({ one: { ...own, fallback: ["three"] }, ...others });
-      expect(path(await contract.ask("one"))).toEqual(standIn("three", "circuit-open"));
+      expect(path(await contract.ask("one"))).toEqual(fallback("three", "circuit-open"));
       expect(two.requests).toHaveLength(0);
     });
 

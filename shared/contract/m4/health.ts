@@ -8,7 +8,14 @@ import type { LabCell, LabRequest } from "./lab-cell.ts";
 
 /** Probes as fast as a case can follow, each with time enough to be held. */
 const held = { intervalMs: 10, timeoutMs: 60_000 };
-const standIn = { status: 200, to: "two", cell: "two", from: "one", reason: "unhealthy", retries: undefined };
+const fallback = {
+  status: 200,
+  to: "two",
+  cell: "two",
+  from: "one",
+  reason: "unhealthy",
+  retries: undefined,
+};
 
 export function describeHealth(contract: ResilienceContract): void {
   /** Answers the next probe with `status`, and waits until the one after it comes: then the result has been counted. */
@@ -39,11 +46,11 @@ export function describeHealth(contract: ResilienceContract): void {
       await probeWith(one, 200, 500, 503);
       expect(await served(), "a success begins the count again").toEqual(plainly("one"));
       await probeWith(one, 404);
-      expect(await served(), "after three failures").toEqual(standIn);
+      expect(await served(), "after three failures").toEqual(fallback);
       await probeWith(one, 204);
-      expect(await served(), "after one success").toEqual(standIn);
+      expect(await served(), "after one success").toEqual(fallback);
       await probeWith(one, 500, 200);
-      expect(await served(), "a failure begins the count again").toEqual(standIn);
+      expect(await served(), "a failure begins the count again").toEqual(fallback);
       await probeWith(one, 200);
       expect(await served(), "after two successes").toEqual(plainly("one"));
     });
@@ -95,7 +102,7 @@ export function describeHealth(contract: ResilienceContract): void {
       await contract.apply({ one: { cell: one, fallback: ["two"], health }, two: { cell: two, health } });
       // Only probes meet it: a ratio of 0 spares every other request.
       one.setFault({ fault, healthToo: true, ratio: 0 });
-      expect(path(await contract.servedBy("one", "two"))).toEqual(standIn);
+      expect(path(await contract.servedBy("one", "two"))).toEqual(fallback);
       expect(path(await contract.ask("two"))).toEqual(plainly("two"));
       one.setFault({ fault: "none" });
       expect(path(await contract.servedBy("one", "one"))).toEqual(plainly("one"));

@@ -86,13 +86,13 @@ export function describeRateLimits(contract: ResilienceContract): void {
       expect(await served("one", 30), "no limit").toBe(30);
     });
 
-    test("a stand-in's bucket is for those who are routed to it", async () => {
+    test("a fallback's bucket is for those who are routed to it", async () => {
       await using one = await contract.cell("one");
       await using two = await contract.cell("two");
       await contract.apply({ one: { cell: one, fallback: ["two"] }, two: { cell: two, rateLimit: slow(1) } });
       await one.down();
-      const standIn = { status: 200, to: "two", cell: "two", from: "one", reason: "connect-failed" };
-      for (let n = 0; n < 3; n++) expect(path(await contract.ask("one"))).toMatchObject(standIn);
+      const fallback = { status: 200, to: "two", cell: "two", from: "one", reason: "connect-failed" };
+      for (let n = 0; n < 3; n++) expect(path(await contract.ask("one"))).toMatchObject(fallback);
       expect(path(await contract.ask("two"))).toEqual(plainly("two"));
     });
 

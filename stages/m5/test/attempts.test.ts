@@ -219,7 +219,7 @@ describe("failover", () => {
     expect(bench.sent).toEqual([]);
   });
 
-  test("a stand-in that fails, and fails to be asked again, leaves the answer to the router", async () => {
+  test("a fallback that fails, and fails to be asked again, leaves the answer to the router", async () => {
     const bench = new Bench(
       { one: { fallback: ["two"] }, two: { retries, circuitBreaker: opensAtOnce } },
       plenty,

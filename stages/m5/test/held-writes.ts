@@ -31,13 +31,13 @@ export class HeldWrites {
       this.#writes.push({ socket, bytes: text, whenWritten });
       return "queued";
     };
-    const standIn: Pick<RawSockets, "adopt" | "write" | "writeWithBytes"> = {
+    const fallback: Pick<RawSockets, "adopt" | "write" | "writeWithBytes"> = {
       adopt: () => undefined,
       write,
       writeWithBytes: (socket, text, bytes, whenWritten) =>
         write(socket, text + Buffer.from(bytes).toString("latin1"), whenWritten),
     };
-    return standIn as RawSockets;
+    return fallback as RawSockets;
   }
 
   /** The system takes the oldest write that waits. */

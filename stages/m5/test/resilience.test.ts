@@ -10,7 +10,7 @@ describe("choosing who serves", () => {
   const admit = (bench: Bench, name: string) =>
     bench.resilience.admit(bench.table, placementOf(bench.table, name), none, bench.clock.now());
 
-  test("asks a stand-in for its limit and its breaker, and leaves nothing taken where it refuses", () => {
+  test("asks a fallback for its limit and its breaker, and leaves nothing taken where it refuses", () => {
     const bench = new Bench({
       one: { fallback: ["two"] },
       two: { concurrencyLimit: 1, circuitBreaker: opensAtOnce },

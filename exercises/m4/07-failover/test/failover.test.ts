@@ -85,7 +85,7 @@ test("an origin that takes the request serves it, and nobody else is asked", asy
   });
 });
 
-test("the stand-ins are asked in the order in which the origin names them", async () => {
+test("the fallbacks are asked in the order in which the origin names them", async () => {
   await check({
     sent: "visa-cell → tier2, tier1; in the table, tier1 comes first. Who is asked when nobody takes it",
     expected: ["visa-cell", "tier2", "tier1"],
@@ -144,7 +144,7 @@ test("an overloaded origin does not fail over, and is itself the one that was sk
   });
 });
 
-test("an overloaded stand-in is passed over like any other", async () => {
+test("an overloaded fallback is passed over like any other", async () => {
   await check({
     sent: "tier1 → tier2, tier3; tier1 is down, tier2 is overloaded, tier3 is up",
     expected: {
@@ -211,7 +211,7 @@ test("the list of a dedicated cell that is left out is not followed", async () =
   });
 });
 
-test("a stand-in's own stand-ins come next", async () => {
+test("a fallback's own fallbacks come next", async () => {
   await check({
     sent: "visa-cell → tier1 → tier2 → tier3, all down; tier0 is in no chain. Who is asked",
     expected: ["visa-cell", "tier1", "tier2", "tier3"],
@@ -227,7 +227,7 @@ test("a stand-in's own stand-ins come next", async () => {
   });
 });
 
-test("what the origin names itself comes before what its stand-ins name", async () => {
+test("what the origin names itself comes before what its fallbacks name", async () => {
   await check({
     sent: "visa-cell → tier1, tier2; tier1 → tier3; all down. Who is asked",
     expected: ["visa-cell", "tier1", "tier2", "tier3"],
