@@ -29,21 +29,21 @@ type Attempts struct {
 // RoundTrip attempts until there is a response to pass on, the client has left, or nothing more may be tried.
 func (a *Attempts) RoundTrip(outgoing *http.Request) (*http.Response, error) {
 	x := exchangeOf(outgoing.Context())
-	origin := x.decision.Placement
+	primary := x.decision.Placement
 	// Placements without a connection: nothing was sent, so the next of the chain may serve, whatever the method.
 	var unreachable map[string]bool
 	var failure *AttemptFailure
 	// A retry has been paid and waited for, and is yet to be made.
 	isRetryDue := false
 	for {
-		choice, admission := a.resilience.Admit(x.table, origin, unreachable, time.Now())
+		choice, admission := a.resilience.Admit(x.table, primary, unreachable, time.Now())
 		if choice.Target == nil {
 			if failure == nil {
 				return nil, x.refused(choice)
 			}
 			retry := RetryDecision{}
 			if !isRetryDue {
-				retry = a.mayRetry(x, origin, failure.kind(), failure.Sent)
+				retry = a.mayRetry(x, primary, failure.kind(), failure.Sent)
 			}
 			if !retry.Retry {
 				return nil, failure

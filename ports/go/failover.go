@@ -26,7 +26,7 @@ type Refusal struct {
 type TargetChoice struct {
 	// Nil: nobody takes it.
 	Target *Placement
-	// Why the origin does not take it; empty when it does.
+	// Why the primary does not take it; empty when it does.
 	Reason FailoverReason
 	// With no target: the shortest time that any placement named, or 0.
 	RetryAfter time.Duration
@@ -34,23 +34,23 @@ type TargetChoice struct {
 
 // #region choose-target
 
-// chooseTarget asks the origin, then its chain, until one takes the request.
+// chooseTarget asks the primary, then its chain, until one takes the request.
 //
 // admit is called at most once for each placement, and not again after it has taken the request: it may take permits. Every
 // placement is asked in the same way, so a fallback cannot bypass its own limit or breaker. It returns nil when the
 // placement takes the request.
 //
-// An overloaded origin does not fail over: its flood would go on to its neighbours, which is what the limit prevents.
-func chooseTarget(table *RoutingTable, origin *Placement, admit func(*Placement) *Refusal) TargetChoice {
-	refusal := admit(origin)
+// An overloaded primary does not fail over: its flood would go on to its neighbours, which is what the limit prevents.
+func chooseTarget(table *RoutingTable, primary *Placement, admit func(*Placement) *Refusal) TargetChoice {
+	refusal := admit(primary)
 	if refusal == nil {
-		return TargetChoice{Target: origin}
+		return TargetChoice{Target: primary}
 	}
 	choice := TargetChoice{Reason: refusal.Reason, RetryAfter: refusal.RetryAfter}
 	if refusal.Reason == reasonOverloaded {
 		return choice
 	}
-	for _, target := range fallbackChain(table.Placements, origin) {
+	for _, target := range fallbackChain(table.Placements, primary) {
 		refused := admit(target)
 		if refused == nil {
 			choice.Target = target
@@ -65,15 +65,15 @@ func chooseTarget(table *RoutingTable, origin *Placement, admit func(*Placement)
 
 // #region fallback-chain
 
-// fallbackChain lists the placements that may serve in origin's stead: first all that it names itself, in its order, then all
+// fallbackChain lists the placements that may serve in primary's stead: first all that it names itself, in its order, then all
 // that those name, and so on; each once. It ends in a table with loops, too, and leaves out every dedicated cell: that is
 // some other tenant's (invariant 5), even if a table that nobody validated names it.
-func fallbackChain(placements map[string]*Placement, origin *Placement) []*Placement {
-	if len(origin.Fallback) == 0 {
+func fallbackChain(placements map[string]*Placement, primary *Placement) []*Placement {
+	if len(primary.Fallback) == 0 {
 		return nil
 	}
-	seen := map[string]bool{origin.Name: true}
-	chain := []*Placement{origin}
+	seen := map[string]bool{primary.Name: true}
+	chain := []*Placement{primary}
 	// The list grows while it is read: those that came last name theirs in their turn.
 	for at := 0; at < len(chain); at++ {
 		for _, name := range chain[at].Fallback {

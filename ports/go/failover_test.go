@@ -31,14 +31,14 @@ func TestChooseTarget(t *testing.T) {
 	type refusals map[string]Refusal
 	for _, each := range []struct {
 		title    string
-		origin   string
+		primary   string
 		refusals refusals
 		target   string
 		reason   FailoverReason
 		wait     time.Duration
 		asked    string
 	}{
-		{"the origin takes it", "tier1", nil, "tier1", "", 0, "tier1"},
+		{"the primary takes it", "tier1", nil, "tier1", "", 0, "tier1"},
 		{"unhealthy", "tier1", refusals{"tier1": {Reason: reasonUnhealthy}}, "tier2", reasonUnhealthy, 0, "tier1 tier2"},
 		{"circuit open", "tier1", refusals{"tier1": {Reason: reasonCircuitOpen}}, "tier2", reasonCircuitOpen, 0, "tier1 tier2"},
 		{"overloaded does not fail over", "tier1", refusals{"tier1": {reasonOverloaded, time.Second}}, "", reasonOverloaded, time.Second, "tier1"},
@@ -48,7 +48,7 @@ func TestChooseTarget(t *testing.T) {
 			"tier4", reasonUnhealthy, 0, "tier1 tier2 tier3 tier4",
 		},
 		{
-			"nobody: the shortest wait, with the origin's reason", "tier1",
+			"nobody: the shortest wait, with the primary's reason", "tier1",
 			refusals{
 				"tier1": {reasonCircuitOpen, 9 * time.Second}, "tier2": {Reason: reasonOverloaded},
 				"tier3": {reasonCircuitOpen, 2 * time.Second}, "tier4": {reasonCircuitOpen, 4 * time.Second},
@@ -59,7 +59,7 @@ func TestChooseTarget(t *testing.T) {
 	} {
 		t.Run(each.title, func(t *testing.T) {
 			var asked []string
-			choice := chooseTarget(table, table.Placements[each.origin], func(placement *Placement) *Refusal {
+			choice := chooseTarget(table, table.Placements[each.primary], func(placement *Placement) *Refusal {
 				asked = append(asked, placement.Name)
 				if refusal, ok := each.refusals[placement.Name]; ok {
 					return &refusal
@@ -87,7 +87,7 @@ func TestFallbackChain(t *testing.T) {
 		expected string
 	}{
 		{
-			"first all that the origin names, then what those name, each once",
+			"first all that the primary names, then what those name, each once",
 			tableOf(tierOf("a", "b", "c"), tierOf("b", "d", "c"), tierOf("c", "e"), tierOf("d"), tierOf("e", "d")), "b c d e",
 		},
 		{"ends in a table with loops", tableOf(tierOf("a", "b"), tierOf("b", "c"), tierOf("c", "a", "b", "c")), "b c"},

@@ -101,14 +101,14 @@ func (r *Resilience) TryTake(routingKey string, placement *Placement, now time.T
 	return 0
 }
 
-// Admit chooses who serves: the origin, or a placement of its chain. Each is asked for its health, then its breaker; a fallback
-// for its own concurrency limit too. The origin's place is taken once for the whole request, before this: so what spills
+// Admit chooses who serves: the primary, or a placement of its chain. Each is asked for its health, then its breaker; a fallback
+// for its own concurrency limit too. The primary's place is taken once for the whole request, before this: so what spills
 // over to others is bounded by the limit of the one it spills from.
 //
 // avoid: placements that this request has already failed to reach.
-func (r *Resilience) Admit(table *RoutingTable, origin *Placement, avoid map[string]bool, now time.Time) (TargetChoice, *Admission) {
+func (r *Resilience) Admit(table *RoutingTable, primary *Placement, avoid map[string]bool, now time.Time) (TargetChoice, *Admission) {
 	var admission *Admission
-	choice := chooseTarget(table, origin, func(placement *Placement) *Refusal {
+	choice := chooseTarget(table, primary, func(placement *Placement) *Refusal {
 		if avoid[placement.Name] {
 			return &Refusal{Reason: reasonConnectFailed}
 		}
@@ -123,7 +123,7 @@ func (r *Resilience) Admit(table *RoutingTable, origin *Placement, avoid map[str
 			return refusal
 		}
 		taken := &Admission{}
-		if placement != origin {
+		if placement != primary {
 			if taken.place = guard.Limit.TryAcquire(); taken.place == nil {
 				return &Refusal{Reason: reasonOverloaded}
 			}

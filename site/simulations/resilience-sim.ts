@@ -40,7 +40,7 @@ interface Request {
   readonly key: string;
   readonly traveller: Traveller;
   readonly startedAtMs: number;
-  readonly origin: Placement;
+  readonly primary: Placement;
   readonly release: () => void;
   retries: number;
   readonly unreachable: Map<string, Refusal>;
@@ -125,19 +125,19 @@ class ResilienceRun {
     const { sockets } = this.#view;
     if (sockets.length >= socketCount)
       return this.#end(key, traveller, "failed", `${key}: no connection, the router has no socket left`);
-    const { placement: origin } = route(this.#table, key);
-    const taken = this.#resilience.tryTake(key, origin, nowMs);
+    const { placement: primary } = route(this.#table, key);
+    const taken = this.#resilience.tryTake(key, primary, nowMs);
     if (!taken.ok)
       return this.#end(key, traveller, "refused", `${key}: 429, again in ${taken.retryAfterMs} ms`);
-    const permit = this.#resilience.guard(origin).limit.tryAcquire();
+    const permit = this.#resilience.guard(primary).limit.tryAcquire();
     if (permit === undefined)
-      return this.#end(key, traveller, "failed", `${key}: 503, ${origin.name} has too many in flight`);
+      return this.#end(key, traveller, "failed", `${key}: 503, ${primary.name} has too many in flight`);
     sockets.push(key);
     this.#choose({
       key,
       traveller,
       startedAtMs: nowMs,
-      origin,
+      primary,
       release: () => {
         sockets.splice(sockets.indexOf(key), 1);
         permit.release();
@@ -149,8 +149,8 @@ class ResilienceRun {
 
   #choose(request: Request): void {
     const { nowMs } = this.#queue;
-    const { key, origin, traveller } = request;
-    const { choice, admission } = this.#resilience.admit(this.#table, origin, request.unreachable, nowMs);
+    const { key, primary, traveller } = request;
+    const { choice, admission } = this.#resilience.admit(this.#table, primary, request.unreachable, nowMs);
     if (choice.kind === "none") {
       request.release();
       const status = request.lastFailure === undefined ? 503 : 502;
@@ -158,9 +158,9 @@ class ResilienceRun {
     }
     const { target } = choice;
     const isElsewhere = choice.kind === "fallback";
-    if (isElsewhere) this.#view.failedOver(origin.name, target.name);
+    if (isElsewhere) this.#view.failedOver(primary.name, target.name);
     if (request.retries === 0) this.#resilience.guard(target).budget.deposit(nowMs);
-    const via = isElsewhere ? ` instead of ${origin.name} (${choice.reason})` : "";
+    const via = isElsewhere ? ` instead of ${primary.name} (${choice.reason})` : "";
     traveller.move(`cell-${target.name}`, nowMs, hopMs);
     const { delayMs, outcome } = this.#cells.begin(target.name, nowMs);
     this.#queue.after(hopMs + delayMs, () => {
@@ -192,7 +192,7 @@ class ResilienceRun {
   ): void {
     const { key, traveller } = request;
     // Where no connection came about, the chain is asked first: that costs the cell nothing.
-    if (failure === "connect-failed" && (request.origin.fallback?.length ?? 0) > 0) {
+    if (failure === "connect-failed" && (request.primary.fallback?.length ?? 0) > 0) {
       request.unreachable.set(target.name, { reason: "connect-failed" });
       request.lastFailure = failure;
       return this.#choose(request);

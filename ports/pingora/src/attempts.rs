@@ -46,7 +46,7 @@ pub struct Attempts {
     resilience: Arc<Resilience>,
     metrics: Arc<Metrics>,
     snapshot: Arc<Snapshot>,
-    origin: Arc<Placement>,
+    primary: Arc<Placement>,
     method: String,
     has_body: bool,
     started_at_ms: f64,
@@ -60,14 +60,14 @@ pub struct Attempts {
     current: Option<(Admission, bool)>,
     /// Who serves, once chosen: the placement routed to, or one that stands in.
     pub target: Arc<Placement>,
-    /// Why the origin does not serve, when another one does.
+    /// Why the primary does not serve, when another one does.
     pub failover: Option<RefusalReason>,
     pub retries: u32,
 }
 
 pub struct AttemptedRequest {
     pub snapshot: Arc<Snapshot>,
-    pub origin: Arc<Placement>,
+    pub primary: Arc<Placement>,
     pub method: String,
     pub has_body: bool,
     pub started_at_ms: f64,
@@ -81,13 +81,13 @@ impl Attempts {
         metrics: Arc<Metrics>,
         random: fn() -> f64,
     ) -> Self {
-        let AttemptedRequest { snapshot, origin, method, has_body, started_at_ms } = request;
+        let AttemptedRequest { snapshot, primary, method, has_body, started_at_ms } = request;
         Attempts {
             resilience,
             metrics,
             snapshot,
-            target: origin.clone(),
-            origin,
+            target: primary.clone(),
+            primary,
             method,
             has_body,
             started_at_ms,
@@ -118,10 +118,10 @@ impl Attempts {
             self.is_retry_due = true;
             return Step::Wait(wait_ms);
         }
-        let (choice, admission) = self.resilience.admit(self.table(), &self.origin, &self.unreachable, now_ms);
+        let (choice, admission) = self.resilience.admit(self.table(), &self.primary, &self.unreachable, now_ms);
         match choice {
             TargetChoice::None { reason, retry_after_ms } => self.nobody(reason, retry_after_ms, now_ms),
-            TargetChoice::Origin => self.send(self.origin.clone(), None, admission, now_ms),
+            TargetChoice::Origin => self.send(self.primary.clone(), None, admission, now_ms),
             TargetChoice::Fallback { target, reason } => self.send(target, Some(reason), admission, now_ms),
         }
     }
@@ -149,15 +149,15 @@ impl Attempts {
     fn nobody(&mut self, reason: RefusalReason, retry_after_ms: Option<f64>, now_ms: f64) -> Step {
         let Some(failure) = self.failure.clone() else {
             // Nobody serves, whoever was asked before: the response is about the placement that was routed to.
-            self.target = self.origin.clone();
+            self.target = self.primary.clone();
             self.failover = None;
             return Step::Refuse { code: refusal_code(reason), retry_after_ms };
         };
-        let origin = self.origin.clone();
+        let primary = self.primary.clone();
         let failed_as = failure_kind(&failure);
         let delay_ms = match self.is_retry_due {
             true => None,
-            false => self.may_retry(&origin, failed_as, failure.sent, false, now_ms),
+            false => self.may_retry(&primary, failed_as, failure.sent, false, now_ms),
         };
         let Some(delay_ms) = delay_ms else { return Step::GiveUp(failure) };
         self.unreachable.clear();

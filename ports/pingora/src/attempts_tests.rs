@@ -18,10 +18,10 @@ fn attempts_with(method: &str, one: Value) -> (Attempts, Arc<Resilience>) {
     }));
     let resilience = Arc::new(Resilience::new(Arc::new(|_| true), Arc::new(|_, _, _| {})));
     resilience.update(&table, 0.0);
-    let origin = table.placements["one"].clone();
+    let primary = table.placements["one"].clone();
     let snapshot = Arc::new(Snapshot { sequence: 1, table: Arc::new(table) });
     let request =
-        AttemptedRequest { snapshot, origin, method: method.into(), has_body: method == "POST", started_at_ms: 0.0 };
+        AttemptedRequest { snapshot, primary, method: method.into(), has_body: method == "POST", started_at_ms: 0.0 };
     (Attempts::new(request, resilience.clone(), Arc::default(), || 0.5), resilience)
 }
 

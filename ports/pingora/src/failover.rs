@@ -38,29 +38,29 @@ pub struct Refusal {
 pub enum TargetChoice {
     /// The placement that was routed to takes the request.
     Origin,
-    /// A placement of the chain takes it. `reason` is the origin's.
+    /// A placement of the chain takes it. `reason` is the primary's.
     Fallback { target: Arc<Placement>, reason: RefusalReason },
-    /// Nobody takes it. `reason` is the origin's, `retry_after_ms` the shortest that any placement named.
+    /// Nobody takes it. `reason` is the primary's, `retry_after_ms` the shortest that any placement named.
     None { reason: RefusalReason, retry_after_ms: Option<f64> },
 }
 
 // #region choose-target
-/// Asks the origin, then its chain, until one takes the request.
+/// Asks the primary, then its chain, until one takes the request.
 ///
 /// `admit` is called at most once for each placement, and not again after it has taken the request: it may take permits.
 /// Every placement is asked in the same way, so a fallback cannot bypass its own limit or breaker.
 ///
-/// An overloaded origin does not fail over: its flood would go on to its neighbours, which is what the limit prevents.
+/// An overloaded primary does not fail over: its flood would go on to its neighbours, which is what the limit prevents.
 pub fn choose_target(
     table: &RoutingTable,
-    origin: &Arc<Placement>,
+    primary: &Arc<Placement>,
     mut admit: impl FnMut(&Arc<Placement>) -> Result<(), Refusal>,
 ) -> TargetChoice {
-    let Err(Refusal { reason, mut retry_after_ms }) = admit(origin) else { return TargetChoice::Origin };
+    let Err(Refusal { reason, mut retry_after_ms }) = admit(primary) else { return TargetChoice::Origin };
     if reason == RefusalReason::Overloaded {
         return TargetChoice::None { reason, retry_after_ms };
     }
-    for target in fallback_chain(table, origin) {
+    for target in fallback_chain(table, primary) {
         match admit(&target) {
             Ok(()) => return TargetChoice::Fallback { target, reason },
             Err(refusal) => retry_after_ms = shorter(retry_after_ms, refusal.retry_after_ms),
@@ -71,15 +71,15 @@ pub fn choose_target(
 // #endregion choose-target
 
 // #region fallback-chain
-/// The placements that may serve in `origin`'s stead: first all that it names itself, in its order, then all that those
+/// The placements that may serve in `primary`'s stead: first all that it names itself, in its order, then all that those
 /// name, and so on; each once. It ends in a table with loops, too, and leaves out every dedicated cell: that is some other
 /// tenant's (invariant 5), even if a table that nobody validated names it.
 pub fn fallback_chain<'a>(
     table: &'a RoutingTable,
-    origin: &'a Arc<Placement>,
+    primary: &'a Arc<Placement>,
 ) -> impl Iterator<Item = Arc<Placement>> + 'a {
-    let mut seen = HashSet::from([origin.name.as_str()]);
-    let mut waiting: VecDeque<&Arc<Placement>> = VecDeque::from([origin]);
+    let mut seen = HashSet::from([primary.name.as_str()]);
+    let mut waiting: VecDeque<&Arc<Placement>> = VecDeque::from([primary]);
     std::iter::from_fn(move || {
         loop {
             let next = waiting.pop_front()?;
@@ -89,7 +89,7 @@ pub fn fallback_chain<'a>(
                     waiting.push_back(fallback);
                 }
             }
-            if next.name != origin.name {
+            if next.name != primary.name {
                 return Some(next.clone());
             }
         }
@@ -123,8 +123,8 @@ mod tests {
         table_of(json!({ "version": "1", "defaultPlacement": "a", "routingTable": {}, "placements": placements }))
     }
 
-    fn chain_of(table: &RoutingTable, origin: &str) -> String {
-        let chain = fallback_chain(table, &table.placements[origin]);
+    fn chain_of(table: &RoutingTable, primary: &str) -> String {
+        let chain = fallback_chain(table, &table.placements[primary]);
         chain.map(|placement| placement.name.clone()).collect::<Vec<_>>().join(" ")
     }
 
@@ -154,7 +154,7 @@ mod tests {
             }
         });
         let words = match choice {
-            TargetChoice::Origin => "origin".to_owned(),
+            TargetChoice::Origin => "primary".to_owned(),
             TargetChoice::Fallback { target, reason } => format!("{} because {}", target.name, reason.as_str()),
             TargetChoice::None { reason, retry_after_ms } => format!("none, {}, {retry_after_ms:?}", reason.as_str()),
         };
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn asks_the_origin_then_its_chain_until_one_takes_the_request() {
         use RefusalReason::*;
-        assert_eq!(choose(&[]), "asked a: origin");
+        assert_eq!(choose(&[]), "asked a: primary");
         assert_eq!(choose(&[("a", Unhealthy, None)]), "asked ab: b because unhealthy");
         assert_eq!(choose(&[("a", CircuitOpen, None), ("b", Overloaded, None)]), "asked abc: c because circuit-open");
         assert_eq!(choose(&[("a", Overloaded, None)]), "asked a: none, overloaded, None");
@@ -193,11 +193,11 @@ mod tests {
                 placement.resilience.fallback =
                     links.iter().filter(|(from, _)| *from == n).map(|(_, to)| names[*to].to_owned()).collect();
             }
-            for origin in names {
-                let chain: Vec<_> = fallback_chain(&table, &table.placements[origin]).collect();
+            for primary in names {
+                let chain: Vec<_> = fallback_chain(&table, &table.placements[primary]).collect();
                 let distinct: HashSet<_> = chain.iter().map(|placement| placement.name.as_str()).collect();
                 prop_assert_eq!(distinct.len(), chain.len());
-                prop_assert!(!distinct.contains(origin));
+                prop_assert!(!distinct.contains(primary));
                 prop_assert!(chain.iter().all(|placement| placement.kind == PlacementKind::Tier));
             }
         }

@@ -123,24 +123,24 @@ impl Resilience {
         }
     }
 
-    /// Chooses who serves: the origin, or a placement of its chain. Each is asked for its health, then its breaker; a
-    /// fallback for its own concurrency limit too. The origin's place is taken once for the whole request, before this:
+    /// Chooses who serves: the primary, or a placement of its chain. Each is asked for its health, then its breaker; a
+    /// fallback for its own concurrency limit too. The primary's place is taken once for the whole request, before this:
     /// so what spills over to others is bounded by the limit of the one it spills from.
     ///
     /// `avoid`: placements that this request has already failed to reach.
     pub fn admit(
         &self,
         table: &RoutingTable,
-        origin: &Arc<Placement>,
+        primary: &Arc<Placement>,
         avoid: &HashMap<String, Refusal>,
         now_ms: f64,
     ) -> (TargetChoice, Admission) {
         let mut admission = Admission::default();
-        let choice = choose_target(table, origin, |placement| {
+        let choice = choose_target(table, primary, |placement| {
             if let Some(refusal) = avoid.get(&placement.name) {
                 return Err(*refusal);
             }
-            let is_origin = placement.name == origin.name;
+            let is_origin = placement.name == primary.name;
             admission = self.admit_to(placement, is_origin, now_ms)?;
             Ok(())
         });

@@ -62,7 +62,7 @@ export class Attempts {
   async run(
     request: AttemptedRequest,
     table: RoutingTable,
-    origin: Placement,
+    primary: Placement,
     send: Send,
   ): Promise<AttemptsResult> {
     const { resilience, clock } = this.#deps;
@@ -72,17 +72,17 @@ export class Attempts {
     /** A retry has been paid and waited for, and is yet to be made. */
     let isRetryDue = false;
     for (;;) {
-      const { choice, admission } = resilience.admit(table, origin, unreachable, clock.now());
+      const { choice, admission } = resilience.admit(table, primary, unreachable, clock.now());
       if (choice.kind === "none") {
-        if (failure === undefined) return refused(request, origin, choice);
-        const retry = isRetryDue ? noRetry : this.#mayRetry(request, origin, failure);
+        if (failure === undefined) return refused(request, primary, choice);
+        const retry = isRetryDue ? noRetry : this.#mayRetry(request, primary, failure);
         if (!retry.retry) return { kind: "attempted", result: failure };
         unreachable.clear();
         isRetryDue = await this.#wait(request, retry.delayMs);
         if (!isRetryDue) return clientAborted;
         continue;
       }
-      note(request, origin, choice);
+      note(request, primary, choice);
       this.#account(request, choice.target, isRetryDue);
       isRetryDue = false;
 
@@ -191,9 +191,9 @@ const clientAborted: AttemptsResult = { kind: "attempted", result: { kind: "clie
 type Chosen = Exclude<TargetChoice<Placement>, { kind: "none" }>;
 
 /** Notes who serves, and in whose stead. */
-function note(request: AttemptedRequest, origin: Placement, choice: Chosen): void {
+function note(request: AttemptedRequest, primary: Placement, choice: Chosen): void {
   request.target = choice.target;
-  request.failover = choice.kind === "fallback" ? { from: origin.name, reason: choice.reason } : undefined;
+  request.failover = choice.kind === "fallback" ? { from: primary.name, reason: choice.reason } : undefined;
 }
 
 /** Whether the client, not the cell, broke the exchange. */
@@ -219,11 +219,11 @@ function failureOf({ code, sent }: FailedAttempt): AttemptFailure {
 
 function refused(
   request: AttemptedRequest,
-  origin: Placement,
+  primary: Placement,
   { reason, retryAfterMs }: TargetChoice<Placement> & { kind: "none" },
 ): AttemptsResult {
   // Nobody serves, whoever was asked before: the response is about the placement that was routed to.
-  request.target = origin;
+  request.target = primary;
   request.failover = undefined;
   const code = reason === "connect-failed" ? "upstream-unreachable" : reason;
   return { kind: "refused", code, retryAfterMs };

@@ -80,20 +80,20 @@ export class Resilience {
   }
 
   /**
-   * Chooses who serves: the origin, or a placement of its chain. Each is asked for its health, then its breaker; a
-   * fallback for its own concurrency limit too. The origin's place is taken once for the whole request, before this:
+   * Chooses who serves: the primary, or a placement of its chain. Each is asked for its health, then its breaker; a
+   * fallback for its own concurrency limit too. The primary's place is taken once for the whole request, before this:
    * so what spills over to others is bounded by the limit of the one it spills from.
    *
    * @param avoid Placements that this request has already failed to reach.
    */
   admit(
     table: RoutingTable,
-    origin: Placement,
+    primary: Placement,
     avoid: ReadonlyMap<string, Refusal>,
     nowMs: number,
   ): { readonly choice: TargetChoice<Placement>; readonly admission: Admission } {
     let admission: Admission = nothingTaken;
-    const choice = chooseTarget(table, origin, (placement) => {
+    const choice = chooseTarget(table, primary, (placement) => {
       const avoided = avoid.get(placement.name);
       if (avoided !== undefined) return avoided;
       const guard = this.guard(placement);
@@ -103,8 +103,8 @@ export class Resilience {
         return { reason: "unhealthy", retryAfterMs: placement.health?.intervalMs };
       }
       const { limit, breaker } = guard;
-      const place = placement === origin ? undefined : limit.tryAcquire();
-      if (placement !== origin && place === undefined) return { reason: "overloaded" };
+      const place = placement === primary ? undefined : limit.tryAcquire();
+      if (placement !== primary && place === undefined) return { reason: "overloaded" };
       const permit = allowedBy(breaker, nowMs, place);
       if (permit?.allowed === false) {
         place?.release();

@@ -12,16 +12,16 @@ const dedicated = (name: string, ...fallback: string[]): ChainedPlacement => ({
   fallback,
 });
 
-/** Chooses from `origin`, where `refusals` says who refuses and why; also tells who was asked, in order. */
+/** Chooses from `primary`, where `refusals` says who refuses and why; also tells who was asked, in order. */
 function choose(
   table: ReturnType<typeof tableOf>,
-  origin: string,
+  primary: string,
   refusals: Record<string, Refusal["reason"] | Refusal>,
 ) {
   const asked: string[] = [];
   const most = table.placements.size;
-  const start = table.placements.get(origin);
-  if (start === undefined) throw new Error(`no placement "${origin}"`);
+  const start = table.placements.get(primary);
+  if (start === undefined) throw new Error(`no placement "${primary}"`);
   const choice = chooseTarget(table, start, ({ name }) => {
     asked.push(name);
     // A chain without an end must fail the test, not hang it.
@@ -40,14 +40,14 @@ describe("chooseTarget", () => {
     tier("tier4"),
   );
 
-  test("asks nobody else when the origin takes the request", () => {
+  test("asks nobody else when the primary takes the request", () => {
     const { choice, asked } = choose(table, "tier1", {});
-    expect(choice).toMatchObject({ kind: "origin", target: { name: "tier1" }, skipped: [] });
+    expect(choice).toMatchObject({ kind: "primary", target: { name: "tier1" }, skipped: [] });
     expect(asked).toEqual(["tier1"]);
   });
 
   test.each(["unhealthy", "circuit-open", "connect-failed"] as const)(
-    "fails over from an origin that is %s",
+    "fails over from a primary that is %s",
     (reason) => {
       const { choice } = choose(table, "tier1", { tier1: reason });
       expect(choice).toMatchObject({
@@ -59,7 +59,7 @@ describe("chooseTarget", () => {
     },
   );
 
-  test("an overloaded origin does not fail over", () => {
+  test("an overloaded primary does not fail over", () => {
     const { choice, asked } = choose(table, "tier1", { tier1: { reason: "overloaded", retryAfterMs: 1000 } });
     expect(choice).toEqual({
       kind: "none",
@@ -89,7 +89,7 @@ describe("chooseTarget", () => {
     expect(asked).toEqual(["tier1", "tier2", "tier3", "tier4"]);
   });
 
-  test("when nobody takes it, the shortest wait is told, with the origin's reason", () => {
+  test("when nobody takes it, the shortest wait is told, with the primary's reason", () => {
     const { choice } = choose(table, "tier1", {
       tier1: { reason: "circuit-open", retryAfterMs: 9000 },
       tier2: { reason: "overloaded" },
@@ -107,34 +107,34 @@ describe("chooseTarget", () => {
 });
 
 describe("fallbackChain", () => {
-  function chain(table: ReturnType<typeof tableOf>, origin: ChainedPlacement): string[] {
+  function chain(table: ReturnType<typeof tableOf>, primary: ChainedPlacement): string[] {
     const names: string[] = [];
-    for (const { name } of fallbackChain(table, origin)) {
+    for (const { name } of fallbackChain(table, primary)) {
       if (names.push(name) > table.placements.size) throw new Error(`no end: ${names.join(", ")}`);
     }
     return names;
   }
 
-  test("first all that the origin names, then what those name, each once", () => {
-    const origin = tier("a", "b", "c");
-    const table = tableOf(origin, tier("b", "d", "c"), tier("c", "e"), tier("d"), tier("e", "d"));
-    expect(chain(table, origin)).toEqual(["b", "c", "d", "e"]);
+  test("first all that the primary names, then what those name, each once", () => {
+    const primary = tier("a", "b", "c");
+    const table = tableOf(primary, tier("b", "d", "c"), tier("c", "e"), tier("d"), tier("e", "d"));
+    expect(chain(table, primary)).toEqual(["b", "c", "d", "e"]);
   });
 
   test("ends in a table with loops", () => {
-    const origin = tier("a", "b");
-    expect(chain(tableOf(origin, tier("b", "c"), tier("c", "a", "b", "c")), origin)).toEqual(["b", "c"]);
+    const primary = tier("a", "b");
+    expect(chain(tableOf(primary, tier("b", "c"), tier("c", "a", "b", "c")), primary)).toEqual(["b", "c"]);
   });
 
   test("leaves names out that nobody has", () => {
-    const origin = tier("a", "ghost", "__proto__", "b");
-    expect(chain(tableOf(origin, tier("b")), origin)).toEqual(["b"]);
+    const primary = tier("a", "ghost", "__proto__", "b");
+    expect(chain(tableOf(primary, tier("b")), primary)).toEqual(["b"]);
   });
 
   test("a dedicated cell may fail over to a tier, never to or through another dedicated cell", () => {
-    const origin = dedicated("visa", "tier1");
-    const table = tableOf(origin, tier("tier1", "amex"), dedicated("amex", "tier2"), tier("tier2"));
-    expect(chain(table, origin)).toEqual(["tier1"]);
+    const primary = dedicated("visa", "tier1");
+    const table = tableOf(primary, tier("tier1", "amex"), dedicated("amex", "tier2"), tier("tier2"));
+    expect(chain(table, primary)).toEqual(["tier1"]);
   });
 });
 
@@ -162,8 +162,8 @@ describe("properties over any table, validated or not", () => {
   test("never loops, asks each placement once, picks nobody that refused", () => {
     let fallbacks = 0;
     fc.assert(
-      fc.property(anyTable, fc.constantFrom(...names), anyRefusals, (table, origin, refusals) => {
-        const { choice, asked } = choose(table, origin, refusals);
+      fc.property(anyTable, fc.constantFrom(...names), anyRefusals, (table, primary, refusals) => {
+        const { choice, asked } = choose(table, primary, refusals);
         expect(new Set(asked).size).toBe(asked.length);
         if (choice.kind !== "none") expect(refusals[choice.target.name]).toBeUndefined();
         if (choice.kind === "fallback") fallbacks += 1;
@@ -176,21 +176,25 @@ describe("properties over any table, validated or not", () => {
     expect(fallbacks, "the generator must reach fallbacks").toBeGreaterThan(20);
   });
 
-  test("never asks and never picks a dedicated cell other than the origin", () => {
+  test("never asks and never picks a dedicated cell other than the primary", () => {
     fc.assert(
-      fc.property(anyTable, fc.constantFrom(...names), anyRefusals, (table, origin, refusals) => {
-        const { asked } = choose(table, origin, refusals);
+      fc.property(anyTable, fc.constantFrom(...names), anyRefusals, (table, primary, refusals) => {
+        const { asked } = choose(table, primary, refusals);
         for (const name of asked.slice(1)) expect(table.placements.get(name)?.kind).toBe("tier");
       }),
       { numRuns: 500 },
     );
   });
 
-  test("goes only where a chain of names leads from the origin", () => {
+  test("goes only where a chain of names leads from the primary", () => {
     fc.assert(
-      fc.property(anyTable, fc.constantFrom(...names), (table, origin) => {
-        const { asked } = choose(table, origin, Object.fromEntries(names.map((name) => [name, "unhealthy"])));
-        const named = new Set([origin]);
+      fc.property(anyTable, fc.constantFrom(...names), (table, primary) => {
+        const { asked } = choose(
+          table,
+          primary,
+          Object.fromEntries(names.map((name) => [name, "unhealthy"])),
+        );
+        const named = new Set([primary]);
         for (const name of asked) {
           expect(named).toContain(name);
           for (const next of table.placements.get(name)?.fallback ?? []) named.add(next);

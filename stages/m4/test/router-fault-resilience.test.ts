@@ -46,7 +46,7 @@ describe("a fault of the router's own", () => {
     ["in a rate limit", { module: "/resilience.ts", before: "const byKey =", code: once }],
     [
       "in the choice of who serves",
-      { module: "/failover.ts", before: "const refusal = admit(origin);", code: once },
+      { module: "/failover.ts", before: "const refusal = admit(primary);", code: once },
     ],
     [
       "in a breaker that is asked",

@@ -28,15 +28,15 @@ export class Attempts {
    * The attempts of one request. `next` begins; they end when a response has been passed on, the client has left, or nothing
    * more may be tried. Whoever catches what one of the calls throws calls `abandon`.
    */
-  of(request: AttemptedRequest, table: RoutingTable, origin: Placement, attempter: Attempter): Course {
-    return new Course(this.#deps, request, table, origin, attempter);
+  of(request: AttemptedRequest, table: RoutingTable, primary: Placement, attempter: Attempter): Course {
+    return new Course(this.#deps, request, table, primary, attempter);
   }
 
   /** All of it, for a caller that sends with a promise. */
   run(
     request: AttemptedRequest,
     table: RoutingTable,
-    origin: Placement,
+    primary: Placement,
     send: Send,
   ): Promise<AttemptsResult> {
     return new Promise((resolve, reject) => {
@@ -44,7 +44,7 @@ export class Attempts {
         reject(error);
         course.abandon();
       };
-      const course = this.of(request, table, origin, {
+      const course = this.of(request, table, primary, {
         send: () =>
           void send(course.target, (status) => course.shouldForward(status))
             .then((result) => course.ended(result))

@@ -24,8 +24,8 @@ export interface SkippedPlacement {
 
 export type TargetChoice<P> =
   /** The placement that was routed to takes the request. */
-  | { readonly kind: "origin"; readonly target: P; readonly skipped: readonly SkippedPlacement[] }
-  /** A placement of the chain takes it. `from` and `reason` are the origin's. */
+  | { readonly kind: "primary"; readonly target: P; readonly skipped: readonly SkippedPlacement[] }
+  /** A placement of the chain takes it. `from` and `reason` are the primary's. */
   | {
       readonly kind: "fallback";
       readonly target: P;
@@ -33,7 +33,7 @@ export type TargetChoice<P> =
       readonly reason: FailoverReason;
       readonly skipped: readonly SkippedPlacement[];
     }
-  /** Nobody takes it. `reason` is the origin's, `retryAfterMs` the shortest that any placement named. */
+  /** Nobody takes it. `reason` is the primary's, `retryAfterMs` the shortest that any placement named. */
   | {
       readonly kind: "none";
       readonly reason: Refusal["reason"];
@@ -45,29 +45,29 @@ const NONE_SKIPPED: readonly SkippedPlacement[] = [];
 
 // #region choose-target
 /**
- * Asks the origin, then its chain, until one takes the request.
+ * Asks the primary, then its chain, until one takes the request.
  *
  * `admit` is called at most once for each placement, and not again after it has taken the request: it may take
  * permits. Every placement is asked in the same way, so a fallback cannot bypass its own limit or breaker.
  *
- * An overloaded origin does not fail over: its flood would go on to its neighbours, which is what the limit prevents.
+ * An overloaded primary does not fail over: its flood would go on to its neighbours, which is what the limit prevents.
  *
  * @param admit Returns undefined when the placement takes the request.
  */
 export function chooseTarget<P extends ChainedPlacement>(
   table: { readonly placements: ReadonlyMap<string, P> },
-  origin: P,
+  primary: P,
   admit: (placement: P) => Refusal | undefined,
 ): TargetChoice<P> {
-  const refusal = admit(origin);
-  if (refusal === undefined) return { kind: "origin", target: origin, skipped: NONE_SKIPPED };
+  const refusal = admit(primary);
+  if (refusal === undefined) return { kind: "primary", target: primary, skipped: NONE_SKIPPED };
   const { reason } = refusal;
-  const skipped: SkippedPlacement[] = [{ placement: origin.name, reason }];
+  const skipped: SkippedPlacement[] = [{ placement: primary.name, reason }];
   let retryAfterMs = refusal.retryAfterMs;
   if (reason === "overloaded") return { kind: "none", reason, retryAfterMs, skipped };
-  for (const target of fallbackChain(table, origin)) {
+  for (const target of fallbackChain(table, primary)) {
     const refused = admit(target);
-    if (refused === undefined) return { kind: "fallback", target, from: origin, reason, skipped };
+    if (refused === undefined) return { kind: "fallback", target, from: primary, reason, skipped };
     skipped.push({ placement: target.name, reason: refused.reason });
     retryAfterMs = shorter(retryAfterMs, refused.retryAfterMs);
   }
@@ -77,18 +77,18 @@ export function chooseTarget<P extends ChainedPlacement>(
 
 // #region fallback-chain
 /**
- * The placements that may serve in `origin`'s stead: first all that it names itself, in its order, then all that those
+ * The placements that may serve in `primary`'s stead: first all that it names itself, in its order, then all that those
  * name, and so on; each once. It ends in a table with loops, too, and leaves out every dedicated cell: that is
  * some other tenant's (invariant 5), even if a table that nobody validated names it.
  */
 export function* fallbackChain<P extends ChainedPlacement>(
   table: { readonly placements: ReadonlyMap<string, P> },
-  origin: P,
+  primary: P,
 ): Generator<P, void, undefined> {
-  const seen = new Set<string>([origin.name]);
-  const waiting: P[] = [origin];
+  const seen = new Set<string>([primary.name]);
+  const waiting: P[] = [primary];
   for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-    if (next !== origin) yield next;
+    if (next !== primary) yield next;
     for (const name of next.fallback ?? []) {
       const fallback = table.placements.get(name);
       if (fallback === undefined || fallback.kind === "dedicated" || seen.has(name)) continue;

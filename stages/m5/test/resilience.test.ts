@@ -60,7 +60,7 @@ describe("what throws", () => {
     admission.record("failure", 1000);
     admission.end(1000);
     expect(resilience.admit(table, placementOf(table, "one"), none, 1000).choice.kind).toBe("fallback");
-    expect(resilience.admit(table, placementOf(table, "one"), none, 61_000).choice.kind).toBe("origin");
+    expect(resilience.admit(table, placementOf(table, "one"), none, 61_000).choice.kind).toBe("primary");
     expect(faults).toEqual(["Error: one open", "Error: one half-open"]);
   });
 
@@ -135,7 +135,7 @@ describe("a new table", () => {
     expect(bench.breakerEvents, "news of a cell that is gone").toEqual([]);
     bench.unhealthy.add("one");
     const late = bench.resilience.admit(oldTable, old, none, 2000);
-    expect(late.choice.kind, "whose health is another cell's").toBe("origin");
+    expect(late.choice.kind, "whose health is another cell's").toBe("primary");
     late.admission.record("failure", 2000);
     late.admission.end(2000);
     expect(bench.breaker("one")?.kind).toBe("closed");

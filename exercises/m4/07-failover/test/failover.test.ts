@@ -21,9 +21,9 @@ function choose(chains: Chains, refusals: Refusals) {
     placements.set(name, fallback === undefined ? placement : { ...placement, fallback });
   }
   const asked: string[] = [];
-  const [origin] = placements.values();
-  if (origin === undefined) throw new Error("no placement");
-  const choice = chooseTarget({ placements }, origin, (placement) => {
+  const [primary] = placements.values();
+  if (primary === undefined) throw new Error("no placement");
+  const choice = chooseTarget({ placements }, primary, (placement) => {
     asked.push(placement.name);
     if (asked.length > 20) throw new Error(`asked without end: ${asked.slice(0, 8).join(", ")} …`);
     return new Map(Object.entries(refusals)).get(placement.name);
@@ -49,7 +49,7 @@ interface Told {
 function told(choice: TargetChoice<ChainedPlacement>): Told {
   const skipped = choice.skipped.map((each) => `${each.placement} ${each.reason}`);
   switch (choice.kind) {
-    case "origin":
+    case "primary":
       return { kind: choice.kind, target: choice.target.name, skipped };
     case "fallback":
       return {
@@ -66,11 +66,11 @@ function told(choice: TargetChoice<ChainedPlacement>): Told {
   }
 }
 
-test("an origin that takes the request serves it, and nobody else is asked", async () => {
+test("a primary that takes the request serves it, and nobody else is asked", async () => {
   await check({
     sent: "visa-cell → tier1, both up",
     expected: {
-      choice: { kind: "origin", target: "visa-cell", skipped: [] },
+      choice: { kind: "primary", target: "visa-cell", skipped: [] },
       asked: ["visa-cell"],
     },
     got: () => {
@@ -78,20 +78,21 @@ test("an origin that takes the request serves it, and nobody else is asked", asy
       return { choice: told(choice), asked };
     },
     likely: shows((got) => {
-      if (got.asked.length > 1) return "Somebody besides the origin was asked, or the origin more than once.";
-      return got.choice.skipped.length > 0 ? "The origin serves, and counts as skipped." : undefined;
+      if (got.asked.length > 1)
+        return "Somebody besides the primary was asked, or the primary more than once.";
+      return got.choice.skipped.length > 0 ? "The primary serves, and counts as skipped." : undefined;
     }),
     lookAt: lookAtChoice,
   });
 });
 
-test("the fallbacks are asked in the order in which the origin names them", async () => {
+test("the fallbacks are asked in the order in which the primary names them", async () => {
   await check({
     sent: "visa-cell → tier2, tier1; in the table, tier1 comes first. Who is asked when nobody takes it",
     expected: ["visa-cell", "tier2", "tier1"],
     got: () => order({ "visa-cell": ["tier2", "tier1"], tier1: [], tier2: [] }),
     likely: shows((got) => {
-      if (got.length < 3) return "Not everybody whom the origin names was asked.";
+      if (got.length < 3) return "Not everybody whom the primary names was asked.";
       return got[1] === "tier1"
         ? "tier1 was asked first: it comes first in the table, and last in the list."
         : undefined;
@@ -117,7 +118,7 @@ test("a placement that the chain does not name never serves", async () => {
   });
 });
 
-test("an overloaded origin does not fail over, and is itself the one that was skipped", async () => {
+test("an overloaded primary does not fail over, and is itself the one that was skipped", async () => {
   await check({
     sent: "tier1 → tier2; tier1 is overloaded for 250 ms, tier2 is up",
     expected: {
@@ -134,7 +135,7 @@ test("an overloaded origin does not fail over, and is itself the one that was sk
     likely: shows(({ choice, asked }) => {
       if (choice.kind === "fallback")
         return "The flood that the limit of tier1 has stopped goes on to tier2.";
-      if (asked.length > 1) return "Somebody was asked after the origin.";
+      if (asked.length > 1) return "Somebody was asked after the primary.";
       return choice.skipped.length === 0
         ? "tier1 refused the request, and nobody counts as skipped."
         : undefined;
@@ -227,7 +228,7 @@ test("a fallback's own fallbacks come next", async () => {
   });
 });
 
-test("what the origin names itself comes before what its fallbacks name", async () => {
+test("what the primary names itself comes before what its fallbacks name", async () => {
   await check({
     sent: "visa-cell → tier1, tier2; tier1 → tier3; all down. Who is asked",
     expected: ["visa-cell", "tier1", "tier2", "tier3"],
@@ -235,7 +236,7 @@ test("what the origin names itself comes before what its fallbacks name", async 
     likely: shows((asked) => {
       if (!asked.includes("tier3")) return "tier3 was not asked, although tier1 names it.";
       return asked.indexOf("tier3") < asked.indexOf("tier2")
-        ? "tier3 was asked before tier2, which the origin names itself."
+        ? "tier3 was asked before tier2, which the primary names itself."
         : undefined;
     }),
     lookAt: lookAtChain,
@@ -259,11 +260,11 @@ test("a chain that leads back ends, and asks each placement once", async () => {
 
 test("the walk goes level by level, however the lists cross", async () => {
   const chains = {
-    origin: ["a", "b"],
+    primary: ["a", "b"],
     f: ["constructor"],
     e: ["g"],
     d: ["b", "f"],
-    c: ["f", "origin"],
+    c: ["f", "primary"],
     b: ["d", "e", "a"],
     a: ["c", "d"],
     g: undefined,
@@ -271,13 +272,13 @@ test("the walk goes level by level, however the lists cross", async () => {
     h: ["not-in-the-table", "a"],
   };
   await check({
-    sent: "origin → a, b; a → c, d; b → d, e, a; c → f, origin; d → b, f; e → g; f → constructor; g without a list; constructor → c, h; h → not-in-the-table, a; all down. Who is asked",
-    expected: ["origin", "a", "b", "c", "d", "e", "f", "g", "constructor", "h"],
+    sent: "primary → a, b; a → c, d; b → d, e, a; c → f, primary; d → b, f; e → g; f → constructor; g without a list; constructor → c, h; h → not-in-the-table, a; all down. Who is asked",
+    expected: ["primary", "a", "b", "c", "d", "e", "f", "g", "constructor", "h"],
     got: () => order(chains),
     likely: shows((asked) => {
       if (twice(asked)) return "A placement was asked more than once.";
       if (asked.includes("c") && asked.indexOf("c") < asked.indexOf("b"))
-        return "c was asked before b, which the origin names itself.";
+        return "c was asked before b, which the primary names itself.";
       if (asked.includes("g") && !asked.includes("constructor"))
         return "`constructor` was left out: a name that every object has may count as one that was asked already.";
       return asked.length < 10 ? "The search ended before everybody whom a list names was asked." : undefined;
@@ -304,7 +305,7 @@ test("each placement is asked at most once, and not again after it has taken the
   });
 });
 
-test("from and reason are the origin's, skipped names everybody before the target", async () => {
+test("from and reason are the primary's, skipped names everybody before the target", async () => {
   for (const reason of ["circuit-open", "connect-failed", "unhealthy"] as const) {
     const other = reason === "unhealthy" ? "circuit-open" : "unhealthy";
     await check({
@@ -331,7 +332,7 @@ test("from and reason are the origin's, skipped names everybody before the targe
   }
 });
 
-test("when nobody takes it, the reason is the origin's and the wait the shortest", async () => {
+test("when nobody takes it, the reason is the primary's and the wait the shortest", async () => {
   const words = (waits: readonly (number | undefined)[]) =>
     waits.map((wait) => (wait === undefined ? "not said" : `${wait} ms`)).join(", ");
   for (const [waits, shortest] of [

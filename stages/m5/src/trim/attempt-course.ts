@@ -32,7 +32,7 @@ export class Course {
   readonly #request: AttemptedRequest;
   readonly #table: RoutingTable;
   readonly #attempter: Attempter;
-  readonly #origin: Placement;
+  readonly #primary: Placement;
   /** Placements without a connection: nothing was sent, so the next of the chain may serve, whatever the method. */
   #unreachable: Map<string, Refusal> | undefined;
   #failure: FailedAttempt | undefined;
@@ -48,14 +48,14 @@ export class Course {
     dependencies: AttemptsDependencies,
     request: AttemptedRequest,
     table: RoutingTable,
-    origin: Placement,
+    primary: Placement,
     attempter: Attempter,
   ) {
     this.#deps = dependencies;
     this.#request = request;
     this.#table = table;
-    this.#origin = origin;
-    this.#target = origin;
+    this.#primary = primary;
+    this.#target = primary;
     this.#attempter = attempter;
   }
 
@@ -71,7 +71,7 @@ export class Course {
     const nowMs = clock.now();
     const { choice, admission } = resilience.admit(
       this.#table,
-      this.#origin,
+      this.#primary,
       this.#unreachable ?? nobody,
       nowMs,
     );
@@ -82,15 +82,15 @@ export class Course {
     this.#retry = noRetry;
     this.#request.target = choice.target;
     this.#request.failover =
-      choice.kind === "fallback" ? { from: this.#origin.name, reason: choice.reason } : undefined;
+      choice.kind === "fallback" ? { from: this.#primary.name, reason: choice.reason } : undefined;
     this.#account(nowMs);
     this.#attempter.send();
   }
 
   #onNobody(choice: TargetChoice<Placement> & { kind: "none" }): void {
     const failure = this.#failure;
-    if (failure === undefined) return this.#attempter.onEnd(refused(this.#request, this.#origin, choice));
-    const retry = this.#isRetryDue ? noRetry : this.#mayRetry(this.#origin, failure);
+    if (failure === undefined) return this.#attempter.onEnd(refused(this.#request, this.#primary, choice));
+    const retry = this.#isRetryDue ? noRetry : this.#mayRetry(this.#primary, failure);
     if (!retry.retry) return this.#attempter.onEnd({ kind: "attempted", result: failure });
     this.#unreachable?.clear();
     this.#retryIn(retry.delayMs);
@@ -208,11 +208,11 @@ const clientAborted: AttemptsResult = { kind: "attempted", result: { kind: "clie
 
 function refused(
   request: AttemptedRequest,
-  origin: Placement,
+  primary: Placement,
   { reason, retryAfterMs }: TargetChoice<Placement> & { kind: "none" },
 ): AttemptsResult {
   // Nobody serves, whoever was asked before: the response is about the placement that was routed to.
-  request.target = origin;
+  request.target = primary;
   request.failover = undefined;
   const code = reason === "connect-failed" ? "upstream-unreachable" : reason;
   return { kind: "refused", code, retryAfterMs };
