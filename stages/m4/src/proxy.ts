@@ -87,8 +87,8 @@ export class ProxyHandler {
     const taken = resilience.tryTake(head.routingKey, decision.placement, clock.now());
     if (!taken.ok) return this.#refuse(exchange, "rate-limited", undefined, taken.retryAfterMs);
     // Held until the request has ended, whoever serves it: what spills over to others is bounded by this limit too.
-    const place = resilience.guard(decision.placement).limit.tryAcquire();
-    if (place === undefined) return this.#refuse(exchange, "overloaded");
+    const permit = resilience.guard(decision.placement).limit.tryAcquire();
+    if (permit === undefined) return this.#refuse(exchange, "overloaded");
     try {
       const attempted = attemptedRequest(exchange, head);
       exchange.attempted = attempted;
@@ -101,7 +101,7 @@ export class ProxyHandler {
       if (ended.kind === "attempted") this.#finish(exchange, ended.result);
       else this.#refuse(exchange, ended.code, undefined, ended.retryAfterMs);
     } finally {
-      place.release();
+      permit.release();
     }
   }
   // #endregion serve

@@ -92,13 +92,13 @@ describe("a new table", () => {
     const bench = new Bench({ one: { circuitBreaker: opensAtOnce, concurrencyLimit: 2 } });
     const one = placementOf(bench.table, "one");
     fail(bench, "one");
-    const place = bench.resilience.guard(one).limit.tryAcquire();
+    const permit = bench.resilience.guard(one).limit.tryAcquire();
     bench.resilience.update(
       tableOf({ one: { circuitBreaker: { ...opensAtOnce, consecutiveFailures: 9 }, concurrencyLimit: 1 } }),
       2000,
     );
     expect([bench.breaker("one")?.kind, bench.inFlight("one")]).toEqual(["open", 1]);
-    place?.release();
+    permit?.release();
     expect(bench.inFlight("one")).toBe(0);
   });
 
@@ -111,14 +111,14 @@ describe("a new table", () => {
     const bench = new Bench({ one: before });
     const old = placementOf(bench.table, "one");
     fail(bench, "one");
-    const place = bench.resilience.guard(old).limit.tryAcquire();
+    const permit = bench.resilience.guard(old).limit.tryAcquire();
     expect(bench.resilience.tryTake("one", old, 1000)).toEqual({ ok: true });
     bench.table = tableOf({ one: { ...before, url: "http://127.0.0.1:9500" } });
     bench.resilience.update(bench.table, 2000);
     const next = placementOf(bench.table, "one");
     expect([bench.breaker("one")?.kind, bench.inFlight("one")]).toEqual(["closed", 0]);
     expect(bench.resilience.tryTake("one", next, 2000)).toMatchObject({ ok: false });
-    place?.release();
+    permit?.release();
     expect(bench.inFlight("one")).toBe(0);
   });
 

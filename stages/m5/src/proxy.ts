@@ -74,7 +74,7 @@ class ProxiedRequest implements RequestOwner, Attempter {
   readonly #exchange: OwnedExchange;
   readonly #notes: RequestNotes;
   #rawRoutingKey = "";
-  #place: Permit | undefined;
+  #permit: Permit | undefined;
   /** The router's own lines towards a cell: the same for every attempt. */
   #lines: string | undefined;
   #course: Course | undefined;
@@ -107,14 +107,14 @@ class ProxiedRequest implements RequestOwner, Attempter {
     const taken = resilience.tryTake(key.routingKey, decision.placement, notes.startedAtMs);
     if (!taken.ok) return this.#refuse("rate-limited", undefined, taken.retryAfterMs);
     // Held until the request has ended, whoever serves it: what spills over to others is bounded by this limit too.
-    this.#place = resilience.guard(decision.placement).limit.tryAcquire();
-    if (this.#place === undefined) return this.#refuse("overloaded");
+    this.#permit = resilience.guard(decision.placement).limit.tryAcquire();
+    if (this.#permit === undefined) return this.#refuse("overloaded");
     this.#course = attempts.of(notes, snapshot.table, decision.placement, this);
     this.#course.next();
   }
 
   onEnd(ended: AttemptsResult): void {
-    this.#place?.release();
+    this.#permit?.release();
     if (ended.kind === "attempted") this.#finish(ended.result);
     else this.#refuse(ended.code, undefined, ended.retryAfterMs);
   }
@@ -199,7 +199,7 @@ class ProxiedRequest implements RequestOwner, Attempter {
    * not wait for it, and the log must show it.
    */
   endByThrow(error: unknown): void {
-    this.#place?.release();
+    this.#permit?.release();
     try {
       this.#course?.abandon();
     } finally {

@@ -103,18 +103,18 @@ export class Resilience {
         return { reason: "unhealthy", retryAfterMs: placement.health?.intervalMs };
       }
       const { limit, breaker } = guard;
-      const place = placement === primary ? undefined : limit.tryAcquire();
-      if (placement !== primary && place === undefined) return { reason: "overloaded" };
-      const permit = allowedBy(breaker, nowMs, place);
-      if (permit?.allowed === false) {
-        place?.release();
-        return { reason: "circuit-open", retryAfterMs: permit.retryAfterMs };
+      const permit = placement === primary ? undefined : limit.tryAcquire();
+      if (placement !== primary && permit === undefined) return { reason: "overloaded" };
+      const breakerPermit = allowedBy(breaker, nowMs, permit);
+      if (breakerPermit?.allowed === false) {
+        permit?.release();
+        return { reason: "circuit-open", retryAfterMs: breakerPermit.retryAfterMs };
       }
       admission = {
-        record: (outcome, atMs) => permit?.record(outcome, atMs),
+        record: (outcome, atMs) => breakerPermit?.record(outcome, atMs),
         end: (atMs) => {
-          place?.release();
-          permit?.record("abandoned", atMs);
+          permit?.release();
+          breakerPermit?.record("abandoned", atMs);
         },
       };
       return undefined;
@@ -161,12 +161,12 @@ export class Resilience {
 }
 // #endregion resilience
 
-/** What the breaker says; `place` is given back when it cannot say anything. */
-function allowedBy(breaker: CircuitBreaker | undefined, nowMs: number, place: Permit | undefined) {
+/** What the breaker says; `permit` is given back when it cannot say anything. */
+function allowedBy(breaker: CircuitBreaker | undefined, nowMs: number, permit: Permit | undefined) {
   try {
     return breaker?.allow(nowMs);
   } catch (error) {
-    place?.release();
+    permit?.release();
     throw error;
   }
 }
