@@ -112,7 +112,7 @@ func (a *Attempts) attempt(
 			}
 		}
 		isPassed = !retry.Retry
-	case !failed.ClientLeft && isCellFault(failed.Code):
+	case !failed.ClientLeft && isCellFailure(failed.Code):
 		a.record(target, admission, outcomeFailure)
 		// Where no connection came about, the chain is asked first: that costs this cell nothing.
 		if !failed.isUnreachable() {
@@ -189,12 +189,12 @@ func (x *Exchange) clientAborted() *AttemptFailure {
 
 // isUnreachable: no connection came about, so nothing of the request can have reached the cell.
 func (f *AttemptFailure) isUnreachable() bool {
-	return !f.ClientLeft && !f.Sent && isCellFault(f.Code)
+	return !f.ClientLeft && !f.Sent && isCellFailure(f.Code)
 }
 
 func (f *AttemptFailure) kind() FailureKind {
 	switch {
-	case f.ClientLeft, isClientFault(f.Code):
+	case f.ClientLeft, isClientFailure(f.Code):
 		return failedByClient
 	case !f.Sent:
 		return failedToConnect

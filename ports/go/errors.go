@@ -153,11 +153,11 @@ func causeOf(err error) string {
 
 // #endregion upstream-errors
 
-// isClientFault tells whether the client, not the cell, broke the exchange.
-func isClientFault(code ErrorCode) bool { return problems[code].Status < 500 }
+// isClientFailure tells whether the client, not the cell, broke the exchange.
+func isClientFailure(code ErrorCode) bool { return problems[code].Status < 500 }
 
-// isCellFault tells whether the cell broke the exchange: neither the client nor this router, which may have failed or had
+// isCellFailure tells whether the cell broke the exchange: neither the client nor this router, which may have failed or had
 // no free sockets.
-func isCellFault(code ErrorCode) bool {
-	return !isClientFault(code) && code != "router-exhausted" && code != "router-fault"
+func isCellFailure(code ErrorCode) bool {
+	return !isClientFailure(code) && code != "router-exhausted" && code != "router-fault"
 }

@@ -126,7 +126,7 @@ export class Attempts {
         if (failed) retry = this.#mayRetry(request, target, "failure-status");
         return !retry.retry;
       });
-      if (result.kind === "failed" && !result.headSent && isCellFault(result.code)) {
+      if (result.kind === "failed" && !result.headSent && isCellFailure(result.code)) {
         record("failure");
         // Where no connection came about, the chain is asked first: that costs this cell nothing.
         if (!isUnreachable(result)) retry = this.#mayRetry(request, target, result);
@@ -197,22 +197,22 @@ function note(request: AttemptedRequest, primary: Placement, choice: Chosen): vo
 }
 
 /** Whether the client, not the cell, broke the exchange. */
-export function isClientFault(code: ErrorCode): boolean {
+export function isClientFailure(code: ErrorCode): boolean {
   return problemOf(code).status < 500;
 }
 
 /** Whether the cell broke the exchange: neither the client nor this router, which may have failed or had no free sockets. */
-export function isCellFault(code: ErrorCode): boolean {
-  return !isClientFault(code) && code !== "router-exhausted" && code !== "router-fault";
+export function isCellFailure(code: ErrorCode): boolean {
+  return !isClientFailure(code) && code !== "router-exhausted" && code !== "router-fault";
 }
 
 /** No connection came about, so nothing of the request can have reached the cell. */
 function isUnreachable(result: AttemptResult): result is FailedAttempt {
-  return result.kind === "failed" && !result.sent && isCellFault(result.code);
+  return result.kind === "failed" && !result.sent && isCellFailure(result.code);
 }
 
 function failureOf({ code, sent }: FailedAttempt): AttemptFailure {
-  if (isClientFault(code)) return "client-aborted";
+  if (isClientFailure(code)) return "client-aborted";
   if (!sent) return "connect-failed";
   return code === "head-timeout" ? "timed-out" : "connection-broken";
 }

@@ -5,7 +5,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { AccessEntry, AccessLog } from "./access-log.ts";
 import { type AttemptResult, attempt, type TransferCounts } from "./attempt.ts";
-import { type AttemptedRequest, type Attempts, isClientFault } from "./attempts.ts";
+import { type AttemptedRequest, type Attempts, isClientFailure } from "./attempts.ts";
 import type { Clock } from "./clock.ts";
 import { type ErrorCode, problemBody, problemOf } from "./errors.ts";
 import { type RawHeaders, type RoutingFields, routingFields, upstreamHeaders, valuesOf } from "./headers.ts";
@@ -149,7 +149,7 @@ export class ProxyHandler {
       case "failed":
         if (!result.headSent) return this.#refuse(exchange, result.code, result.cause);
         return this.#log(exchange, {
-          outcome: isClientFault(result.code) ? "client-aborted" : "upstream-failed",
+          outcome: isClientFailure(result.code) ? "client-aborted" : "upstream-failed",
           code: result.code,
           cause: result.cause,
         });

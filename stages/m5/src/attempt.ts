@@ -53,18 +53,18 @@ export interface Attempter {
 export type FailedAttempt = AttemptResult & { readonly kind: "failed" };
 
 /** Whether the client, not the cell, broke the exchange. */
-export function isClientFault(code: ErrorCode): boolean {
+export function isClientFailure(code: ErrorCode): boolean {
   return problemOf(code).status < 500;
 }
 
 /** Whether the cell broke the exchange: neither the client nor this router, which may have failed or had no free sockets. */
-export function isCellFault(code: ErrorCode): boolean {
-  return !isClientFault(code) && code !== "router-exhausted" && code !== "router-fault";
+export function isCellFailure(code: ErrorCode): boolean {
+  return !isClientFailure(code) && code !== "router-exhausted" && code !== "router-fault";
 }
 
 /** No connection came about, so nothing of the request can have reached the cell. */
 export function isUnreachable(result: AttemptResult): result is FailedAttempt {
-  return result.kind === "failed" && !result.sent && isCellFault(result.code);
+  return result.kind === "failed" && !result.sent && isCellFailure(result.code);
 }
 
 /** Methods whose effect is the same when the cell gets them twice. https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2 */
@@ -76,7 +76,7 @@ export function isStale(result: AttemptResult, method: string): boolean {
 }
 
 export function failureOf({ code, sent }: FailedAttempt): AttemptFailure {
-  if (isClientFault(code)) return "client-aborted";
+  if (isClientFailure(code)) return "client-aborted";
   if (!sent) return "connect-failed";
   return code === "head-timeout" ? "timed-out" : "connection-broken";
 }

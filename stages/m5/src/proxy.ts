@@ -7,8 +7,8 @@ import {
   type Attempter,
   type AttemptResult,
   type AttemptsResult,
-  isCellFault,
-  isClientFault,
+  isCellFailure,
+  isClientFailure,
   isStale,
 } from "./attempt.ts";
 import type { Attempts } from "./attempts.ts";
@@ -167,7 +167,7 @@ class ProxiedRequest implements RequestOwner, Attempter {
       case "failed": {
         const { headSent, code, cause } = result;
         if (!headSent) return this.#refuse(code, cause);
-        return this.#log(isClientFault(code) ? "client-aborted" : "upstream-failed", code, cause);
+        return this.#log(isClientFailure(code) ? "client-aborted" : "upstream-failed", code, cause);
       }
       default:
         result satisfies never;
@@ -180,7 +180,7 @@ class ProxiedRequest implements RequestOwner, Attempter {
     const lines = this.#deps.dateLine.text() + responseLines;
     this.#exchange.respond(problemResponse(code, requestId, lines, retryAfterMs));
     // With a cause it was a cell's failure; without one, the router's own decision.
-    const failed = cause !== undefined && problemOf(code).status >= 502 && isCellFault(code);
+    const failed = cause !== undefined && problemOf(code).status >= 502 && isCellFailure(code);
     this.#log(failed ? "upstream-failed" : "complete", code, cause);
   }
 

@@ -10,7 +10,7 @@ import type { FailureCode } from "./request-owner.ts";
 import type { RequestSide } from "./request-side.ts";
 import type { ResponseSide } from "./response-side.ts";
 import type { UpstreamConnection } from "./upstream-connection.ts";
-import type { UpstreamFault } from "./upstream-fault.ts";
+import type { UpstreamFailure } from "./upstream-fault.ts";
 import type { UpstreamUser } from "./upstream-user.ts";
 
 /** Whose attempt it is. One of the `on…End` calls is the last, unless the attempt is dropped. */
@@ -144,7 +144,7 @@ export class Attempt implements UpstreamUser {
     this.#exchange.onResponseEnd();
   }
 
-  onFault(fault: UpstreamFault, cause: string): void {
+  onFault(fault: UpstreamFailure, cause: string): void {
     const { used, responseStarted } = this.#upstream;
     this.#end();
     this.#exchange.onFailureEnd(fault, cause, used && !responseStarted, this.#isSent);

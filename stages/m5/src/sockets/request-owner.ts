@@ -6,10 +6,10 @@ import type { Endpoint } from "./connection-pool.ts";
 import type { FaultReport } from "./fault-report.ts";
 import type { RequestSide } from "./request-side.ts";
 import type { ResponseSide, RouterResponse } from "./response-side.ts";
-import type { UpstreamFault } from "./upstream-fault.ts";
+import type { UpstreamFailure } from "./upstream-fault.ts";
 
 /** What failed: the way to the cell and back, or the body that the client sent. */
-export type FailureCode = UpstreamFault | RefusalCode;
+export type FailureCode = UpstreamFailure | RefusalCode;
 
 export type AttemptResult =
   /** The response was passed on whole. */

@@ -7,7 +7,7 @@ import { Outgoing } from "./outgoing.ts";
 import type { RawSockets } from "./raw-sockets.ts";
 import { ResponseReader } from "./response-reader.ts";
 import type { Ticker, Timed } from "./ticker.ts";
-import { connectFault, type UpstreamFault } from "./upstream-fault.ts";
+import { connectFault, type UpstreamFailure } from "./upstream-fault.ts";
 import { type Turn, type UpstreamLimits, UpstreamTime } from "./upstream-time.ts";
 import type { UpstreamUser } from "./upstream-user.ts";
 
@@ -207,7 +207,7 @@ export class UpstreamConnection implements Timed {
     this.#fail(this.#state === "connecting" ? connectFault(this.#cause) : "upstream-broken", this.#cause);
   }
 
-  #fail(fault: UpstreamFault, cause: string): void {
+  #fail(fault: UpstreamFailure, cause: string): void {
     const user = this.#user;
     this.destroy();
     user?.onFault(fault, cause);

@@ -1,6 +1,6 @@
 // What can go wrong between the router and a cell, and whose fault it is that no connection came about.
 
-export type UpstreamFault =
+export type UpstreamFailure =
   | "upstream-unreachable"
   | "router-exhausted"
   | "upstream-broken"
@@ -19,7 +19,7 @@ const exhausted: ReadonlySet<string> = new Set([
 ]);
 
 /** @param cause The system's code for why there is no connection. */
-export function connectFault(cause: string): UpstreamFault {
+export function connectFault(cause: string): UpstreamFailure {
   if (cause === "ETIMEDOUT") return "connect-timeout";
   return exhausted.has(cause) ? "router-exhausted" : "upstream-unreachable";
 }

@@ -10,7 +10,7 @@ import {
   type AttemptsResult,
   type FailedAttempt,
   failureOf,
-  isCellFault,
+  isCellFailure,
   isUnreachable,
 } from "../attempt.ts";
 import type { AttemptOutcome } from "../circuit-breaker.ts";
@@ -108,7 +108,7 @@ export class Course {
   /** The attempt has ended, and with it maybe the request. */
   ended(result: AttemptResult): void {
     const target = this.#target;
-    if (result.kind === "failed" && !result.headSent && isCellFault(result.code)) {
+    if (result.kind === "failed" && !result.headSent && isCellFailure(result.code)) {
       this.#record("failure", this.#deps.clock.now());
       // Where no connection came about, the chain is asked first: that costs this cell nothing.
       if (!isUnreachable(result)) this.#retry = this.#mayRetry(target, result);
