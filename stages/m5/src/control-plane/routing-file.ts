@@ -1,11 +1,11 @@
 // The routing file, which people and programs may edit at any moment, also while the store replaces it. No call of the file
 // system replaces a file only if it is still the one that was read: so the old file is moved aside, looked at, and put
-// back if it is another one. Owns that order; the files beside it are `files-beside.ts`'s.
+// back if it is another one. Owns that order; the files beside it are `transitional-files.ts`'s.
 
 import type { BigIntStats } from "node:fs";
 import { dirname } from "node:path";
 import { codeOf, type Disk, type FileContent, statsOf } from "./disk.ts";
-import { FilesBeside } from "./files-beside.ts";
+import { TransitionalFiles } from "./transitional-files.ts";
 
 /** The file has the new content, and the disk did not confirm it: a power cut may bring the old one back. */
 export class OutcomeUnknown extends Error {
@@ -14,7 +14,7 @@ export class OutcomeUnknown extends Error {
 
 /** What `read` found, and where. Without `content` there was no file. */
 interface Seen {
-  readonly beside: FilesBeside;
+  readonly files: TransitionalFiles;
   readonly content?: FileContent;
 }
 
@@ -25,9 +25,9 @@ export class RoutingFile {
   readonly #onKept: (path: string) => void;
   #seen: Seen | undefined;
   /** An old file that could not be put back: until it is, there may be no other. */
-  #stuck: FilesBeside | undefined;
+  #stuck: TransitionalFiles | undefined;
   /** Files to be removed with the next look at this one: an editor may have opened one, and still write into it. */
-  readonly #done: { readonly beside: FilesBeside; readonly file: string; readonly known: Buffer }[] = [];
+  readonly #done: { readonly files: TransitionalFiles; readonly file: string; readonly known: Buffer }[] = [];
 
   /** `onKept` is told where an edit lies that met a replacement and could not stay in its place. */
   constructor(path: string, disk: Disk, maxBytes: number, onKept: (path: string) => void) {
@@ -39,7 +39,7 @@ export class RoutingFile {
 
   /** Finishes or undoes what a crash has interrupted. Call it once, before the first `read`. */
   async recover(): Promise<void> {
-    await this.#beside().recover();
+    await this.#files().recover();
   }
 
   /** What the file holds now; undefined when there is none. */
@@ -48,21 +48,21 @@ export class RoutingFile {
     this.#stuck = undefined;
     await this.#letGo();
     this.#seen = undefined;
-    const beside = this.#beside();
+    const files = this.#files();
     try {
-      const content = await this.#disk.read(beside.place, this.#maxBytes);
-      this.#seen = { beside, content };
+      const content = await this.#disk.read(files.place, this.#maxBytes);
+      this.#seen = { files, content };
       return content.bytes;
     } catch (error) {
       if (codeOf(error) !== "ENOENT") throw error;
-      this.#seen = { beside };
+      this.#seen = { files };
       return undefined;
     }
   }
 
   async #letGo(): Promise<void> {
     for (let each = this.#done[0]; each !== undefined; each = this.#done[0]) {
-      await each.beside.dispose(each.file, each.known);
+      await each.files.dispose(each.file, each.known);
       this.#done.shift();
     }
   }
@@ -79,24 +79,24 @@ export class RoutingFile {
     const seen = this.#seen;
     if (seen === undefined) throw new Error("Read the file before you replace it");
     this.#seen = undefined;
-    const { beside, content } = seen;
+    const { files, content } = seen;
     let isReplaced = false;
     try {
-      await this.#disk.remove(beside.draft);
-      await this.#disk.create(beside.draft, text, content?.stats ?? 0o666);
-      const { ino } = this.#disk.stats(beside.draft);
+      await this.#disk.remove(files.draft);
+      await this.#disk.create(files.draft, text, content?.stats ?? 0o666);
+      const { ino } = this.#disk.stats(files.draft);
       await prepare();
-      if (content !== undefined) this.#done.push({ beside, file: beside.old, known: content.bytes });
+      if (content !== undefined) this.#done.push({ files, file: files.old, known: content.bytes });
       isReplaced = this.#exchange(seen) && (await this.#isConfirmed(seen, ino));
     } finally {
-      if (!isReplaced) this.#done.push({ beside, file: beside.undone, known: Buffer.from(text) });
-      await this.#disk.remove(beside.draft).catch(() => {});
+      if (!isReplaced) this.#done.push({ files, file: files.undone, known: Buffer.from(text) });
+      await this.#disk.remove(files.draft).catch(() => {});
       // What this cannot do now is done later.
       if (!isReplaced) await this.#letGo().catch(() => {});
     }
     if (!isReplaced) return false;
     try {
-      await this.#disk.syncFolder(dirname(beside.place));
+      await this.#disk.syncFolder(dirname(files.place));
     } catch (error) {
       throw new OutcomeUnknown(wordsOf(error), { cause: error });
     }
@@ -107,11 +107,11 @@ export class RoutingFile {
    * Moves the old file aside and gives its name to the new one, if the old one is what had been read and nobody else has
    * taken the name. Nothing of this process runs meanwhile: the name is free for microseconds.
    */
-  #exchange({ beside, content }: Seen): boolean {
-    const { place, draft, old } = beside;
+  #exchange({ files, content }: Seen): boolean {
+    const { place, draft, old } = files;
     // Such as a symbolic link that a deployment has swapped.
     if (this.#disk.follow(this.#path) !== place) return false;
-    if (content === undefined) return beside.giveName(draft);
+    if (content === undefined) return files.giveName(draft);
     try {
       this.#disk.rename(place, old);
     } catch (error) {
@@ -120,49 +120,49 @@ export class RoutingFile {
     }
     let isDone = false;
     try {
-      isDone = isSame(this.#disk.stats(old), content.stats) && beside.giveName(draft);
+      isDone = isSame(this.#disk.stats(old), content.stats) && files.giveName(draft);
     } finally {
-      if (!isDone) this.#stepBack(beside, () => beside.giveName(old));
+      if (!isDone) this.#stepBack(files, () => files.giveName(old));
     }
     return isDone;
   }
 
   /** A second look at what was moved aside. If it is not what had been read, it goes back, and the new content away. */
-  async #isConfirmed({ beside, content }: Seen, ino: bigint): Promise<boolean> {
+  async #isConfirmed({ files, content }: Seen, ino: bigint): Promise<boolean> {
     let isOld = false;
     try {
       // An edit that left size and time as they were shows only in the content.
       isOld =
-        this.#disk.follow(this.#path) === beside.place &&
+        this.#disk.follow(this.#path) === files.place &&
         (content === undefined ||
-          (await this.#disk.read(beside.old, this.#maxBytes)).bytes.equals(content.bytes));
+          (await this.#disk.read(files.old, this.#maxBytes)).bytes.equals(content.bytes));
     } finally {
-      if (!isOld) this.#stepBack(beside, () => this.#undo(beside, ino));
+      if (!isOld) this.#stepBack(files, () => this.#undo(files, ino));
     }
     return isOld;
   }
 
-  #undo(beside: FilesBeside, ino: bigint): void {
-    const { place, old, undone } = beside;
+  #undo(files: TransitionalFiles, ino: bigint): void {
+    const { place, old, undone } = files;
     this.#disk.rename(place, undone);
     // What somebody else has put there since is the newest, and stays.
     const isOurs = this.#disk.stats(undone).ino === ino;
-    if (!isOurs || statsOf(this.#disk, old) !== undefined) beside.giveName(isOurs ? old : undone);
+    if (!isOurs || statsOf(this.#disk, old) !== undefined) files.giveName(isOurs ? old : undone);
   }
   // #endregion replace
 
   /** Where a step back fails, the file is not as it was. */
-  #stepBack(beside: FilesBeside, step: () => void): void {
+  #stepBack(files: TransitionalFiles, step: () => void): void {
     try {
       step();
     } catch (error) {
-      this.#stuck = beside;
+      this.#stuck = files;
       throw new OutcomeUnknown(wordsOf(error), { cause: error });
     }
   }
 
-  #beside(): FilesBeside {
-    return new FilesBeside(this.#disk.follow(this.#path), this.#disk, this.#maxBytes, this.#onKept);
+  #files(): TransitionalFiles {
+    return new TransitionalFiles(this.#disk.follow(this.#path), this.#disk, this.#maxBytes, this.#onKept);
   }
 }
 

@@ -14,7 +14,7 @@ import type { RoutingStoreDependencies } from "./store-dependencies.ts";
 import { StoreFaults } from "./store-faults.ts";
 import { StoreError } from "./store-lock.ts";
 import { type Change, etagOf, readDocument, type Stored, storedOf, type ValidDocument } from "./stored.ts";
-import { Turns } from "./turns.ts";
+import { Mutex } from "./mutex.ts";
 import { failedWrite, type WriteResult } from "./write-result.ts";
 
 /** A file may be this many times as large as its message: people indent. */
@@ -31,7 +31,7 @@ export class RoutingStore {
   readonly #documents = new DocumentHistory();
   /** What the file held last, and what was wrong with it. */
   #looked: { readonly bytes: Buffer; readonly faults: readonly string[] } | undefined;
-  readonly #turns = new Turns();
+  readonly #mutex = new Mutex();
 
   private constructor(
     dependencies: RoutingStoreDependencies,
@@ -92,8 +92,8 @@ export class RoutingStore {
    * may be missing, and none that a router has seen is ever given to other content. Never rejects for want of a disk.
    */
   write(change: Change, matches: (etag: string) => boolean): Promise<WriteResult> {
-    if (this.#turns.waiting >= maxWaiting) return Promise.resolve({ kind: "busy" });
-    const written = this.#turns.take(() => this.#write(change, matches));
+    if (this.#mutex.waiting >= maxWaiting) return Promise.resolve({ kind: "busy" });
+    const written = this.#mutex.take(() => this.#write(change, matches));
     return written.catch((error: unknown) => {
       this.#faults.note("disk", wordsOf(error));
       return failedWrite(error);
@@ -134,7 +134,7 @@ export class RoutingStore {
 
   /** Takes over what somebody has written into the file. Invalid content changes nothing, and is told. Never rejects. */
   reread(): Promise<void> {
-    return this.#turns
+    return this.#mutex
       .take(async () => {
         this.#deps.assertOwner();
         await this.#takeOver();
@@ -150,7 +150,7 @@ export class RoutingStore {
   // #region new-epoch
   /** Begins a new epoch if what a router has shows that this store lost a part of its history. Never rejects. */
   renewEpoch(have: Position): Promise<void> {
-    return this.#turns
+    return this.#mutex
       .take(async () => {
         const { history } = this.#current;
         // Many routers come at once with the same proof: the first one's has been acted upon.
@@ -165,7 +165,7 @@ export class RoutingStore {
 
   /** Resolves when the changes under way are done. */
   async close(): Promise<void> {
-    await this.#turns.ended();
+    await this.#mutex.ended();
   }
 
   /** Makes the file's content the current revision; returns why it cannot be. @throws Error when the disk refuses */

@@ -1,6 +1,6 @@
 // Tasks that happen one after the other, in the order in which they came.
 
-export class Turns {
+export class Mutex {
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
 

@@ -5,7 +5,7 @@
 import { basename, dirname, join } from "node:path";
 import { codeOf, type Disk, statsOf } from "./disk.ts";
 
-export class FilesBeside {
+export class TransitionalFiles {
   readonly place: string;
   /** The new content, until it has taken its place. */
   readonly draft: string;
