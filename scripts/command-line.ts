@@ -125,11 +125,11 @@ export async function runProgram(name: string, main: () => Promise<number>): Pro
     process.exitCode = await main();
   } catch (error) {
     process.exitCode = error instanceof UsageError ? 1 : 2;
-    process.stderr.write(`${name}: ${wordsOf(error)}\n`);
+    process.stderr.write(`${name}: ${messageOf(error)}\n`);
   }
 }
 
-function wordsOf(error: unknown): string {
+function messageOf(error: unknown): string {
   if (error instanceof UsageError || error instanceof BrokenPromiseError) return error.message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -86,7 +86,7 @@ async function proveInPage(
     const wanted = failuresOf(spec, answer);
     if ([...wanted].sort().join() !== [...shown.failing].sort().join())
       faults.push(`${where}: fails "${shown.failing.join(" ")}", not "${wanted.join(" ")}" (${shown.kind})`);
-    const inWords = wordsOf(await inNode.check(files));
+    const inWords = messageOf(await inNode.check(files));
     if (shown.words !== inWords) faults.push(`${where}: says\n${shown.words}\nand in Node\n${inWords}`);
     if (answer.kind === "starter" || answer.kind === "solution")
       faults.push(...(await sceneFaults(page, exercise, answer.kind)));
@@ -149,7 +149,7 @@ async function shownAfter(page: Page, round: number): Promise<Shown> {
 }
 
 /** As `VerdictView.vue` lays it out. */
-function wordsOf(verdict: Verdict): string {
+function messageOf(verdict: Verdict): string {
   const words = verdictWords(verdict, { hint: "open the hints below", folder: "" });
   const entries = words.entries.flatMap(({ label, text }) => [
     label,

@@ -102,7 +102,7 @@ export function plotOf(source: PlotSource): Plot {
       })),
     })),
     reference: reference === undefined ? null : { at: place(reference.value), label: reference.label },
-    summary: rows.map(({ label, values: mine }) => `${label}: ${wordsOf(mine, series)}`).join("; "),
+    summary: rows.map(({ label, values: mine }) => `${label}: ${messageOf(mine, series)}`).join("; "),
     columns: source.columns,
     table: rows.map(({ label, cells }) => [label, ...cells]),
     caveat: source.caveat ?? null,
@@ -111,7 +111,7 @@ export function plotOf(source: PlotSource): Plot {
   };
 }
 
-function wordsOf(values: SourceRow["values"], series: readonly string[]): string {
+function messageOf(values: SourceRow["values"], series: readonly string[]): string {
   return values
     .map((value) => {
       const name = series[value.series ?? 0];

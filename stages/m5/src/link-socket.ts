@@ -40,7 +40,7 @@ export function openLinkSocket({
   const socket = new WebSocket(url, options);
   socket.on("error", (error) => onFault(error.message));
   socket.once("unexpected-response", (request, response) => {
-    onFault(refusalWords(response.statusCode ?? 0, token !== undefined));
+    onFault(refusalMessage(response.statusCode ?? 0, token !== undefined));
     // This listener takes over from ws, which would have ended the request.
     request.destroy();
     socket.terminate();
@@ -68,7 +68,7 @@ export function openLinkSocket({
   return { socket, closed };
 }
 
-function refusalWords(status: number, hasToken: boolean): string {
+function refusalMessage(status: number, hasToken: boolean): string {
   if (status !== 401) return `The control plane refused the link with status ${status}`;
   return hasToken
     ? "The control plane refused the token: set CONTROL_PLANE_TOKEN to the one that it uses"

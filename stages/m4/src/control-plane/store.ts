@@ -8,12 +8,12 @@ import type { Position } from "../protocol.ts";
 import { systemDisk } from "./disk.ts";
 import { afterLoss, isLostHistory, nextRevision, resumedHistory } from "./history.ts";
 import { HistoryFile } from "./history-file.ts";
-import { RoutingFile, wordsOf } from "./routing-file.ts";
+import { Mutex } from "./mutex.ts";
+import { messageOf, RoutingFile } from "./routing-file.ts";
 import type { RoutingStoreDependencies } from "./store-dependencies.ts";
 import { StoreFaults } from "./store-faults.ts";
 import { StoreError } from "./store-lock.ts";
 import { type Change, etagOf, readDocument, type Stored, storedOf, type ValidDocument } from "./stored.ts";
-import { Mutex } from "./mutex.ts";
 import { failedWrite, type WriteResult } from "./write-result.ts";
 
 /** A file may be this many times as large as its message: people indent. */
@@ -69,7 +69,7 @@ export class RoutingStore {
       if (history !== known) await historyFile.write(history);
       return new RoutingStore(dependencies, file, historyFile, first);
     } catch (error) {
-      throw new StoreError(`Cannot start: ${path}: ${wordsOf(error)}`, { cause: error });
+      throw new StoreError(`Cannot start: ${path}: ${messageOf(error)}`, { cause: error });
     }
   }
   // #endregion open
@@ -93,7 +93,7 @@ export class RoutingStore {
     if (this.#mutex.waiting >= maxWaiting) return Promise.resolve({ kind: "busy" });
     const written = this.#mutex.take(() => this.#write(change, matches));
     return written.catch((error: unknown) => {
-      this.#faults.note("disk", wordsOf(error));
+      this.#faults.note("disk", messageOf(error));
       return failedWrite(error);
     });
   }
@@ -142,7 +142,7 @@ export class RoutingStore {
         if (!this.#history.holds(history) || this.#faults.has("disk")) await this.#history.write(history);
         this.#faults.rest("disk");
       })
-      .catch((error: Error) => this.#faults.note("disk", wordsOf(error)));
+      .catch((error: Error) => this.#faults.note("disk", messageOf(error)));
   }
 
   // #region new-epoch
@@ -157,7 +157,7 @@ export class RoutingStore {
         await this.#history.write(next.history);
         this.#publish(next, `a router has revision ${have.revision} of a lost history`);
       })
-      .catch((error: Error) => this.#faults.note("disk", wordsOf(error)));
+      .catch((error: Error) => this.#faults.note("disk", messageOf(error)));
   }
   // #endregion new-epoch
 

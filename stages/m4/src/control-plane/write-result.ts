@@ -1,7 +1,7 @@
 // What becomes of a write. "Refused" means that nothing has changed; where that is not certain, the result says so.
 
 import { codeOf } from "./disk.ts";
-import { OutcomeUnknown, wordsOf } from "./routing-file.ts";
+import { messageOf, OutcomeUnknown } from "./routing-file.ts";
 import { StoreError } from "./store-lock.ts";
 import type { Stored } from "./stored.ts";
 
@@ -22,7 +22,7 @@ export type WriteResult =
 
 /** What a write that threw comes to. @throws the error when it is not the disk's, but a fault of this program */
 export function failedWrite(error: unknown): WriteResult {
-  const cause = wordsOf(error);
+  const cause = messageOf(error);
   if (error instanceof OutcomeUnknown) return { kind: "unknown", cause };
   if (error instanceof StoreError || codeOf(error) !== undefined) return { kind: "unwritable", cause };
   throw error;

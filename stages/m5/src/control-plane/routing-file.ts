@@ -98,7 +98,7 @@ export class RoutingFile {
     try {
       await this.#disk.syncFolder(dirname(files.place));
     } catch (error) {
-      throw new OutcomeUnknown(wordsOf(error), { cause: error });
+      throw new OutcomeUnknown(messageOf(error), { cause: error });
     }
     return true;
   }
@@ -157,7 +157,7 @@ export class RoutingFile {
       step();
     } catch (error) {
       this.#stuck = files;
-      throw new OutcomeUnknown(wordsOf(error), { cause: error });
+      throw new OutcomeUnknown(messageOf(error), { cause: error });
     }
   }
 
@@ -171,6 +171,6 @@ function isSame(a: BigIntStats, b: BigIntStats): boolean {
   return a.dev === b.dev && a.ino === b.ino && a.size === b.size && a.mtimeNs === b.mtimeNs;
 }
 
-export function wordsOf(error: unknown): string {
+export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
