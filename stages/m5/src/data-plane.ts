@@ -122,7 +122,7 @@ export class DataPlane {
   }
 
   /** For a stop under way that something waits for now: no more grace for idle connections, and `drainMs` for requests. */
-  async hurry(drainMs: number): Promise<void> {
+  async forceStop(drainMs: number): Promise<void> {
     this.#listener.endGrace();
     await clock.sleep(drainMs);
     this.#listener.destroy();

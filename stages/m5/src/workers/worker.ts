@@ -56,7 +56,7 @@ export function runWorker({ settings, logger, log, drainMs, random, exit }: Work
 
   let stopping = false;
   const finish = async (deadlineMs: number, idleGraceMs?: number): Promise<void> => {
-    if (stopping) return plane.hurry(deadlineMs);
+    if (stopping) return plane.forceStop(deadlineMs);
     stopping = true;
     try {
       await plane.stop(deadlineMs, idleGraceMs);
