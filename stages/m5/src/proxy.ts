@@ -30,7 +30,7 @@ import type { FaultReport } from "./sockets/fault-report.ts";
 import type { OwnedExchange, RequestHandler, RequestOwner } from "./sockets/request-owner.ts";
 import type { TableStore } from "./table-store.ts";
 import type { Course } from "./trim/attempt-course.ts";
-import type { DecisionTextCache } from "./trim/decision-texts.ts";
+import type { DecisionTextCache } from "./trim/prerendered-headers.ts";
 
 export interface ProxyDependencies {
   readonly store: TableStore;

@@ -8,7 +8,7 @@ import type { FieldSection } from "./http1/field-section.ts";
 import type { RouteDecision } from "./routing.ts";
 import type { Placement } from "./routing-table.ts";
 import type { OwnedExchange } from "./sockets/request-owner.ts";
-import type { DecisionTextCache, DecisionTexts } from "./trim/decision-texts.ts";
+import type { DecisionTextCache, PrerenderedHeaders } from "./trim/prerendered-headers.ts";
 
 export interface NotesDependencies {
   /** Makes an id for a request that brought none. */
@@ -31,7 +31,7 @@ export class RequestNotes implements AttemptedRequest {
   readonly #texts: DecisionTextCache;
   #left: AbortController | undefined;
   /** What is said of the decision, once it has been looked up: the response and the log both need it. */
-  #decisionTexts: DecisionTexts | undefined;
+  #prerenderedHeaders: PrerenderedHeaders | undefined;
 
   constructor(exchange: OwnedExchange, startedAtMs: number, { newRequestId, texts }: NotesDependencies) {
     const { method, path, fields, body } = exchange.request.head;
@@ -71,9 +71,9 @@ export class RequestNotes implements AttemptedRequest {
     return routingLines({ requestId, routedTo: name, routeReason: decision.reason, failover, retries });
   }
 
-  #textsOf(decision: RouteDecision): DecisionTexts {
-    this.#decisionTexts ??= this.#texts.of(decision);
-    return this.#decisionTexts;
+  #textsOf(decision: RouteDecision): PrerenderedHeaders {
+    this.#prerenderedHeaders ??= this.#texts.of(decision);
+    return this.#prerenderedHeaders;
   }
 
   // One literal with every field in one order: entries of many shapes made each reader of them several times slower.

@@ -32,7 +32,7 @@ import { ResponseSide } from "../src/sockets/response-side.ts";
 import { UpstreamConnection } from "../src/sockets/upstream-connection.ts";
 import { TableStore } from "../src/table-store.ts";
 import { Course } from "../src/trim/attempt-course.ts";
-import { DecisionTextCache } from "../src/trim/decision-texts.ts";
+import { DecisionTextCache } from "../src/trim/prerendered-headers.ts";
 import { methodsAsSteps, steps } from "./planted-faults.ts";
 import { tableOf } from "./protected-table.ts";
 import { WholeRouter, type WholeRouterOptions } from "./whole-router.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { decisionLines, routingLines, upstreamLines } from "../src/headers.ts";
 import { RequestHead } from "../src/http1/request-head.ts";
-import { DecisionTextCache } from "../src/trim/decision-texts.ts";
+import { DecisionTextCache } from "../src/trim/prerendered-headers.ts";
 
 function request(lines: string, version = "1.1"): RequestHead {
   const bytes = Buffer.from(`GET / HTTP/${version}\r\n${lines}\r\n`, "latin1");

@@ -13,7 +13,7 @@ import { ConnectionPool, defaultPoolLimits, type PoolLimits } from "../src/socke
 import { Listener } from "../src/sockets/listener.ts";
 import { Ticker } from "../src/sockets/ticker.ts";
 import { TableStore } from "../src/table-store.ts";
-import { DecisionTextCache } from "../src/trim/decision-texts.ts";
+import { DecisionTextCache } from "../src/trim/prerendered-headers.ts";
 import { RawTcp } from "../src/trim/raw-tcp.ts";
 import { asStep } from "./planted-faults.ts";
 
