@@ -41,7 +41,7 @@ export type AttemptsResult =
   | { readonly kind: "refused"; readonly code: ErrorCode; readonly retryAfterMs: number | undefined };
 
 /** Whose attempts these are: makes each of them, and hears how it all ended. */
-export interface Attempter {
+export interface AttemptDriver {
   /** Sends the request to the target, asks `shouldForward`, and tells `ended`: maybe before it returns. */
   send(): void;
   /** The last call. */

@@ -1,16 +1,16 @@
 // The attempts of requests: who serves now, how it went, whether another attempt follows. The loop itself stands in
-// `trim/attempt-course.ts`, and goes on by calls and not by promises: nearly every request has one attempt, which waits for
+// `trim/attempt-loop.ts`, and goes on by calls and not by promises: nearly every request has one attempt, which waits for
 // nothing but its response.
 
 import type {
+  AttemptDriver,
   AttemptedRequest,
-  Attempter,
   AttemptResult,
   AttemptsDependencies,
   AttemptsResult,
 } from "./attempt.ts";
 import type { Placement, RoutingTable } from "./routing-table.ts";
-import { Course } from "./trim/attempt-course.ts";
+import { AttemptLoop } from "./trim/attempt-loop.ts";
 
 export type { AttemptedRequest } from "./attempt.ts";
 
@@ -28,8 +28,8 @@ export class Attempts {
    * The attempts of one request. `next` begins; they end when a response has been passed on, the client has left, or nothing
    * more may be tried. Whoever catches what one of the calls throws calls `abandon`.
    */
-  of(request: AttemptedRequest, table: RoutingTable, primary: Placement, attempter: Attempter): Course {
-    return new Course(this.#deps, request, table, primary, attempter);
+  of(request: AttemptedRequest, table: RoutingTable, primary: Placement, driver: AttemptDriver): AttemptLoop {
+    return new AttemptLoop(this.#deps, request, table, primary, driver);
   }
 
   /** All of it, for a caller that sends with a promise. */
@@ -42,17 +42,17 @@ export class Attempts {
     return new Promise((resolve, reject) => {
       const fail = (error: unknown): void => {
         reject(error);
-        course.abandon();
+        loop.abandon();
       };
-      const course = this.of(request, table, primary, {
+      const loop = this.of(request, table, primary, {
         send: () =>
-          void send(course.target, (status) => course.shouldForward(status))
-            .then((result) => course.ended(result))
+          void send(loop.target, (status) => loop.shouldForward(status))
+            .then((result) => loop.ended(result))
             .catch(fail),
         onEnd: resolve,
         onThrow: fail,
       });
-      course.next();
+      loop.next();
     });
   }
 }

@@ -4,7 +4,7 @@
 
 import type { AccessLog, Outcome } from "./access-log.ts";
 import {
-  type Attempter,
+  type AttemptDriver,
   type AttemptResult,
   type AttemptsResult,
   isCellFailure,
@@ -29,7 +29,7 @@ import type { ConnectionPool } from "./sockets/connection-pool.ts";
 import type { FaultReport } from "./sockets/fault-report.ts";
 import type { OwnedExchange, RequestHandler, RequestOwner } from "./sockets/request-owner.ts";
 import type { TableStore } from "./table-store.ts";
-import type { Course } from "./trim/attempt-course.ts";
+import type { AttemptLoop } from "./trim/attempt-loop.ts";
 import type { DecisionTextCache } from "./trim/prerendered-headers.ts";
 
 export interface ProxyDependencies {
@@ -69,7 +69,7 @@ export class ProxyHandler implements RequestHandler {
 }
 
 /** One request on its way. */
-class ProxiedRequest implements RequestOwner, Attempter {
+class ProxiedRequest implements RequestOwner, AttemptDriver {
   readonly #deps: ProxyDependencies;
   readonly #exchange: OwnedExchange;
   readonly #notes: RequestNotes;
@@ -77,7 +77,7 @@ class ProxiedRequest implements RequestOwner, Attempter {
   #permit: Permit | undefined;
   /** The router's own lines towards a cell: the same for every attempt. */
   #lines: string | undefined;
-  #course: Course | undefined;
+  #loop: AttemptLoop | undefined;
   #staleConnections = 0;
   #isLogged = false;
 
@@ -109,8 +109,8 @@ class ProxiedRequest implements RequestOwner, Attempter {
     // Held until the request has ended, whoever serves it: what spills over to others is bounded by this limit too.
     this.#permit = resilience.guard(decision.placement).limit.tryAcquire();
     if (this.#permit === undefined) return this.#refuse("overloaded");
-    this.#course = attempts.of(notes, snapshot.table, decision.placement, this);
-    this.#course.next();
+    this.#loop = attempts.of(notes, snapshot.table, decision.placement, this);
+    this.#loop.next();
   }
 
   onEnd(ended: AttemptsResult): void {
@@ -134,19 +134,19 @@ class ProxiedRequest implements RequestOwner, Attempter {
   }
 
   #attempt(): void {
-    const target = this.#course?.target;
+    const target = this.#loop?.target;
     if (target !== undefined) this.#exchange.attempt(this.#deps.pool.endpoint(target.url), this.#lines ?? "");
   }
 
   onResponse(head: ResponseHead): string | undefined {
-    if (this.#course?.shouldForward(head.status) !== true) return undefined;
+    if (this.#loop?.shouldForward(head.status) !== true) return undefined;
     const lines = this.#notes.responseLines;
     return head.fields.has(Field.date) ? lines : lines + this.#deps.dateLine.text();
   }
 
   onAttemptEnd(result: AttemptResult): void {
     const mayRepeat = this.#exchange.isReplayable && this.#staleConnections < maxStaleConnections;
-    if (!mayRepeat || !isStale(result, this.#notes.method)) return this.#course?.ended(result);
+    if (!mayRepeat || !isStale(result, this.#notes.method)) return this.#loop?.ended(result);
     this.#staleConnections += 1;
     this.#attempt();
   }
@@ -201,7 +201,7 @@ class ProxiedRequest implements RequestOwner, Attempter {
   endByThrow(error: unknown): void {
     this.#permit?.release();
     try {
-      this.#course?.abandon();
+      this.#loop?.abandon();
     } finally {
       const cause = error instanceof Error ? (error.stack ?? error.message) : String(error);
       const { response, isGone } = this.#exchange;

@@ -31,7 +31,7 @@ import { RequestSide } from "../src/sockets/request-side.ts";
 import { ResponseSide } from "../src/sockets/response-side.ts";
 import { UpstreamConnection } from "../src/sockets/upstream-connection.ts";
 import { TableStore } from "../src/table-store.ts";
-import { Course } from "../src/trim/attempt-course.ts";
+import { AttemptLoop } from "../src/trim/attempt-loop.ts";
 import { DecisionTextCache } from "../src/trim/prerendered-headers.ts";
 import { methodsAsSteps, steps } from "./planted-faults.ts";
 import { tableOf } from "./protected-table.ts";
@@ -58,7 +58,7 @@ methodsAsSteps(Resilience, "tryTake", "guard", "admit");
 methodsAsSteps(ConcurrencyLimit, "tryAcquire");
 methodsAsSteps(CircuitBreaker, "allow");
 methodsAsSteps(RetryBudget, "deposit", "tryWithdraw");
-methodsAsSteps(Course, "next", "shouldForward", "ended");
+methodsAsSteps(AttemptLoop, "next", "shouldForward", "ended");
 methodsAsSteps(Metrics, "attemptEnded", "retried");
 methodsAsSteps(DecisionTextCache, "of");
 methodsAsSteps(DateLine, "text");
@@ -489,11 +489,11 @@ describe("a throw in a decision costs one response, and the connection goes on",
     "CircuitBreaker.allow",
     "upstreamLines",
     "Endpoint.take",
-    "Course.shouldForward",
+    "AttemptLoop.shouldForward",
     "isFailureStatus",
     "mayRetry",
     "random",
-    "Course.ended",
+    "AttemptLoop.ended",
     "Metrics.attemptEnded",
     "Metrics.retried",
     "routingLines",

@@ -3,8 +3,8 @@
 // choose target → attempt → record → maybe retry
 
 import {
+  type AttemptDriver,
   type AttemptedRequest,
-  type Attempter,
   type AttemptResult,
   type AttemptsDependencies,
   type AttemptsResult,
@@ -27,11 +27,11 @@ const noRetry: RetryDecision = { retry: false, why: "not-configured" };
 const nobody: ReadonlyMap<string, Refusal> = new Map();
 
 /** The way of one request through its attempts, of which one is under way at a time. */
-export class Course {
+export class AttemptLoop {
   readonly #deps: AttemptsDependencies;
   readonly #request: AttemptedRequest;
   readonly #table: RoutingTable;
-  readonly #attempter: Attempter;
+  readonly #driver: AttemptDriver;
   readonly #primary: Placement;
   /** Placements without a connection: nothing was sent, so the next of the chain may serve, whatever the method. */
   #unreachable: Map<string, Refusal> | undefined;
@@ -49,14 +49,14 @@ export class Course {
     request: AttemptedRequest,
     table: RoutingTable,
     primary: Placement,
-    attempter: Attempter,
+    driver: AttemptDriver,
   ) {
     this.#deps = dependencies;
     this.#request = request;
     this.#table = table;
     this.#primary = primary;
     this.#target = primary;
-    this.#attempter = attempter;
+    this.#driver = driver;
   }
 
   /** Where the attempt under way goes. */
@@ -84,14 +84,14 @@ export class Course {
     this.#request.failover =
       choice.kind === "fallback" ? { from: this.#primary.name, reason: choice.reason } : undefined;
     this.#account(nowMs);
-    this.#attempter.send();
+    this.#driver.send();
   }
 
   #onNobody(choice: TargetChoice<Placement> & { kind: "none" }): void {
     const failure = this.#failure;
-    if (failure === undefined) return this.#attempter.onEnd(refused(this.#request, this.#primary, choice));
+    if (failure === undefined) return this.#driver.onEnd(refused(this.#request, this.#primary, choice));
     const retry = this.#isRetryDue ? noRetry : this.#mayRetry(this.#primary, failure);
-    if (!retry.retry) return this.#attempter.onEnd({ kind: "attempted", result: failure });
+    if (!retry.retry) return this.#driver.onEnd({ kind: "attempted", result: failure });
     this.#unreachable?.clear();
     this.#retryIn(retry.delayMs);
   }
@@ -124,12 +124,12 @@ export class Course {
       this.#unreachable.set(target.name, { reason: "connect-failed" });
       this.next();
     } else {
-      this.#attempter.onEnd({ kind: "attempted", result });
+      this.#driver.onEnd({ kind: "attempted", result });
     }
   }
   // #endregion attempts
 
-  /** Something threw: gives back what the attempt under way took, if anything. Says nothing to the attempter. */
+  /** Something threw: gives back what the attempt under way took, if anything. Says nothing to the driver. */
   abandon(): void {
     this.#release();
   }
@@ -194,13 +194,13 @@ export class Course {
     };
     const giveUp = (error: unknown): void => {
       // Nobody waits for another attempt.
-      if (left.aborted) this.#attempter.onEnd(clientAborted);
+      if (left.aborted) this.#driver.onEnd(clientAborted);
       else throw error;
     };
     this.#deps.clock
       .sleep(delayMs, left)
       .then(retry, giveUp)
-      .catch((error: unknown) => this.#attempter.onThrow(error));
+      .catch((error: unknown) => this.#driver.onThrow(error));
   }
 }
 
