@@ -505,7 +505,7 @@ describe("a throw in a decision costs one response, and the connection goes on",
     expect(said).toEqual(["500 router-fault", "200 ok"]);
   });
 
-  test.each(["metrics.requestEnded", "events.requestEnded", "today", "onBreaker"])(
+  test.each(["metrics.requestEnded", "events.requestEnded", "wallClock", "onBreaker"])(
     "and a throw in a listener, %s, costs nothing",
     async (name) => {
       await using bystander = await Bystander.start();
