@@ -121,7 +121,7 @@ const planted: Record<string, { readonly change: PlantedChange; readonly says: R
   },
   "a likely cause that does not look at what came back": {
     change: file("exercises/{id}/test/clamp.test.ts", testWithLikely('likely: () => "A limit.",')),
-    says: /^exercises\/[^:]*: "a value above the limit becomes the limit": likely speaks of the wanted value: A limit\.$/,
+    says: /^exercises\/[^:]*: "a value above the limit becomes the limit": likely does not look at what came back: A limit\.$/,
   },
   "a test that exercise.json does not name": {
     change: file(

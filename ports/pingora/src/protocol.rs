@@ -102,7 +102,7 @@ pub enum Verdict {
     /// The position is acceptable; look into the table and decide again.
     Validate,
     Apply(Decoded),
-    /// `same` and `older`: late or repeated. `left`: of an epoch that this link has already moved on from.
+    /// `same` and `older`: late or repeated. `superseded`: of an epoch that this link has already moved on from.
     Ignore(&'static str),
     Nack(Vec<String>),
 }
@@ -114,11 +114,11 @@ pub enum Verdict {
 /// validating it is the costly part: call without `validated` first, and again with it when the verdict is `Validate`. The second
 /// call checks the position anew, so the validation may take its time.
 ///
-/// `left`: epochs that this link has moved on from. A snapshot of one of them was overtaken on the way.
+/// `superseded`: epochs that this link has moved on from. A snapshot of one of them was overtaken on the way.
 pub fn decide(
     held: Option<&Position>,
     offered: &Position,
-    left: &HashSet<String>,
+    superseded: &HashSet<String>,
     validated: Option<Result<Decoded, Vec<String>>>,
 ) -> Verdict {
     match held {
@@ -136,7 +136,7 @@ pub fn decide(
                 )]);
             }
         }
-        _ if left.contains(&offered.epoch) => return Verdict::Ignore("left"),
+        _ if superseded.contains(&offered.epoch) => return Verdict::Ignore("superseded"),
         _ => {}
     }
     match validated {
@@ -162,11 +162,11 @@ mod tests {
         Position { epoch: epoch.into(), revision, checksum: checksum.into() }
     }
 
-    fn verdict(held: Option<Position>, offered: &Position, left: &[&str], checksum: Option<&str>) -> String {
-        let left = left.iter().map(|epoch| epoch.to_string()).collect();
+    fn verdict(held: Option<Position>, offered: &Position, superseded: &[&str], checksum: Option<&str>) -> String {
+        let superseded = superseded.iter().map(|epoch| epoch.to_string()).collect();
         let table = || Arc::new(static_routing_table(&Default::default()));
         let validated = checksum.map(|checksum| Ok(Decoded { table: table(), checksum: checksum.into() }));
-        match decide(held.as_ref(), offered, &left, validated) {
+        match decide(held.as_ref(), offered, &superseded, validated) {
             Verdict::Validate => "validate".into(),
             Verdict::Apply(_) => "apply".into(),
             Verdict::Ignore(why) => format!("ignore: {why}"),
@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(verdict(held(), &at("a", 5, "x"), &[], None), "ignore: same");
         assert!(verdict(held(), &at("a", 5, "y"), &[], None).starts_with("nack: revision 5"));
         assert_eq!(verdict(held(), &at("b", 1, "y"), &[], None), "validate");
-        assert_eq!(verdict(held(), &at("b", 9, "y"), &["b"], None), "ignore: left");
+        assert_eq!(verdict(held(), &at("b", 9, "y"), &["b"], None), "ignore: superseded");
         assert_eq!(verdict(held(), &at("a", 6, "y"), &[], Some("y")), "apply");
         assert!(verdict(held(), &at("a", 6, "y"), &[], Some("z")).starts_with("nack: checksum"));
         assert_eq!(verdict(Some(at("a", 7, "z")), &at("a", 6, "y"), &[], Some("y")), "ignore: older");

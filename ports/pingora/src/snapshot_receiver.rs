@@ -15,7 +15,7 @@ use crate::table_decoder::decode_table_offloaded;
 /// One link from open to close: the epochs that it has moved on from.
 #[derive(Default)]
 pub struct Link {
-    left: HashSet<String>,
+    superseded: HashSet<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -155,7 +155,7 @@ export type Verdict =
   /** The position is acceptable; look into the table and decide again. */
   | { readonly kind: "validate" }
   | { readonly kind: "apply"; readonly table: RoutingTable }
-  /** `same` and `older`: late or repeated. `left`: of an epoch that this link has already moved on from. */
+  /** `same` and `older`: late or repeated. `superseded`: of an epoch that this link has already moved on from. */
   | { readonly kind: "ignore"; readonly why: "same" | "older" | "superseded" }
   | { readonly kind: "nack"; readonly reasons: readonly string[] };
 
@@ -167,7 +167,7 @@ export type Verdict =
  * comes last, since validating it is the costly part: call without `validated` first, and again with it when the verdict
  * is `validate`. The second call checks the position anew, so the validation may take its time.
  *
- * @param left Epochs that this link has moved on from: a snapshot of one of them was overtaken on the way.
+ * @param superseded Epochs that this link has moved on from: a snapshot of one of them was overtaken on the way.
  */
 export function decide(
   held: Position | undefined,

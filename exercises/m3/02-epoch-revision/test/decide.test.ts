@@ -219,7 +219,7 @@ test("a new epoch with the same revision is taken, whatever its content is", asy
 test("a snapshot of an epoch that this link has left is ignored unread", async () => {
   await check({
     sent: "k/901, and then k/1, to a router at m/2 whose link has left the epoch k",
-    expected: ["ignore: left", "ignore: left"],
+    expected: ["ignore: superseded", "ignore: superseded"],
     got: () => [
       ask({ held: at("m", 2), offered: at("k", 901, "b"), left: ["k"] }),
       ask({ held: at("m", 2), offered: at("k", 1, "b"), left: ["k"] }),
@@ -235,7 +235,7 @@ test("a snapshot of an epoch that this link has left is ignored unread", async (
         "A late message was refused as if its table had a fault.",
       ],
       [
-        (got) => got.some((verdict) => verdict !== "ignore: left"),
+        (got) => got.some((verdict) => verdict !== "ignore: superseded"),
         "It was ignored for another reason than the epoch that this link has left.",
       ],
     ),
@@ -257,7 +257,10 @@ test("an epoch that only an earlier link has left is taken", async () => {
         (got) => got.includes("ignore: older"),
         "A snapshot of another epoch is called older than the one held: what was compared?",
       ],
-      [(got) => got.includes("ignore: left"), "The epoch k counts as left, but this link has not left it."],
+      [
+        (got) => got.includes("ignore: superseded"),
+        "The epoch k counts as left, but this link has not left it.",
+      ],
     ),
     lookAt,
   });
@@ -318,7 +321,7 @@ test("the refusal of an invalid table names its faults", async () => {
 test("a snapshot that was overtaken while its table was validated is not applied", async () => {
   await check({
     sent: "decide for k/2 at k/1, without its table; then, with it, after k/3, after k/2, and after m/1 was applied meanwhile; decide for k/2 at m/1, after k/3 was applied meanwhile",
-    expected: ["validate", "ignore: older", "ignore: same", "ignore: left", "ignore: older"],
+    expected: ["validate", "ignore: older", "ignore: same", "ignore: superseded", "ignore: older"],
     got: () => {
       const offered = at("k", 2, "b");
       return [
