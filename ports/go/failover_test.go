@@ -31,7 +31,7 @@ func TestChooseTarget(t *testing.T) {
 	type refusals map[string]Refusal
 	for _, each := range []struct {
 		title    string
-		primary   string
+		primary  string
 		refusals refusals
 		target   string
 		reason   FailoverReason

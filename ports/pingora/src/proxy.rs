@@ -68,7 +68,7 @@ impl ProxyHandler {
         exchange.has_body = !session.is_body_empty();
         let request = AttemptedRequest {
             snapshot,
-            origin: placement,
+            primary: placement,
             method: session.req_header().method.as_str().to_owned(),
             has_body: exchange.has_body,
             started_at_ms: exchange.started_at_ms,
