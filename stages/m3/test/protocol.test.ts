@@ -41,7 +41,13 @@ describe("decide", () => {
     ["an older revision with other content", at("a", 2), at("a", 1, sum("b")), [], "ignore older"],
     ["the same revision with other content", at("a", 2), at("a", 2, sum("b")), [], "nack"],
     ["a new epoch with a lower revision", at("a", 900), at("b", 1), [], "apply"],
-    ["an epoch that a newer one has superseded on this link", at("b", 1), at("a", 901), ["a"], "ignore superseded"],
+    [
+      "an epoch that a newer one has superseded on this link",
+      at("b", 1),
+      at("a", 901),
+      ["a"],
+      "ignore superseded",
+    ],
     ["an epoch that was superseded on an earlier link", at("b", 1), at("a", 901), [], "apply"],
   ])("%s", (_, held, offered, superseded, expected) => {
     const first = decide(held, offered, new Set(superseded));
