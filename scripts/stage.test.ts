@@ -41,7 +41,7 @@ class StageRun implements AsyncDisposable {
       // A process group of its own, as a terminal gives to a command.
       detached: true,
     });
-    this.exited = once(this.child, "exit") as StageRun["exited"];
+    this.exited = once(this.child, "close") as StageRun["exited"];
     if (this.child.stdout === null || this.child.stderr === null) throw new Error("no pipes");
     createInterface({ input: this.child.stdout }).on("line", (line) => this.events.push(JSON.parse(line)));
     this.child.stderr.setEncoding("utf8").on("data", (text: string) => {
