@@ -157,7 +157,7 @@ export class ControlPlaneClient {
         const { reply, outcome, words } = received;
         this.#upToDate = received.upToDate;
         if (received.upToDate) this.#lastError = null;
-        if (reply.type === "nack") this.#lastError = { at: this.#wallClock(), faults: reply.reasons };
+        if (reply.type === "nack") this.#lastError = { at: this.#timestamp(), faults: reply.reasons };
         this.#confirm();
         if (outcome !== "applied")
           this.#deps.logger[outcome === "refused" ? "error" : "info"]({
@@ -207,12 +207,12 @@ export class ControlPlaneClient {
     if (this.#upToDate) this.#confirmedAtMs = this.#deps.clock.now();
   }
 
-  #wallClock(): string {
+  #timestamp(): string {
     return this.#deps.wallClock().toISOString();
   }
 
   #fail(words: string): void {
     this.#ending ??= words;
-    this.#lastError = { at: this.#wallClock(), faults: [this.#ending] };
+    this.#lastError = { at: this.#timestamp(), faults: [this.#ending] };
   }
 }

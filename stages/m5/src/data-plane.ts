@@ -19,7 +19,7 @@ import { contained, type FaultReport } from "./sockets/fault-report.ts";
 import { Listener } from "./sockets/listener.ts";
 import { never, Ticker } from "./sockets/ticker.ts";
 import type { TableStore } from "./table-store.ts";
-import { DecisionTextCache } from "./trim/prerendered-headers.ts";
+import { PrerenderedCache } from "./trim/prerendered-headers.ts";
 import { RawTcp } from "./trim/raw-tcp.ts";
 
 export interface DataPlaneOptions {
@@ -87,7 +87,7 @@ export class DataPlane {
       resilience,
       attempts,
       accessLog,
-      texts: new DecisionTextCache(),
+      prerendered: new PrerenderedCache(),
       dateLine: new DateLine(() => Date.now()),
       clock,
       report,

@@ -30,7 +30,7 @@ import type { FaultReport } from "./sockets/fault-report.ts";
 import type { OwnedExchange, RequestHandler, RequestOwner } from "./sockets/request-owner.ts";
 import type { TableStore } from "./table-store.ts";
 import type { AttemptLoop } from "./trim/attempt-loop.ts";
-import type { DecisionTextCache } from "./trim/prerendered-headers.ts";
+import type { PrerenderedCache } from "./trim/prerendered-headers.ts";
 
 export interface ProxyDependencies {
   readonly store: TableStore;
@@ -38,7 +38,7 @@ export interface ProxyDependencies {
   readonly resilience: Resilience;
   readonly attempts: Attempts;
   readonly accessLog: AccessLog;
-  readonly texts: DecisionTextCache;
+  readonly prerendered: PrerenderedCache;
   readonly dateLine: DateLine;
   readonly clock: Clock;
   readonly report: FaultReport;

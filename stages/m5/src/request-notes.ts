@@ -8,12 +8,12 @@ import type { FieldSection } from "./http1/field-section.ts";
 import type { RouteDecision } from "./routing.ts";
 import type { Placement } from "./routing-table.ts";
 import type { OwnedExchange } from "./sockets/request-owner.ts";
-import type { DecisionTextCache, PrerenderedHeaders } from "./trim/prerendered-headers.ts";
+import type { PrerenderedCache, PrerenderedHeaders } from "./trim/prerendered-headers.ts";
 
 export interface NotesDependencies {
   /** Makes an id for a request that brought none. */
   readonly newRequestId: () => string;
-  readonly texts: DecisionTextCache;
+  readonly prerendered: PrerenderedCache;
 }
 
 export class RequestNotes implements AttemptedRequest {
@@ -28,12 +28,16 @@ export class RequestNotes implements AttemptedRequest {
   failover?: AttemptedRequest["failover"];
   retries = 0;
   readonly #exchange: OwnedExchange;
-  readonly #texts: DecisionTextCache;
+  readonly #prerendered: PrerenderedCache;
   #left: AbortController | undefined;
   /** What is said of the decision, once it has been looked up: the response and the log both need it. */
-  #prerenderedHeaders: PrerenderedHeaders | undefined;
+  #headers: PrerenderedHeaders | undefined;
 
-  constructor(exchange: OwnedExchange, startedAtMs: number, { newRequestId, texts }: NotesDependencies) {
+  constructor(
+    exchange: OwnedExchange,
+    startedAtMs: number,
+    { newRequestId, prerendered }: NotesDependencies,
+  ) {
     const { method, path, fields, body } = exchange.request.head;
     this.requestId = requestIdOf(fields) ?? newRequestId();
     this.startedAtMs = startedAtMs;
@@ -41,7 +45,7 @@ export class RequestNotes implements AttemptedRequest {
     this.path = path;
     this.hasBody = body.kind === "chunked" || (body.kind === "length" && body.length > 0);
     this.#exchange = exchange;
-    this.#texts = texts;
+    this.#prerendered = prerendered;
   }
 
   isAnswered(): boolean {
@@ -65,15 +69,15 @@ export class RequestNotes implements AttemptedRequest {
     const { requestId, decision, failover, retries } = this;
     if (decision === undefined) return `X-Request-Id: ${requestId}\r\n`;
     if (failover === undefined && retries === 0) {
-      return `X-Request-Id: ${requestId}\r\n${this.#textsOf(decision).lines}`;
+      return `X-Request-Id: ${requestId}\r\n${this.#headersOf(decision).lines}`;
     }
     const { name } = this.target ?? decision.placement;
     return routingLines({ requestId, routedTo: name, routeReason: decision.reason, failover, retries });
   }
 
-  #textsOf(decision: RouteDecision): PrerenderedHeaders {
-    this.#prerenderedHeaders ??= this.#texts.of(decision);
-    return this.#prerenderedHeaders;
+  #headersOf(decision: RouteDecision): PrerenderedHeaders {
+    this.#headers ??= this.#prerendered.of(decision);
+    return this.#headers;
   }
 
   // One literal with every field in one order: entries of many shapes made each reader of them several times slower.
@@ -90,7 +94,8 @@ export class RequestNotes implements AttemptedRequest {
       placement: placement?.name,
       reason: decision?.reason,
       upstream: target?.url,
-      decisionText: decision !== undefined && target === placement ? this.#textsOf(decision).log : undefined,
+      decisionText:
+        decision !== undefined && target === placement ? this.#headersOf(decision).log : undefined,
       servedBy: failover && this.target?.name,
       failoverReason: failover?.reason,
       retries: this.retries || undefined,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { decisionLines, routingLines, upstreamLines } from "../src/headers.ts";
 import { RequestHead } from "../src/http1/request-head.ts";
-import { DecisionTextCache } from "../src/trim/prerendered-headers.ts";
+import { PrerenderedCache } from "../src/trim/prerendered-headers.ts";
 
 function request(lines: string, version = "1.1"): RequestHead {
   const bytes = Buffer.from(`GET / HTTP/${version}\r\n${lines}\r\n`, "latin1");
@@ -53,7 +53,7 @@ describe("texts of a decision", () => {
   const placement = { name: "tier1", kind: "tier", url: "http://127.0.0.1:9001" } as const;
 
   test("are made once for a placement and a reason", () => {
-    const cache = new DecisionTextCache();
+    const cache = new PrerenderedCache();
     const first = cache.of({ placement, reason: "tier" });
     expect(cache.of({ placement, reason: "tier" })).toBe(first);
     expect(cache.of({ placement, reason: "default" }).lines).toBe(decisionLines("tier1", "default"));
@@ -61,7 +61,7 @@ describe("texts of a decision", () => {
   });
 
   test("follow the table: the same name at another cell has texts of its own", () => {
-    const cache = new DecisionTextCache();
+    const cache = new PrerenderedCache();
     cache.of({ placement, reason: "tier" });
     const moved = { ...placement, url: "http://127.0.0.1:9009" };
     expect(cache.of({ placement: moved, reason: "tier" }).log).toContain("http://127.0.0.1:9009");

@@ -13,7 +13,7 @@ import { ConnectionPool, defaultPoolLimits, type PoolLimits } from "../src/socke
 import { Listener } from "../src/sockets/listener.ts";
 import { Ticker } from "../src/sockets/ticker.ts";
 import { TableStore } from "../src/table-store.ts";
-import { DecisionTextCache } from "../src/trim/prerendered-headers.ts";
+import { PrerenderedCache } from "../src/trim/prerendered-headers.ts";
 import { RawTcp } from "../src/trim/raw-tcp.ts";
 import { asStep } from "./planted-faults.ts";
 
@@ -81,7 +81,7 @@ export class WholeRouter implements AsyncDisposable {
         random: asStep("random", () => 0.5),
       }),
       accessLog,
-      texts: new DecisionTextCache(),
+      prerendered: new PrerenderedCache(),
       dateLine: new DateLine(() => Date.now()),
       clock,
       report,

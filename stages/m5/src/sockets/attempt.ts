@@ -10,16 +10,16 @@ import type { FailureCode } from "./request-owner.ts";
 import type { RequestSide } from "./request-side.ts";
 import type { ResponseSide } from "./response-side.ts";
 import type { UpstreamConnection } from "./upstream-connection.ts";
-import type { UpstreamFailure } from "./upstream-fault.ts";
+import type { UpstreamFailure } from "./upstream-failure.ts";
 import type { UpstreamUser } from "./upstream-user.ts";
 
 /** Whose attempt it is. One of the `on…End` calls is the last, unless the attempt is dropped. */
 export interface AttemptedExchange {
   readonly request: RequestSide;
   readonly response: ResponseSide;
-  /** The head of a response. Returns the router's lines for it, or undefined to withhold the response. */
+  /** The head of a response. Returns the router's lines for it, or undefined to discard it. */
   onHead(head: ResponseHead): string | undefined;
-  onWithheldEnd(status: number): void;
+  onDiscardedEnd(status: number): void;
   onResponseEnd(): void;
   onFailureEnd(code: FailureCode, cause: string, staleConnection: boolean, sent: boolean): void;
   /** A step of the attempt threw. */
@@ -119,7 +119,7 @@ export class Attempt implements UpstreamUser {
     if (this.#isOver) return undefined;
     if (ownLines !== undefined) return exchange.response.begin(head, ownLines);
     this.#end();
-    exchange.onWithheldEnd(head.status);
+    exchange.onDiscardedEnd(head.status);
     return undefined;
   }
 
@@ -144,10 +144,10 @@ export class Attempt implements UpstreamUser {
     this.#exchange.onResponseEnd();
   }
 
-  onFault(fault: UpstreamFailure, cause: string): void {
+  onFailure(failure: UpstreamFailure, cause: string): void {
     const { used, responseStarted } = this.#upstream;
     this.#end();
-    this.#exchange.onFailureEnd(fault, cause, used && !responseStarted, this.#isSent);
+    this.#exchange.onFailureEnd(failure, cause, used && !responseStarted, this.#isSent);
   }
 
   onThrow(error: unknown): void {

@@ -144,7 +144,7 @@ export class Exchange implements OwnedExchange, AttemptedExchange {
     }
   }
 
-  onWithheldEnd(status: number): void {
+  onDiscardedEnd(status: number): void {
     this.#phase = "deciding";
     this.#tell({ kind: "discarded", status });
   }

@@ -6,7 +6,7 @@ import type { Endpoint } from "./connection-pool.ts";
 import type { FaultReport } from "./fault-report.ts";
 import type { RequestSide } from "./request-side.ts";
 import type { ResponseSide, RouterResponse } from "./response-side.ts";
-import type { UpstreamFailure } from "./upstream-fault.ts";
+import type { UpstreamFailure } from "./upstream-failure.ts";
 
 /** What failed: the way to the cell and back, or the body that the client sent. */
 export type FailureCode = UpstreamFailure | RefusalCode;
@@ -60,7 +60,7 @@ export interface RequestOwner {
   refuse(refusal: Refusal): void;
   /**
    * The head of a cell's response. Returns the lines that the router adds to it, each ended by CR LF, or undefined to
-   * withhold the response.
+   * discard the response.
    */
   onResponse(head: ResponseHead): string | undefined;
   /** An attempt has ended. Unless the request has (`complete`, `client-aborted`, `headSent`): attempt again or respond. */

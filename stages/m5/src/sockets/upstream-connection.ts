@@ -7,7 +7,7 @@ import { Outgoing } from "./outgoing.ts";
 import type { RawSockets } from "./raw-sockets.ts";
 import { ResponseReader } from "./response-reader.ts";
 import type { Ticker, Timed } from "./ticker.ts";
-import { connectFault, type UpstreamFailure } from "./upstream-fault.ts";
+import { connectFailure, type UpstreamFailure } from "./upstream-failure.ts";
 import { type Turn, type UpstreamLimits, UpstreamTime } from "./upstream-time.ts";
 import type { UpstreamUser } from "./upstream-user.ts";
 
@@ -204,12 +204,12 @@ export class UpstreamConnection implements Timed {
   }
 
   #onClose(): void {
-    this.#fail(this.#state === "connecting" ? connectFault(this.#cause) : "upstream-broken", this.#cause);
+    this.#fail(this.#state === "connecting" ? connectFailure(this.#cause) : "upstream-broken", this.#cause);
   }
 
-  #fail(fault: UpstreamFailure, cause: string): void {
+  #fail(failure: UpstreamFailure, cause: string): void {
     const user = this.#user;
     this.destroy();
-    user?.onFault(fault, cause);
+    user?.onFailure(failure, cause);
   }
 }

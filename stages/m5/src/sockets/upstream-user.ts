@@ -1,7 +1,7 @@
 // Whom a connection to a cell serves: what an exchange hears of its request, in the order in which it happens. Types only.
 
 import type { ResponseTaker } from "./response-reader.ts";
-import type { UpstreamFailure } from "./upstream-fault.ts";
+import type { UpstreamFailure } from "./upstream-failure.ts";
 
 /** Whose exchange a connection carries. Calls come in this order, and none after the last one. */
 export interface UpstreamUser extends ResponseTaker {
@@ -12,9 +12,9 @@ export interface UpstreamUser extends ResponseTaker {
   /** The response is whole. `reusable`: as far as the response goes, the connection can carry another. */
   onResponseEnd(reusable: boolean): void;
   /** The last call: the exchange failed. `cause` is machine-readable, such as `ECONNREFUSED`. */
-  onFault(fault: UpstreamFailure, cause: string): void;
+  onFailure(failure: UpstreamFailure, cause: string): void;
   /** The cell takes more of the request again. */
   onDrain(): void;
-  /** A step of this exchange threw. The connection is gone; `onFault` will not be called. */
+  /** A step of this exchange threw. The connection is gone; `onFailure` will not be called. */
   onThrow(error: unknown): void;
 }

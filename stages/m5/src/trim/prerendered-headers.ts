@@ -14,7 +14,7 @@ export interface PrerenderedHeaders {
 }
 
 // #region prerendered-headers
-export class DecisionTextCache {
+export class PrerenderedCache {
   readonly #byPlacement = new WeakMap<Placement, Map<RouteDecision["reason"], PrerenderedHeaders>>();
 
   /** The texts of a decision. The same object for every request that it serves. */

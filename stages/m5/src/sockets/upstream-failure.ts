@@ -19,7 +19,7 @@ const exhausted: ReadonlySet<string> = new Set([
 ]);
 
 /** @param cause The system's code for why there is no connection. */
-export function connectFault(cause: string): UpstreamFailure {
+export function connectFailure(cause: string): UpstreamFailure {
   if (cause === "ETIMEDOUT") return "connect-timeout";
   return exhausted.has(cause) ? "router-exhausted" : "upstream-unreachable";
 }
