@@ -105,6 +105,23 @@ export function shows<T>(say: (got: T) => string | undefined): (outcome: Outcome
   return (outcome) => (outcome.kind === "returned" ? say(outcome.value) : undefined);
 }
 
+/** A sentence, and of which values it is true. */
+type Case<T> = readonly [holds: (got: T) => boolean, sentence: string];
+
+/** For `likely`: the sentence of the first case that holds for a returned value. */
+export function ifGot<T>(...cases: readonly Case<T>[]): (outcome: Outcome<T>) => string | undefined {
+  return shows((got) => cases.find(([holds]) => holds(got))?.[1]);
+}
+
+/** The same, with a sentence for a test that waited in vain. */
+export function ifSilentOrGot<T>(
+  silent: string | undefined,
+  ...cases: readonly Case<T>[]
+): (outcome: Outcome<T>) => string | undefined {
+  const got = ifGot(...cases);
+  return (outcome) => (outcome.kind === "silent" ? silent : got(outcome));
+}
+
 /** Text or bytes as one line: `GET / HTTP/1.1\r\n`, with everything that cannot be printed escaped. */
 export function printable(bytes: string | Uint8Array): string {
   const text = typeof bytes === "string" ? bytes : Buffer.from(bytes).toString("latin1");

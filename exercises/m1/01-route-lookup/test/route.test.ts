@@ -1,12 +1,6 @@
 import { test } from "vitest";
-import { check, type Outcome } from "../../../support/check.ts";
+import { check, ifGot, type Outcome } from "../../../support/check.ts";
 import { type Decision, type RoutingDocument, route } from "../starter/route.ts";
-
-/** The sentence of the first case that holds for the value that came back; none for an error, or where nothing came. */
-const ifGot =
-  <T>(...cases: readonly (readonly [holds: (got: T) => boolean, sentence: string])[]) =>
-  (came: Outcome<T>): string | undefined =>
-    came.kind === "returned" ? cases.find(([holds]) => holds(came.value))?.[1] : undefined;
 
 /** For a name that nobody listed. */
 function foundUnlisted(came: Outcome<Decision>): string | undefined {

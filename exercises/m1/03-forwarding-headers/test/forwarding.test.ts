@@ -1,12 +1,6 @@
 import { test } from "vitest";
-import { check, type Outcome, printable } from "../../../support/check.ts";
+import { check, ifGot, printable } from "../../../support/check.ts";
 import { requestIdOf, upstreamHeaders } from "../starter/forwarding.ts";
-
-/** The sentence of the first case that holds for the value that came back; none for an error, or where nothing came. */
-const ifGot =
-  <T>(...cases: readonly (readonly [holds: (got: T) => boolean, sentence: string])[]) =>
-  (came: Outcome<T>): string | undefined =>
-    came.kind === "returned" ? cases.find(([holds]) => holds(came.value))?.[1] : undefined;
 
 /** What a list of hops shows; the last one wanted is this router. */
 function hopsShow(got: readonly string[], wanted: readonly string[]): string | undefined {

@@ -1,14 +1,8 @@
 import { test } from "vitest";
 import type { Placement, RoutingTable } from "../../../../stages/m2/src/routing-table.ts";
-import { check, type Outcome, within } from "../../../support/check.ts";
+import { check, ifGot, within } from "../../../support/check.ts";
 import { type Served, serveRequest } from "../starter/serve-request.ts";
 import { type Snapshot, TableStore } from "../starter/table-store.ts";
-
-/** The sentence of the first case that holds for the value that came back; none for an error, or where nothing came. */
-const ifGot =
-  <T>(...cases: readonly (readonly [holds: (got: T) => boolean, sentence: string])[]) =>
-  (came: Outcome<T>): string | undefined =>
-    came.kind === "returned" ? cases.find(([holds]) => holds(came.value))?.[1] : undefined;
 
 const lookAt = "table-store.ts, swap";
 const lookAtRequest = "serve-request.ts, serveRequest";

@@ -3,16 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "vitest";
 import { FakeClock } from "../../../../shared/testkit/fake-clock.ts";
-import { check, type Outcome } from "../../../support/check.ts";
+import { check, ifGot, type Outcome } from "../../../support/check.ts";
 import { watchEntry } from "../starter/entry-watch.ts";
 import { SettlingReads } from "../starter/settling-reads.ts";
 import { WatchedFolder, watchersOf } from "./watched-folder.ts";
-
-/** The sentence of the first case that holds for the value that came back; none for an error, or where nothing came. */
-const ifGot =
-  <T>(...cases: readonly (readonly [holds: (got: T) => boolean, sentence: string])[]) =>
-  (came: Outcome<T>): string | undefined =>
-    came.kind === "returned" ? cases.find(([holds]) => holds(came.value))?.[1] : undefined;
 
 /** The sentence where a test waited for something in vain. */
 const ifSilent = (sentence: string) => (came: Outcome<unknown>) =>

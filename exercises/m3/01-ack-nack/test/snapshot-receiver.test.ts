@@ -7,14 +7,8 @@ import {
   type Validated,
 } from "../../../../stages/m3/src/protocol.ts";
 import type { RoutingTable } from "../../../../stages/m3/src/routing-table.ts";
-import { check, type Outcome, within } from "../../../support/check.ts";
+import { check, ifGot, within } from "../../../support/check.ts";
 import { type Received, SnapshotReceiver } from "../starter/snapshot-receiver.ts";
-
-/** The sentence of the first case that holds for the value that came back; none for an error, or where nothing came. */
-const ifGot =
-  <T>(...cases: readonly (readonly [holds: (got: T) => boolean, sentence: string])[]) =>
-  (came: Outcome<T>): string | undefined =>
-    came.kind === "returned" ? cases.find(([holds]) => holds(came.value))?.[1] : undefined;
 
 const lookAt = "snapshot-receiver.ts, #onSnapshot";
 const lookAtApply = 'snapshot-receiver.ts, the verdict "apply" in #onSnapshot';

@@ -2,19 +2,8 @@ import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { test } from "vitest";
 import { FakeClock } from "../../../../shared/testkit/fake-clock.ts";
-import { check, type Outcome, within } from "../../../support/check.ts";
+import { check, ifSilentOrGot, within } from "../../../support/check.ts";
 import { untilDead } from "../starter/link-liveness.ts";
-
-/** The sentence of the first case that holds for the value that came back, or the one for a wait in vain. */
-const shows =
-  <T>(
-    silent: string | undefined,
-    ...cases: readonly (readonly [holds: (got: T) => boolean, sentence: string])[]
-  ) =>
-  (came: Outcome<T>): string | undefined => {
-    if (came.kind === "silent") return silent;
-    return came.kind === "returned" ? cases.find(([holds]) => holds(came.value))?.[1] : undefined;
-  };
 
 const isDead = (result: string | undefined): boolean => result?.startsWith("dead") === true;
 const isWatched = (result: string | undefined): boolean => result === "still watching";
@@ -139,7 +128,7 @@ test("a link whose other end answers each ping stays", async () => {
       }
       return link.result();
     },
-    likely: shows("In one of the rounds, no ping went out.", [
+    likely: ifSilentOrGot("In one of the rounds, no ping went out.", [
       (got) => isDead(got),
       "The other end answered every ping, but the link was called dead.",
     ]),
@@ -160,7 +149,7 @@ test("the first ping goes out at once, and then one every pingEveryMs", async ()
       stop.abort();
       return pingedAtMs;
     },
-    likely: shows(
+    likely: ifSilentOrGot(
       undefined,
       [([first]) => first === undefined, "No ping went out."],
       [([first]) => first !== 0, "The first ping did not go out at once."],
@@ -181,7 +170,7 @@ test("a link whose other end is gone is dead, even if every ping can be written"
       await link.clock.advance(9_000);
       return link.result();
     },
-    likely: shows(undefined, [
+    likely: ifSilentOrGot(undefined, [
       (got) => isWatched(got),
       "No byte has come for 9 s, but the link still counts as alive.",
     ]),
@@ -203,7 +192,7 @@ test("a silent link is dead when deadAfterMs have passed, and not earlier", asyn
       await clock.advance(100);
       return { at11900, at12000: result() };
     },
-    likely: shows(
+    likely: ifSilentOrGot(
       undefined,
       [
         ({ at11900 }) => isDead(at11900),
@@ -232,7 +221,7 @@ test("deadAfterMs need not be a number of whole rounds", async () => {
       return [early, result()];
     },
     accept: ([early, late = ""]) => early === "still watching" && /^dead at (5|6|7)\d{3} ms$/.test(late),
-    likely: shows(
+    likely: ifSilentOrGot(
       undefined,
       [([early]) => isDead(early), "The link was called dead before deadAfterMs had passed."],
       [
@@ -259,7 +248,7 @@ test("a link that lived for an hour and then fell silent is dead", async () => {
       return result();
     },
     accept: (result) => /^dead at 360[6-9]000 ms$/.test(result),
-    likely: shows(
+    likely: ifSilentOrGot(
       undefined,
       [(got) => isWatched(got), "The link has been silent for 9 s, but still counts as alive."],
       [
@@ -287,7 +276,7 @@ test("one silent look between two answers is not death", async () => {
       stop.abort();
       return said;
     },
-    likely: shows(undefined, [
+    likely: ifSilentOrGot(undefined, [
       (got) => isDead(got),
       "Bytes came in every second round, but the link was called dead.",
     ]),
@@ -308,7 +297,7 @@ test("an end that has much to read gets graceMs on top", async () => {
       return [early, result()];
     },
     accept: ([early, late = ""]) => early === "still watching" && /^dead at 1[0123]\d{3} ms$/.test(late),
-    likely: shows(
+    likely: ifSilentOrGot(
       undefined,
       [
         ([early]) => isDead(early),
@@ -338,7 +327,7 @@ test("graceMs is asked at each look", async () => {
       return [early, result()];
     },
     accept: ([early, late = ""]) => early === "still watching" && late.startsWith("dead at "),
-    likely: shows(
+    likely: ifSilentOrGot(
       undefined,
       [([early]) => isDead(early), "The link was called dead while graceMs was still Infinity."],
       [
@@ -356,7 +345,7 @@ test("a process that stood still does not blame the other end", async () => {
     sent: "three sleeps of 3 s without bytes, of which each takes 10 s, or each takes 60 s",
     expected: ["still watching", "still watching"],
     got: async () => [await silentWhile(10_000, 10_000, 10_000), await silentWhile(60_000, 60_000, 60_000)],
-    likely: shows(undefined, [
+    likely: ifSilentOrGot(undefined, [
       (got) => got.some(isDead),
       "The link was called dead after a sleep that took far too long. During that sleep, this process read no bytes.",
     ]),
@@ -371,7 +360,7 @@ test("a process that stood still once still finds a dead link", async () => {
     expected: "dead after sleep 2, 3 or 4",
     got: () => silentWhile(10_000, 3_000, 3_000, 3_000, 3_000),
     accept: (result) => /^dead after sleep [234]$/.test(result),
-    likely: shows(
+    likely: ifSilentOrGot(
       undefined,
       [(got) => got === "dead after sleep 1", "The link was called dead at the late look itself."],
       [
@@ -389,7 +378,7 @@ test("a sleep that takes a moment longer is no excuse", async () => {
     sent: "sleeps of 3 s without bytes, which take 3,050 ms each",
     expected: "dead after sleep 2",
     got: () => silentWhile(3_050, 3_050, 3_050, 3_050, 3_050),
-    likely: shows(
+    likely: ifSilentOrGot(
       undefined,
       [(got) => isWatched(got), "Each look was 50 ms late, and the silent link was never called dead."],
       [(got) => got === "dead after sleep 1", "The link was called dead before deadAfterMs had passed."],
@@ -415,7 +404,7 @@ test("whoever stops watching hears false", async () => {
       await clock.advance(60_000);
       return result().split(" at ")[0] ?? "";
     },
-    likely: shows(
+    likely: ifSilentOrGot(
       undefined,
       [(got) => isDead(got), "The watch was stopped, but its result is that the link is dead."],
       [(got) => isWatched(got), "60 s after the abort, the watch is still running."],
@@ -441,7 +430,7 @@ test("whoever stops watching hears it at once, and nothing sleeps on", async () 
       await before.clock.advance(0);
       return { result: result(), sleeping: clock.sleeping, before: before.result() };
     },
-    likely: shows(
+    likely: ifSilentOrGot(
       undefined,
       [
         ({ result, before }) => isDead(result) || isDead(before),

@@ -7,19 +7,8 @@ import { LastKnownGood } from "../../../../stages/m3/src/last-known-good.ts";
 import { encodeSnapshot } from "../../../../stages/m3/src/protocol.ts";
 import { SnapshotReceiver } from "../../../../stages/m3/src/snapshot-receiver.ts";
 import { decodeTable } from "../../../../stages/m3/src/table-decoder.ts";
-import { check, type Outcome, within } from "../../../support/check.ts";
+import { check, ifSilentOrGot, type Outcome, within } from "../../../support/check.ts";
 import { boot } from "../starter/boot.ts";
-
-/** The sentence of the first case that holds for the value that came back, or the one for a wait in vain. */
-const shows =
-  <T>(
-    silent: string | undefined,
-    ...cases: readonly (readonly [holds: (got: T) => boolean, sentence: string])[]
-  ) =>
-  (came: Outcome<T>): string | undefined => {
-    if (came.kind === "silent") return silent;
-    return came.kind === "returned" ? cases.find(([holds]) => holds(came.value))?.[1] : undefined;
-  };
 
 type Booted = Awaited<ReturnType<typeof bootOn>>;
 type Served = Pick<Booted, "from" | "serves">;
@@ -29,7 +18,7 @@ const neverBackAlone = "While the control plane is away, boot doesn't resolve, o
 
 /** For a start with a good snapshot on the disk. */
 const restoreShows = (silent: string) =>
-  shows<Served>(
+  ifSilentOrGot<Served>(
     silent,
     [({ from }) => from !== "last-known-good", "A good snapshot is on disk, but boot did not start from it."],
     [
@@ -41,7 +30,7 @@ const restoreShows = (silent: string) =>
 /** For a start with a damaged file and a good bootstrap file. */
 const damageShows = (came: Outcome<Served>): string | undefined => {
   if (came.kind === "threw") return "The start ended in an error, although a good bootstrap file was there.";
-  return shows<Served>(
+  return ifSilentOrGot<Served>(
     undefined,
     [({ from }) => from === "last-known-good", "boot says that it started from this file."],
     [({ serves }) => serves === "no table", "The bootstrap file is good, but the router has no table."],
@@ -161,7 +150,7 @@ test("the bootstrap file is not applied, not even for a moment, if the snapshot 
     sent: "a start with a good last-known-good and a good bootstrap file; every table that was in use, in order",
     expected: ["saved"],
     got: async () => (await bootOn({ file: saved })).served,
-    likely: shows(
+    likely: ifSilentOrGot(
       undefined,
       [
         (got) => got.includes("bootstrap"),
@@ -199,7 +188,7 @@ test("without a saved snapshot a router starts from the bootstrap file", async (
     sent: "a first start: no last-known-good, a good bootstrap file",
     expected: fromBootstrap,
     got: () => served({}),
-    likely: shows(
+    likely: ifSilentOrGot(
       undefined,
       [
         ({ from }) => from === "last-known-good",
@@ -233,7 +222,7 @@ test("a first start succeeds while the control plane is away", async () => {
     likely: (came) =>
       came.kind === "threw" && String(came.error).includes("no such file")
         ? "Without a bootstrap file, the start ended in an error."
-        : shows(neverBackAlone)(came),
+        : ifSilentOrGot(neverBackAlone)(came),
     lookAt,
     hint: 1,
   });
@@ -244,7 +233,7 @@ test("a start does not wait for the control plane, not even for a moment", async
     sent: "a start with a good last-known-good and a control plane that does not answer; whether boot still waits when nothing but the link is left to wait for",
     expected: false,
     got: async () => (await bootOn({ file: saved, controlPlane: "away" })).waitedForLink,
-    likely: shows(neverBackAlone, [
+    likely: ifSilentOrGot(neverBackAlone, [
       (waits) => waits,
       "boot still waits, although only the link is left to wait for.",
     ]),
@@ -258,7 +247,7 @@ test("the link begins once, and its hello names the restored revision", async ()
     sent: "a start with revision 7 on disk; what the router has when its link begins",
     expected: [7],
     got: async () => (await bootOn({ file: saved })).hellos.map(({ have }) => have),
-    likely: shows(
+    likely: ifSilentOrGot(
       undefined,
       [(got) => got.length === 0, "No link had begun when boot resolved."],
       [(got) => got.length > 1, "The link began more than once."],
@@ -274,7 +263,7 @@ test("the link begins after the bootstrap file was applied", async () => {
     sent: "a first start with a good bootstrap file; what the router serves when its link begins",
     expected: ["bootstrap"],
     got: async () => (await bootOn({})).hellos.map(({ serves }) => serves),
-    likely: shows(
+    likely: ifSilentOrGot(
       undefined,
       [(got) => got.length === 0, "No link had begun when boot resolved."],
       [(got) => got.length > 1, "The link began more than once."],
@@ -294,7 +283,7 @@ test("staleness counts from the save", async () => {
       const old = await bootOn({ file: saved, savedHoursAgo: 720 });
       return [...recent.hellos, ...old.hellos].map(({ staleHours }) => staleHours);
     },
-    likely: shows(
+    likely: ifSilentOrGot(
       undefined,
       [(got) => got.length !== 2, "The two starts did not begin one link each."],
       [
@@ -312,7 +301,7 @@ test("staleness is never negative", async () => {
     expected: [0],
     got: async () =>
       (await bootOn({ file: saved, savedHoursAgo: -2 })).hellos.map(({ staleHours }) => staleHours),
-    likely: shows(undefined, [
+    likely: ifSilentOrGot(undefined, [
       (got) => got.some((hours) => hours < 0),
       "This staleness says that the table is from the future.",
     ]),
@@ -358,7 +347,7 @@ test("a damaged file is set aside", async () => {
     sent: "starts with an empty, a torn and an edited last-known-good; the files afterwards",
     expected: damaged.map(() => ["last-known-good.damaged"]),
     got: async () => (await bootOnEach(damaged)).map(({ files }) => files),
-    likely: shows(
+    likely: ifSilentOrGot(
       undefined,
       [
         (got) => got.some((files) => files.length === 0),
@@ -383,7 +372,7 @@ test("a damaged file is logged", async () => {
     sent: "starts with an empty, a torn and an edited last-known-good; whether a cause was told each time",
     expected: damaged.map(() => true),
     got: async () => (await bootOnEach(damaged)).map(({ causes }) => causes > 0),
-    likely: shows(
+    likely: ifSilentOrGot(
       undefined,
       [(got) => !got.includes(true), "None of the three files was told about."],
       [(got) => got.includes(false), "Some damaged files were told about, but not all."],
@@ -401,7 +390,7 @@ test("a good file stays where it is, and nothing is told", async () => {
       const { files, causes } = await bootOn({ file: saved });
       return { files, told: causes > 0 };
     },
-    likely: shows(
+    likely: ifSilentOrGot(
       undefined,
       [
         ({ files }) => !files.includes("last-known-good"),
@@ -425,7 +414,7 @@ test("a damaged file has no age and no revision", async () => {
       const both = [await bootOn(torn), await bootOn({ ...torn, bootstrap: "missing" })];
       return both.map(({ from, hellos }) => ({ from, hellos }));
     },
-    likely: shows(
+    likely: ifSilentOrGot(
       undefined,
       [
         (got) => got.some(({ from }) => from === "last-known-good"),
@@ -459,7 +448,7 @@ test("without any table a router starts, and its link begins", async () => {
     },
     likely: (came) => {
       if (came.kind === "threw") return "Without a table, the start ended in an error.";
-      return shows<Pick<Booted, "from" | "hellos"> & { readonly told: boolean }>(
+      return ifSilentOrGot<Pick<Booted, "from" | "hellos"> & { readonly told: boolean }>(
         undefined,
         [({ hellos }) => hellos.length === 0, "No link had begun when boot resolved."],
         [({ told }) => !told, "The log does not say why there is no table."],
