@@ -43,6 +43,7 @@ export default defineConfig({
         project(stage, [`stages/${stage}/test/**/*.test.ts`], earlierContracts(stage)),
       ),
       project("shared", ["shared/**/*.test.ts"]),
+      project("graduation", ["graduation/**/*.test.ts"]),
       project("scripts", ["scripts/**/*.test.ts"]),
       project("site", ["site/**/*.test.ts"]),
     ],
