@@ -14,7 +14,7 @@ const seed = 5;
 export const check = {
   name: "chaos",
   title: "Each stage survives hostile clients and cells, and mixes nothing up",
-  order: 75,
+  order: 74,
   run,
 };
 

@@ -7,7 +7,7 @@ import { builtSiteFolder, validateBuiltSite } from "../docs/built-site.ts";
 export const check = {
   name: "docs-site",
   title: "The site builds, without dead links or anchors, its first page under 300 kB",
-  order: 70,
+  order: 67,
   run,
 };
 

@@ -10,7 +10,8 @@ import { lastLines, packageFile, runNode } from "../run-tool.ts";
 export const check = {
   name: "graduation",
   title: "Production engines keep the same promises",
-  order: 73,
+  order: 72,
+  waits: true,
   run,
 };
 

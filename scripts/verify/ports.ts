@@ -23,7 +23,8 @@ import { lastLines } from "../run-tool.ts";
 export const check = {
   name: "ports",
   title: "The routers in other languages are sound, and hold the core of every contract that they promise",
-  order: 72,
+  order: 71,
+  waits: true,
   run,
 };
 

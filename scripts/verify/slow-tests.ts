@@ -9,7 +9,8 @@ import { lastLines, packageFile, runNode } from "../run-tool.ts";
 export const check = {
   name: "slow-tests",
   title: "The tools pass the tests that take too long for npm test",
-  order: 65,
+  order: 73,
+  waits: true,
   run,
 };
 
