@@ -9,8 +9,7 @@ import { lastLines, packageFile, runNode } from "../run-tool.ts";
 export const check = {
   name: "slow-tests",
   title: "The tools pass the tests that take too long for npm test",
-  order: 73,
-  waits: true,
+  order: 68,
   run,
 };
 
