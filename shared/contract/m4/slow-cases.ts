@@ -98,11 +98,11 @@ async function askPastTheLimit(contract: ResilienceContract, key: string): Promi
     const sentAtMs = performance.now();
     await client.write(request.repeat(count));
     for (let n = 0; n < count; n++) {
-      const answer = await client.readResponse();
-      const isAllowed = answer.status === 200;
+      const response = await client.readResponse();
+      const isAllowed = response.status === 200;
       asked.push({ sentAtMs, answeredAtMs: performance.now(), isAllowed });
       if (isAllowed) continue;
-      expectCode(answer, 429, "rate-limited");
+      expectCode(response, 429, "rate-limited");
       if (!isLimited) endsAtMs = performance.now() + spanMs;
       isLimited = true;
     }
@@ -126,12 +126,12 @@ export function startSlowCases(contract: ResilienceContract): SlowCases {
       return cell;
     };
     const own: Cells = {
-      metered: await start("metered", (request) => request.answer()),
+      metered: await start("metered", (request) => request.respond()),
       hung: await start("hung", () => {}),
       deaf: await start("deaf", ({ req }) => req.pause()),
       paused: await start("paused", async (request) => {
         await request.body();
-        request.answer();
+        request.respond();
       }),
     };
     const guarded = { concurrencyLimit: 1, circuitBreaker: opensAtOnce };
