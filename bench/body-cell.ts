@@ -2,7 +2,7 @@
 // the small answer. On node:http, since a proxy may frame a body anew. Prints {"event":"ready","cells":{…}}.
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { answerBody } from "./cell-answer.ts";
+import { responseBody } from "./cell-response.ts";
 import { sendBytes } from "./load/send-bytes.ts";
 import { cellNames } from "./routes.ts";
 
@@ -17,20 +17,20 @@ function countBytes(request: IncomingMessage, response: ServerResponse): void {
   });
 }
 
-function answer(cell: string, request: IncomingMessage, response: ServerResponse): void {
+function respond(cell: string, request: IncomingMessage, response: ServerResponse): void {
   const total = /^\/down\/(\d{1,12})$/.exec(request.url ?? "")?.[1];
   if (total !== undefined) {
     response.writeHead(200, { "content-type": "application/octet-stream", "content-length": total });
     return sendBytes(response, Number(total));
   }
   if (request.method === "POST") return countBytes(request, response);
-  const body = answerBody(cell);
+  const body = responseBody(cell);
   response.writeHead(200, { "content-type": "application/json", "content-length": body.length }).end(body);
 }
 
 const cells: Record<string, string> = {};
 for (const name of cellNames) {
-  const server = createServer((request, response) => answer(name, request, response));
+  const server = createServer((request, response) => respond(name, request, response));
   server.keepAliveTimeout = 75_000;
   await new Promise<void>((resolve) => server.listen({ host: "127.0.0.1", port: 0 }, resolve));
   cells[name] = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

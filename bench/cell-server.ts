@@ -1,23 +1,23 @@
 // The bench's upstream: four cells in one process that answer every bodiless request with the same bytes, so that the
 // proxy is what is measured. Not an HTTP server: it counts blank lines. Prints {"event":"ready","cells":{…}}.
 import { type AddressInfo, createServer, type Socket } from "node:net";
-import { answerBody, answerBytes } from "./cell-answer.ts";
+import { responseBody, responseBytes } from "./cell-response.ts";
 import { cellNames } from "./routes.ts";
 
 const headEnd = Buffer.from("\r\n\r\n");
 
-function answerOf(cell: string): Buffer {
+function responseOf(cell: string): Buffer {
   const head = [
     "HTTP/1.1 200 OK",
     "content-type: application/json",
     "cache-control: no-store",
     "date: Thu, 01 Jan 2026 00:00:00 GMT",
-    `content-length: ${answerBytes}`,
+    `content-length: ${responseBytes}`,
   ];
-  return Buffer.from(`${head.join("\r\n")}\r\n\r\n${answerBody(cell)}`, "latin1");
+  return Buffer.from(`${head.join("\r\n")}\r\n\r\n${responseBody(cell)}`, "latin1");
 }
 
-function serve(socket: Socket, answer: Buffer): void {
+function serve(socket: Socket, response: Buffer): void {
   let unfinished: Buffer | undefined;
   socket.setNoDelay(true);
   socket.on("error", () => socket.destroy());
@@ -26,7 +26,7 @@ function serve(socket: Socket, answer: Buffer): void {
     let from = 0;
     for (let end = bytes.indexOf(headEnd); end >= 0; end = bytes.indexOf(headEnd, from)) {
       from = end + headEnd.length;
-      socket.write(answer);
+      socket.write(response);
     }
     unfinished = from === bytes.length ? undefined : bytes.subarray(from);
   });
@@ -34,8 +34,8 @@ function serve(socket: Socket, answer: Buffer): void {
 
 const cells: Record<string, string> = {};
 for (const name of cellNames) {
-  const answer = answerOf(name);
-  const server = createServer((socket) => serve(socket, answer));
+  const response = responseOf(name);
+  const server = createServer((socket) => serve(socket, response));
   await new Promise<void>((resolve) => server.listen({ host: "127.0.0.1", port: 0, backlog: 2048 }, resolve));
   cells[name] = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }

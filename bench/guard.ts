@@ -1,6 +1,6 @@
 // Before a proxy is timed it must be right: a fast proxy that routes nothing is not fast.
 import { ask } from "../scripts/http-request.ts";
-import { answerBody } from "./cell-answer.ts";
+import { responseBody } from "./cell-response.ts";
 import { requestHeaders, requestKey, requestPath } from "./load/request.ts";
 import { type CellName, defaultCell, routingKeys } from "./routes.ts";
 
@@ -13,7 +13,7 @@ export async function findFault(url: string, routes: boolean): Promise<string | 
     const { status, body } = await ask({ url: `${url}${requestPath}`, headers, timeoutMs: 5_000 });
     if (status !== 200)
       return `routing key "${key}": expected status 200, got ${status} ${body.slice(0, 120)}`;
-    if (body !== answerBody(cell)) {
+    if (body !== responseBody(cell)) {
       return `routing key "${key}": expected the answer of cell "${cell}", got ${body.length} bytes: ${body.slice(0, 60)}`;
     }
   }

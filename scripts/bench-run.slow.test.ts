@@ -23,12 +23,12 @@ const load = ["--rounds", "1", "--seconds", "1", "--connections", "4", "--rate",
 const short = [...load, "--warm-up", "0", "--name", "test"];
 
 /** A file that starts like a stage but answers with `status` and a body of its own after `goodAnswers` good ones. */
-function impostor(directory: string, goodAnswers: number): string {
+function impostor(directory: string, goodResponses: number): string {
   const file = join(directory, "impostor.mjs");
   const code = `import { createServer, get } from "node:http";
     const cells = Object.fromEntries(process.env.CELLS.split(",").map((pair) => pair.split(/=(.*)/s)));
     const keys = { visa: "visa", acme: "tier1", globex: "tier2", initech: "tier3" };
-    let left = ${goodAnswers};
+    let left = ${goodResponses};
     const server = createServer((req, res) => {
       if (left-- <= 0) return void res.writeHead(500).end("no");
       get(cells[keys[req.headers["x-routing-key"]] ?? "tier3"], (answer) => answer.pipe(res));

@@ -1,6 +1,6 @@
 // What a demo shows of an answer, and whether it is what the lesson promises. A fault is words, or undefined.
 
-import { type Answer, ask } from "./http-request.ts";
+import { ask, type ReceivedResponse } from "./http-request.ts";
 import type { Fields } from "./narrator.ts";
 
 /** What an answer must be. Fields that are not named are not looked at. */
@@ -31,29 +31,30 @@ const shownFields = [
   "Retry-After",
 ];
 
-export function shownOf(answer: Answer): Record<string, string> {
+export function shownOf(response: ReceivedResponse): Record<string, string> {
   const shown: Record<string, string> = {};
   for (const name of shownFields) {
-    const value = answer.headers[name.toLowerCase()];
+    const value = response.headers[name.toLowerCase()];
     if (value !== undefined) shown[name] = String(value);
   }
-  const isProblem = answer.headers["content-type"]?.startsWith("application/problem+json") === true;
-  if (isProblem) shown["code"] = String((JSON.parse(answer.body) as { code?: unknown }).code);
+  const isProblem = response.headers["content-type"]?.startsWith("application/problem+json") === true;
+  if (isProblem) shown["code"] = String((JSON.parse(response.body) as { code?: unknown }).code);
   return shown;
 }
 
-export function faultOf(answer: Answer, expected: Expected): string | undefined {
-  if (answer.status !== expected.status) return `expected status ${expected.status}, got ${answer.status}`;
+export function faultOf(response: ReceivedResponse, expected: Expected): string | undefined {
+  if (response.status !== expected.status)
+    return `expected status ${expected.status}, got ${response.status}`;
   const headers: Record<string, string | RegExp | undefined> = {};
   if (expected.routedTo !== undefined) headers["x-routed-to"] = expected.routedTo;
   if (expected.reason !== undefined) headers["x-route-reason"] = expected.reason;
   Object.assign(headers, expected.headers);
   for (const [name, wanted] of Object.entries(headers)) {
-    const got = answer.headers[name]?.toString();
+    const got = response.headers[name]?.toString();
     const isRight = wanted instanceof RegExp ? got !== undefined && wanted.test(got) : got === wanted;
     if (!isRight) return `expected ${name} to be ${wanted ?? "absent"}, got ${got ?? "none"}`;
   }
-  if (expected.body && !expected.body.test(answer.body)) return `expected a body like ${expected.body}`;
+  if (expected.body && !expected.body.test(response.body)) return `expected a body like ${expected.body}`;
   return undefined;
 }
 

@@ -14,7 +14,7 @@ import {
   readFields,
   shownOf,
 } from "./demo-expect.ts";
-import { type Answer, type Ask, ask } from "./http-request.ts";
+import { type Ask, ask, type ReceivedResponse } from "./http-request.ts";
 import type { Narrator, StageEvent } from "./narrator.ts";
 import type { Stack } from "./stack.ts";
 import type { CellMember, ControlPlaneMember, Member, RouterMember } from "./stack-members.ts";
@@ -76,30 +76,30 @@ export class DemoContext {
   }
 
   /** Shows an answer that a step got by its own means. */
-  showAnswer(status: number, fields: Readonly<Record<string, string>>): void {
+  showResponse(status: number, fields: Readonly<Record<string, string>>): void {
     this.#tell({ event: "answer", status, fields });
   }
 
   /** Sends one request through the router, shows both sides, and holds the answer to `expect`. */
-  async ask(options: DemoAsk): Promise<Answer> {
+  async ask(options: DemoAsk): Promise<ReceivedResponse> {
     this.#tell(this.#requestOf(options));
-    const answer = await this.#send(options);
-    this.#tell({ event: "answer", status: answer.status, fields: shownOf(answer) });
-    this.check(faultOf(answer, options.expect));
-    return answer;
+    const response = await this.#send(options);
+    this.#tell({ event: "answer", status: response.status, fields: shownOf(response) });
+    this.check(faultOf(response, options.expect));
+    return response;
   }
 
   /** Asks again until the answer is as expected; shows only the last answer. Fails after `withinMs`. */
-  async askUntil(options: DemoAsk, withinMs = 5_000): Promise<Answer> {
+  async askUntil(options: DemoAsk, withinMs = 5_000): Promise<ReceivedResponse> {
     const deadlineMs = performance.now() + withinMs;
     this.#tell(this.#requestOf(options));
     for (;;) {
-      const answer = await this.#send(options);
-      const fault = faultOf(answer, options.expect);
+      const response = await this.#send(options);
+      const fault = faultOf(response, options.expect);
       if (fault === undefined || performance.now() > deadlineMs) {
-        this.#tell({ event: "answer", status: answer.status, fields: shownOf(answer) });
+        this.#tell({ event: "answer", status: response.status, fields: shownOf(response) });
         this.check(fault && `${fault} (waited ${withinMs} ms)`);
-        return answer;
+        return response;
       }
       await delay(20);
     }
@@ -146,7 +146,7 @@ export class DemoContext {
     if (fault !== undefined) throw new BrokenPromiseError(fault);
   }
 
-  #send(options: DemoAsk): Promise<Answer> {
+  #send(options: DemoAsk): Promise<ReceivedResponse> {
     const { path = "/", to = this.router, expect: _, headers, ...rest } = options;
     const id = { "X-Request-Id": `${demoRequestId}${randomUUID()}` };
     return ask({ ...rest, url: `${to.url}${path}`, headers: { ...id, ...headers, ...keyField(options) } });

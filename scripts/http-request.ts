@@ -15,14 +15,14 @@ export interface Ask {
   readonly timeoutMs?: number;
 }
 
-export interface Answer {
+export interface ReceivedResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
 }
 
 /** Sends one request and reads the whole answer. Rejects on a broken connection, a cut body, and after `timeoutMs`. */
-export async function ask(options: Ask): Promise<Answer> {
+export async function ask(options: Ask): Promise<ReceivedResponse> {
   const signal = AbortSignal.timeout(options.timeoutMs ?? 20_000);
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const { body } = options;

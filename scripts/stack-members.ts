@@ -62,17 +62,17 @@ export class Member {
 export class CellMember extends Member {
   /** Switches a fault of the cell on, or off with `{ fault: "none" }`; shared/cells/faults.ts names them. */
   async fault(fault: { readonly fault: string; readonly [parameter: string]: unknown }): Promise<void> {
-    const answer = await fetch(`${this.url}/__control/fault`, {
+    const response = await fetch(`${this.url}/__control/fault`, {
       method: "POST",
       body: JSON.stringify(fault),
     });
-    if (!answer.ok) throw new Error(`${this.name} refuses: ${faultOf(await answer.text())}`);
+    if (!response.ok) throw new Error(`${this.name} refuses: ${faultOf(await response.text())}`);
   }
 
   /** Name of the fault that is on, or `none`. */
   async currentFault(): Promise<string> {
-    const answer = await fetch(`${this.url}/__control/fault`);
-    return ((await answer.json()) as { readonly fault: string }).fault;
+    const response = await fetch(`${this.url}/__control/fault`);
+    return ((await response.json()) as { readonly fault: string }).fault;
   }
 
   /** Requests that it has got and not answered yet. */
@@ -86,8 +86,8 @@ export class CellMember extends Member {
   }
 
   async #stats(): Promise<{ readonly inFlight: number; readonly requests: number }> {
-    const answer = await fetch(`${this.url}/__control/stats`);
-    return (await answer.json()) as { readonly inFlight: number; readonly requests: number };
+    const response = await fetch(`${this.url}/__control/stats`);
+    return (await response.json()) as { readonly inFlight: number; readonly requests: number };
   }
 }
 

@@ -73,9 +73,9 @@ export async function pushRounds(setting: Setting): Promise<FleetRow> {
 
 async function put(url: string, token: string, body: string): Promise<void> {
   const headers = { Authorization: `Bearer ${token}`, "If-Match": "*", "Content-Type": "application/json" };
-  const answer = await fetch(`${url}/v1/routing`, { method: "PUT", headers, body });
-  const text = await answer.text();
-  if (!answer.ok) throw new Error(`PUT answered ${answer.status}: ${text.slice(0, 300)}`);
+  const response = await fetch(`${url}/v1/routing`, { method: "PUT", headers, body });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`PUT answered ${response.status}: ${text.slice(0, 300)}`);
 }
 
 /** The control plane's own account must agree: an ack that it did not understand is none. */

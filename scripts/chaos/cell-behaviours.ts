@@ -2,7 +2,7 @@
 // it: cut, reset, flooded, early, late, or not HTTP at all. The seed, the request's tag and the number of the attempt
 // decide.
 
-import { unclearAnswers } from "../../shared/contract/m1/unclear-answers.ts";
+import { unclearResponses } from "../../shared/contract/m1/unclear-responses.ts";
 import { Random } from "../../shared/fuzz/random.ts";
 import { cut, cutPoint, type Piece, type Step, steps } from "./delivery.ts";
 import { framed, type GoodResponse, joined } from "./good-response.ts";
@@ -140,7 +140,7 @@ export function hostilePlan(response: GoodResponse, options: HostileOptions): Ce
 }
 
 /** Those that have no safe reading: whoever passes one on is wrong. A very long head is only unwelcome. */
-const badHeads = unclearAnswers
+const badHeads = unclearResponses
   .filter(({ orElse, bytes }) => orElse === undefined && bytes.length < 65_536)
   .map(({ bytes }) => bytes);
 

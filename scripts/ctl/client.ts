@@ -2,7 +2,7 @@
 
 import { objectIn } from "../../shared/testkit/json-text.ts";
 import { BrokenPromiseError, UsageError } from "../command-line.ts";
-import { type Answer, ask } from "../http-request.ts";
+import { ask, type ReceivedResponse } from "../http-request.ts";
 
 export interface RouterView {
   readonly id: string;
@@ -62,13 +62,13 @@ export class ControlPlaneClient {
   }
 
   async table(): Promise<{ readonly table: Table; readonly etag: string }> {
-    const answer = await this.#read("/v1/routing");
-    return { table: this.#told<Table>(answer, "placements"), etag: answer.headers.etag ?? "" };
+    const response = await this.#read("/v1/routing");
+    return { table: this.#told<Table>(response, "placements"), etag: response.headers.etag ?? "" };
   }
 
   async key(key: string): Promise<KeyView> {
-    const answer = await this.#read(keyPath(key));
-    return { ...this.#told<KeyView>(answer, "placement"), etag: answer.headers.etag ?? "" };
+    const response = await this.#read(keyPath(key));
+    return { ...this.#told<KeyView>(response, "placement"), etag: response.headers.etag ?? "" };
   }
 
   async fleet(): Promise<FleetView> {
@@ -88,10 +88,10 @@ export class ControlPlaneClient {
     return await this.#write("PATCH", keyPath(key), etag, { placement });
   }
 
-  async #read(path: string): Promise<Answer> {
-    const answer = await this.#ask("GET", path, {});
-    if (answer.status !== 200) throw this.#refusal(answer);
-    return answer;
+  async #read(path: string): Promise<ReceivedResponse> {
+    const response = await this.#ask("GET", path, {});
+    if (response.status !== 200) throw this.#refusal(response);
+    return response;
   }
 
   async #write(method: string, path: string, etag: string, body: unknown) {
@@ -102,27 +102,32 @@ export class ControlPlaneClient {
         "If-Match": etag,
         "Content-Type": "application/json",
       };
-      const answer = await this.#ask(method, path, headers, JSON.stringify(body));
-      if (answer.status === 401 && token !== tokens.at(-1)) continue;
+      const response = await this.#ask(method, path, headers, JSON.stringify(body));
+      if (response.status === 401 && token !== tokens.at(-1)) continue;
       // The other reason is an edit of the file that is not valid: to try again would not help.
-      if (answer.status === 412 && problemOf(answer)?.code !== "routing-file-invalid")
-        throw new Changed(answer.headers.etag ?? "");
-      if (answer.status === 422) throw new UsageError(await this.#faultWords(answer));
-      if (answer.status !== 200) throw this.#refusal(answer);
-      const { revision } = this.#told<{ revision: number }>(answer, "revision");
-      return { revision, changed: answer.headers.etag !== etag };
+      if (response.status === 412 && problemOf(response)?.code !== "routing-file-invalid")
+        throw new Changed(response.headers.etag ?? "");
+      if (response.status === 422) throw new UsageError(await this.#faultWords(response));
+      if (response.status !== 200) throw this.#refusal(response);
+      const { revision } = this.#told<{ revision: number }>(response, "revision");
+      return { revision, changed: response.headers.etag !== etag };
     }
     throw new Error("no token was tried");
   }
 
   /** What a 200 tells. Anybody may answer 200 at a mistaken address; only a control plane's answer has `member`. */
-  #told<Value>({ body }: Answer, member: keyof Value & string): Value {
+  #told<Value>({ body }: ReceivedResponse, member: keyof Value & string): Value {
     const value = objectIn(body);
     if (value !== undefined && Object.hasOwn(value, member)) return value as Value;
     throw new UsageError(`what answers at ${this.url} is no control plane: its 200 has no "${member}"`);
   }
 
-  async #ask(method: string, path: string, headers: Record<string, string>, body?: string): Promise<Answer> {
+  async #ask(
+    method: string,
+    path: string,
+    headers: Record<string, string>,
+    body?: string,
+  ): Promise<ReceivedResponse> {
     try {
       const url = `${this.url}${path}`;
       return await ask({ url, method, headers, ...(body === undefined ? {} : { body }) });
@@ -134,8 +139,8 @@ export class ControlPlaneClient {
     }
   }
 
-  async #faultWords(answer: Answer): Promise<string> {
-    const { faults = [] } = JSON.parse(answer.body) as { faults?: string[] };
+  async #faultWords(response: ReceivedResponse): Promise<string> {
+    const { faults = [] } = JSON.parse(response.body) as { faults?: string[] };
     const lines = ["the table would not be valid:", ...faults.map((fault) => `  ${fault}`)];
     if (faults.some((fault) => /unknown placement/.test(fault))) {
       const { table } = await this.table();
@@ -144,24 +149,24 @@ export class ControlPlaneClient {
     return lines.join("\n");
   }
 
-  #refusal(answer: Answer): Error {
-    if (answer.status === 401) {
+  #refusal(response: ReceivedResponse): Error {
+    if (response.status === 401) {
       const words =
         this.#tokens.length === 0
           ? "writes need the control plane's token and none was found: add --token, or set CONTROL_PLANE_TOKEN"
           : "the control plane refused the token: add --token with the right one";
       return new UsageError(words);
     }
-    const problem = problemOf(answer);
+    const problem = problemOf(response);
     if (problem?.detail === undefined) {
-      return new UsageError(`what answers at ${this.url} is no control plane: status ${answer.status}`);
+      return new UsageError(`what answers at ${this.url} is no control plane: status ${response.status}`);
     }
     if (problem.code === "missing-routing-key") {
       return new UsageError(`what answers at ${this.url} is a router, not the control plane: mend --url`);
     }
     const faults = (problem.faults ?? []).map((fault) => `\n  ${fault}`).join("");
-    const words = `the control plane answered ${answer.status}: ${problem.detail}${faults}`;
-    return answer.status >= 500 ? new BrokenPromiseError(words) : new UsageError(words);
+    const words = `the control plane answered ${response.status}: ${problem.detail}${faults}`;
+    return response.status >= 500 ? new BrokenPromiseError(words) : new UsageError(words);
   }
 }
 
@@ -179,7 +184,7 @@ interface Problem {
   readonly faults?: readonly string[];
 }
 
-function problemOf({ body, headers }: Answer): Problem | undefined {
+function problemOf({ body, headers }: ReceivedResponse): Problem | undefined {
   return headers["content-type"] === "application/problem+json" ? JSON.parse(body) : undefined;
 }
 

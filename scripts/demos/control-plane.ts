@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import type { DemoContext } from "../demo.ts";
 import type { Expected } from "../demo-expect.ts";
-import type { Answer } from "../http-request.ts";
+import type { ReceivedResponse } from "../http-request.ts";
 
 /** The control plane's current revision, as the entity tag that a write has to name. */
 export async function currentTag(demo: DemoContext): Promise<string> {
@@ -18,7 +18,7 @@ export async function moveKey(
   placement: string,
   tag: string,
   expect: Expected,
-): Promise<Answer> {
+): Promise<ReceivedResponse> {
   demo.act(`move ${key} to ${placement}, if the table is still ${tag}`);
   return await demo.ask({
     to: demo.controlPlane,

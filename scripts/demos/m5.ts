@@ -98,18 +98,18 @@ async function killWorker(demo: DemoContext, router: RouterProcess): Promise<voi
 async function roll(demo: DemoContext, router: RouterProcess): Promise<void> {
   const before = workersOf(router);
   const failures: unknown[] = [];
-  let answers = 0;
+  let responses = 0;
   let rolled = false;
   const client = async (): Promise<void> => {
     while (!rolled) {
       const status = await statusOf(router).catch(String);
-      if (status === 200) answers += 1;
+      if (status === 200) responses += 1;
       else failures.push(status);
     }
   };
   const clients = [client(), client(), client(), client()];
   try {
-    await eventually(() => answers > 20, { what: "the clients are served", deadlineMs: patientMs });
+    await eventually(() => responses > 20, { what: "the clients are served", deadlineMs: patientMs });
     demo.act("SIGHUP, with four clients that ask without a pause");
     router.signal("SIGHUP");
     await router.waitForLog(({ event }) => event === "workers-replaced", patientMs);
@@ -128,7 +128,7 @@ function workersOf({ pid }: RouterProcess): number[] {
 }
 
 async function statusOf({ url }: RouterProcess): Promise<number> {
-  const answer = await fetch(`${url}/pay`, { headers: { "X-Routing-Key": "acme" } });
-  await answer.arrayBuffer();
-  return answer.status;
+  const response = await fetch(`${url}/pay`, { headers: { "X-Routing-Key": "acme" } });
+  await response.arrayBuffer();
+  return response.status;
 }

@@ -26,7 +26,7 @@ export async function sendPieces(
   for (const status of statuses) {
     const response = await client.readResponse({ method: "GET" });
     const placement = response.headers.one("x-routed-to");
-    demo.showAnswer(response.status, placement === undefined ? {} : { "X-Routed-To": placement });
+    demo.showResponse(response.status, placement === undefined ? {} : { "X-Routed-To": placement });
     demo.check(response.status === status ? undefined : `expected status ${status}, got ${response.status}`);
     const isOurs = status < 400 || placement === undefined;
     demo.check(isOurs ? undefined : `the router passed it on: ${placement} refused it`);

@@ -71,7 +71,7 @@ describe("the tables", () => {
 
 describe("the judge", () => {
   const asked: Asked = { key: "acme", method: "POST", path: "/pay", nonce: "n-1", bodySha256: "b" };
-  const answer = (
+  const response = (
     to: string,
     cell: CellName,
     headers: Record<string, string> = {},
@@ -98,8 +98,8 @@ describe("the judge", () => {
   const mover = { ...asked, key: "mover" };
 
   test("accepts the placement that was routed to, and an explicit fallback", () => {
-    expect(judge(asked, answer("tier1", "tier1"), well)).toEqual({ outcome: "served", violations: [] });
-    expect(judge(asked, answer("tier2", "tier2", fallback), well)).toEqual({
+    expect(judge(asked, response("tier1", "tier1"), well)).toEqual({ outcome: "served", violations: [] });
+    expect(judge(asked, response("tier2", "tier2", fallback), well)).toEqual({
       outcome: "fallback",
       violations: [],
     });
@@ -107,47 +107,47 @@ describe("the judge", () => {
       ["tier1", "tier1"],
       ["tier1-b", "tier2"],
     ] as const)
-      expect(judge(mover, answer(to, cell, {}, mover), { ...well, tables: [even, odd] }).violations).toEqual(
-        [],
-      );
+      expect(
+        judge(mover, response(to, cell, {}, mover), { ...well, tables: [even, odd] }).violations,
+      ).toEqual([]);
   });
 
   test.each<[string, Asked, Got, RegExp]>([
-    ["a fallback that is not announced", asked, answer("tier2", "tier2"), /^2 /],
+    ["a fallback that is not announced", asked, response("tier2", "tier2"), /^2 /],
     [
       "a fallback outside the chain",
       { ...asked, key: "initech" },
-      answer("tier1", "tier1", { ...fallback, "x-failover-from": "tier3" }, { ...asked, key: "initech" }),
+      response("tier1", "tier1", { ...fallback, "x-failover-from": "tier3" }, { ...asked, key: "initech" }),
       /^2 /,
     ],
     [
       "a fallback for somebody else",
       asked,
-      answer("tier2", "tier2", { ...fallback, "x-failover-from": "tier3" }),
+      response("tier2", "tier2", { ...fallback, "x-failover-from": "tier3" }),
       /^2 /,
     ],
     [
       "a reason that there is not",
       asked,
-      answer("tier2", "tier2", { ...fallback, "x-failover-reason": "because" }),
+      response("tier2", "tier2", { ...fallback, "x-failover-reason": "because" }),
       /^2 /,
     ],
-    ["another cell than the one that is named", asked, answer("tier1", "tier2"), /^2 /],
-    ["the old placement's name with the new one's cell", mover, answer("tier1", "tier2", {}, mover), /^2 /],
-    ["the tenant's own cell for somebody else", asked, answer("visa", "visa"), /^5 /],
+    ["another cell than the one that is named", asked, response("tier1", "tier2"), /^2 /],
+    ["the old placement's name with the new one's cell", mover, response("tier1", "tier2", {}, mover), /^2 /],
+    ["the tenant's own cell for somebody else", asked, response("visa", "visa"), /^5 /],
     [
       "somebody else's cell for the tenant",
       { ...asked, key: "visa" },
-      answer("tier3", "tier3", {}, { ...asked, key: "visa" }),
+      response("tier3", "tier3", {}, { ...asked, key: "visa" }),
       /^5 /,
     ],
-    ["the answer to another request", asked, answer("tier1", "tier1", { "x-request-id": "n-2" }), /^7 /],
-    ["another body at the cell", asked, answer("tier1", "tier1", {}, { ...asked, bodySha256: "c" }), /^7 /],
-    ["another routing key at the cell", asked, answer("tier1", "tier1", {}, mover), /^7 /],
+    ["the answer to another request", asked, response("tier1", "tier1", { "x-request-id": "n-2" }), /^7 /],
+    ["another body at the cell", asked, response("tier1", "tier1", {}, { ...asked, bodySha256: "c" }), /^7 /],
+    ["another routing key at the cell", asked, response("tier1", "tier1", {}, mover), /^7 /],
     [
       "a body that looks whole and is not",
       { ...asked, expectedSha256: "other" },
-      answer("tier1", "tier1"),
+      response("tier1", "tier1"),
       /^7 /,
     ],
     ["no end", asked, { ending: "timeout", status: 0, headers: {}, bodySha256: "" }, /^7 /],
@@ -158,11 +158,11 @@ describe("the judge", () => {
 
   test("accepts a failure where a cell of the chain was disturbed, and nowhere else", () => {
     const failed = (status: number, headers = {}): Got => ({
-      ...answer("tier1", "tier1", headers),
+      ...response("tier1", "tier1", headers),
       status,
       echo: undefined,
     });
-    const cut: Got = { ...answer("tier1", "tier1"), ending: "cut", echo: undefined };
+    const cut: Got = { ...response("tier1", "tier1"), ending: "cut", echo: undefined };
     const none: Got = { ending: "no-response", status: 0, headers: {}, bodySha256: "" };
     const all = [failed(502), failed(503, { "retry-after": "1" }), cut, none];
     expect(all.map((got) => judge(asked, got, disturbed("tier1")).outcome)).toEqual([

@@ -53,8 +53,8 @@ export class Operator {
   async look(): Promise<readonly string[]> {
     const versions: string[] = [];
     for (const router of this.#stack.routers) {
-      const answer = await fetch(`${router.adminUrl}/debug/config`);
-      const { version } = (await answer.json()) as { readonly version: string };
+      const response = await fetch(`${router.adminUrl}/debug/config`);
+      const { version } = (await response.json()) as { readonly version: string };
       this.#record.confirmed(router.url, version);
       versions.push(version);
     }
@@ -102,12 +102,12 @@ export class Operator {
   async #put(document: object): Promise<number> {
     const { url, tokenFile } = this.#controlPlane;
     const etag = (await fetch(`${url}/v1/routing`)).headers.get("etag") ?? "";
-    const answer = await fetch(`${url}/v1/routing`, {
+    const response = await fetch(`${url}/v1/routing`, {
       method: "PUT",
       headers: { Authorization: `Bearer ${readFileSync(tokenFile, "utf8").trim()}`, "If-Match": etag },
       body: JSON.stringify(document),
     });
-    return answer.status;
+    return response.status;
   }
 
   async #isUsed({ version }: Table): Promise<void> {

@@ -3,8 +3,8 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import { answerRequest } from "./answers.ts";
 import { type Fault, type FaultAction, type FaultRequest, FaultSwitch, parseFault } from "./faults.ts";
+import { respondTo } from "./responses.ts";
 
 export interface CellOptions {
   /** Named in every answer, as `cell` and in the `X-Cell` header. */
@@ -127,24 +127,24 @@ class CellServer {
       this.#inFlight -= 1;
       if (!res.writableFinished) this.#aborted += 1;
     });
-    return this.#act(action, req, res, () => answerRequest(this.#name, req, res));
+    return this.#act(action, req, res, () => respondTo(this.#name, req, res));
   }
 
   async #act(
     action: FaultAction,
     req: IncomingMessage,
     res: ServerResponse,
-    answer: () => void | Promise<void>,
+    respond: () => void | Promise<void>,
   ): Promise<void> {
     try {
       switch (action.kind) {
         case "answer":
-          return await answer();
+          return await respond();
         case "error":
           req.resume();
           return this.#sendJson(res, action.status, { cell: this.#name, fault: "error" });
         case "slow":
-          if (await waitOrGone(res, action.delayMs)) await answer();
+          if (await waitOrGone(res, action.delayMs)) await respond();
           return;
         case "hang":
           return void req.resume();

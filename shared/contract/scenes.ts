@@ -53,13 +53,13 @@ export class Exchange {
 }
 
 /** Reads the body, then answers 200 with a small body, naming the placement in `X-Cell`. */
-export const answerOk: Script = async (exchange) => {
+export const respondOk: Script = async (exchange) => {
   await exchange.readBody();
   await exchange.write(responseBytes("200 OK", [`X-Cell: ${exchange.placement}`], "ok"));
 };
 
 /** Reads the body, then answers with these bytes. */
-export function answerWith(bytes: string | Buffer): Script {
+export function respondWith(bytes: string | Buffer): Script {
   return async (exchange) => {
     await exchange.readBody();
     await exchange.write(bytes);
@@ -164,7 +164,7 @@ export class Endpoints implements AsyncDisposable {
     await Promise.all(this.#servers.get(name)?.connections.map((connection) => connection.halfClose()) ?? []);
   }
 
-  scene(script: Script = answerOk): Scene {
+  scene(script: Script = respondOk): Scene {
     return new Scene(`s${this.#nextScene++}`, script, this.#scenes);
   }
 

@@ -182,7 +182,7 @@ export async function startHostileUpstream(
 }
 
 /** A script that answers every request on a connection with the same bytes. */
-export function answerAll(response: string | Buffer): ConnectionScript {
+export function respondToAll(response: string | Buffer): ConnectionScript {
   return async (connection) => {
     for (;;) {
       await connection.readRequest();

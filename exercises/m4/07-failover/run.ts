@@ -24,7 +24,7 @@ export const steps: readonly DemoStep[] = [
       await demo.cell("tier2").kill();
       const response = await ask({ url: `${demo.router.url}/pay`, headers: { "X-Routing-Key": "acme" } });
       const servedBy = String(response.headers["x-cell"] ?? "nobody");
-      demo.showAnswer(response.status, { "X-Cell": servedBy });
+      demo.showResponse(response.status, { "X-Cell": servedBy });
       await demo.cell("tier1").start();
       await demo.cell("tier2").start();
       demo.check(

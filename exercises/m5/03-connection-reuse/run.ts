@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { createServer, type Socket } from "node:net";
 import type { DemoContext, DemoStep } from "../../../scripts/demo.ts";
 import { editFile } from "../../../scripts/demos/routing-file.ts";
-import { type Answer, ask } from "../../../scripts/http-request.ts";
+import { ask, type ReceivedResponse } from "../../../scripts/http-request.ts";
 
 export const steps: readonly DemoStep[] = [
   {
@@ -39,7 +39,7 @@ export const steps: readonly DemoStep[] = [
   },
 ];
 
-function send(demo: DemoContext): Promise<Answer> {
+function send(demo: DemoContext): Promise<ReceivedResponse> {
   return ask({ url: `${demo.router.url}/pay`, headers: { "X-Routing-Key": "acme" } });
 }
 

@@ -127,7 +127,7 @@ describe("ctl", () => {
   });
 
   test("an address where something else answers is told, and nothing is taken for done", async () => {
-    const answers = [
+    const responses = [
       { status: 200, type: "application/json", body: '{"cell":"tier1"}' },
       { status: 200, type: "text/html", body: "<p>hello</p>" },
       {
@@ -136,7 +136,7 @@ describe("ctl", () => {
         body: '{"code":"missing-routing-key","detail":"Send one"}',
       },
     ];
-    for (const { status, type, body } of answers) {
+    for (const { status, type, body } of responses) {
       const other = createServer((_, response) =>
         response.writeHead(status, { "Content-Type": type }).end(body),
       );

@@ -3,8 +3,8 @@ import { describe, expect, test } from "vitest";
 import { eventually } from "../../testkit/eventually.ts";
 import { failOnLeaks } from "../../testkit/leak-check.ts";
 import { RawClient, sendRaw } from "../../testkit/raw-client.ts";
-import type { CellEcho } from "../answers.ts";
 import { startCell } from "../cell.ts";
+import type { CellEcho } from "../responses.ts";
 
 failOnLeaks();
 

@@ -156,9 +156,9 @@ export function describeConnections(contract: Contract): void {
       const forged = responseBytes("200 OK", ["X-Forged: yes"], "forged");
       using scene = contract.scene(async (exchange) => {
         await exchange.readBody();
-        const answer = responseBytes("200 OK", [], exchange.seen.target.split("/").at(-1));
-        if (atOnce) return exchange.write(answer + forged);
-        await exchange.write(answer);
+        const response = responseBytes("200 OK", [], exchange.seen.target.split("/").at(-1));
+        if (atOnce) return exchange.write(response + forged);
+        await exchange.write(response);
         return exchange.write(forged);
       });
       for (let n = 0; n < 10; n++) {

@@ -72,7 +72,7 @@ export function describeEndings(contract: Contract): void {
     const untilCloseHead = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
 
     /** Sends the start of an answer, waits until the client has it, then fails. */
-    const cutAnswer = async (start: string, fail: (exchange: Exchange) => unknown, version = "1.1") => {
+    const cutResponse = async (start: string, fail: (exchange: Exchange) => unknown, version = "1.1") => {
       let clientHasIt = () => {};
       const seenByClient = new Promise<void>((resolve) => {
         clientHasIt = resolve;
@@ -116,7 +116,7 @@ export function describeEndings(contract: Contract): void {
         ({ connection }) => connection.reset(),
       ],
     ])("shows the client that the answer was cut when %s", async (_, start, fail) => {
-      const { response, text, scene } = await cutAnswer(start, fail);
+      const { response, text, scene } = await cutResponse(start, fail);
       expect([response.status, response.ending]).toEqual([200, "truncated"]);
       expect(text).toBe("part");
       expect(scene.seen).toHaveLength(1);
@@ -127,7 +127,7 @@ export function describeEndings(contract: Contract): void {
       ["ended by the connection", `${untilCloseHead}part`],
     ])("shows a client of HTTP/1.0 that a body was cut, where it is %s", async (_, start) => {
       // For this client the end of the connection is the end of the body: only a reset can say that more was due.
-      const { response } = await cutAnswer(start, ({ connection }) => connection.reset(), "1.0");
+      const { response } = await cutResponse(start, ({ connection }) => connection.reset(), "1.0");
       expect(response.ending).toBe("truncated");
     });
   });

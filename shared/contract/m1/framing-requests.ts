@@ -10,29 +10,29 @@ import { type Attack, bodyAttacks, headAttacks } from "./smuggling-attacks.ts";
 
 export function describeRequestFraming(contract: Contract): void {
   /** Sends bytes and reads every answer until the router closes the connection, or says nothing more for 2 s. */
-  const answersTo = async (bytes: string): Promise<RawResponse[]> => {
+  const responsesTo = async (bytes: string): Promise<RawResponse[]> => {
     await using client = await contract.connect();
     // A router that refuses need not read all of it.
     await client.write(bytes).catch(() => {});
-    const answers: RawResponse[] = [];
+    const responses: RawResponse[] = [];
     for (;;) {
       // Waits only where nothing has arrived yet, so an answer under way is never given up.
-      if (client.reader.buffered === 0 && !(await client.reader.more(2000))) return answers;
-      answers.push(await client.readResponse());
+      if (client.reader.buffered === 0 && !(await client.reader.more(2000))) return responses;
+      responses.push(await client.readResponse());
     }
   };
 
   const refuses = ({ title, why, bytes, grade = "core" }: Attack) =>
     test(`refuses ${title}`, { meta: { grade } }, async () => {
       using scene = contract.scene();
-      const answers = await answersTo(bytes(scene));
+      const responses = await responsesTo(bytes(scene));
       await expectNothingThrough(contract, scene);
       // One refusal: whatever follows an unclear request is unclear too. A cut without a word is safe.
       expect(
-        answers.map((answer) => answer.status).filter((status) => status < 400 || status > 505),
+        responses.map((response) => response.status).filter((status) => status < 400 || status > 505),
         why,
       ).toEqual([]);
-      expect(answers.length, why).toBeLessThanOrEqual(1);
+      expect(responses.length, why).toBeLessThanOrEqual(1);
     });
 
   describe("requests with an unclear head", () => {
@@ -60,11 +60,13 @@ export function describeRequestFraming(contract: Contract): void {
       const inner = scene.request({ target: scene.path("/smuggled"), key: "visa" });
       const refused = scene.request({ method: "POST", key: null, ...framed(inner) });
       const after = scene.request({ target: scene.path("/after"), fields: ["Connection: close"] });
-      const answers = await answersTo(refused + after);
+      const responses = await responsesTo(refused + after);
       await contract.settle();
       expect(scene.pathsSeen.filter((path) => path !== "/after")).toEqual([]);
-      expect(answers[0]?.status).toBe(400);
-      expect(answers.slice(1).map((answer) => answer.status)).toEqual(answers.length > 1 ? [200] : []);
+      expect(responses[0]?.status).toBe(400);
+      expect(responses.slice(1).map((response) => response.status)).toEqual(
+        responses.length > 1 ? [200] : [],
+      );
     });
 
     test("never lets the cell read a request out of a body that the cell did not wait for", async () => {

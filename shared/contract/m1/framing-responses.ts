@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { form, policy } from "../grades.ts";
 import { chunk, responseBytes } from "../messages.ts";
 import type { Contract } from "./contract.ts";
-import { unclearAnswers } from "./unclear-answers.ts";
+import { unclearResponses } from "./unclear-responses.ts";
 
 export function describeResponseFraming(contract: Contract): void {
   /** One exchange in which the cell answers with these bytes, and closes where they do not say their end. */
@@ -166,7 +166,7 @@ export function describeResponseFraming(contract: Contract): void {
   });
 
   describe("answers that are unclear", () => {
-    for (const { title, why, bytes, orElse } of unclearAnswers) {
+    for (const { title, why, bytes, orElse } of unclearResponses) {
       test(`answers 502 to ${title}`, async () => {
         using scene = contract.scene(async ({ connection }) => {
           await connection.write(bytes);

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { eventually } from "../../testkit/eventually.ts";
 import { chunk, responseBytes } from "../messages.ts";
-import { answerWith } from "../scenes.ts";
+import { respondWith } from "../scenes.ts";
 import type { Contract } from "./contract.ts";
 
 const ok = responseBytes("200 OK", [], "ok");
@@ -21,7 +21,7 @@ export function describeInterimResponses(contract: Contract): void {
       ["behind a hint", hint + goOn],
     ])("ignores a 100 Continue that nobody asked for: %s", async (_, interim) => {
       // RFC 9110 §15.2: a client must be able to take an interim response that it does not expect. So must a proxy.
-      using scene = contract.scene(answerWith(interim + ok));
+      using scene = contract.scene(respondWith(interim + ok));
       await using client = await contract.connect();
       for (const method of ["GET", "POST"]) {
         const response = await client.request(
@@ -68,7 +68,7 @@ export function describeInterimResponses(contract: Contract): void {
         "Content-Length: 3",
       ];
       using scene = contract.scene(
-        answerWith(`HTTP/1.1 103 Early Hints\r\n${forged.join("\r\n")}\r\nLink: </a>\r\n\r\n${ok}`),
+        respondWith(`HTTP/1.1 103 Early Hints\r\n${forged.join("\r\n")}\r\nLink: </a>\r\n\r\n${ok}`),
       );
       await using client = await contract.connect();
       await client.write(scene.request());

@@ -4,7 +4,7 @@
 import { describe, expect, test } from "vitest";
 import { within } from "../../testkit/eventually.ts";
 import { chunk, responseBytes } from "../messages.ts";
-import { answerOk } from "../scenes.ts";
+import { respondOk } from "../scenes.ts";
 import type { Contract } from "./contract.ts";
 
 export function describeLeaving(contract: Contract): void {
@@ -89,9 +89,9 @@ export function describeLeaving(contract: Contract): void {
 
   describe("an answer before the request has ended", () => {
     test("reaches a client that still sends, and neither side is left waiting", async () => {
-      const answer = responseBytes("413 Content Too Large", ["Connection: close"], "too much");
+      const tooLarge = responseBytes("413 Content Too Large", ["Connection: close"], "too much");
       using scene = contract.scene(async (exchange) => {
-        await exchange.write(answer);
+        await exchange.write(tooLarge);
         exchange.connection.halfClose();
         await exchange.connection.untilClosed();
       });
@@ -143,7 +143,7 @@ export function describeLeaving(contract: Contract): void {
       ] as const)("never makes a request of the rest of the upload, framed by %s", async (_, framed) => {
         // The response has gone out, and the connection looks idle: the next bytes on it are still the upload's.
         using scene = contract.scene(async (exchange) => {
-          if (!exchange.seen.target.endsWith("/upload")) return answerOk(exchange);
+          if (!exchange.seen.target.endsWith("/upload")) return respondOk(exchange);
           await exchange.write(responseBytes("200 OK", [], "early"));
           if (closes) await exchange.connection.close();
           return undefined;

@@ -2,13 +2,13 @@
 
 import { describe, expect, test } from "vitest";
 import { responseBytes } from "../messages.ts";
-import { answerWith } from "../scenes.ts";
+import { respondWith } from "../scenes.ts";
 import type { Contract } from "./contract.ts";
 
 export function describeResponseHeaders(contract: Contract): void {
   /** What the client sees of an answer with these fields. */
-  const answerSeen = async (fields: readonly string[], status = "200 OK") => {
-    using scene = contract.scene(answerWith(responseBytes(status, fields, "ok")));
+  const responseSeen = async (fields: readonly string[], status = "200 OK") => {
+    using scene = contract.scene(respondWith(responseBytes(status, fields, "ok")));
     const response = await contract.send(scene.request());
     expect(response.ending).toBe("complete");
     return response;
@@ -17,7 +17,7 @@ export function describeResponseHeaders(contract: Contract): void {
   describe("fields of an answer", () => {
     test("keeps Set-Cookie repeated, in order, with the commas of its dates", async () => {
       const cookies = ["a=1; Expires=Thu, 01 Jan 2032 00:00:00 GMT", "b=2", "a=3; Path=/x"];
-      const { headers } = await answerSeen(cookies.map((cookie) => `Set-Cookie: ${cookie}`));
+      const { headers } = await responseSeen(cookies.map((cookie) => `Set-Cookie: ${cookie}`));
       expect(headers.all("set-cookie")).toEqual(cookies);
     });
 
@@ -31,7 +31,7 @@ export function describeResponseHeaders(contract: Contract): void {
         ["Date: Thu, 01 Jan 2032 00:00:00 GMT", "Server: cell/1", 'ETag: "x"', "Cache-Control: no-cache"],
       ],
     ])("passes %s on", async (_, fields) => {
-      const { headers } = await answerSeen(fields);
+      const { headers } = await responseSeen(fields);
       for (const field of fields) {
         const colon = field.indexOf(":");
         expect(headers.all(field.slice(0, colon))).toEqual([field.slice(colon + 1).trim()]);
@@ -39,7 +39,7 @@ export function describeResponseHeaders(contract: Contract): void {
     });
 
     test("passes repeated fields on, apart or joined, in their order", async () => {
-      const { headers } = await answerSeen(["X-Many: 1", "X-Other: o", "x-many: 2"]);
+      const { headers } = await responseSeen(["X-Many: 1", "X-Other: o", "x-many: 2"]);
       expect(headers.all("x-many").join(", ")).toBe("1, 2");
     });
 
@@ -52,18 +52,18 @@ export function describeResponseHeaders(contract: Contract): void {
       "503 Busy",
       "599 Own",
     ])("passes the status %s on with its body", async (status) => {
-      const response = await answerSeen([], status);
+      const response = await responseSeen([], status);
       expect(response.status).toBe(Number(status.slice(0, 3)));
       expect(response.text()).toBe("ok");
     });
 
     test("takes an answer without a reason phrase", async () => {
-      using scene = contract.scene(answerWith("HTTP/1.1 200 \r\nContent-Length: 2\r\n\r\nok"));
+      using scene = contract.scene(respondWith("HTTP/1.1 200 \r\nContent-Length: 2\r\n\r\nok"));
       expect((await contract.send(scene.request())).text()).toBe("ok");
     });
 
     test("strips the fields of the connection to the cell, and those that Connection names", async () => {
-      const { headers } = await answerSeen([
+      const { headers } = await responseSeen([
         "Connection: keep-alive, X-Internal",
         "Keep-Alive: timeout=77",
         "Proxy-Connection: keep-alive",
@@ -81,7 +81,7 @@ export function describeResponseHeaders(contract: Contract): void {
 
     test("says itself where the request went, whatever the cell says, and once", async () => {
       // A cell that could name another cell would make every dashboard and every failover test lie.
-      const { headers } = await answerSeen([
+      const { headers } = await responseSeen([
         "X-Routed-To: visa",
         "x-routed-to: tier3",
         "X-Route-Reason: dedicated",
@@ -95,7 +95,7 @@ export function describeResponseHeaders(contract: Contract): void {
     });
 
     test("says where the request went although the cell's Connection names those fields", async () => {
-      const { headers } = await answerSeen([
+      const { headers } = await responseSeen([
         "Connection: X-Routed-To, X-Route-Reason, X-Request-Id, Set-Cookie",
       ]);
       expect(headers.one("x-routed-to")).toBe("tier1");
@@ -104,7 +104,7 @@ export function describeResponseHeaders(contract: Contract): void {
     });
 
     test("keeps the body's framing although the cell's Connection names it", async () => {
-      const { headers } = await answerSeen([
+      const { headers } = await responseSeen([
         "Connection: Content-Length, Transfer-Encoding",
         "Content-Length: 2",
       ]);

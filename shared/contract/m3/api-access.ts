@@ -17,9 +17,9 @@ export function describeApiAccess(contract: PushContract): void {
     const ask = (path: string, headers: Record<string, string>, body?: string): Promise<number> =>
       new Promise((resolve, reject) => {
         const method = body === undefined ? "GET" : "PUT";
-        const sent = request(`${controlPlane.url}${path}`, { method, headers, agent: false }, (answer) => {
-          answer.resume();
-          answer.once("end", () => resolve(answer.statusCode ?? 0));
+        const sent = request(`${controlPlane.url}${path}`, { method, headers, agent: false }, (response) => {
+          response.resume();
+          response.once("end", () => resolve(response.statusCode ?? 0));
         });
         sent.once("error", reject);
         sent.end(body);
@@ -34,13 +34,13 @@ export function describeApiAccess(contract: PushContract): void {
     ])("a write with %s is answered 401 and changes nothing", async (_, authorization) => {
       const { etag } = await controlPlane.get();
       const given = authorization === "prefix" ? `Bearer ${controlPlane.token.slice(0, -1)}` : authorization;
-      const answer = await controlPlane.request("PUT", "/v1/routing", contract.table(), {
+      const response = await controlPlane.request("PUT", "/v1/routing", contract.table(), {
         ...(given === undefined ? {} : { Authorization: given }),
         "If-Match": etag ?? "",
       });
-      expect(answer).toMatchObject({ status: 401, body: { code: "unauthorized" } });
-      expect(answer.headers.get("www-authenticate")).toBe("Bearer");
-      expect(JSON.stringify(answer.body)).not.toContain(controlPlane.token);
+      expect(response).toMatchObject({ status: 401, body: { code: "unauthorized" } });
+      expect(response.headers.get("www-authenticate")).toBe("Bearer");
+      expect(JSON.stringify(response.body)).not.toContain(controlPlane.token);
       expect((await controlPlane.get()).etag).toBe(etag);
     });
 

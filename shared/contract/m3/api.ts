@@ -15,14 +15,14 @@ export function describeApi(contract: PushContract): void {
     afterAll(() => controlPlane.kill());
 
     test("GET answers the document with an entity tag, and 304 to whoever has it", async () => {
-      const answer = await controlPlane.get();
-      expect(answer.status).toBe(200);
-      expect(answer.etag).toMatch(/^"[^"]+"$/);
-      expect(answer.body).toMatchObject({ defaultPlacement: "tier3", routingTable: { visa: "visa" } });
+      const response = await controlPlane.get();
+      expect(response.status).toBe(200);
+      expect(response.etag).toMatch(/^"[^"]+"$/);
+      expect(response.body).toMatchObject({ defaultPlacement: "tier3", routingTable: { visa: "visa" } });
       const again = await controlPlane.request("GET", "/v1/routing", undefined, {
-        "If-None-Match": answer.etag ?? "",
+        "If-None-Match": response.etag ?? "",
       });
-      expect(again).toMatchObject({ status: 304, etag: answer.etag, body: "" });
+      expect(again).toMatchObject({ status: 304, etag: response.etag, body: "" });
     });
 
     test("PUT takes what GET gave, and the entity tag changes only with the content", async () => {
@@ -42,13 +42,13 @@ export function describeApi(contract: PushContract): void {
         ["DELETE", "/v1/routing/keys/acme"],
       ] as const) {
         const headers = { Authorization: `Bearer ${controlPlane.token}` };
-        const answer = await controlPlane.request(
+        const response = await controlPlane.request(
           method,
           path,
           method === "DELETE" ? undefined : {},
           headers,
         );
-        expect(answer).toMatchObject({ status: 428, body: { code: "if-match-required" } });
+        expect(response).toMatchObject({ status: 428, body: { code: "if-match-required" } });
       }
     });
 
@@ -87,10 +87,10 @@ export function describeApi(contract: PushContract): void {
         table.defaultPlacement = "nowhere";
         table.routingTable["acme"] = "atlantis";
       });
-      const answer = await controlPlane.write("PUT", "/v1/routing", broken);
-      expect(answer.status).toBe(422);
-      expect(answer.headers.get("content-type")).toBe("application/problem+json");
-      expect(answer.body.faults).toEqual([
+      const response = await controlPlane.write("PUT", "/v1/routing", broken);
+      expect(response.status).toBe(422);
+      expect(response.headers.get("content-type")).toBe("application/problem+json");
+      expect(response.body.faults).toEqual([
         expect.stringMatching(/^defaultPlacement:/),
         expect.stringMatching(/^routingTable\.acme:/),
       ]);
@@ -103,10 +103,10 @@ export function describeApi(contract: PushContract): void {
       const { etag } = await controlPlane.get();
       const keys = Array.from({ length: 50_000 }, (_, index) => [`tenant-${index}`, "x".repeat(200)]);
       const wrong = contract.table((table) => (table.routingTable = Object.fromEntries(keys)));
-      const answer = await controlPlane.write("PUT", "/v1/routing", wrong);
-      expect(answer.status).toBe(422);
-      expect(answer.body.faults).toHaveLength(101);
-      expect(JSON.stringify(answer.body).length).toBeLessThan(64 * 1024);
+      const response = await controlPlane.write("PUT", "/v1/routing", wrong);
+      expect(response.status).toBe(422);
+      expect(response.body.faults).toHaveLength(101);
+      expect(JSON.stringify(response.body).length).toBeLessThan(64 * 1024);
       for (const placements of ["a".repeat(4_000_000), Array.from({ length: 900 }, () => ({})), 7, null]) {
         const refused = await controlPlane.write("PUT", "/v1/routing", { ...contract.table(), placements });
         expect(refused.status).toBe(422);
@@ -154,9 +154,9 @@ export function describeApi(contract: PushContract): void {
     test("other paths are answered 404, other methods 405 with what is allowed", async () => {
       expect((await controlPlane.get("/")).status).toBe(404);
       expect((await controlPlane.get("/v1/routing/keys/a/b")).status).toBe(404);
-      const answer = await controlPlane.request("POST", "/v1/routing", {});
-      expect(answer.status).toBe(405);
-      expect(answer.headers.get("allow")).toBe("GET, HEAD, PUT");
+      const response = await controlPlane.request("POST", "/v1/routing", {});
+      expect(response.status).toBe(405);
+      expect(response.headers.get("allow")).toBe("GET, HEAD, PUT");
     });
 
     test("HEAD answers like GET, without the body", async () => {

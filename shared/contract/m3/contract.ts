@@ -209,7 +209,7 @@ export interface RouterView {
   readonly lastNack: { readonly revision: number; readonly reasons: readonly string[] } | null;
 }
 
-export interface Answer {
+export interface ReceivedResponse {
   readonly status: number;
   readonly etag: string | null;
   readonly headers: Headers;
@@ -255,28 +255,28 @@ export class ControlPlane {
     path: string,
     body?: unknown,
     headers: Record<string, string> = {},
-  ): Promise<Answer> {
-    const answer = await fetch(`${this.url}${path}`, {
+  ): Promise<ReceivedResponse> {
+    const response = await fetch(`${this.url}${path}`, {
       method,
       headers,
       ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
     });
-    const text = await answer.text();
-    const isJson = answer.headers.get("content-type")?.includes("json") === true && text !== "";
+    const text = await response.text();
+    const isJson = response.headers.get("content-type")?.includes("json") === true && text !== "";
     return {
-      status: answer.status,
-      etag: answer.headers.get("etag"),
-      headers: answer.headers,
+      status: response.status,
+      etag: response.headers.get("etag"),
+      headers: response.headers,
       body: isJson ? JSON.parse(text) : text,
     };
   }
 
-  get(path = "/v1/routing"): Promise<Answer> {
+  get(path = "/v1/routing"): Promise<ReceivedResponse> {
     return this.request("GET", path);
   }
 
   /** A write with the token, on top of `etag` or of what is current. */
-  async write(method: string, path: string, body?: unknown, etag?: string): Promise<Answer> {
+  async write(method: string, path: string, body?: unknown, etag?: string): Promise<ReceivedResponse> {
     const ifMatch = etag ?? (await this.get()).etag ?? "";
     return await this.request(method, path, body, {
       Authorization: `Bearer ${this.token}`,
@@ -285,11 +285,11 @@ export class ControlPlane {
   }
 
   /** @throws Error with the answer unless the table was taken */
-  async put(table: Table): Promise<Answer> {
-    const answer = await this.write("PUT", "/v1/routing", table);
-    if (answer.status !== 200)
-      throw new Error(`PUT answered ${answer.status}: ${JSON.stringify(answer.body)}`);
-    return answer;
+  async put(table: Table): Promise<ReceivedResponse> {
+    const response = await this.write("PUT", "/v1/routing", table);
+    if (response.status !== 200)
+      throw new Error(`PUT answered ${response.status}: ${JSON.stringify(response.body)}`);
+    return response;
   }
 
   /** How the control plane lists router `id`, once `predicate` accepts it. */

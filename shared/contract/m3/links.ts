@@ -86,8 +86,8 @@ export function describeLinks(contract: PushContract): void {
       const again = connect();
       await once(again, "open");
       again.send(hello("returning", { have }));
-      const [answer] = await within(once(again, "message"), 5_000, "an answer");
-      expect(JSON.parse(String(answer))).toEqual({ type: "current", ...have });
+      const [response] = await within(once(again, "message"), 5_000, "an answer");
+      expect(JSON.parse(String(response))).toEqual({ type: "current", ...have });
       again.terminate();
     });
 

@@ -49,12 +49,12 @@ export function describeOwnership(contract: PushContract): void {
       const before = await readFile(controlPlane.routingFile, "utf8");
       const { etag } = await controlPlane.get();
       await rename(controlPlane.stateDir, `${controlPlane.stateDir}-gone`);
-      const answer = await controlPlane
+      const response = await controlPlane
         .write("PATCH", keyPath("acme"), { placement: "tier2" }, etag ?? "")
         .catch(() => undefined);
       // It may have noticed by itself before the request came.
-      if (answer !== undefined)
-        expect(answer).toMatchObject({ status: 503, body: { code: "store-unwritable" } });
+      if (response !== undefined)
+        expect(response).toMatchObject({ status: 503, body: { code: "store-unwritable" } });
       expect(await controlPlane.exited()).toBe(1);
       expect(await readFile(controlPlane.routingFile, "utf8")).toBe(before);
       expect(watcher.seen).toBe(1);
@@ -75,10 +75,10 @@ export function describeOwnership(contract: PushContract): void {
         const writer = async (name: number): Promise<void> => {
           while (!isDead) {
             const [key, placement] = [`writer-${name}`, ["tier1", "tier2"][writes++ % 2] ?? ""];
-            const answer = await controlPlane
+            const response = await controlPlane
               .write("PATCH", keyPath(key), { placement }, "*")
               .catch(() => undefined);
-            if (answer?.status === 200) acknowledged.set(key, placement);
+            if (response?.status === 200) acknowledged.set(key, placement);
             // Cut off in the middle: it may have happened, or not.
             else acknowledged.delete(key);
           }

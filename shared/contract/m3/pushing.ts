@@ -132,8 +132,8 @@ export function describePushing(contract: PushContract): void {
       await using traffic = new Traffic(router.url);
       for (let round = 0; round < 50; round++) {
         const placement = round % 2 === 0 ? "tier1" : "tier2";
-        const answer = await controlPlane.write("PATCH", "/v1/routing/keys/acme", { placement });
-        expect(answer.status).toBe(200);
+        const response = await controlPlane.write("PATCH", "/v1/routing/keys/acme", { placement });
+        expect(response.status).toBe(200);
       }
       const config = await router.configWhere("runs revision 50", ({ revision }) => revision === 50);
       expect(config.lastError).toBeNull();

@@ -77,9 +77,9 @@ export function describeRubbish(contract: PushContract): void {
       await link.push({ epoch: "one", revision: 1 }, table);
       await using traffic = new Traffic(router.url);
       link.send(rubbish());
-      const answer = await link.next();
-      expect(answer).toMatchObject({ type: "nack", ...next });
-      expect((answer["reasons"] as string[]).join()).toMatch(fault);
+      const response = await link.next();
+      expect(response).toMatchObject({ type: "nack", ...next });
+      expect((response["reasons"] as string[]).join()).toMatch(fault);
       expect(await router.config()).toMatchObject({ version: table.version, connected: true });
       await link.push({ epoch: "one", revision: 3 }, contract.table());
       await traffic.expectUntouched();
@@ -114,9 +114,9 @@ export function describeRubbish(contract: PushContract): void {
         for (let key = 0; key < 1_000; key++) each.routingTable[`key-${key}`] = "y".repeat(500);
       });
       link.sendSnapshot(next, broken);
-      const answer = JSON.stringify(await link.next());
-      expect(answer).toMatch(/more/);
-      expect(answer.length).toBeLessThan(64 * 1024);
+      const response = JSON.stringify(await link.next());
+      expect(response).toMatch(/more/);
+      expect(response.length).toBeLessThan(64 * 1024);
     });
 
     test("a routing key named __proto__ is one like any other", async () => {

@@ -15,7 +15,7 @@ const inARow = (consecutiveFailures: number) => ({
   waitMs: 60_000,
   halfOpenProbes: 1,
 });
-const fail: LabHandler = (request) => request.answer(503);
+const fail: LabHandler = (request) => request.respond(503);
 
 export function describeBreaker(contract: ResilienceContract): void {
   const statuses = async (key: string, count: number): Promise<number[]> => {
@@ -32,8 +32,8 @@ export function describeBreaker(contract: ResilienceContract): void {
       const first = await contract.ask("one");
       expect([path(first), first.text()], "the cell's own words").toEqual([plainly("one", 503), "ok"]);
       expect(await statuses("one", 2)).toEqual([503, 503]);
-      const answer = await contract.ask("one");
-      expect(expectRefused(answer, 503, "circuit-open")).toBeGreaterThan(50);
+      const response = await contract.ask("one");
+      expect(expectRefused(response, 503, "circuit-open")).toBeGreaterThan(50);
       await statuses("one", 10);
       expect(one.requests).toHaveLength(3);
       await statuses("two", 5);
@@ -42,7 +42,7 @@ export function describeBreaker(contract: ResilienceContract): void {
 
     test("a success begins the count again", async () => {
       await using one = await contract.cell("one", (request) =>
-        request.answer(one.requests.length % 3 === 0 ? 200 : 503),
+        request.respond(one.requests.length % 3 === 0 ? 200 : 503),
       );
       await contract.apply({ one: { cell: one, circuitBreaker: inARow(3) } });
       await statuses("one", 12);
@@ -53,7 +53,7 @@ export function describeBreaker(contract: ResilienceContract): void {
       "%i is no failure: the cell did answer",
       async (status) => {
         await using one = await contract.cell("one", (request) =>
-          request.answer(status, status === 204 ? "" : "ok"),
+          request.respond(status, status === 204 ? "" : "ok"),
         );
         await contract.apply({ one: { cell: one, circuitBreaker: inARow(1) } });
         await contract.ask("one");
@@ -63,9 +63,9 @@ export function describeBreaker(contract: ResilienceContract): void {
     );
 
     test.each<[string, LabHandler]>([
-      ["502", (request) => request.answer(502)],
-      ["503", (request) => request.answer(503)],
-      ["504", (request) => request.answer(504)],
+      ["502", (request) => request.respond(502)],
+      ["503", (request) => request.respond(503)],
+      ["504", (request) => request.respond(504)],
       ["a reset", (request) => request.reset()],
       ["an answer that is not HTTP", (request) => request.req.socket.end("nonsense\r\n\r\n")],
     ])("%s is a failure", async (_, handler) => {
@@ -190,14 +190,14 @@ export function describeBreaker(contract: ResilienceContract): void {
         one.handler = () => {};
         await using client = await RawClient.connect(contract.router.url);
         await spoil(client, () => one.sees(before + 1));
-        one.handler = (request) => request.answer();
+        one.handler = (request) => request.respond();
         // One place only: once it is free, the router has recorded how the spoilt request ended.
-        const answer = await contract.askUntil(
+        const response = await contract.askUntil(
           "one",
           "finds a place",
           ({ text }) => !text().includes("overloaded"),
         );
-        expect(path(answer)).toEqual(plainly("one"));
+        expect(path(response)).toEqual(plainly("one"));
       }
     });
   });

@@ -16,13 +16,13 @@ export function describeConcurrency(contract: ResilienceContract): void {
     const before = cell.requests.length;
     const handler = cell.handler;
     cell.handler = hold;
-    const answers = Array.from({ length: count }, () => contract.ask(key));
+    const responses = Array.from({ length: count }, () => contract.ask(key));
     await cell.sees(before + count);
     cell.handler = handler;
     return {
       release: async () => {
-        for (const request of cell.requests.slice(before, before + count)) request.answer();
-        expect((await Promise.all(answers)).map(({ status }) => status)).toEqual(Array(count).fill(200));
+        for (const request of cell.requests.slice(before, before + count)) request.respond();
+        expect((await Promise.all(responses)).map(({ status }) => status)).toEqual(Array(count).fill(200));
       },
     };
   };
@@ -44,9 +44,9 @@ export function describeConcurrency(contract: ResilienceContract): void {
       });
       const held = await occupy("one", one, 3);
       const refused = await Promise.all(Array.from({ length: 10 }, () => contract.ask("one")));
-      for (const answer of refused) {
-        expectRefused(answer, 503, "overloaded");
-        expect(answer.headers.one("x-routed-to")).toBe("one");
+      for (const response of refused) {
+        expectRefused(response, 503, "overloaded");
+        expect(response.headers.one("x-routed-to")).toBe("one");
       }
       expect(one.requests, "no cell sees what is refused").toHaveLength(3);
       expect(path(await contract.ask("two")), "another placement").toEqual(plainly("two"));
@@ -76,8 +76,8 @@ export function describeConcurrency(contract: ResilienceContract): void {
       });
       await one.down();
       const held = await occupy("two", two, 1);
-      const answer = await contract.ask("one");
-      expect([502, 503]).toContain(answer.status);
+      const response = await contract.ask("one");
+      expect([502, 503]).toContain(response.status);
       expect(two.requests, "the fallback's place is taken").toHaveLength(1);
       await held.release();
       expect(path(await contract.ask("one"))).toMatchObject({ status: 200, to: "two" });
@@ -218,7 +218,7 @@ export function describeConcurrency(contract: ResilienceContract): void {
         "when the cell answers before it has read the upload",
         async (client, _, seen) => {
           await client.write(`${uploadHead}some of it`);
-          (await seen()).answer(413, "too large", { Connection: "close" });
+          (await seen()).respond(413, "too large", { Connection: "close" });
           expect((await client.readResponse({ method: "POST" })).status).toBe(413);
         },
       ],
@@ -240,7 +240,7 @@ export function describeConcurrency(contract: ResilienceContract): void {
         await using client = await RawClient.connect(contract.router.url);
         await end(client, cell, () => cell.sees(before + 1));
         // A router may notice a moment later than its client; the next one must then find a place.
-        cell.handler = (request) => request.answer();
+        cell.handler = (request) => request.respond();
         await contract.askUntil("one", "is served", ({ status }) => status === 200);
         cell.handler = hold;
       }
@@ -248,7 +248,7 @@ export function describeConcurrency(contract: ResilienceContract): void {
     });
 
     test("when the client leaves during the wait before a retry", async () => {
-      await using cell = await contract.cell("one", (request) => request.answer(503));
+      await using cell = await contract.cell("one", (request) => request.respond(503));
       // A place that came back with the end of the wait only would be missed for seconds.
       const retries = { maxRetries: 2, baseMs: 9000, capMs: 9000 };
       await contract.apply(
@@ -262,7 +262,7 @@ export function describeConcurrency(contract: ResilienceContract): void {
       await cell.sees(8);
       for (const client of clients) client.reset();
       const takenAt = performance.now();
-      cell.handler = (request) => request.answer();
+      cell.handler = (request) => request.respond();
       await contract.askUntil("one", "is served", ({ status }) => status === 200);
       await expectFree("one", cell, 8);
       expect(performance.now() - takenAt).toBeLessThan(4000);

@@ -151,18 +151,18 @@ export class ResilienceContract {
   }
 
   /** Asks until the answer fits, for what takes effect soon but not at once. */
-  askUntil(key: string, what: string, fits: (answer: RawResponse) => boolean): Promise<RawResponse> {
+  askUntil(key: string, what: string, fits: (response: RawResponse) => boolean): Promise<RawResponse> {
     const fitting = async () => {
-      const answer = await this.ask(key);
-      return fits(answer) ? answer : undefined;
+      const response = await this.ask(key);
+      return fits(response) ? response : undefined;
     };
     return eventually(fitting, { what: `"${key}" ${what}`, deadlineMs: 15_000, everyMs: 10 });
   }
 
   /** Asks until `placement` serves. */
   servedBy(key: string, placement: string): Promise<RawResponse> {
-    return this.askUntil(key, `is served by ${placement}`, (answer) => {
-      return answer.status === 200 && answer.headers.one("x-routed-to") === placement;
+    return this.askUntil(key, `is served by ${placement}`, (response) => {
+      return response.status === 200 && response.headers.one("x-routed-to") === placement;
     });
   }
 
@@ -186,15 +186,15 @@ export class ResilienceContract {
 }
 
 /** Who served an answer, and in whose stead. */
-export function path(answer: RawResponse): Record<string, unknown> {
+export function path(response: RawResponse): Record<string, unknown> {
   const [to, cell, from, reason, retries] = [
     "x-routed-to",
     "x-cell",
     "x-failover-from",
     "x-failover-reason",
     "x-retry-count",
-  ].map((name) => answer.headers.one(name));
-  return { status: answer.status, to, cell, from, reason, retries };
+  ].map((name) => response.headers.one(name));
+  return { status: response.status, to, cell, from, reason, retries };
 }
 
 /** What `path` is for an answer of the placement that was routed to. */
@@ -203,10 +203,10 @@ export function plainly(name: string, status = 200): Record<string, unknown> {
 }
 
 /** Asserts that the router refused in its own name, said why, and when to come back. */
-export function expectRefused(answer: RawResponse, status: 429 | 503, code: string): number {
-  expectProblem(answer, status);
-  expectForm(() => expect(answer.json()["code"]).toBe(code));
-  const retryAfter = answer.headers.one("retry-after") ?? "";
+export function expectRefused(response: RawResponse, status: 429 | 503, code: string): number {
+  expectProblem(response, status);
+  expectForm(() => expect(response.json()["code"]).toBe(code));
+  const retryAfter = response.headers.one("retry-after") ?? "";
   expect(retryAfter, "Retry-After in whole seconds").toMatch(/^[1-9]\d*$/);
   return Number(retryAfter);
 }

@@ -16,33 +16,33 @@ export class EventStream implements AsyncDisposable {
   readonly headers: IncomingHttpHeaders;
   readonly events: StreamedEvent[] = [];
   readonly faults: string[] = [];
-  readonly #answer: IncomingMessage;
+  readonly #response: IncomingMessage;
   #unread = "";
   isEnded = false;
 
-  private constructor(answer: IncomingMessage) {
-    this.#answer = answer;
-    this.status = answer.statusCode ?? 0;
-    this.headers = answer.headers;
-    answer.setEncoding("utf8");
-    answer.on("data", (text: string) => this.#take(text));
-    answer.on("close", () => {
+  private constructor(response: IncomingMessage) {
+    this.#response = response;
+    this.status = response.statusCode ?? 0;
+    this.headers = response.headers;
+    response.setEncoding("utf8");
+    response.on("data", (text: string) => this.#take(text));
+    response.on("close", () => {
       this.isEnded = true;
     });
-    answer.on("error", () => {});
+    response.on("error", () => {});
   }
 
   static async open(adminUrl: string, fields: Readonly<Record<string, string>> = {}): Promise<EventStream> {
     const sent = request(`${adminUrl}/events`, { headers: fields, agent: false });
     sent.end();
-    const [answer] = (await once(sent, "response")) as [IncomingMessage];
+    const [response] = (await once(sent, "response")) as [IncomingMessage];
     sent.on("error", () => {});
-    return new EventStream(answer);
+    return new EventStream(response);
   }
 
   /** Stops reading, so that the router's buffers fill. */
   stopReading(): void {
-    this.#answer.pause();
+    this.#response.pause();
   }
 
   /** The first event, past or future, that `fits`. @throws Error with a malformed block, where there was one */
@@ -63,7 +63,7 @@ export class EventStream implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#answer.destroy();
+    this.#response.destroy();
     await eventually(() => this.isEnded, { what: "the event stream ends" });
   }
 

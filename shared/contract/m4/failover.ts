@@ -7,7 +7,7 @@ import { expectRefused, path, plainly, type ResilienceContract } from "./contrac
 import type { LabCell, LabHandler } from "./lab-cell.ts";
 
 const opensAtOnce = { consecutiveFailures: 1, minimumRequests: 1_000_000, waitMs: 60_000 };
-const echo: LabHandler = async (request) => request.answer(200, `${request.method} ${await request.body()}`);
+const echo: LabHandler = async (request) => request.respond(200, `${request.method} ${await request.body()}`);
 
 export function describeFailover(contract: ResilienceContract): void {
   const fallback = (to: string, reason = "connect-failed", from = "one") => {
@@ -37,10 +37,10 @@ export function describeFailover(contract: ResilienceContract): void {
           three: { cell: three },
         });
         await one.down();
-        const answer = await contract.ask("one", { method, ...(body === undefined ? {} : { body }) });
-        expect(path(answer)).toEqual(fallback("two"));
-        expect(answer.headers.one("x-route-reason")).toBe("tier");
-        if (method !== "HEAD") expect(answer.text()).toBe(`${method} ${body ?? ""}`);
+        const response = await contract.ask("one", { method, ...(body === undefined ? {} : { body }) });
+        expect(path(response)).toEqual(fallback("two"));
+        expect(response.headers.one("x-route-reason")).toBe("tier");
+        if (method !== "HEAD") expect(response.text()).toBe(`${method} ${body ?? ""}`);
         expect([two.requests.length, three.requests.length]).toEqual([1, 0]);
         await one.up();
         expect(path(await contract.ask("one")), "as soon as it is back").toEqual(plainly("one"));
@@ -59,21 +59,21 @@ export function describeFailover(contract: ResilienceContract): void {
       await client.write("5\r\nhello\r\n");
       await two.sees(1);
       await client.write("6\r\n again\r\n0\r\n\r\n");
-      const answer = await client.readResponse({ method: "POST" });
-      expect(answer.interim, "one 100 is enough").toEqual([]);
-      expect([path(answer), answer.text()]).toEqual([fallback("two"), "POST hello again"]);
+      const response = await client.readResponse({ method: "POST" });
+      expect(response.interim, "one 100 is enough").toEqual([]);
+      expect([path(response), response.text()]).toEqual([fallback("two"), "POST hello again"]);
     });
 
     test("a client that waits for 100 Continue is refused without it when nobody may serve", async () => {
-      await using one = await contract.cell("one", (request) => request.answer(503));
+      await using one = await contract.cell("one", (request) => request.respond(503));
       await contract.apply({ one: { cell: one, circuitBreaker: opensAtOnce } });
       await contract.ask("one");
-      const answer = await contract.ask("one", {
+      const response = await contract.ask("one", {
         method: "POST",
         fields: ["Expect: 100-continue", "Content-Length: 4"],
       });
-      expectRefused(answer, 503, "circuit-open");
-      expect(answer.interim).toEqual([]);
+      expectRefused(response, 503, "circuit-open");
+      expect(response.interim).toEqual([]);
     });
 
     test.each(["GET", "POST"])("%s goes nowhere else once it may have been read", async (method) => {
@@ -81,15 +81,15 @@ export function describeFailover(contract: ResilienceContract): void {
       const [one, two] = await threeCells(stack);
       one.handler = (request) => request.reset();
       await contract.apply({ one: { cell: one, fallback: ["two"] }, two: { cell: two } });
-      const answer = await contract.ask("one", { method, ...(method === "POST" ? { body: "pay" } : {}) });
-      expect(path(answer)).toMatchObject({ status: 502, to: "one", from: undefined });
+      const response = await contract.ask("one", { method, ...(method === "POST" ? { body: "pay" } : {}) });
+      expect(path(response)).toMatchObject({ status: 502, to: "one", from: undefined });
       expect(two.requests).toHaveLength(0);
     });
 
     test("an open circuit leads to the fallback, for every method", async () => {
       await using stack = new AsyncDisposableStack();
       const [one, two] = await threeCells(stack);
-      one.handler = (request) => request.answer(503);
+      one.handler = (request) => request.respond(503);
       const placements = {
         one: { cell: one, fallback: ["two"], circuitBreaker: opensAtOnce },
         two: { cell: two },
@@ -132,7 +132,7 @@ export function describeFailover(contract: ResilienceContract): void {
     test("a fallback's own circuit holds", async () => {
       await using stack = new AsyncDisposableStack();
       const [one, two, three] = await threeCells(stack);
-      two.handler = (request) => request.answer(503);
+      two.handler = (request) => request.respond(503);
       await contract.apply({
         one: { cell: one, fallback: ["two", "three"] },
         two: { cell: two, circuitBreaker: opensAtOnce },
@@ -147,7 +147,7 @@ export function describeFailover(contract: ResilienceContract): void {
     test("a fallback's failures count for the fallback", async () => {
       await using stack = new AsyncDisposableStack();
       const [one, two] = await threeCells(stack);
-      two.handler = (request) => request.answer(503);
+      two.handler = (request) => request.respond(503);
       await contract.apply({
         one: { cell: one, fallback: ["two"] },
         two: { cell: two, circuitBreaker: opensAtOnce },
@@ -166,9 +166,9 @@ export function describeFailover(contract: ResilienceContract): void {
         three: { cell: three },
       });
       for (const cell of [one, two, three]) await cell.down();
-      const answer = await contract.ask("one", { method: "POST", body: "x" });
-      expect(answer.status).toBe(502);
-      expect(answer.json()["code"]).toBe("upstream-unreachable");
+      const response = await contract.ask("one", { method: "POST", body: "x" });
+      expect(response.status).toBe(502);
+      expect(response.json()["code"]).toBe("upstream-unreachable");
       expect(contract.shared.requests.filter((request) => request.method === "POST")).toEqual([]);
     });
 
@@ -200,13 +200,13 @@ export function describeFailover(contract: ResilienceContract): void {
       const forged = { "X-Failover-From": "nobody", "X-Failover-Reason": "unhealthy", "X-Retry-Count": "9" };
       await using one = await contract.cell("one", (request) => {
         request.res.writeEarlyHints({ link: "</a>; rel=preload", ...forged });
-        request.answer(200, "ok", forged);
+        request.respond(200, "ok", forged);
       });
       await contract.apply({ one: { cell: one } });
       const fields = Object.entries(forged).map(([name, value]) => `${name}: ${value}`);
-      const answer = await contract.ask("one", { fields });
-      expect(path(answer)).toEqual(plainly("one"));
-      const names = answer.interim.flatMap(({ headers }) => headers.names());
+      const response = await contract.ask("one", { fields });
+      expect(path(response)).toEqual(plainly("one"));
+      const names = response.interim.flatMap(({ headers }) => headers.names());
       expect(names).toContain("link");
       expect(names.filter((name) => /failover|retry/.test(name))).toEqual([]);
     });
@@ -218,7 +218,7 @@ export function describeFailover(contract: ResilienceContract): void {
       const asking = contract.ask("one", { method: "POST", body: "x" });
       const request = await old.sees(1);
       await contract.apply({ one: { cell: next, circuitBreaker: opensAtOnce } });
-      request.answer(503, "from the old cell");
+      request.respond(503, "from the old cell");
       expect((await asking).text()).toBe("from the old cell");
       expect(path(await contract.ask("one"))).toEqual(plainly("one"));
     });
@@ -229,10 +229,10 @@ export function describeFailover(contract: ResilienceContract): void {
       const asking = contract.ask("one");
       const request = await one.sees(1);
       await contract.apply({});
-      request.answer();
+      request.respond();
       expect(path(await asking)).toEqual(plainly("one"));
       await contract.apply({ one: { cell: one, concurrencyLimit: 1 } });
-      one.handler = (each) => each.answer();
+      one.handler = (each) => each.respond();
       expect(path(await contract.ask("one"))).toEqual(plainly("one"));
     });
   });

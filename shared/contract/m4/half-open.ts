@@ -19,7 +19,7 @@ const breaker = (settings: object) => ({
 export function describeHalfOpen(contract: ResilienceContract): void {
   /** A cell whose circuit has just opened; from now on it holds every request. */
   const openCircuit = async (settings: object): Promise<LabCell> => {
-    const cell = await contract.cell("one", (request) => request.answer(503));
+    const cell = await contract.cell("one", (request) => request.respond(503));
     await contract.apply({ one: { cell, circuitBreaker: breaker(settings) } });
     await contract.ask("one");
     cell.handler = () => {};
@@ -33,24 +33,24 @@ export function describeHalfOpen(contract: ResilienceContract): void {
       await using cell = await openCircuit({ halfOpenProbes });
       // Refusals end at once, and only then is there a place in this row: so the 100 begin after the wait.
       const probing = async () => {
-        const answer = await contract.ask("one");
-        return answer.status === 503 ? expectRefused(answer, 503, "circuit-open") && undefined : answer;
+        const response = await contract.ask("one");
+        return response.status === 503 ? expectRefused(response, 503, "circuit-open") && undefined : response;
       };
       const asked = Array.from({ length: 100 }, async () => {
         for (;;) {
-          const answer = await probing();
-          if (answer !== undefined || cell.requests.length >= halfOpenProbes) return answer;
+          const response = await probing();
+          if (response !== undefined || cell.requests.length >= halfOpenProbes) return response;
         }
       });
       await cell.sees(halfOpenProbes);
       const others = await Promise.all(Array.from({ length: 100 }, () => contract.ask("one")));
-      for (const answer of others) expectRefused(answer, 503, "circuit-open");
+      for (const response of others) expectRefused(response, 503, "circuit-open");
       expect(cell.requests).toHaveLength(halfOpenProbes);
-      for (const request of cell.requests.slice(0, halfOpenProbes - 1)) request.answer();
+      for (const request of cell.requests.slice(0, halfOpenProbes - 1)) request.respond();
       expectRefused(await contract.ask("one"), 503, "circuit-open");
       expect(cell.requests, "no more probes than that, however many have ended").toHaveLength(halfOpenProbes);
-      cell.handler = (request) => request.answer();
-      cell.requests.at(-1)?.answer();
+      cell.handler = (request) => request.respond();
+      cell.requests.at(-1)?.respond();
       await Promise.all(asked);
       const all = await Promise.all(Array.from({ length: 20 }, () => contract.ask("one")));
       expect(all.map(path), "closed again").toEqual(Array.from({ length: 20 }, () => plainly("one")));
@@ -66,7 +66,7 @@ export function describeHalfOpen(contract: ResilienceContract): void {
       const cell = await openCircuit({ waitMs: 100, maxWaitMs: 300 });
       await using _ = cell;
       const openedAt = performance.now();
-      cell.handler = (request) => request.answer(503);
+      cell.handler = (request) => request.respond(503);
       const asks = { done: false };
       const asking = (async () => {
         while (!asks.done) await contract.ask("one");
@@ -96,7 +96,7 @@ export function describeHalfOpen(contract: ResilienceContract): void {
           if (cell.requests.length >= n) return true;
           await client.write(requestBytes({ key: "one" }));
           const [answered] = await Promise.race([
-            client.readResponse().then((answer) => [answer]),
+            client.readResponse().then((response) => [response]),
             cell.sees(n).then(() => []),
           ]);
           if (answered !== undefined) expectRefused(answered, 503, "circuit-open");
@@ -105,7 +105,7 @@ export function describeHalfOpen(contract: ResilienceContract): void {
         await eventually(isIn, { what: "a probe gets through", deadlineMs: 10_000 });
         client.reset();
       }
-      cell.handler = (request) => request.answer();
+      cell.handler = (request) => request.respond();
       expect(path(await contract.servedBy("one", "one"))).toEqual(plainly("one"));
     });
 
@@ -115,7 +115,7 @@ export function describeHalfOpen(contract: ResilienceContract): void {
       const probe = await cell.sees(1);
       probe.res.writeHead(200, { "Content-Length": 4, "X-Cell": "one" });
       probe.res.flushHeaders();
-      cell.handler = (request) => request.answer();
+      cell.handler = (request) => request.respond();
       expect(path(await contract.servedBy("one", "one")), "while the body is yet to come").toEqual(
         plainly("one"),
       );

@@ -24,7 +24,7 @@ export function describeHealth(contract: ResilienceContract): void {
       const at = cell.probes.findIndex(({ res }) => !res.headersSent);
       const probe = at >= 0 ? (cell.probes[at] as LabRequest) : await cell.isProbed(cell.probes.length + 1);
       const count = cell.probes.indexOf(probe) + 1;
-      probe.answer(status);
+      probe.respond(status);
       await cell.isProbed(count + 1);
     }
   };
@@ -66,7 +66,7 @@ export function describeHealth(contract: ResilienceContract): void {
     test("a placement that gets another cell starts as healthy", async () => {
       await using sick = await contract.cell("one");
       await using next = await contract.cell("one");
-      sick.onProbe = (probe) => probe.answer(500);
+      sick.onProbe = (probe) => probe.respond(500);
       const health = { intervalMs: 10, timeoutMs: 1000, fall: 1 };
       await contract.apply({ one: { cell: sick, health } });
       await contract.askUntil("one", "is refused", ({ status }) => status === 503);
@@ -77,7 +77,7 @@ export function describeHealth(contract: ResilienceContract): void {
 
     test("a push that leaves the cell alone leaves its health alone", async () => {
       await using one = await contract.cell("one");
-      one.onProbe = (probe) => probe.answer(500);
+      one.onProbe = (probe) => probe.respond(500);
       await contract.apply({ one: { cell: one, health: { intervalMs: 10, fall: 1 } } });
       await contract.askUntil("one", "is refused", ({ status }) => status === 503);
       await contract.apply({ one: { cell: one, health: { intervalMs: 3_600_000, fall: 7 } } });
@@ -117,7 +117,7 @@ export function describeHealth(contract: ResilienceContract): void {
       await contract.askUntil(
         "one",
         "fails over for its health",
-        (answer) => path(answer)["reason"] === "unhealthy",
+        (response) => path(response)["reason"] === "unhealthy",
       );
       await using _ = await startCell({ name: "one", port: one.port });
       expect(path(await contract.servedBy("one", "one"))).toEqual(plainly("one"));
@@ -144,7 +144,7 @@ export function describeHealth(contract: ResilienceContract): void {
 
     test("each placement is checked by its own settings, at one endpoint too", async () => {
       await using cell = await contract.cell("one");
-      cell.onProbe = (probe) => probe.answer(probe.path === "/health/b" ? 500 : 200);
+      cell.onProbe = (probe) => probe.respond(probe.path === "/health/b" ? 500 : 200);
       const health = (name: string) => ({
         path: `/health/${name}`,
         intervalMs: 20,
@@ -185,7 +185,7 @@ export function describeHealth(contract: ResilienceContract): void {
     test("without a fallback the answer is 503: nobody else's cell, whatever is idle", async () => {
       await using one = await contract.cell("one");
       await using other = await contract.cell("other");
-      one.onProbe = (probe) => probe.answer(500);
+      one.onProbe = (probe) => probe.respond(500);
       const health = { intervalMs: 10, timeoutMs: 1000, fall: 1 };
       const placements = {
         one: { cell: one, kind: "dedicated", health },
@@ -194,9 +194,9 @@ export function describeHealth(contract: ResilienceContract): void {
       await contract.apply(placements);
       await contract.askUntil("one", "is refused", ({ status }) => status === 503);
       const [before, shared] = [one.requests.length, contract.shared.requests.length];
-      const answer = await contract.ask("one", { method: "POST", body: "pay" });
-      expectRefused(answer, 503, "unhealthy");
-      expect(path(answer)).toMatchObject({ to: "one", from: undefined });
+      const response = await contract.ask("one", { method: "POST", body: "pay" });
+      expectRefused(response, 503, "unhealthy");
+      expect(path(response)).toMatchObject({ to: "one", from: undefined });
       expect([one.requests.length, other.requests.length]).toEqual([before, 0]);
       expect(contract.shared.requests).toHaveLength(shared);
     });

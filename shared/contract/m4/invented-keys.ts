@@ -25,7 +25,7 @@ export function describeInventedKeys(contract: ResilienceContract): void {
   /** Sends `count` requests, and returns how many answers came and how many of them were refusals. */
   const flood = async (count: number, keyOf: (n: number) => string) => {
     let next = 0;
-    const total = { answers: 0, refused: 0 };
+    const total = { responses: 0, refused: 0 };
     const { hostname, port } = new URL(contract.router.url);
     const one = () =>
       new Promise<void>((resolve, reject) => {
@@ -45,8 +45,8 @@ export function describeInventedKeys(contract: ResilienceContract): void {
           const text = rest.length === 0 ? bytes : Buffer.concat([rest, bytes]);
           const read = readStatuses(text);
           total.refused += read.refused;
-          total.answers += read.answers;
-          awaited -= read.answers;
+          total.responses += read.responses;
+          awaited -= read.responses;
           rest = Buffer.from(read.rest);
           if (awaited === 0) sendMore();
         });
@@ -73,7 +73,7 @@ export function describeInventedKeys(contract: ResilienceContract): void {
           async () => void (await flood((keys * 2) / 5, () => "always-the-same")),
         );
         const startedAt = performance.now();
-        let total = { answers: 0, refused: 0 };
+        let total = { responses: 0, refused: 0 };
         const wild = await peakResidentDuring(pids, async () => {
           total = await flood(keys, (n) => `invented-${n}`);
         });
@@ -81,7 +81,7 @@ export function describeInventedKeys(contract: ResilienceContract): void {
         const growthBytes = (wild?.peakBytes ?? 0) - (calm?.peakBytes ?? 0);
         const said = `${keys} keys in ${seconds.toFixed(1)} s, resident memory grew by ${Math.round(growthBytes / mebibyte)} MiB`;
         console.info(said);
-        expect(total.answers).toBe(keys);
+        expect(total.responses).toBe(keys);
         expect(total.refused).toBeGreaterThanOrEqual(keys - 2 - Math.ceil(seconds));
         expect(growthBytes, said).toBeLessThan(maxGrowthBytes);
         expectRefused(await contract.ask("yet-another"), 429, "rate-limited");
@@ -92,15 +92,15 @@ export function describeInventedKeys(contract: ResilienceContract): void {
 }
 
 /** Counts status lines, and those of refusals; `rest` may be the beginning of one. */
-function readStatuses(text: Buffer): { answers: number; refused: number; rest: Buffer } {
-  let [answers, refused, end] = [0, 0, 0];
+function readStatuses(text: Buffer): { responses: number; refused: number; rest: Buffer } {
+  let [responses, refused, end] = [0, 0, 0];
   for (;;) {
     const at = text.indexOf(statusLine, end);
     if (at < 0)
-      return { answers, refused, rest: text.subarray(Math.max(end, text.length - statusLine.length)) };
-    if (text.length < at + refusedLine.length) return { answers, refused, rest: text.subarray(at) };
+      return { responses, refused, rest: text.subarray(Math.max(end, text.length - statusLine.length)) };
+    if (text.length < at + refusedLine.length) return { responses, refused, rest: text.subarray(at) };
     end = at + refusedLine.length;
-    answers += 1;
+    responses += 1;
     if (text.subarray(at, end).equals(refusedLine)) refused += 1;
   }
 }

@@ -34,7 +34,7 @@ export class LabRequest {
     return this.res.closed && !this.res.writableFinished;
   }
 
-  answer(status = 200, body = "ok", fields: Readonly<Record<string, string>> = {}): void {
+  respond(status = 200, body = "ok", fields: Readonly<Record<string, string>> = {}): void {
     this.req.resume();
     this.res.writeHead(status, {
       "Content-Length": Buffer.byteLength(body),
@@ -55,14 +55,14 @@ export class LabRequest {
   }
 }
 
-export const answerOk: LabHandler = (request) => request.answer();
+export const respondOk: LabHandler = (request) => request.respond();
 
 export class LabCell implements AsyncDisposable {
   readonly name: string;
   /** Decides about every request but health probes. */
   handler: LabHandler;
   /** Decides about health probes: on every path that begins with `/health`. */
-  onProbe: LabHandler = answerOk;
+  onProbe: LabHandler = respondOk;
   /** All requests but health probes, in the order in which they came. */
   readonly requests: LabRequest[] = [];
   readonly probes: LabRequest[] = [];
@@ -75,7 +75,7 @@ export class LabCell implements AsyncDisposable {
     this.handler = handler;
   }
 
-  static async start(name: string, handler: LabHandler = answerOk): Promise<LabCell> {
+  static async start(name: string, handler: LabHandler = respondOk): Promise<LabCell> {
     const cell = new LabCell(name, handler);
     await cell.up();
     return cell;

@@ -18,10 +18,10 @@ export function describeMetrics(contract: ResilienceContract): void {
     test("is in the text format of Prometheus, on the admin port alone", async () => {
       await contract.apply({});
       await contract.ask("anyone");
-      const answer = await contract.admin("/metrics");
-      expect(answer.status).toBe(200);
-      expect(answer.headers.one("content-type")).toMatch(/^text\/plain; *version=0\.0\.4/);
-      const families = parsePrometheusText(answer.text());
+      const response = await contract.admin("/metrics");
+      expect(response.status).toBe(200);
+      expect(response.headers.one("content-type")).toMatch(/^text\/plain; *version=0\.0\.4/);
+      const families = parsePrometheusText(response.text());
       for (const { name, help } of families.values()) {
         expect(name).toMatch(/^cell_router_[a-z_]+$/);
         expect(help).not.toBe("");
@@ -40,13 +40,13 @@ export function describeMetrics(contract: ResilienceContract): void {
       };
       await contract.apply(placements, { keyLimits: { rare: { ratePerSecond: 0.01, burst: 1 } } });
       const before = await contract.metrics();
-      one.handler = (request) => request.answer(one.requests.length === 1 ? 503 : 200);
+      one.handler = (request) => request.respond(one.requests.length === 1 ? 503 : 200);
       await contract.ask("one");
       await one.down();
       await contract.ask("one", { method: "POST", body: "x" });
       await contract.ask("rare");
       await contract.ask("rare");
-      two.handler = (request) => request.answer(503);
+      two.handler = (request) => request.respond(503);
       await contract.ask("two");
       const grew = async (name: string, labels: Record<string, string>) =>
         sumOf(await contract.metrics(), name, labels) - sumOf(before, name, labels);
@@ -110,9 +110,9 @@ export function describeEvents(contract: ResilienceContract): void {
         "the table",
         ({ type, data }) => type === "table" && data["version"] === table["version"],
       );
-      one.handler = (request) => request.answer(503);
+      one.handler = (request) => request.respond(503);
       for (let n = 0; n < 2; n++) await contract.ask("one");
-      one.handler = (request) => request.answer();
+      one.handler = (request) => request.respond();
       await contract.servedBy("one", "one");
       await events.first("closed", ({ data }) => data["placement"] === "one" && data["to"] === "closed");
       expect(events.changes("breaker", "one")).toEqual([
@@ -120,12 +120,12 @@ export function describeEvents(contract: ResilienceContract): void {
         "open → half-open",
         "half-open → closed",
       ]);
-      one.onProbe = (probe) => probe.answer(500);
+      one.onProbe = (probe) => probe.respond(500);
       await events.first(
         "unhealthy",
         ({ data }) => data["placement"] === "one" && data["to"] === "unhealthy",
       );
-      one.onProbe = (probe) => probe.answer(200);
+      one.onProbe = (probe) => probe.respond(200);
       await events.first("healthy", ({ data }) => data["placement"] === "one" && data["to"] === "healthy");
       expect(events.changes("health", "one").slice(0, 2)).toEqual([
         "healthy → unhealthy",
@@ -174,8 +174,8 @@ export function describeEvents(contract: ResilienceContract): void {
       await using slow = await contract.events();
       slow.stopReading();
       for (let n = 0; n < 20; n++) await contract.apply({});
-      const answers = await Promise.all(Array.from({ length: 50 }, () => contract.ask("anyone")));
-      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+      const responses = await Promise.all(Array.from({ length: 50 }, () => contract.ask("anyone")));
+      expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([200]));
     });
 
     test("only so many may watch; who is over that is told when to come back", async () => {
@@ -237,9 +237,9 @@ export function describeEvents(contract: ResilienceContract): void {
 
     test.each(["/metrics", "/debug/config"])("no page at all may read %s", async (path) => {
       for (const origin of ["https://example.com", "http://127.0.0.1:5173", `http://${host()}`]) {
-        const answer = await contract.admin(path, { fields: [`Origin: ${origin}`] });
-        expect(answer.status).toBe(403);
-        expect(answer.headers.has("access-control-allow-origin")).toBe(false);
+        const response = await contract.admin(path, { fields: [`Origin: ${origin}`] });
+        expect(response.status).toBe(403);
+        expect(response.headers.has("access-control-allow-origin")).toBe(false);
       }
     });
   });
@@ -250,7 +250,7 @@ export function describeEvents(contract: ResilienceContract): void {
       if (logs === undefined) return skip("the suite cannot read this router's log");
       await using one = await contract.cell("one");
       await using two = await contract.cell("two", (request) =>
-        request.answer(two.requests.length === 1 ? 503 : 200),
+        request.respond(two.requests.length === 1 ? 503 : 200),
       );
       await contract.apply({
         one: { cell: one, fallback: ["two"] },

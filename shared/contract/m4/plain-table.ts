@@ -8,20 +8,20 @@ export function describePlainTable(contract: ResilienceContract): void {
   describe("a table of m2", () => {
     test("is served as before: no limit, no retry, no failover, and the cell's own errors", async () => {
       await using one = await contract.cell("one", (request) =>
-        request.answer(503, "mine", { "X-Own": "1" }),
+        request.respond(503, "mine", { "X-Own": "1" }),
       );
       await using two = await contract.cell("two");
       await contract.apply({ one: { cell: one }, two: { cell: two } });
       for (let n = 1; n <= 30; n++) {
-        const answer = await contract.ask("one");
-        expect(path(answer)).toEqual(plainly("one", 503));
-        expect([answer.text(), answer.headers.one("x-own")]).toEqual(["mine", "1"]);
-        expect(answer.headers.has("retry-after")).toBe(false);
+        const response = await contract.ask("one");
+        expect(path(response)).toEqual(plainly("one", 503));
+        expect([response.text(), response.headers.one("x-own")]).toEqual(["mine", "1"]);
+        expect(response.headers.has("retry-after")).toBe(false);
         expect(one.requests).toHaveLength(n);
       }
       expect(one.probes).toHaveLength(0);
-      const answers = await Promise.all(Array.from({ length: 40 }, () => contract.ask("two")));
-      expect(answers.map(path)).toEqual(Array.from({ length: 40 }, () => plainly("two")));
+      const responses = await Promise.all(Array.from({ length: 40 }, () => contract.ask("two")));
+      expect(responses.map(path)).toEqual(Array.from({ length: 40 }, () => plainly("two")));
     });
   });
 }
@@ -141,7 +141,7 @@ export function describeFaultyTables(contract: ResilienceContract): void {
     test("a part without settings is complete: its defaults are filled in", async () => {
       await using cell = await contract.cell("one");
       await contract.apply({ one: { cell, circuitBreaker: {}, retries: {}, health: { path: "/health" } } });
-      cell.handler = (request) => request.answer(cell.requests.length === 1 ? 503 : 200);
+      cell.handler = (request) => request.respond(cell.requests.length === 1 ? 503 : 200);
       expect(path(await contract.ask("one"))).toEqual({ ...plainly("one"), retries: "1" });
       await cell.isProbed(1);
     });

@@ -12,9 +12,9 @@ export function describeRateLimits(contract: ResilienceContract): void {
   const served = async (key: string, count: number): Promise<number> => {
     let good = 0;
     for (let n = 0; n < count; n++) {
-      const answer = await contract.ask(key);
-      if (answer.status === 200) good += 1;
-      else expectRefused(answer, 429, "rate-limited");
+      const response = await contract.ask(key);
+      if (response.status === 200) good += 1;
+      else expectRefused(response, 429, "rate-limited");
     }
     return good;
   };
@@ -61,7 +61,8 @@ export function describeRateLimits(contract: ResilienceContract): void {
       await contract.apply({ one: { cell: one } }, top);
       const invented = await Promise.all(Array.from({ length: 20 }, (_, n) => contract.ask(`invented-${n}`)));
       expect(invented.filter(({ status }) => status === 200)).toHaveLength(5);
-      for (const answer of invented) if (answer.status !== 200) expectRefused(answer, 429, "rate-limited");
+      for (const response of invented)
+        if (response.status !== 200) expectRefused(response, 429, "rate-limited");
       expect(await served("one", 10), "a routed key").toBe(10);
       expect(await served("limited", 3), "a key that only has a limit").toBe(2);
     });
@@ -101,9 +102,9 @@ export function describeRateLimits(contract: ResilienceContract): void {
       await contract.apply({ one: { cell: one } }, { keyLimits: { one: slow(1) } });
       const upload = { method: "POST", fields: ["Expect: 100-continue", "Content-Length: 4"] };
       expect(await served("one", 1)).toBe(1);
-      const answer = await contract.ask("one", upload);
-      expectRefused(answer, 429, "rate-limited");
-      expect(answer.interim).toEqual([]);
+      const response = await contract.ask("one", upload);
+      expectRefused(response, 429, "rate-limited");
+      expect(response.interim).toEqual([]);
     });
   });
 }

@@ -14,10 +14,10 @@ const plenty = { retryBudget: { ratio: 1, minPerSecond: 1000, maxBalance: 1000 }
 /** Fails the first `count` requests. */
 const failFirst = (
   count: number,
-  fail: LabHandler = (request) => request.answer(503, "busy"),
+  fail: LabHandler = (request) => request.respond(503, "busy"),
 ): LabHandler => {
   let left = count;
-  return (request) => (left-- > 0 ? fail(request) : request.answer());
+  return (request) => (left-- > 0 ? fail(request) : request.respond());
 };
 
 export function describeRetries(contract: ResilienceContract): void {
@@ -45,11 +45,11 @@ export function describeRetries(contract: ResilienceContract): void {
     ])("%s is not, and its answer is passed on as it is", async (_, method, body) => {
       await using one = await contract.cell(
         "one",
-        failFirst(1, (request) => request.answer(503, "busy", { "X-Own": "1" })),
+        failFirst(1, (request) => request.respond(503, "busy", { "X-Own": "1" })),
       );
       await contract.apply({ one: { cell: one, retries: soon } }, plenty);
-      const answer = await contract.ask("one", { method, ...(body === undefined ? {} : { body }) });
-      expect([path(answer), answer.text(), answer.headers.one("x-own")]).toEqual([
+      const response = await contract.ask("one", { method, ...(body === undefined ? {} : { body }) });
+      expect([path(response), response.text(), response.headers.one("x-own")]).toEqual([
         plainly("one", 503),
         "busy",
         "1",
@@ -58,8 +58,8 @@ export function describeRetries(contract: ResilienceContract): void {
     });
 
     test.each<[string, LabHandler]>([
-      ["502", (request) => request.answer(502)],
-      ["504", (request) => request.answer(504)],
+      ["502", (request) => request.respond(502)],
+      ["504", (request) => request.respond(504)],
       ["a reset before the answer", (request) => request.reset()],
       ["a connection that ends before the answer", (request) => request.req.socket.end()],
       ["an answer that is not HTTP", (request) => request.req.socket.end("nonsense\r\n\r\n")],
@@ -71,7 +71,7 @@ export function describeRetries(contract: ResilienceContract): void {
     });
 
     test.each([200, 301, 404, 408, 429, 500, 501])("not after %i: that is an answer", async (status) => {
-      await using one = await contract.cell("one", (request) => request.answer(status));
+      await using one = await contract.cell("one", (request) => request.respond(status));
       await contract.apply({ one: { cell: one, retries: soon } }, plenty);
       expect(path(await contract.ask("one"))).toEqual(plainly("one", status));
       expect(one.requests).toHaveLength(1);
@@ -79,11 +79,11 @@ export function describeRetries(contract: ResilienceContract): void {
 
     test("at most twice; the last answer is the cell's own", async () => {
       await using one = await contract.cell("one", (request) =>
-        request.answer(503, `no ${one.requests.length}`),
+        request.respond(503, `no ${one.requests.length}`),
       );
       await contract.apply({ one: { cell: one, retries: soon } }, plenty);
-      const answer = await contract.ask("one");
-      expect([path(answer), answer.text()]).toEqual([{ ...retried("2"), status: 503 }, "no 3"]);
+      const response = await contract.ask("one");
+      expect([path(response), response.text()]).toEqual([{ ...retried("2"), status: 503 }, "no 3"]);
       await contract.apply({ one: { cell: one, retries: { ...soon, maxRetries: 1 } } }, plenty);
       expect(path(await contract.ask("one"))).toEqual({ ...retried("1"), status: 503 });
       await contract.apply({ one: { cell: one, retries: { ...soon, maxRetries: 0 } } }, plenty);
@@ -97,20 +97,20 @@ export function describeRetries(contract: ResilienceContract): void {
         request.res.write("some of it", () => request.reset());
       });
       await contract.apply({ one: { cell: one, retries: soon } }, plenty);
-      const answer = await contract.ask("one");
-      expect([path(answer), answer.ending]).toEqual([plainly("one"), "truncated"]);
+      const response = await contract.ask("one");
+      expect([path(response), response.ending]).toEqual([plainly("one"), "truncated"]);
       expect(one.requests).toHaveLength(1);
     });
 
     test("not once an interim answer has gone to the client", async () => {
       await using one = await contract.cell("one", (request) => {
         request.res.writeEarlyHints({ link: "</a>; rel=preload" });
-        request.answer(503);
+        request.respond(503);
       });
       await contract.apply({ one: { cell: one, retries: soon } }, plenty);
-      const answer = await contract.ask("one");
-      expect(path(answer)).toEqual(plainly("one", 503));
-      expect(answer.interim.map(({ status }) => status)).toEqual([103]);
+      const response = await contract.ask("one");
+      expect(path(response)).toEqual(plainly("one", 503));
+      expect(response.interim.map(({ status }) => status)).toEqual([103]);
       expect(one.requests).toHaveLength(1);
     });
 
@@ -122,7 +122,7 @@ export function describeRetries(contract: ResilienceContract): void {
       const request = await one.sees(1);
       client.reset();
       await eventually(() => request.isGone, { what: "the cell feels it" });
-      one.handler = (each) => each.answer();
+      one.handler = (each) => each.respond();
       for (let n = 0; n < 20; n++) await contract.ask("one");
       expect(one.requests).toHaveLength(21);
     });
@@ -139,19 +139,19 @@ export function describeRetries(contract: ResilienceContract): void {
           const asking = contract.ask("one", { method, ...(method === "POST" ? { body: "pay" } : {}) });
           await new Promise((resolve) => setTimeout(resolve, 30));
           await one.up();
-          const answer = path(await asking);
-          return answer["status"] === 200 && answer["retries"] !== undefined ? answer : undefined;
+          const response = path(await asking);
+          return response["status"] === 200 && response["retries"] !== undefined ? response : undefined;
         };
-        const answer = await eventually(comesBack, {
+        const response = await eventually(comesBack, {
           what: "a retry finds the cell back",
           deadlineMs: 15_000,
         });
-        expect(answer).toMatchObject({ status: 200, to: "one", from: undefined });
+        expect(response).toMatchObject({ status: 200, to: "one", from: undefined });
       },
     );
 
     test("a retry goes where the request would go now", async () => {
-      await using one = await contract.cell("one", (request) => request.answer(503));
+      await using one = await contract.cell("one", (request) => request.respond(503));
       await using two = await contract.cell("two");
       const circuitBreaker = { consecutiveFailures: 1, waitMs: 60_000 };
       const placements = {
@@ -172,7 +172,7 @@ export function describeRetries(contract: ResilienceContract): void {
     });
 
     test("a retry that nobody takes is not counted as one", async () => {
-      await using one = await contract.cell("one", (request) => request.answer(503));
+      await using one = await contract.cell("one", (request) => request.respond(503));
       const circuitBreaker = { consecutiveFailures: 1, waitMs: 60_000 };
       await contract.apply({ one: { cell: one, retries: soon, circuitBreaker } }, plenty);
       expect(path(await contract.ask("one"))).toMatchObject({ status: 503, to: "one", retries: undefined });
@@ -189,15 +189,15 @@ export function describeRetries(contract: ResilienceContract): void {
     const flood = async () => {
       const ask = async () => {
         for (let n = 0; n < requests / clients; n++) {
-          const answer = await contract.ask("one");
-          expect([502, 503]).toContain(answer.status);
+          const response = await contract.ask("one");
+          expect([502, 503]).toContain(response.status);
         }
       };
       await Promise.all(Array.from({ length: clients }, ask));
     };
 
     test.each<[string, LabHandler]>([
-      ["answers every request with 503", (request) => request.answer(503)],
+      ["answers every request with 503", (request) => request.respond(503)],
       ["resets every connection", (request) => request.reset()],
     ])("a cell that %s gets at most 1.2 times the load", async (_, handler) => {
       await using one = await contract.cell("one", handler);
@@ -208,7 +208,7 @@ export function describeRetries(contract: ResilienceContract): void {
     });
 
     test("is one for each placement: a cell in trouble spends nobody else's", async () => {
-      await using one = await contract.cell("one", (request) => request.answer(503));
+      await using one = await contract.cell("one", (request) => request.respond(503));
       await using two = await contract.cell("two");
       await contract.apply({ one: { cell: one, retries: soon }, two: { cell: two, retries: soon } }, budget);
       // Five requests pay for one retry; then the other placement burns its own budget.
@@ -228,7 +228,7 @@ export function describeRetries(contract: ResilienceContract): void {
     });
 
     test("a push cannot refill it", async () => {
-      await using one: LabCell = await contract.cell("one", (request) => request.answer(503));
+      await using one: LabCell = await contract.cell("one", (request) => request.respond(503));
       await contract.apply({ one: { cell: one, retries: soon } }, budget);
       for (let n = 0; n < 5; n++) {
         await contract.ask("one");

@@ -39,12 +39,14 @@ class Load {
       let isOpen = true;
       while (isOpen && !this.#done) {
         const bytes = requestBytes({ key, method, ...(method === "POST" ? { body: "pay" } : {}) });
-        const answer = await client.request(bytes).catch((error: unknown) => String(error));
-        const isWhole = typeof answer !== "string" && answer.ending === "complete";
-        isOpen = isWhole && answer.headers.one("connection") !== "close";
-        if (isWhole && answer.status === 200) this.tally.served += 1;
+        const response = await client.request(bytes).catch((error: unknown) => String(error));
+        const isWhole = typeof response !== "string" && response.ending === "complete";
+        isOpen = isWhole && response.headers.one("connection") !== "close";
+        if (isWhole && response.status === 200) this.tally.served += 1;
         else
-          this.tally.failures.push(typeof answer === "string" ? answer : `${answer.status} ${answer.ending}`);
+          this.tally.failures.push(
+            typeof response === "string" ? response : `${response.status} ${response.ending}`,
+          );
         // A millisecond between two requests leaves the processor to the other processes of the test.
         await new Promise((resolve) => setTimeout(resolve, 1));
       }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { eventually } from "../eventually.ts";
-import { answerAll, startHostileUpstream } from "../hostile-upstream.ts";
+import { respondToAll, startHostileUpstream } from "../hostile-upstream.ts";
 import { failOnLeaks } from "../leak-check.ts";
 import { RawClient, sendRaw } from "../raw-client.ts";
 
@@ -11,7 +11,7 @@ const ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 describe("a hostile upstream", () => {
   test("answers with any bytes, and keeps every byte that came", async () => {
-    await using upstream = await startHostileUpstream(answerAll(ok));
+    await using upstream = await startHostileUpstream(respondToAll(ok));
     await using client = await RawClient.connect(upstream.url);
     await client.write(get("/one") + get("/two"));
     expect((await client.readResponse()).text()).toBe("ok");

@@ -46,8 +46,8 @@ describe("AdminServer", () => {
     });
     const url = `http://127.0.0.1:${await admin.listen(0)}`;
     try {
-      const answer = await fetch(`${url}/throws`, { headers: { connection: "close" } });
-      expect([answer.status, await answer.json()]).toEqual([500, { error: "Error: planted" }]);
+      const response = await fetch(`${url}/throws`, { headers: { connection: "close" } });
+      expect([response.status, await response.json()]).toEqual([500, { error: "Error: planted" }]);
       await expect(fetch(`${url}/throws-later`).then((cut) => cut.text())).rejects.toThrow();
       expect((await fetch(`${url}/throws`, { headers: { connection: "close" } })).status).toBe(500);
     } finally {

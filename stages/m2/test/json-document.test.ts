@@ -38,15 +38,15 @@ describe("readJson", () => {
 
   test("property: never throws, whatever the bytes are", () => {
     const almostJson = fc.string({ unit: fc.constantFrom(...'{}[]":,\\1 eE.-tru\u00e9'), maxLength: 200 });
-    const answers = (bytes: Uint8Array): void => {
+    const responses = (bytes: Uint8Array): void => {
       const result = readJson(bytes);
       if (!result.ok) expect(result.faults.length).toBeGreaterThan(0);
     };
     fc.assert(
-      fc.property(almostJson, (text) => answers(new TextEncoder().encode(text))),
+      fc.property(almostJson, (text) => responses(new TextEncoder().encode(text))),
       { numRuns: 2_000 },
     );
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), answers));
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), responses));
   });
 
   test("skips a byte order mark, which some editors write", () => {

@@ -4,7 +4,7 @@
 import { basename, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { answerAll, startHostileUpstream } from "../../../shared/testkit/hostile-upstream.ts";
+import { respondToAll, startHostileUpstream } from "../../../shared/testkit/hostile-upstream.ts";
 import { failOnLeaks } from "../../../shared/testkit/leak-check.ts";
 import { RawClient } from "../../../shared/testkit/raw-client.ts";
 import { type Stage, startRouter } from "../../../shared/testkit/router-process.ts";
@@ -15,7 +15,7 @@ const stage = basename(dirname(dirname(fileURLToPath(import.meta.url)))) as Stag
 
 test.each(["000", "099", "101"])("a cell's %s is a broken response", async (status) => {
   const response = `HTTP/1.1 ${status} X\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok`;
-  await using cell = await startHostileUpstream(answerAll(response));
+  await using cell = await startHostileUpstream(respondToAll(response));
   await using router = await startRouter({ stage, endpoints: { tier1: cell.url } });
   await using client = await RawClient.connect(router.url);
   const got = await client.request("GET / HTTP/1.1\r\nHost: a\r\nX-Routing-Key: acme\r\n\r\n");

@@ -230,7 +230,7 @@ async function drippingServer() {
   const server = createServer();
   server.listen({ host: "127.0.0.1", port: 0 });
   await once(server, "listening");
-  const answer = Buffer.from(`HTTP/1.1 101 Switching Protocols\r\nX-Slow: ${"x".repeat(1_000)}`);
+  const response = Buffer.from(`HTTP/1.1 101 Switching Protocols\r\nX-Slow: ${"x".repeat(1_000)}`);
   let sent = 0;
   const asked = once(server, "connection").then(([socket]) => socket as Socket);
   return {
@@ -238,7 +238,7 @@ async function drippingServer() {
     asked,
     drip: async () => {
       const socket = await asked;
-      await new Promise((resolve) => socket.write(answer.subarray(sent++, sent), resolve));
+      await new Promise((resolve) => socket.write(response.subarray(sent++, sent), resolve));
     },
     async [Symbol.asyncDispose]() {
       (await asked).destroy();

@@ -18,9 +18,9 @@ function breakerWith(overrides: Partial<CircuitBreakerSettings> = {}) {
 }
 
 function permitFrom(breaker: CircuitBreaker, nowMs: number): BreakerPermit {
-  const answer = breaker.allow(nowMs);
-  if (!answer.allowed) throw new Error(`refused at ${nowMs}, retry after ${answer.retryAfterMs} ms`);
-  return answer;
+  const response = breaker.allow(nowMs);
+  if (!response.allowed) throw new Error(`refused at ${nowMs}, retry after ${response.retryAfterMs} ms`);
+  return response;
 }
 
 function attempt(breaker: CircuitBreaker, outcome: AttemptOutcome, nowMs: number): void {
@@ -130,9 +130,9 @@ describe("half-open", () => {
   test("lets exactly three of a hundred simultaneous requests through", () => {
     const { breaker } = breakerWith();
     open(breaker, 0);
-    const answers = Array.from({ length: 100 }, () => breaker.allow(5000));
-    expect(answers.filter(({ allowed }) => allowed)).toHaveLength(3);
-    expect(answers[99]).toEqual({ allowed: false, retryAfterMs: 5000 });
+    const responses = Array.from({ length: 100 }, () => breaker.allow(5000));
+    expect(responses.filter(({ allowed }) => allowed)).toHaveLength(3);
+    expect(responses[99]).toEqual({ allowed: false, retryAfterMs: 5000 });
   });
 
   test("a success does not let a further probe in; the third one closes", () => {
@@ -278,14 +278,14 @@ describe("properties", () => {
           if (each.kind === "advance") nowMs += each.ms;
           else if (each.kind === "allow") {
             const viewBefore = breaker.state(nowMs).kind;
-            const answer = breaker.allow(nowMs);
-            if (viewBefore === "closed") expect(answer.allowed).toBe(true);
-            if (viewBefore === "open") expect(answer.allowed).toBe(false);
-            if (answer.allowed) {
-              out.push(answer);
+            const response = breaker.allow(nowMs);
+            if (viewBefore === "closed") expect(response.allowed).toBe(true);
+            if (viewBefore === "open") expect(response.allowed).toBe(false);
+            if (response.allowed) {
+              out.push(response);
               phase.granted += 1;
-              phase.outstanding.add(answer);
-            } else expect(answer.retryAfterMs).toBeGreaterThan(0);
+              phase.outstanding.add(response);
+            } else expect(response.retryAfterMs).toBeGreaterThan(0);
           } else if (out.length > 0) {
             const [permit] = out.splice(each.which % out.length, 1);
             if (permit !== undefined) {
@@ -315,8 +315,8 @@ describe("properties", () => {
         for (const each of steps) {
           if (each.kind === "advance") nowMs += each.ms;
           else if (each.kind === "allow") {
-            const answer = breaker.allow(nowMs);
-            if (answer.allowed) out.push(answer);
+            const response = breaker.allow(nowMs);
+            if (response.allowed) out.push(response);
           } else out.splice(each.which, 1)[0]?.record(each.outcome, nowMs);
         }
         // Every permit is recorded in the end, as its contract asks; then the cell works again.

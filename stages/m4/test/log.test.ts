@@ -27,7 +27,7 @@ const isLinux = process.platform === "linux";
 const stopDeadlineMs = 15_000;
 
 /** Requests that the router refuses itself, each with a long line in the log. */
-async function expectAnswers(url: string, count: number): Promise<void> {
+async function expectResponses(url: string, count: number): Promise<void> {
   await using client = await RawClient.connect(url);
   for (let n = 0; n < count; n++) {
     const response = await client.request(`GET /${"x".repeat(4000)} HTTP/1.1\r\nHost: a\r\n\r\n`);
@@ -53,7 +53,7 @@ describe("a router whose outputs are sockets, as Node's are between its processe
     await using router = await startRouter({ stage });
     router.stallOutputs();
     // A socket holds more than a pipe.
-    await expectAnswers(router.url, 500);
+    await expectResponses(router.url, 500);
     router.signal("SIGTERM");
     // Not `exited()`, which waits until the outputs have been read.
     await eventually(() => !isAlive(router.pid), {
@@ -65,7 +65,7 @@ describe("a router whose outputs are sockets, as Node's are between its processe
   test("goes on and stops in time when they are closed", async () => {
     await using router = await startRouter({ stage });
     router.leaveOutputs();
-    await expectAnswers(router.url, 100);
+    await expectResponses(router.url, 100);
     router.signal("SIGTERM");
     expect(await router.exited(stopDeadlineMs)).toEqual(stopped);
   });
@@ -84,7 +84,7 @@ describe("a router whose outputs are one pipe that nobody reads", () => {
     const { url } = await pipe.waitFor("ready");
     expect(await pipe.waitFor("warning")).toMatchObject({ level: "warn", name: "Often" });
     pipe.stall();
-    await expectAnswers(String(url), 100);
+    await expectResponses(String(url), 100);
     router.signal("SIGTERM");
     expect(await router.exited(stopDeadlineMs)).toEqual(stopped);
   });
@@ -105,7 +105,7 @@ describe.runIf(isLinux)("a router without outputs", () => {
   ])("serves and stops when they are %s", async (_, script) => {
     const launcher = ["/bin/sh", "-c", script, "sh"];
     await using router = await spawnRouter({ stage, launcher });
-    await expectAnswers(await urlOf(router.pid), 100);
+    await expectResponses(await urlOf(router.pid), 100);
     router.signal("SIGTERM");
     expect(await router.exited(stopDeadlineMs)).toEqual(stopped);
   });

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { eventually } from "../../../shared/testkit/eventually.ts";
 import {
-  answerAll,
   type ConnectionScript,
+  respondToAll,
   startHostileUpstream,
 } from "../../../shared/testkit/hostile-upstream.ts";
 import { failOnLeaks } from "../../../shared/testkit/leak-check.ts";
@@ -31,7 +31,7 @@ async function open(script: ConnectionScript, options: Partial<TestRouterOptions
 }
 
 /** Answers once all three requests are there. */
-function answerTogether(count = 3): ConnectionScript {
+function respondTogether(count = 3): ConnectionScript {
   let waiting = 0;
   return async (connection) => {
     for (;;) {
@@ -45,7 +45,7 @@ function answerTogether(count = 3): ConnectionScript {
 
 describe("a pool", () => {
   test("gives out the connection that came back last", async () => {
-    await using world = await open(answerTogether());
+    await using world = await open(respondTogether());
     await world.together();
     expect([world.cell.connections.length, world.endpoint.idleCount]).toEqual([3, 3]);
     const [client] = world.clients;
@@ -56,7 +56,7 @@ describe("a pool", () => {
   });
 
   test("closes connections that nobody needed for a while, and keeps the one in use", async () => {
-    await using world = await open(answerTogether());
+    await using world = await open(respondTogether());
     await world.together();
     for (let n = 0; n < 3; n++) {
       world.router.pass(1_500);
@@ -69,7 +69,7 @@ describe("a pool", () => {
   });
 
   test("forgets a connection that the cell closed, before it is given out again", async () => {
-    await using world = await open(answerAll(ok));
+    await using world = await open(respondToAll(ok));
     await world.clients[0]?.request(get);
     world.cell.connections[0]?.halfClose();
     await eventually(() => world.endpoint.idleCount === 0, { what: "the connection is gone" });
@@ -78,7 +78,7 @@ describe("a pool", () => {
   });
 
   test("drops an idle connection on which bytes come that nobody asked for", async () => {
-    await using world = await open(answerAll(ok));
+    await using world = await open(respondToAll(ok));
     await world.clients[0]?.request(get);
     await world.cell.connections[0]?.write("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged");
     await eventually(() => world.endpoint.connectionCount === 0, { what: "the connection is gone" });
@@ -86,7 +86,7 @@ describe("a pool", () => {
   });
 
   test("does not keep a connection on which more came than one answer", async () => {
-    await using world = await open(answerAll(ok + ok));
+    await using world = await open(respondToAll(ok + ok));
     expect((await world.clients[0]?.request(get))?.text()).toBe("ok");
     expect(world.endpoint.connectionCount).toBe(0);
   });
@@ -95,13 +95,13 @@ describe("a pool", () => {
     ["says that it closes", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"],
     ["speaks HTTP/1.0", "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok"],
   ])("does not keep a connection whose cell %s", async (_, bytes) => {
-    await using world = await open(answerAll(bytes));
+    await using world = await open(respondToAll(bytes));
     expect((await world.clients[0]?.request(get))?.text()).toBe("ok");
     expect(world.endpoint.connectionCount).toBe(0);
   });
 
   test("keeps no more idle connections than it may", async () => {
-    await using world = await open(answerTogether(), { limits: { maxIdle: 2 } });
+    await using world = await open(respondTogether(), { limits: { maxIdle: 2 } });
     await world.together();
     expect([world.endpoint.idleCount, world.endpoint.connectionCount]).toEqual([2, 2]);
   });

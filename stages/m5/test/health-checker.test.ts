@@ -147,12 +147,12 @@ describe("the router's own faults are not the cell's", () => {
   async function probedThroughPauses(pauseMs: number) {
     const clock = new FakeClock();
     let lostMs = 0;
-    const answers: ((succeeded: boolean) => void)[] = [];
+    const responses: ((succeeded: boolean) => void)[] = [];
     const events: string[] = [];
     const checker = new HealthChecker({
       clock: { now: () => clock.now() + lostMs, sleep: (ms, signal) => clock.sleep(ms, signal) },
       random: () => 0,
-      probe: () => new Promise((resolve) => answers.push(resolve)),
+      probe: () => new Promise((resolve) => responses.push(resolve)),
       onTransition: (name, to) => events.push(`${name} ${to.kind}`),
     });
     checker.update([placement("tier1", { fall: 1, intervalMs: 1000, timeoutMs: 500 })]);
@@ -162,7 +162,7 @@ describe("the router's own faults are not the cell's", () => {
       lostMs += pauseMs;
       // Timers come before sockets: what the cell has sent is read only after them.
       await clock.advance(401);
-      answers.pop()?.(true);
+      responses.pop()?.(true);
       await clock.advance(499);
     }
     await ended(checker);

@@ -1,15 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { eventually } from "../../../shared/testkit/eventually.ts";
 import {
-  answerAll,
   type ConnectionScript,
   type HostileUpstream,
+  respondToAll,
   startHostileUpstream,
 } from "../../../shared/testkit/hostile-upstream.ts";
 import { failOnLeaks } from "../../../shared/testkit/leak-check.ts";
 import { RawClient } from "../../../shared/testkit/raw-client.ts";
 import type { OwnedExchange } from "../src/sockets/request-owner.ts";
-import { answer, TestRouter, type TestRouterOptions } from "./http1-router.ts";
+import { respond, TestRouter, type TestRouterOptions } from "./http1-router.ts";
 
 const ok = (body = "ok", lines = ""): string =>
   `HTTP/1.1 200 OK\r\n${lines}Content-Length: ${body.length}\r\n\r\n${body}`;
@@ -38,7 +38,7 @@ describe.each([
 
   describe("that goes well", () => {
     test("carries requests and answers one after another over one connection each way", async () => {
-      await using world = await open(answerAll(ok()), { raw });
+      await using world = await open(respondToAll(ok()), { raw });
       for (let n = 0; n < 5; n++) {
         const response = await world.client.request(get());
         expect([response.status, response.text(), response.headers.one("x-routed-to")]).toEqual([
@@ -88,9 +88,9 @@ describe.each([
         { raw },
       );
       await world.client.write(get() + post("one") + post("") + get() + post("two"));
-      const answers = [];
-      for (let n = 0; n < 5; n++) answers.push((await world.client.readResponse()).text());
-      expect(answers).toEqual(["<>", "<one>", "<>", "<>", "<two>"]);
+      const responses = [];
+      for (let n = 0; n < 5; n++) responses.push((await world.client.readResponse()).text());
+      expect(responses).toEqual(["<>", "<one>", "<>", "<>", "<two>"]);
     });
 
     test("answers any number of requests that come at once, one after the other", async () => {
@@ -151,12 +151,12 @@ describe.each([
 
     test("gives a client of HTTP/1.0 plain bodies, and keeps its connection where it asks for that", async () => {
       const chunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
-      let answers = 0;
+      let responses = 0;
       await using world = await open(
         async (connection) => {
           for (;;) {
             await connection.readRequest();
-            await connection.write(answers++ === 0 ? ok() : chunks);
+            await connection.write(responses++ === 0 ? ok() : chunks);
           }
         },
         { raw },
@@ -171,7 +171,7 @@ describe.each([
 
     test("passes interim answers on, but 100 Continue only once and only where it was asked for", async () => {
       const hints = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n";
-      await using world = await open(answerAll(hints + ok()), { raw });
+      await using world = await open(respondToAll(hints + ok()), { raw });
       const response = await world.client.request(get());
       expect(response.interim.map((each) => each.status)).toEqual([103]);
       await world.client.write(
@@ -188,7 +188,7 @@ describe.each([
     test("loses nothing where many interim answers and a large body come at once", async () => {
       const hints = `HTTP/1.1 103 Early Hints\r\nLink: ${"x".repeat(400)}\r\n\r\n`.repeat(100);
       const body = "0123456789abcdef".repeat(4_000);
-      await using world = await open(answerAll(hints + ok(body)), { raw });
+      await using world = await open(respondToAll(hints + ok(body)), { raw });
       for (let n = 0; n < 3; n++) {
         const response = await world.client.request(get());
         expect([response.interim.length, response.text() === body]).toEqual([100, true]);
@@ -229,7 +229,7 @@ describe.each([
 
     test("passes as many as fit, and the answer behind them", async () => {
       const hint = `HTTP/1.1 103 Early Hints\r\nLink: <${"a".repeat(9_960)}>\r\n\r\n`;
-      await using world = await open(answerAll(hint.repeat(6) + ok()), { raw });
+      await using world = await open(respondToAll(hint.repeat(6) + ok()), { raw });
       for (let n = 0; n < 3; n++) {
         const response = await world.client.request(get());
         expect([response.status, response.text()]).toEqual([200, "ok"]);
@@ -262,10 +262,10 @@ describe.each([
     });
 
     test("sends a request with a body elsewhere when no connection could be made, with its body whole", async () => {
-      const gone = await startHostileUpstream(answerAll(ok()));
+      const gone = await startHostileUpstream(respondToAll(ok()));
       const goneUrl = gone.url;
       await gone.close();
-      await using world = await open(answerAll(ok()), {
+      await using world = await open(respondToAll(ok()), {
         raw,
         onRequest: (exchange, router) => router.attempt(exchange, goneUrl),
         onFailure: (exchange, _result, router) => router.attempt(exchange),
@@ -315,7 +315,7 @@ describe.each([
             } catch (error) {
               thrown = error;
             }
-            answer(exchange, 502, "broken");
+            respond(exchange, 502, "broken");
           },
         },
       );
@@ -496,11 +496,11 @@ describe.each([
 
   describe("that the router answers itself", () => {
     const refusing = {
-      onRequest: (exchange: OwnedExchange) => answer(exchange, 429, "slow down"),
+      onRequest: (exchange: OwnedExchange) => respond(exchange, 429, "slow down"),
     };
 
     test("keeps the connection, also behind a small body that nobody wants", async () => {
-      await using world = await open(answerAll(ok()), { raw, ...refusing });
+      await using world = await open(respondToAll(ok()), { raw, ...refusing });
       await world.client.write(get() + post("0".repeat(1_000)) + get("", "HEAD / HTTP/1.1") + get());
       for (const method of ["GET", "POST", "HEAD", "GET"]) {
         const response = await world.client.readResponse({ method });
@@ -510,11 +510,11 @@ describe.each([
     });
 
     test("has returned to its owner before the request that waits behind it begins", async () => {
-      const gone = await startHostileUpstream(answerAll(ok()));
+      const gone = await startHostileUpstream(respondToAll(ok()));
       const goneUrl = gone.url;
       await gone.close();
       const order: string[] = [];
-      await using world = await open(answerAll(ok()), {
+      await using world = await open(respondToAll(ok()), {
         raw,
         onRequest: (exchange, router) => {
           order.push(`${exchange.request.head.path} begins`);
@@ -522,7 +522,7 @@ describe.each([
         },
         onFailure: (exchange) => {
           const { path } = exchange.request.head;
-          answer(exchange, 502, "unreachable");
+          respond(exchange, 502, "unreachable");
           // Still its own request's, whatever waits.
           order.push(`${path} has its response`, `${exchange.request.head.path} ends`);
         },
@@ -541,7 +541,7 @@ describe.each([
       ["is chunked", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nstart\r\n"],
       ["may never come", "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n"],
     ])("closes, after the answer was read, where the body %s", async (_, request) => {
-      await using world = await open(answerAll(ok()), { raw, ...refusing });
+      await using world = await open(respondToAll(ok()), { raw, ...refusing });
       await world.client.write(request);
       const response = await world.client.readResponse({ method: "POST" });
       expect([response.status, response.headers.one("connection")]).toEqual([429, "close"]);
@@ -550,7 +550,7 @@ describe.each([
     });
 
     test("refuses what is no request, in its turn, and reads nothing behind it", async () => {
-      await using world = await open(answerAll(ok()), { raw });
+      await using world = await open(respondToAll(ok()), { raw });
       await world.client.write(`${get()}GET / HTTP/1.1\r\nHost: a\r\nHost : a\r\n\r\n${get()}`);
       expect((await world.client.readResponse()).status).toBe(200);
       const refusal = await world.client.readResponse();
@@ -573,7 +573,8 @@ describe.each([
         },
         {
           raw,
-          onFailure: (exchange, result) => answer(exchange, 400, result.kind === "failed" ? result.code : ""),
+          onFailure: (exchange, result) =>
+            respond(exchange, 400, result.kind === "failed" ? result.code : ""),
         },
       );
       await world.client.write("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcX");
@@ -590,7 +591,7 @@ describe.each([
 
   describe("and the client's time", () => {
     test("ends a head that does not come to its end", async () => {
-      await using world = await open(answerAll(ok()), { raw });
+      await using world = await open(respondToAll(ok()), { raw });
       await world.client.write(`${get()}GET / HTTP/1.1\r\n`);
       expect((await world.client.readResponse()).status).toBe(200);
       world.router.pass(9_000);
@@ -610,7 +611,8 @@ describe.each([
         },
         {
           raw,
-          onFailure: (exchange, result) => answer(exchange, 408, result.kind === "failed" ? result.code : ""),
+          onFailure: (exchange, result) =>
+            respond(exchange, 408, result.kind === "failed" ? result.code : ""),
         },
       );
       await world.client.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nstart");
@@ -629,7 +631,7 @@ describe.each([
     test("ends a body that comes too slowly to come to its end, however steadily", async () => {
       await using world = await open(async (connection) => void (await connection.untilClosed()), {
         raw,
-        onFailure: (exchange, result) => answer(exchange, 408, result.kind === "failed" ? result.code : ""),
+        onFailure: (exchange, result) => respond(exchange, 408, result.kind === "failed" ? result.code : ""),
       });
       await world.client.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n");
       for (let n = 1; world.router.results.length === 0; n++) {
@@ -644,7 +646,7 @@ describe.each([
     });
 
     test("closes an idle connection without a word", async () => {
-      await using world = await open(answerAll(ok()), { raw });
+      await using world = await open(respondToAll(ok()), { raw });
       await world.client.request(get());
       world.router.pass(64_000);
       expect((await world.client.request(get())).status).toBe(200);

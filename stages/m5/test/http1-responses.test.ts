@@ -98,7 +98,7 @@ describe("answers that are refused", () => {
 });
 
 test("any split of a stream of answers gives the same messages", () => {
-  const answer = fc.oneof(
+  const response = fc.oneof(
     fc.constantFrom(
       "HTTP/1.1 204 No Content\r\n\r\n",
       "HTTP/1.1 100 Continue\r\n\r\n",
@@ -112,7 +112,7 @@ test("any split of a stream of answers gives the same messages", () => {
     fc.constantFrom(ok("", "until the end"), "HTTP/1.1 200 OK\n\n", ok("Content-Length: -1\r\n")),
   );
   const property = fc.property(
-    fc.array(answer, { maxLength: 5 }),
+    fc.array(response, { maxLength: 5 }),
     fc.array(fc.nat(), { maxLength: 8 }),
     (parts, cuts) => {
       const stream = latin1(parts.join(""));

@@ -101,7 +101,7 @@ export class TestRouter implements RequestHandler, AsyncDisposable {
 
   onThrow(exchange: OwnedExchange, error: unknown): void {
     this.report(error);
-    answer(exchange, 500, "fault");
+    respond(exchange, 500, "fault");
   }
 
   #serve(exchange: OwnedExchange): void {
@@ -114,7 +114,7 @@ export class TestRouter implements RequestHandler, AsyncDisposable {
     this.refusals.push(refusal);
     const { method, path, fields } = exchange.request.head;
     this.refused.push({ method, path, fields: fields.count + fields.seen });
-    answer(exchange, 400, refusal.code);
+    respond(exchange, 400, refusal.code);
   }
 
   #onAttemptEnd(exchange: OwnedExchange, result: AttemptResult): void {
@@ -123,7 +123,7 @@ export class TestRouter implements RequestHandler, AsyncDisposable {
     if (ended || (result.kind === "failed" && result.headSent)) return;
     const { onFailure } = this.#decisions;
     if (onFailure !== undefined) onFailure(exchange, result, this);
-    else answer(exchange, 502, result.kind === "failed" ? result.code : result.kind);
+    else respond(exchange, 502, result.kind === "failed" ? result.code : result.kind);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -134,6 +134,6 @@ export class TestRouter implements RequestHandler, AsyncDisposable {
   }
 }
 
-export function answer(exchange: OwnedExchange, status: number, body: string): void {
+export function respond(exchange: OwnedExchange, status: number, body: string): void {
   exchange.respond({ status, reason: "Refused", lines: "Content-Type: text/plain\r\n", body });
 }

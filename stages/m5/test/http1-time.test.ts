@@ -3,8 +3,8 @@
 import { describe, expect, test } from "vitest";
 import { eventually } from "../../../shared/testkit/eventually.ts";
 import {
-  answerAll,
   type ConnectionScript,
+  respondToAll,
   startHostileUpstream,
 } from "../../../shared/testkit/hostile-upstream.ts";
 import { failOnLeaks } from "../../../shared/testkit/leak-check.ts";
@@ -73,7 +73,7 @@ describe.each([
   });
 
   test("makes idle connections too old to be used: the cell's time went on", async () => {
-    await using world = await open(answerAll(ok), { raw });
+    await using world = await open(respondToAll(ok), { raw });
     await world.client.request(get);
     const endpoint = world.router.pool.endpoint(world.cell.url);
     expect(endpoint.idleCount).toBe(1);
@@ -197,7 +197,7 @@ describe("without the limits that can be turned off", () => {
   });
 
   test("an idle connection may be silent for minutes", async () => {
-    await using world = await open(answerAll(ok), { clientLimits: { keepAliveTimeoutMs: never } });
+    await using world = await open(respondToAll(ok), { clientLimits: { keepAliveTimeoutMs: never } });
     await world.client.request(get);
     world.router.pass(30 * minutes);
     expect((await world.client.request(get)).status).toBe(200);
@@ -208,7 +208,7 @@ describe("a client that does not read", () => {
   async function openHeld() {
     let port = 0;
     const held = new HeldWrites((socket) => socket.localPort === port);
-    const world = await open(answerAll(ok), { raw: held.raw });
+    const world = await open(respondToAll(ok), { raw: held.raw });
     port = Number(new URL(world.router.url).port);
     await world.client.write(get);
     await eventually(() => held.count === 1, { what: "the response waits for the client" });
@@ -234,7 +234,7 @@ describe("a client that does not read", () => {
 });
 
 test("a new connection that says nothing is closed without a word", async () => {
-  await using world = await open(answerAll(ok));
+  await using world = await open(respondToAll(ok));
   world.router.pass(9_999);
   await eventually(() => world.router.listener.connectionCount === 1, { what: "it is accepted" });
   world.router.pass(10_001);

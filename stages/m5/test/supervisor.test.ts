@@ -31,7 +31,7 @@ describe("SIGHUP", () => {
     await using cluster = await startWorkers();
     const before = workersOf(cluster);
     const load = new Load(cluster.url);
-    await eventually(() => load.answers > 100, { what: "the load is on", deadlineMs });
+    await eventually(() => load.responses > 100, { what: "the load is on", deadlineMs });
     await roll(cluster);
     await roll(cluster);
     await load.stop();
@@ -40,25 +40,25 @@ describe("SIGHUP", () => {
     expect(after).toHaveLength(2);
     expect(after.filter((pid) => before.includes(pid))).toEqual([]);
     // Nothing that a replaced worker had counted is lost, and nothing is counted twice.
-    expect(await countedBy(cluster)).toBe(load.answers);
+    expect(await countedBy(cluster)).toBe(load.responses);
   });
 
   test("that comes many times at once loses no request either", patient, async () => {
     await using cluster = await startWorkers();
     const load = new Load(cluster.url);
-    await eventually(() => load.answers > 100, { what: "the load is on", deadlineMs });
+    await eventually(() => load.responses > 100, { what: "the load is on", deadlineMs });
     const replaced = () => cluster.router.logs().filter(({ event }) => event === "workers-replaced").length;
     for (let n = 1; n <= 40; n++) {
       cluster.router.signal("SIGHUP");
-      const answers = load.answers;
-      await eventually(() => load.answers > answers, { what: "an answer in between", deadlineMs });
+      const responses = load.responses;
+      await eventually(() => load.responses > responses, { what: "an answer in between", deadlineMs });
     }
     await eventually(() => replaced() > 0, { what: "the workers are replaced", deadlineMs });
     await roll(cluster);
     await load.stop();
     expect(load.failures).toEqual([]);
     await eventually(() => workersOf(cluster).length === 2, { what: "two workers are left", deadlineMs });
-    expect(await countedBy(cluster)).toBe(load.answers);
+    expect(await countedBy(cluster)).toBe(load.responses);
   });
 
   test("tells an idle client on its next answer that the connection ends", patient, async () => {

@@ -45,15 +45,15 @@ export async function roll({ router }: Cluster): Promise<void> {
 
 /** How many requests the router says it has had. */
 export async function countedBy({ router }: Cluster): Promise<number> {
-  const answer = await fetch(`${router.ready["adminUrl"]}/metrics`, { headers: { connection: "close" } });
-  const counts = (await answer.text()).matchAll(/^cell_router_requests_total\{.*\} (\d+)$/gm);
+  const response = await fetch(`${router.ready["adminUrl"]}/metrics`, { headers: { connection: "close" } });
+  const counts = (await response.text()).matchAll(/^cell_router_requests_total\{.*\} (\d+)$/gm);
   return [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
 /** Clients that ask without a pause until they are told to stop, some on kept connections and some on a new one each time. */
 export class Load {
   readonly failures: string[] = [];
-  answers = 0;
+  responses = 0;
   #stopped = false;
   readonly #url: string;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 6 });
@@ -74,7 +74,7 @@ export class Load {
     while (!this.#stopped) {
       try {
         await this.#ask(agent);
-        this.answers += 1;
+        this.responses += 1;
       } catch (error) {
         this.failures.push(`${agent === false ? "new" : "kept"} connection: ${error}`);
       }

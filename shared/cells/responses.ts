@@ -40,7 +40,7 @@ export function headerObject(pairs: readonly (readonly [string, string])[]): Rec
 }
 
 /** Answers one request that meets no fault. Rejects when the client leaves before the end. */
-export async function answerRequest(cell: string, req: IncomingMessage, res: ServerResponse): Promise<void> {
+export async function respondTo(cell: string, req: IncomingMessage, res: ServerResponse): Promise<void> {
   const url = new URL(req.url ?? "/", "http://cell");
   const [, first = "", second = ""] = url.pathname.split("/");
   switch (first) {
