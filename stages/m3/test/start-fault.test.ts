@@ -56,6 +56,10 @@ describe("a control plane that does not start says in one line what to change", 
       /^Cannot start: CONTROL_PLANE_TOKEN: expected 16 or more printable characters/,
     ],
     [{ ROUTING_FILE: "/no/file" }, /^Cannot start: .*\/no\/file.*ENOENT/],
+    [
+      { STORE: "etcd" },
+      /^Cannot start: STORE="etcd": this control plane keeps its table in a file; for etcd, npm run graduate etcd$/,
+    ],
   ])("%j", async (env, words) => {
     const { code, stderr } = await start(env);
     expect(stderr).toMatch(/^[^\n]+\n$/);
