@@ -34,6 +34,7 @@ export class FakeEtcd implements Etcd {
   async read(): Promise<KeyRange> {
     if (this.isDown) throw new EtcdError("unclear", "nobody responds");
     const range = this.#range();
+    await Promise.resolve();
     const { afterRead } = this;
     this.afterRead = undefined;
     await afterRead?.();

@@ -212,6 +212,7 @@ describe("an epoch", () => {
     const { etcd, open } = world();
     const [a, b] = [await open(), await open()];
     const { epoch } = a.store.current().history;
+    const { txns } = etcd;
     etcd.afterRead = async () => {
       await b.set("tier2");
       await a.store.refresh();
@@ -220,6 +221,32 @@ describe("an epoch", () => {
     expect(a.store.current().history).toMatchObject({ epoch, formerEpochs: [] });
     expect(a.placement()).toBe("tier2");
     expect(a.published).toHaveLength(1);
+    // Nobody even tried to begin one.
+    expect(etcd.txns).toBe(txns + 1);
+  });
+
+  test("that has ended does not come back with a late response", async () => {
+    const { etcd, open } = world();
+    const a = await open();
+    const { history } = a.store.current();
+    etcd.afterRead = () => a.store.renewEpoch({ ...history, revision: 1_000 });
+    await a.store.refresh();
+    expect(a.store.current().history.formerEpochs).toEqual([history.epoch]);
+    expect(a.published).toHaveLength(1);
+  });
+
+  test("is settled for a router that comes while the cluster is being asked about another one", async () => {
+    const { etcd, open } = world();
+    const a = await open();
+    const { history } = a.store.current();
+    let second: Promise<void> | undefined;
+    etcd.afterRead = async () => {
+      second = a.store.renewEpoch({ ...history, epoch: "of-another-store" });
+    };
+    await a.store.renewEpoch({ ...history, revision: 1_000 });
+    await second;
+    expect(a.store.witnesses.areWaiting).toBe(false);
+    expect(a.store.current().history.formerEpochs).toContain("of-another-store");
   });
 
   test("ends once for all routers and control planes that have the same proof", async () => {
