@@ -27,6 +27,8 @@ export interface Write extends Timed {
   readonly marker: string;
   readonly ifMatch: Version;
   readonly outcome: Outcome;
+  /** What the response said, for people. */
+  readonly why?: string;
 }
 
 export type Outcome =
