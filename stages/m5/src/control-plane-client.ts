@@ -17,8 +17,8 @@ import type { Link, SnapshotReceiver } from "./snapshot-receiver.ts";
 const reconnectBackoff: BackoffSettings = { baseMs: 1_000, capMs: 60_000 };
 
 export interface ControlPlaneClientDependencies {
-  /** Such as `ws://127.0.0.1:8081/v1/connect`. */
-  readonly url: string;
+  /** At least one, such as `ws://127.0.0.1:8081/v1/connect`; all of them push the same table. */
+  readonly urls: readonly string[];
   /** Read for each link, so that a token may come later than the router, or change. Must not reject. */
   readonly readToken: () => Promise<string | undefined>;
   readonly routerId: string;
@@ -40,6 +40,8 @@ export interface ControlPlaneClientDependencies {
 
 /** What `/debug/config` shows of the link. */
 export interface LinkStatus {
+  /** The control plane of the present link, or of the next attempt. */
+  readonly url: string;
   readonly connected: boolean;
   /** Since the control plane last confirmed that this router's table is the newest. */
   readonly stalenessSeconds: number;
@@ -50,6 +52,8 @@ export interface LinkStatus {
 export class ControlPlaneClient {
   readonly #deps: ControlPlaneClientDependencies;
   readonly #stop = new AbortController();
+  /** The first one is in use, the others are tried in this order. */
+  #urls: readonly string[];
   #running: Promise<void> = Promise.resolve();
   #connected = false;
   #upToDate = false;
@@ -60,6 +64,10 @@ export class ControlPlaneClient {
 
   constructor(dependencies: ControlPlaneClientDependencies) {
     this.#deps = dependencies;
+    // From any of them on, so that a fleet with one list does not gather at the first one.
+    const { urls, random } = dependencies;
+    const first = Math.floor(random() * urls.length);
+    this.#urls = [...urls.slice(first), ...urls.slice(0, first)];
     this.#confirmedAtMs = dependencies.clock.now() - (dependencies.staleForMs ?? 0);
   }
 
@@ -76,7 +84,11 @@ export class ControlPlaneClient {
 
   status(): LinkStatus {
     const stalenessSeconds = Math.round(this.#deps.clock.now() - this.#confirmedAtMs) / 1000;
-    return { connected: this.#connected, stalenessSeconds, lastError: this.#lastError };
+    return { url: this.#url, connected: this.#connected, stalenessSeconds, lastError: this.#lastError };
+  }
+
+  get #url(): string {
+    return this.#urls[0] ?? "";
   }
 
   // #region reconnect
@@ -89,9 +101,12 @@ export class ControlPlaneClient {
       const proven = await this.#link();
       if (signal.aborted) return;
       if (proven) failures = 0;
+      const lost = this.#url;
+      this.#urls = [...this.#urls.slice(1), lost];
       const delayMs = Math.round(nextDelayMs(failures, random, reconnectBackoff));
       failures += 1;
-      logger.warn({ event: "control-plane-lost", cause: this.#lastError?.faults[0], retryInMs: delayMs });
+      const cause = this.#lastError?.faults[0];
+      logger.warn({ event: "control-plane-lost", url: lost, cause, retryInMs: delayMs });
       await clock.sleep(delayMs, signal).catch(() => {});
     }
   }
@@ -100,10 +115,11 @@ export class ControlPlaneClient {
   // #region link
   /** One link from connect to close. Resolves with whether it brought the router up to date. Never rejects. */
   async #link(): Promise<boolean> {
-    const { url, receiver, routerId, logger, maxMessageBytes, clock, budget } = this.#deps;
+    const { receiver, routerId, logger, maxMessageBytes, clock, budget } = this.#deps;
     const token = await this.#deps.readToken();
     if (this.#stop.signal.aborted) return false;
     this.#ending = undefined;
+    const url = this.#url;
     const { socket, closed } = openLinkSocket({
       url,
       token,
