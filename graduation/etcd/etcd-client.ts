@@ -114,7 +114,7 @@ export class EtcdClient {
       for await (const piece of body as AsyncIterable<string>) {
         const lines = (rest + piece).split("\n");
         rest = lines.pop() ?? "";
-        if (rest.length > maxBytes) throw new EtcdError("unclear", `${endpoint}: a message is too long`);
+        if (rest.length > maxBytes) throw new Error("a message is too long");
         for (const line of lines) if (line !== "") yield readWatch(prefix, JSON.parse(line));
       }
     } catch (error) {
@@ -161,7 +161,7 @@ export class EtcdClient {
       dispatcher: this.#agent,
       signal,
     });
-    if (statusCode !== 200) throw refusalOf(statusCode, await this.#textOf(body));
+    if (statusCode !== 200) throw refusalOf(endpoint, statusCode, await this.#textOf(body));
     return body;
   }
 
@@ -170,7 +170,7 @@ export class EtcdClient {
     let bytes = 0;
     for await (const chunk of body) {
       bytes += chunk.length;
-      if (bytes > this.#options.maxBytes) throw new EtcdError("unclear", "the response is too long");
+      if (bytes > this.#options.maxBytes) throw new Error("the response is too long");
       chunks.push(chunk);
     }
     return Buffer.concat(chunks).toString("utf8");
