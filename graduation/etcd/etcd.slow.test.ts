@@ -1,7 +1,7 @@
 // Two control planes on one cluster of three nodes, as an operator meets them. What faults do to them: `faults/`.
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { eventually } from "../../shared/testkit/eventually.ts";
+import { eventually, within } from "../../shared/testkit/eventually.ts";
 import { contractRouting, type RouterProcess, startRouter } from "../../shared/testkit/router-process.ts";
 import { engineVersion } from "../topic.ts";
 import { type EtcdCluster, startEtcd } from "./cluster.ts";
@@ -91,6 +91,14 @@ describe.skipIf(engineVersion("etcd") === undefined)("two control planes on one 
     await using late = await EtcdControlPlane.start({ endpoints: etcd.endpoints, routing, token });
     expect(await late.get("/v1/routing")).toEqual(await a.get("/v1/routing"));
     expect(await late.etag()).toBe(etag);
+  });
+
+  test("a control plane that is told to stop ends at once, with exit code 0", async () => {
+    const options = { endpoints: etcd.endpoints, routing: contractRouting(), token };
+    await using controlPlane = await EtcdControlPlane.start(options);
+    controlPlane.program.signal("SIGTERM");
+    // Less than what a stop may take when something hangs: five seconds.
+    expect(await within(controlPlane.program.exited, 4_000, "it ends")).toEqual({ code: 0, signal: null });
   });
 
   test("a router of any stage moves to the control plane that is left, and hears of changes there", async () => {

@@ -19,6 +19,9 @@ import { Witnesses } from "./witnesses.ts";
 const readBudgetMs = 4_000;
 const writeBudgetMs = 6_000;
 
+/** One is enough, unless others write in the same moment. */
+const maxEpochSwaps = 8;
+
 export class EtcdStore implements Store {
   readonly #deps: EtcdStoreDependencies;
   readonly faults: EtcdFaults;
@@ -148,7 +151,7 @@ export class EtcdStore implements Store {
 
   /** Begins a new epoch if there is a reason, and takes what there is. @throws EtcdError */
   async #settle(range: KeyRange, witnesses: readonly Position[]): Promise<Seen> {
-    for (;;) {
+    for (let swaps = 0; swaps < maxEpochSwaps; swaps++) {
       const seen = understand(range, this.#seen);
       const why = reasonForNewEpoch(seen, witnesses);
       if (why === undefined) {
@@ -162,6 +165,7 @@ export class EtcdStore implements Store {
       range = swap.now;
       if (swap.kind === "done") this.#take(understand(range, this.#seen), `a new epoch: ${why}`);
     }
+    throw new EtcdError("unclear", "others change the epoch all the time");
   }
   // #endregion refresh
 

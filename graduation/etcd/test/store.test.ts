@@ -269,6 +269,20 @@ describe("an epoch", () => {
     expect(a.store.current().history.formerEpochs).toEqual([have.epoch]);
   });
 
+  test("ends once after an outage during which routers came with ever new epochs", async () => {
+    const { etcd, open } = world();
+    const a = await open();
+    const { history } = a.store.current();
+    etcd.isDown = true;
+    for (let number = 0; number < 200; number++)
+      await a.store.renewEpoch({ ...history, epoch: `unknown-${number}` });
+    etcd.isDown = false;
+    const { txns } = etcd;
+    await a.store.refresh();
+    expect(etcd.txns).toBe(txns + 1);
+    expect(a.store.current().history.formerEpochs).toHaveLength(33);
+  });
+
   test("ends after an outage, if a router proved during the outage that it must", async () => {
     const { etcd, open } = world();
     const a = await open();
