@@ -83,10 +83,9 @@ export class EtcdStore implements Store {
     } catch (error) {
       if (!(error instanceof EtcdError)) throw error;
       if (error.isTooLarge) return { kind: "too-large" };
-      return {
-        kind: "unwritable",
-        cause: error.kind === "refused" ? error.message : this.faults.noteUnreachable(error),
-      };
+      const isRefused = error.kind === "refused" || error.kind === "full";
+      const cause = isRefused ? this.faults.noteRefused(error) : this.faults.noteUnreachable(error);
+      return { kind: "unwritable", cause };
     }
   }
 
@@ -119,7 +118,7 @@ export class EtcdStore implements Store {
         case "failed":
           throw swap.error;
         case "unknown":
-          return { kind: "unknown", cause: this.faults.noteUnreachable(swap.error) };
+          return { kind: "unknown", cause: this.faults.noteUnconfirmed(swap.error) };
         default:
           return swap satisfies never;
       }
