@@ -15,7 +15,7 @@ export const routerEnd: RouterEnd = {
     const dependencies = { validate, ...(patch && { patch }), apply: () => {} };
     const receiver = sharing(new SnapshotReceiver(dependencies), incoming);
     new ControlPlaneClient({
-      url,
+      urls: [url],
       readToken: async () => token,
       routerId,
       receiver,

@@ -25,7 +25,7 @@ const flushDeadlineMs = 2_000;
 const maxTokenBytes = 4_096;
 
 export interface SnapshotSourceDependencies {
-  readonly url: string;
+  readonly urls: readonly string[];
   /** Folder of the last-known-good snapshot. */
   readonly stateDir: string;
   /** File with the token, when `token` is not given. */
@@ -95,7 +95,7 @@ export class SnapshotSource {
   // #region start
   /** Brings in the best table that this machine has, and starts the link. Waits for the disk, never for the network. */
   async start(): Promise<void> {
-    const { bootstrap, logger, wallClock, url, maxMessageBytes, clock, random } = this.#deps;
+    const { bootstrap, logger, wallClock, urls, maxMessageBytes, clock, random } = this.#deps;
     await this.#lastKnownGood.removeLeftOvers(wallClock());
     const savedAt = await this.#restore();
     if (savedAt === undefined) {
@@ -109,7 +109,7 @@ export class SnapshotSource {
     // What the disk held was read without one.
     this.#validator.budget = budget.work;
     this.#client = new ControlPlaneClient({
-      url,
+      urls,
       readToken: () => this.#readToken(),
       routerId: this.#routerId,
       receiver: this.#receiver,
@@ -149,15 +149,16 @@ export class SnapshotSource {
 
   status(): SnapshotStatus {
     const { path: _, ...file } = this.#deps.bootstrap.status();
-    const { lastError = null, connected = false, stalenessSeconds = 0 } = this.#client?.status() ?? {};
+    const link = this.#client?.status();
+    const { url = this.#deps.urls[0] ?? "", connected = false, stalenessSeconds = 0 } = link ?? {};
     return {
       ...file,
       epoch: null,
       revision: null,
       ...this.#applied,
-      lastError: lastError ?? (this.#applied === undefined ? file.lastError : null),
+      lastError: link?.lastError ?? (this.#applied === undefined ? file.lastError : null),
       routerId: this.#routerId,
-      controlPlane: this.#deps.url,
+      controlPlane: url,
       connected,
       stalenessSeconds,
     };

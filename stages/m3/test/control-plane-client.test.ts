@@ -22,7 +22,11 @@ const table = {
   placements: { tier1: { kind: "tier", url: "http://127.0.0.1:9001" } },
 };
 
-function clientOf(url: string, validate: SnapshotReceiverDependencies["validate"] = decodeTable) {
+function clientOf(
+  url: string,
+  validate: SnapshotReceiverDependencies["validate"] = decodeTable,
+  others: readonly string[] = [],
+) {
   const clock = new FakeClock();
   const saved: number[] = [];
   const budget = new IntakeBudget(clock.now());
@@ -31,7 +35,8 @@ function clientOf(url: string, validate: SnapshotReceiverDependencies["validate"
     if (line.includes("control-plane-lost")) lost += 1;
   };
   const client = new ControlPlaneClient({
-    url,
+    // Of several, chance picks the last one first.
+    urls: [...others, url],
     readToken: async () => "a-token",
     routerId: "patient",
     receiver: new SnapshotReceiver({ validate, apply: () => {} }),
@@ -108,6 +113,33 @@ describe("ControlPlaneClient", () => {
       await next();
     }
     expect(saved).toEqual([]);
+    await client.close();
+  });
+
+  test("moves to the next control plane when it loses one, with the same waits, and round again", async () => {
+    await using first = await ScriptedControlPlane.listen();
+    await using second = await ScriptedControlPlane.listen();
+    await using third = await ScriptedControlPlane.listen();
+    second.refuseWith = 503;
+    const { client, wait, next } = clientOf(first.url, decodeTable, [second.url, third.url]);
+    const link = await first.nextLink();
+    await link.push({ epoch: "one", revision: 1 }, table);
+    expect(client.status()).toMatchObject({ url: first.url, connected: true });
+    link.cut();
+    expect(await wait()).toBe(999);
+    await next();
+    expect(await wait()).toBe(1998);
+    expect(second.attempts).toBe(1);
+    expect(client.status()).toMatchObject({ url: third.url, connected: false });
+    await next();
+    const moved = await third.nextLink();
+    expect(moved.hello).toMatchObject({ have: { epoch: "one", revision: 1 } });
+    await moved.push({ epoch: "one", revision: 2 }, table);
+    moved.cut();
+    expect(await wait()).toBe(999);
+    await next();
+    expect((await first.nextLink()).hello).toMatchObject({ have: { epoch: "one", revision: 2 } });
+    expect([first.attempts, second.attempts, third.attempts]).toEqual([2, 1, 1]);
     await client.close();
   });
 

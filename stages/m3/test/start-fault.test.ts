@@ -15,6 +15,14 @@ describe("a router that does not start says in one line what to change", () => {
       { CONTROL_PLANE_URL: "ws://127.0.0.1:99999" },
       'CONTROL_PLANE_URL="ws://127.0.0.1:99999": expected ws://host:port/v1/connect, or off',
     ],
+    [
+      { CONTROL_PLANE_URL: "ws://127.0.0.1:8081, http://127.0.0.1:8091,here" },
+      'CONTROL_PLANE_URL="ws://127.0.0.1:8081, http://127.0.0.1:8091,here": expected ws://host:port/v1/connect, or off; "here" is none',
+    ],
+    [
+      { CONTROL_PLANE_URL: "ws://127.0.0.1:8081," },
+      'CONTROL_PLANE_URL="ws://127.0.0.1:8081,": expected ws://host:port/v1/connect, or off; "" is none',
+    ],
     [{ STATE_DIR: "" }, 'STATE_DIR="": expected the path of a folder'],
     [{ MAX_MESSAGE_BYTES: "1e7" }, 'MAX_MESSAGE_BYTES="1e7": expected a whole number from 1024 to 268435456'],
     [
@@ -56,6 +64,10 @@ describe("a control plane that does not start says in one line what to change", 
       /^Cannot start: CONTROL_PLANE_TOKEN: expected 16 or more printable characters/,
     ],
     [{ ROUTING_FILE: "/no/file" }, /^Cannot start: .*\/no\/file.*ENOENT/],
+    [
+      { STORE: "etcd" },
+      /^Cannot start: STORE="etcd": this control plane keeps its table in a file; for etcd, npm run graduate etcd$/,
+    ],
   ])("%j", async (env, words) => {
     const { code, stderr } = await start(env);
     expect(stderr).toMatch(/^[^\n]+\n$/);

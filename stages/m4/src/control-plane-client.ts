@@ -6,6 +6,7 @@ import type { Logger } from "pino";
 import WebSocket from "ws";
 import { type BackoffSettings, nextDelayMs } from "./backoff.ts";
 import type { Clock } from "./clock.ts";
+import { ControlPlaneUrls } from "./control-plane-urls.ts";
 import type { IntakeBudget } from "./intake-budget.ts";
 import { type Incoming, LinkIntake } from "./link-intake.ts";
 import { defaultLivenessLimits, untilDead } from "./link-liveness.ts";
@@ -17,8 +18,8 @@ import type { Link, SnapshotReceiver } from "./snapshot-receiver.ts";
 const reconnectBackoff: BackoffSettings = { baseMs: 1_000, capMs: 60_000 };
 
 export interface ControlPlaneClientDependencies {
-  /** Such as `ws://127.0.0.1:8081/v1/connect`. */
-  readonly url: string;
+  /** At least one, such as `ws://127.0.0.1:8081/v1/connect`; all of them push the same table. */
+  readonly urls: readonly string[];
   /** Read for each link, so that a token may come later than the router, or change. Must not reject. */
   readonly readToken: () => Promise<string | undefined>;
   readonly routerId: string;
@@ -40,6 +41,8 @@ export interface ControlPlaneClientDependencies {
 
 /** What `/debug/config` shows of the link. */
 export interface LinkStatus {
+  /** The control plane of the present link, or of the next attempt. */
+  readonly url: string;
   readonly connected: boolean;
   /** Since the control plane last confirmed that this router's table is the newest. */
   readonly stalenessSeconds: number;
@@ -50,6 +53,7 @@ export interface LinkStatus {
 export class ControlPlaneClient {
   readonly #deps: ControlPlaneClientDependencies;
   readonly #stop = new AbortController();
+  readonly #urls: ControlPlaneUrls;
   #running: Promise<void> = Promise.resolve();
   #connected = false;
   #upToDate = false;
@@ -60,6 +64,7 @@ export class ControlPlaneClient {
 
   constructor(dependencies: ControlPlaneClientDependencies) {
     this.#deps = dependencies;
+    this.#urls = new ControlPlaneUrls(dependencies.urls, dependencies.random);
     this.#confirmedAtMs = dependencies.clock.now() - (dependencies.staleForMs ?? 0);
   }
 
@@ -76,7 +81,8 @@ export class ControlPlaneClient {
 
   status(): LinkStatus {
     const stalenessSeconds = Math.round(this.#deps.clock.now() - this.#confirmedAtMs) / 1000;
-    return { connected: this.#connected, stalenessSeconds, lastError: this.#lastError };
+    const url = this.#urls.current;
+    return { url, connected: this.#connected, stalenessSeconds, lastError: this.#lastError };
   }
 
   // #region reconnect
@@ -89,9 +95,11 @@ export class ControlPlaneClient {
       const proven = await this.#link();
       if (signal.aborted) return;
       if (proven) failures = 0;
+      const url = this.#urls.leave();
       const delayMs = Math.round(nextDelayMs(failures, random, reconnectBackoff));
       failures += 1;
-      logger.warn({ event: "control-plane-lost", cause: this.#lastError?.faults[0], retryInMs: delayMs });
+      const cause = this.#lastError?.faults[0];
+      logger.warn({ event: "control-plane-lost", url, cause, retryInMs: delayMs });
       await clock.sleep(delayMs, signal).catch(() => {});
     }
   }
@@ -100,10 +108,11 @@ export class ControlPlaneClient {
   // #region link
   /** One link from connect to close. Resolves with whether it brought the router up to date. Never rejects. */
   async #link(): Promise<boolean> {
-    const { url, receiver, routerId, logger, maxMessageBytes, clock, budget } = this.#deps;
+    const { receiver, routerId, logger, maxMessageBytes, clock, budget } = this.#deps;
     const token = await this.#deps.readToken();
     if (this.#stop.signal.aborted) return false;
     this.#ending = undefined;
+    const url = this.#urls.current;
     const { socket, closed } = openLinkSocket({
       url,
       token,

@@ -154,7 +154,7 @@ function snapshotSource(
 ): SnapshotSource | undefined {
   if (settings.CONTROL_PLANE_URL === undefined) return undefined;
   return new SnapshotSource({
-    url: settings.CONTROL_PLANE_URL,
+    urls: settings.CONTROL_PLANE_URL,
     stateDir: settings.STATE_DIR,
     tokenFile: settings.CONTROL_PLANE_TOKEN_FILE ?? join(settings.STATE_DIR, "control-plane-token"),
     token: settings.CONTROL_PLANE_TOKEN,

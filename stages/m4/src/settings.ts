@@ -40,8 +40,11 @@ const schema = z.object({
     .string()
     .min(1, "expected the path of a file")
     .default(fileURLToPath(new URL("../routing.json", import.meta.url))),
-  /** Who pushes the table, such as `ws://127.0.0.1:8081/v1/connect`; `off` or nothing: `ROUTING_FILE` alone counts. */
-  CONTROL_PLANE_URL: z.string().default("ws://127.0.0.1:8081").transform(parseControlPlaneUrl),
+  /**
+   * Who pushes the table, such as `ws://127.0.0.1:8081/v1/connect`; several, with commas between, push the same one. `off`
+   * or nothing: `ROUTING_FILE` alone counts.
+   */
+  CONTROL_PLANE_URL: z.string().default("ws://127.0.0.1:8081").transform(parseControlPlaneUrls),
   /** The control plane's token; without it, the one in `CONTROL_PLANE_TOKEN_FILE`. */
   CONTROL_PLANE_TOKEN: z
     .string()
@@ -90,13 +93,20 @@ export class SettingsError extends Error {
 }
 
 /** Undefined for none. An address of the API will do as well: only the scheme and the path differ. */
-function parseControlPlaneUrl(text: string, context: z.RefinementCtx): string | undefined {
+function parseControlPlaneUrls(text: string, context: z.RefinementCtx): readonly string[] | undefined {
   if (text === "" || text === "off") return undefined;
+  const each = text.split(",").map((part) => part.trim());
+  const urls = each.map(parseControlPlaneUrl);
+  const wrong = each.find((_, index) => urls[index] === undefined);
+  if (wrong === undefined) return [...new Set(urls.filter((url) => url !== undefined))];
+  const one = each.length === 1 ? "" : `; "${wrong}" is none`;
+  context.addIssue({ code: "custom", message: `expected ws://host:port/v1/connect, or off${one}` });
+  return z.NEVER;
+}
+
+function parseControlPlaneUrl(text: string): string | undefined {
   const url = URL.parse(text.replace(/^http/, "ws"));
-  if (url === null || !/^wss?:$/.test(url.protocol) || url.hash !== "") {
-    context.addIssue({ code: "custom", message: "expected ws://host:port/v1/connect, or off" });
-    return z.NEVER;
-  }
+  if (url === null || !/^wss?:$/.test(url.protocol) || url.hash !== "") return undefined;
   if (url.pathname === "/") url.pathname = "/v1/connect";
   return url.href;
 }

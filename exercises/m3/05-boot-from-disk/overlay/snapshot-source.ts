@@ -26,7 +26,7 @@ const flushDeadlineMs = 2_000;
 const maxTokenBytes = 4_096;
 
 export interface SnapshotSourceDependencies {
-  readonly url: string;
+  readonly urls: readonly string[];
   /** Folder of the last-known-good snapshot. */
   readonly stateDir: string;
   /** File with the token, when `token` is not given. */
@@ -131,13 +131,13 @@ export class SnapshotSource {
 
   /** Begins the link, and resolves when it has brought the router up to date. */
   #connect(staleForMs: number): Promise<void> {
-    const { logger, wallClock, url, maxMessageBytes, clock, random } = this.#deps;
+    const { logger, wallClock, urls, maxMessageBytes, clock, random } = this.#deps;
     const budget = new IntakeBudget(clock.now());
     // What the disk held was read without one.
     this.#validator.budget = budget.work;
     const upToDate = this.#receiver.nextUpToDate();
     this.#client = new ControlPlaneClient({
-      url,
+      urls,
       readToken: () => this.#readToken(),
       routerId: this.#routerId,
       receiver: this.#receiver,
@@ -163,15 +163,16 @@ export class SnapshotSource {
 
   status(): SnapshotStatus {
     const { path: _, ...file } = this.#deps.bootstrap.status();
-    const { lastError = null, connected = false, stalenessSeconds = 0 } = this.#client?.status() ?? {};
+    const link = this.#client?.status();
+    const { url = this.#deps.urls[0] ?? "", connected = false, stalenessSeconds = 0 } = link ?? {};
     return {
       ...file,
       epoch: null,
       revision: null,
       ...this.#applied,
-      lastError: lastError ?? (this.#applied === undefined ? file.lastError : null),
+      lastError: link?.lastError ?? (this.#applied === undefined ? file.lastError : null),
       routerId: this.#routerId,
-      controlPlane: this.#deps.url,
+      controlPlane: url,
       connected,
       stalenessSeconds,
     };

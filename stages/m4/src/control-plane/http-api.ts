@@ -5,13 +5,13 @@ import type { IncomingMessage, RequestListener, ServerResponse } from "node:http
 import { readJson as readJsonDocument } from "../json-document.ts";
 import { route } from "../routing.ts";
 import { type Bearer, browserFault, linkFault } from "./access.ts";
+import type { Store } from "./any-store.ts";
 import type { Fleet } from "./fleet.ts";
 import { Load, type LoadLimits, Refusal, refuse, sendBytes } from "./responses.ts";
-import type { RoutingStore } from "./store.ts";
 import { type Change, etagOf, removeKey, replaceDocument, setKey } from "./stored.ts";
 
 export interface HttpApiDependencies {
-  readonly store: RoutingStore;
+  readonly store: Store;
   readonly fleet: Fleet;
   readonly bearer: Bearer;
   /** Name or address that the server is bound to; accepted in `Host`. */

@@ -1,35 +1,18 @@
-// Starts the control plane: reads the settings, wires the parts, and stops cleanly on a signal. Holds no rule of its own.
+// Starts the control plane on the store that this stage has: the routing file, owned by this process alone.
 
 import { randomUUID } from "node:crypto";
-import { isIPv6 } from "node:net";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { systemClock as clock } from "../clock.ts";
-import { createLogger, endProcess, openLog } from "../log.ts";
-import { Bearer, readOrMakeToken } from "./access.ts";
+import type { OpenStore } from "./any-store.ts";
 import { ExternalEdits } from "./external-edits.ts";
-import { Fleet } from "./fleet.ts";
-import { HttpApi } from "./http-api.ts";
-import { ControlPlaneServer } from "./server.ts";
-import { readControlPlaneSettings } from "./settings.ts";
-import { controlPlaneStartFault } from "./start-fault.ts";
+import { runControlPlane } from "./run.ts";
 import { RoutingStore } from "./store.ts";
 import { OwnerLost, StoreLock } from "./store-lock.ts";
 
-/** A stop ends after this time at the latest, in milliseconds, whatever the disk does. Clients get the first second of it. */
-const stopTimeoutMs = 5_000;
-
-const log = openLog(1, clock);
-
-async function main(): Promise<void> {
-  const settings = readControlPlaneSettings(process.env);
-  const logger = createLogger(log, settings.LOG_LEVEL);
-
+const openFileStore: OpenStore = async ({ settings, logger, onPublish, onLost }) => {
   const owner = `process ${process.pid} on ${hostname()}, since ${new Date().toISOString()}`;
   const lock = await StoreLock.take(settings.ROUTING_FILE, settings.STATE_DIR, owner);
-  const tokenFile = settings.CONTROL_PLANE_TOKEN_FILE ?? join(settings.STATE_DIR, "control-plane-token");
-  const token = settings.CONTROL_PLANE_TOKEN ?? (await readOrMakeToken(tokenFile));
-  let onLost = (): void => {};
   const store = await RoutingStore.open({
     path: settings.ROUTING_FILE,
     historyPath: join(settings.STATE_DIR, "control-plane.json"),
@@ -43,72 +26,17 @@ async function main(): Promise<void> {
         throw error;
       }
     },
-    onPublish: (stored, why) => {
-      const { epoch, revision, checksum } = stored.history;
-      logger.info({ event: "published", epoch, revision, checksum, why });
-      fleet.publish(stored, clock.now());
-    },
+    onPublish,
     onFault: (error) => logger.error({ event: "store-fault", cause: error.message }),
-  });
-  const fleet: Fleet = new Fleet(store.current(), clock.now(), {
-    onLostHistory: (have) => store.renewEpoch(have),
-    onNack: (routerId, { revision, reasons }) =>
-      logger.warn({ event: "nack", router: routerId, revision, reasons }),
-  });
-  const bearer = new Bearer(token);
-  const api = new HttpApi({
-    store,
-    fleet,
-    bearer,
-    host: settings.HOST,
-    maxBodyBytes: settings.MAX_MESSAGE_BYTES,
-    now: () => clock.now(),
-    onError: (error) => logger.error({ event: "api-fault", error: String(error) }),
   });
   const externalEdits = new ExternalEdits(settings.ROUTING_FILE, store, clock, (error) =>
     logger.warn({ event: "store-not-watched", cause: error.message }),
   );
-  const server = new ControlPlaneServer({
-    handle: api.handle,
-    fleet,
-    bearer,
-    host: settings.HOST,
-    clock,
-    onDeadLink: (router) => logger.warn({ event: "dead-link", router }),
-    onError: (error) => logger.error({ event: "listener-fault", cause: error.message }),
-  });
-
-  let stopping = false;
-  const stop = async (signal: string, exitCode = 0): Promise<void> => {
-    // Not twice: a wrapper such as npx passes on the Ctrl-C that the terminal has sent already.
-    if (stopping) return;
-    stopping = true;
-    logger.info({ event: "stopping", signal });
-    // A disk that hangs holds up what follows. What was not finished was not acknowledged either.
-    const closed = server.close().then(() => Promise.all([externalEdits.close(), store.close()]));
-    await Promise.race([closed, clock.sleep(stopTimeoutMs)]);
-    logger.info({ event: "stopped" });
-    await endProcess(exitCode, log);
+  return {
+    store,
+    follow: () => externalEdits.start(),
+    close: () => Promise.all([externalEdits.close(), store.close()]),
   };
-  // Links and API go with it: whoever owns the store now is to be heard alone.
-  onLost = () => void stop("store-lost", 1);
-  process.on("SIGTERM", (signal) => stop(signal));
-  process.on("SIGINT", (signal) => stop(signal));
+};
 
-  const port = await server.listen(settings.CONTROL_PLANE_PORT);
-  externalEdits.start();
-  const host = isIPv6(settings.HOST) ? `[${settings.HOST}]` : settings.HOST;
-  const url = `http://${host}:${port}`;
-  const ready =
-    settings.CONTROL_PLANE_TOKEN === undefined ? { event: "ready", url, tokenFile } : { event: "ready", url };
-  log.write(`${JSON.stringify(ready)}\n`);
-}
-
-main().catch(fail);
-
-/** Ends the process with one sentence that says what to change. */
-async function fail(error: NodeJS.ErrnoException): Promise<void> {
-  const errors = openLog(2, clock);
-  errors.write(`${controlPlaneStartFault(error, process.env)}\n`);
-  await endProcess(1, log, errors);
-}
+await runControlPlane(openFileStore, process.env);

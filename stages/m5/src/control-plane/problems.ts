@@ -48,9 +48,9 @@ export const problems = {
     "The control plane failed: read the table again, then decide.",
   ],
   "outcome-unknown": [
-    500,
-    "Internal Server Error",
-    "The change was made and the disk did not confirm it: read the table again, then decide.",
+    503,
+    "Service Unavailable",
+    "The change may have been made, and the store did not confirm it: read the table again, then decide.",
   ],
   "store-unwritable": [
     503,

@@ -10,6 +10,10 @@ const schema = z.object({
   HOST: z.string().min(1, "expected an address of this machine").default("127.0.0.1"),
   /** Port for the API and for routers; 0 takes any free one. */
   CONTROL_PLANE_PORT: port.default(8081),
+  /** Where the routing table is kept; here, in a file. */
+  STORE: z
+    .literal("file", "this control plane keeps its table in a file; for etcd, npm run graduate etcd")
+    .default("file"),
   /** The routing table's one true copy. */
   ROUTING_FILE: z
     .string()

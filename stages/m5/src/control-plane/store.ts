@@ -5,6 +5,7 @@ import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { checksumOf } from "../checksum.ts";
 import type { Position } from "../protocol.ts";
+import type { Store } from "./any-store.ts";
 import { systemDisk } from "./disk.ts";
 import { DocumentHistory } from "./document-history.ts";
 import { afterLoss, isLostHistory, nextRevision, resumedHistory } from "./history.ts";
@@ -22,7 +23,7 @@ const maxIndentation = 8;
 /** Writes that wait for their turn. Each keeps its body in memory. */
 const maxWaiting = 256;
 
-export class RoutingStore {
+export class RoutingStore implements Store {
   readonly #deps: RoutingStoreDependencies;
   readonly #file: RoutingFile;
   readonly #history: HistoryFile;

@@ -1,0 +1,17 @@
+// Every fault, in the order in which they run: the gentle ones first.
+
+import { controlPlaneKilled } from "./control-plane-faults.ts";
+import { leaderKilled, leaderPaused, nodeKilled, quorumLost } from "./node-faults.ts";
+import type { Fault } from "./round.ts";
+import { compactedWatch, olderBackup, racingWriters } from "./store-faults.ts";
+
+export const allFaults: readonly Fault[] = [
+  racingWriters,
+  nodeKilled,
+  leaderKilled,
+  leaderPaused,
+  quorumLost,
+  compactedWatch,
+  olderBackup,
+  controlPlaneKilled,
+];

@@ -1,0 +1,79 @@
+// Runs rounds of faults against one world, and replaces the world when a round has broken it.
+
+import type { FaultsReport, RoundResult } from "./report.ts";
+import { rowOf } from "./report.ts";
+import { type Fault, Round } from "./round.ts";
+import { startWorld, type World, type WorldOptions } from "./world.ts";
+
+export interface FaultsRun {
+  readonly faults: readonly Fault[];
+  readonly rounds: number;
+  readonly seed: number;
+  readonly world?: WorldOptions;
+  readonly etcd: string | undefined;
+  readonly tell: (line: string) => void;
+  /** Ends the run after the round under way. */
+  readonly signal: AbortSignal;
+}
+
+export async function runFaults(run: FaultsRun): Promise<FaultsReport> {
+  const results: RoundResult[] = [];
+  let world = await startWorld(run.world);
+  try {
+    for (const [order, fault] of run.faults.entries()) {
+      for (let number = 1; number <= run.rounds && !run.signal.aborted; number++) {
+        const seed = run.seed + order * 1_000 + number;
+        const result = await runRound(world, fault, number, seed);
+        results.push(result);
+        run.tell(lineOf(result));
+        if (result.broken === undefined) continue;
+        await world[Symbol.asyncDispose]();
+        world = await startWorld(run.world);
+      }
+    }
+  } finally {
+    await world[Symbol.asyncDispose]();
+  }
+  const took = run.faults.filter(({ name }) => results.some(({ fault }) => fault === name));
+  return {
+    takenAt: new Date().toISOString(),
+    etcd: run.etcd,
+    rows: took.map(({ name, since }) => rowOf(name, since, results)),
+    broken: results.filter(({ broken }) => broken !== undefined),
+  };
+}
+
+export async function runRound(
+  world: World,
+  fault: Fault,
+  number: number,
+  seed: number,
+): Promise<RoundResult> {
+  const round = new Round(world, seed);
+  const startedAtMs = performance.now();
+  let broken: string | undefined;
+  try {
+    await round.begin();
+    await fault.run(round);
+    await round.settle();
+  } catch (error) {
+    broken = wordsOf(error);
+    await round.abandon();
+  }
+  const { writesMs, routersMs, counts } = round;
+  const tookMs = performance.now() - startedAtMs;
+  return { fault: fault.name, round: number, seed, broken, writesMs, routersMs, tookMs, counts };
+}
+
+function wordsOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.name === "BrokenRound") return error.message;
+  const cause = error.cause instanceof Error ? ` (${error.cause.message})` : "";
+  return `${error.message}${cause}`;
+}
+
+function lineOf({ fault, round, broken, writesMs, routersMs, tookMs, counts }: RoundResult): string {
+  const ms = (value: number | undefined): string => (value === undefined ? "-" : `${Math.round(value)} ms`);
+  const held = broken === undefined ? "held" : `BROKEN: ${broken}`;
+  return `${fault} ${round}: ${held}; writes again after ${ms(writesMs)}, routers newest after ${ms(routersMs)}; ${counts.operations} operations in ${ms(tookMs)}`;
+}

@@ -1,0 +1,111 @@
+// What happens to the table in etcd: two writers want the same version, its history is compacted, an older backup returns.
+
+import { BrokenRound, type Fault, type Round } from "./round.ts";
+import type { ControlPlane } from "./world.ts";
+
+/** Races in one round. */
+const races = 10;
+
+export const racingWriters: Fault = {
+  name: "racing-writers",
+  title: `two writers change the same version through two control planes, ${races} times: one wins`,
+  since: "the last race",
+  run: async (round) => {
+    // Alone on the course: other writers would win some of the races.
+    await round.settle();
+    await round.recorder.begin(round.random.pick(round.world.running));
+    let { version } = await round.recorder.get("judge", round.random.pick(round.world.running));
+    for (let race = 0; race < races; race++) {
+      round.strike();
+      version = await runRace(round, version);
+    }
+    await round.recovered();
+    await round.settle();
+    await round.begin();
+  },
+};
+
+/** @throws BrokenRound unless one of them wins. Returns the winner's version. */
+async function runRace({ recorder, world, random }: Round, version: string): Promise<string> {
+  const kinds = ["put", "patch"] as const;
+  const writes = await Promise.all(
+    world.running.map((via) => recorder.write(`racer ${via.name}`, via, random.pick(kinds), version)),
+  );
+  const [winner, ...others] = writes.flatMap(({ outcome }) =>
+    outcome.kind === "stored" ? outcome.version : [],
+  );
+  const losers = writes.filter(({ outcome }) => outcome.kind === "conflict").length;
+  if (winner !== undefined && others.length === 0 && losers === writes.length - 1) return winner;
+  const outcomes = writes.map(({ outcome, why }) => `${outcome.kind} ${why}`);
+  throw new BrokenRound(`Writers of ${version} were told: ${outcomes.join(", ")}`);
+}
+
+export const compactedWatch: Fault = {
+  name: "compacted-watch",
+  title: "a control plane stands still while others write, its watch breaks, and etcd compacts its history",
+  since: "the moment when it goes on",
+  run: async (round) => {
+    const { etcd } = round.world;
+    const paused = round.random.pick(round.world.running);
+    const others = round.world.running.filter((each) => each !== paused);
+    const logged = paused.log.length;
+    paused.pause();
+    try {
+      await restartAll(round);
+      await round.storedThrough(others);
+      await etcd.compact();
+    } finally {
+      round.strike();
+      paused.resume();
+    }
+    await round.recovered();
+    await paused.logged("compacted", logged);
+    await round.storedBy(4);
+  },
+};
+
+/** One after the other, the leader last: connections end on every node, and the cluster keeps its majority. */
+async function restartAll({ world: { etcd } }: Round): Promise<void> {
+  const leader = await etcd.leader();
+  const followers = etcd.endpoints.map((_, index) => index).filter((index) => index !== leader);
+  for (const index of [...followers, leader]) {
+    await etcd.kill(index);
+    await etcd.restart(index);
+  }
+  await etcd.leader();
+}
+
+export const olderBackup: Fault = {
+  name: "older-backup",
+  title: "an older backup of etcd is put back: a new epoch, and every router takes the older table",
+  since: "the moment when etcd serves again",
+  run: async (round) => {
+    const { etcd } = round.world;
+    await round.settle();
+    const { value: kept } = await tableOf(round);
+    const backup = await etcd.backup();
+    await round.begin();
+    await round.storedBy(8);
+    await round.settle();
+    const { epoch: lostEpoch, value: lost } = await tableOf(round);
+    await etcd.restore(backup);
+    round.strike();
+    await round.converged((version) => epochOf(version) !== lostEpoch);
+    const { value } = await tableOf(round);
+    if (value !== kept)
+      throw new BrokenRound(`The table is not the backup's: "${value}" for "${kept}"; lost was "${lost}"`);
+    await round.begin();
+    await round.recovered();
+  },
+};
+
+async function tableOf({ recorder, world }: Round) {
+  const via: ControlPlane | undefined = world.running[0];
+  if (via === undefined) throw new Error("Cannot read the table: no control plane runs");
+  const { version, value } = await recorder.get("reader", via);
+  return { value, epoch: epochOf(version) };
+}
+
+function epochOf(version: string): string {
+  return version.replace(/^"|\.\d+"$/g, "");
+}

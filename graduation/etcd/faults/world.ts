@@ -1,0 +1,193 @@
+// Everything that a fault needs, on 127.0.0.1: an etcd cluster, control planes on it, routers that know all of them, and two
+// cells. Starts and stops processes and says what they show; what is right is for `round.ts` to say.
+
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Cell, startCell } from "../../../shared/cells/cell.ts";
+import { eventually } from "../../../shared/testkit/eventually.ts";
+import { objectIn } from "../../../shared/testkit/json-text.ts";
+import { Program } from "../../../shared/testkit/program.ts";
+import { type RouterProcess, startRouter } from "../../../shared/testkit/router-process.ts";
+import { type EtcdCluster, startEtcd } from "../cluster.ts";
+import type { ControlPlaneAddress } from "../linearizability/recorder.ts";
+import { serverPorts } from "../server-ports.ts";
+
+export const token = "a-token-for-the-faults";
+
+export interface WorldOptions {
+  /** @default 2 */
+  readonly controlPlanes?: number;
+  /** @default 2 */
+  readonly routers?: number;
+  /** What control planes are told to be etcd, given its real addresses. @default the real ones */
+  readonly endpoints?: (real: readonly string[]) => Promise<readonly string[]>;
+}
+
+/** What a router runs, from its `/debug/config`. */
+export interface RouterView {
+  readonly version: string;
+  readonly controlPlane: string;
+  readonly connected: boolean;
+}
+
+export class World implements AsyncDisposable {
+  readonly etcd: EtcdCluster;
+  readonly controlPlanes: readonly ControlPlane[];
+  readonly routers: readonly RouterProcess[];
+  /** The table at the start; rounds add keys to it. */
+  readonly document: ReturnType<typeof documentOf>;
+  readonly #parts: AsyncDisposableStack;
+
+  /** Use `startWorld`. */
+  constructor(
+    parts: AsyncDisposableStack,
+    made: Pick<World, "etcd" | "controlPlanes" | "routers" | "document">,
+  ) {
+    this.#parts = parts;
+    this.etcd = made.etcd;
+    this.controlPlanes = made.controlPlanes;
+    this.routers = made.routers;
+    this.document = made.document;
+  }
+
+  /** Those that run. */
+  get running(): readonly ControlPlane[] {
+    return this.controlPlanes.filter((each) => each.isRunning);
+  }
+
+  async routerViews(): Promise<RouterView[]> {
+    return await Promise.all(
+      this.routers.map(async (router) => {
+        const shown = await read(`${String(router.ready["adminUrl"])}/debug/config`);
+        const version = `"${String(shown["epoch"])}.${String(shown["revision"])}"`;
+        return {
+          version,
+          controlPlane: String(shown["controlPlane"]),
+          connected: shown["connected"] === true,
+        };
+      }),
+    );
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#parts.disposeAsync();
+  }
+}
+
+/** Starts all of it, and resolves when every router runs the table that etcd holds. */
+export async function startWorld(options: WorldOptions = {}): Promise<World> {
+  await using parts = new AsyncDisposableStack();
+  const folder = await mkdtemp(join(tmpdir(), "cell-routing-faults-"));
+  parts.defer(() => rm(folder, { recursive: true, force: true }));
+  const etcd = parts.use(await startEtcd());
+  const endpoints = (await options.endpoints?.(etcd.endpoints)) ?? etcd.endpoints;
+  const tier1 = parts.use(await startCell({ name: "tier1" }));
+  const tier3 = parts.use(await startCell({ name: "tier3" }));
+  const document = documentOf(tier1, tier3);
+  await writeFile(join(folder, "routing.json"), JSON.stringify(document));
+  const ports = await serverPorts(options.controlPlanes ?? 2);
+  const controlPlanes = ports.map((port, index) => {
+    const name = String.fromCharCode(97 + index);
+    return parts.use(new ControlPlane(name, port, folder, endpoints));
+  });
+  for (const each of controlPlanes) await each.start();
+  const env = {
+    CONTROL_PLANE_URL: controlPlanes.map(({ url }) => url).join(","),
+    CONTROL_PLANE_TOKEN: token,
+  };
+  const routers: RouterProcess[] = [];
+  for (let index = 0; index < (options.routers ?? 2); index++) {
+    routers.push(parts.use(await startRouter({ stage: "m4", routing: document, env })));
+  }
+  return new World(parts.move(), { etcd, controlPlanes, routers, document });
+}
+
+function documentOf(tier1: Cell, tier3: Cell) {
+  return {
+    version: "1.0.0",
+    defaultPlacement: "tier3",
+    routingTable: { acme: "tier1" },
+    placements: { tier1: { kind: "tier", url: tier1.url }, tier3: { kind: "tier", url: tier3.url } },
+  };
+}
+
+const main = join(import.meta.dirname, "..", "control-plane.ts");
+
+export class ControlPlane implements AsyncDisposable, ControlPlaneAddress {
+  readonly name: string;
+  readonly url: string;
+  readonly #port: number;
+  readonly #folder: string;
+  readonly #endpoints: readonly string[];
+  readonly #events: string[] = [];
+  #program: Program | undefined;
+
+  constructor(name: string, port: number, folder: string, endpoints: readonly string[]) {
+    this.name = name;
+    this.url = `http://127.0.0.1:${port}`;
+    this.#port = port;
+    this.#folder = folder;
+    this.#endpoints = endpoints;
+  }
+
+  get isRunning(): boolean {
+    return this.#program !== undefined && !this.#program.hasEnded;
+  }
+
+  /** Lines that it has logged, over all its lives. */
+  get log(): readonly string[] {
+    return this.#events;
+  }
+
+  /** Starts it on its port, and resolves when it serves. */
+  async start(): Promise<void> {
+    this.#program = new Program({
+      name: `control plane ${this.name}`,
+      command: process.execPath,
+      args: [main],
+      env: {
+        HOST: "127.0.0.1",
+        CONTROL_PLANE_PORT: String(this.#port),
+        STORE: "etcd",
+        ETCD_ENDPOINTS: this.#endpoints.join(","),
+        ROUTING_FILE: join(this.#folder, "routing.json"),
+        STATE_DIR: join(this.#folder, `state-${this.name}`),
+        CONTROL_PLANE_TOKEN: token,
+        LOG_LEVEL: "info",
+      },
+      onLine: (line) => void this.#events.push(line),
+    });
+    await this.#program.ready();
+  }
+
+  pause(): void {
+    this.#program?.signal("SIGSTOP");
+  }
+
+  resume(): void {
+    this.#program?.signal("SIGCONT");
+  }
+
+  async kill(): Promise<void> {
+    await this.#program?.kill();
+  }
+
+  /** Waits for a line with `text` among those logged after the first `since`. */
+  async logged(text: string, since: number): Promise<void> {
+    const what = `control plane ${this.name} logs ${text}`;
+    await eventually(() => this.#events.slice(since).some((line) => line.includes(text)), {
+      what,
+      deadlineMs: 15_000,
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill();
+  }
+}
+
+async function read(url: string): Promise<Readonly<Record<string, unknown>>> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(5_000) });
+  return objectIn(await response.text()) ?? {};
+}
