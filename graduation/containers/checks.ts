@@ -98,8 +98,13 @@ function passingChecks({ routerUrl }: Target): Check[] {
 function adminCheck({ adminUrl }: Target): Check {
   return {
     name: "the admin port says that the router is ready",
-    run: () =>
-      expectResponse({ url: `${adminUrl}/readyz`, headers: { Host: "127.0.0.1:8082" } }, { status: 200 }),
+    run: async () => {
+      const request = { url: `${adminUrl}/readyz`, headers: { Host: "127.0.0.1:8082" } };
+      // m5 serves with its first worker, and is ready with its last.
+      const isReady = async () => (await expectResponse(request, { status: 200 })) === undefined;
+      await eventually(isReady, { what: "readyz is 200", deadlineMs: 15_000, everyMs: 50 });
+      return undefined;
+    },
   };
 }
 

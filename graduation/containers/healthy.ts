@@ -1,6 +1,6 @@
 // The health check of a container: asks the one that it runs in, and ends with 0 or 1.
 //
-//   node graduation/containers/healthy.ts router | router-admin | control-plane | cell
+//   node graduation/containers/healthy.ts router | control-plane | cell
 
 import { get } from "node:http";
 
@@ -12,8 +12,6 @@ function questionFor(role: string | undefined, stage: string) {
       // m1 has no admin port. It refuses a request without a key by itself, so a cell that is down is not its fault.
       if (stage === "m1") return { url: "http://127.0.0.1:8080/", status: 400 };
       return { url: "http://127.0.0.1:8082/readyz", status: 200 };
-    case "router-admin":
-      return stage === "m1" ? undefined : { url: `http://${HOST}:8092/healthz`, status: 200 };
     case "control-plane":
       return stage < "m3" ? undefined : { url: `http://${HOST}:8081/healthz`, status: 200 };
     case "cell":
@@ -26,10 +24,8 @@ function questionFor(role: string | undefined, stage: string) {
 const question = questionFor(process.argv[2], process.env["STAGE"] ?? "m4");
 if (question !== undefined) {
   const { url, status } = question;
-  // The admin port refuses other names than loopback's.
-  const headers = process.argv[2] === "router-admin" ? { Host: "127.0.0.1" } : {};
   const signal = AbortSignal.timeout(2_000);
-  get(url, { headers, signal, agent: false }, (res) => {
+  get(url, { signal, agent: false }, (res) => {
     res.resume();
     if (res.statusCode !== status) fail(`expected ${status} of ${url}, got ${res.statusCode}`);
   }).on("error", ({ message }) => fail(`${url}: ${message}`));
