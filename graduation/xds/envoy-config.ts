@@ -1,0 +1,108 @@
+// The routing table as Envoy's static bootstrap configuration, settings of m4 included. `README.md` beside it says what
+// Envoy does otherwise. It has been checked against Envoy's schema, and has not run on Envoy.
+//
+//   node graduation/xds/envoy-config.ts stages/m4/routing.resilience.json > envoy.json
+
+import { readFileSync } from "node:fs";
+import { parseRoutingTable } from "../../stages/m4/src/routing-table.ts";
+import { clustersOf } from "./envoy-clusters.ts";
+import { rateLimitFilter } from "./envoy-limits.ts";
+import { virtualHostOf } from "./envoy-routes.ts";
+import { type Fields, type RoutingTable, socketAddress, typed } from "./envoy-values.ts";
+
+/** Where Envoy listens, as the router does unless told otherwise. */
+const host = "127.0.0.1";
+const dataPort = 8080;
+const adminPort = 8082;
+
+export function envoyConfig(table: RoutingTable): Fields {
+  return {
+    node: { id: "router", cluster: "cell-routing", metadata: { table_version: table.version } },
+    admin: { address: socketAddress(host, adminPort) },
+    static_resources: { listeners: [listenerOf(table)], clusters: clustersOf(table) },
+  };
+}
+
+function listenerOf(table: RoutingTable): Fields {
+  const manager = typed(
+    "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+    connectionManager(table),
+  );
+  const filter = { name: "envoy.filters.network.http_connection_manager", typed_config: manager };
+  return { name: "data", address: socketAddress(host, dataPort), filter_chains: [{ filters: [filter] }] };
+}
+
+// #region connection-manager
+/** The times and headers of contract m1. */
+function connectionManager(table: RoutingTable): Fields {
+  const limits = rateLimitFilter(table);
+  const router = typed("envoy.extensions.filters.http.router.v3.Router", { suppress_envoy_headers: true });
+  return {
+    stat_prefix: "data",
+    codec_type: "HTTP1",
+    route_config: { name: "table", virtual_hosts: [virtualHostOf(table)] },
+    http_filters: [
+      ...(limits === undefined ? [] : [limits]),
+      { name: "envoy.filters.http.router", typed_config: router },
+    ],
+    common_http_protocol_options: { idle_timeout: "65s" },
+    request_headers_timeout: "10s",
+    stream_idle_timeout: "30s",
+    drain_timeout: "10s",
+    use_remote_address: true,
+    via: "1.1 envoy",
+    server_header_transformation: "PASS_THROUGH",
+    preserve_external_request_id: true,
+    always_set_request_id_in_response: true,
+    // Method, path and query pass unchanged.
+    normalize_path: false,
+    merge_slashes: false,
+    local_reply_config: { body_format: problem },
+    access_log: [accessLog],
+  };
+}
+// #endregion connection-manager
+
+/** Envoy's own responses. The flags are codes of two or three letters, so nothing internal leaks. */
+const problem: Fields = {
+  content_type: "application/problem+json",
+  json_format: {
+    type: "about:blank",
+    title: "The router's own response",
+    status: "%RESPONSE_CODE%",
+    code: "%RESPONSE_FLAGS%",
+    requestId: "%REQ(X-REQUEST-ID)%",
+  },
+};
+
+const accessLog: Fields = {
+  name: "envoy.access_loggers.stdout",
+  typed_config: typed("envoy.extensions.access_loggers.stream.v3.StdoutAccessLog", {
+    log_format: {
+      json_format: {
+        time: "%START_TIME%",
+        requestId: "%REQ(X-REQUEST-ID)%",
+        method: "%REQ(:METHOD)%",
+        path: "%REQ(:PATH)%",
+        routingKey: "%REQ(X-ROUTING-KEY)%",
+        placement: "%UPSTREAM_METADATA(cell:placement)%",
+        upstream: "%UPSTREAM_HOST%",
+        status: "%RESPONSE_CODE%",
+        durationMs: "%DURATION%",
+        outcome: "%RESPONSE_FLAGS%",
+      },
+    },
+  }),
+};
+
+/** @throws Error that names every fault of the table */
+export function envoyConfigFromJson(text: string): Fields {
+  const result = parseRoutingTable(JSON.parse(text));
+  if (!result.ok) throw new Error(`not a routing table:\n${result.faults.join("\n")}`);
+  return envoyConfig(result.table);
+}
+
+if (import.meta.main) {
+  const [file = "stages/m4/routing.resilience.json"] = process.argv.slice(2);
+  console.log(JSON.stringify(envoyConfigFromJson(readFileSync(file, "utf8")), null, 2));
+}
