@@ -10,26 +10,35 @@ import { rateLimitFilter } from "./envoy-limits.ts";
 import { virtualHostOf } from "./envoy-routes.ts";
 import { type Fields, type RoutingTable, socketAddress, typed } from "./envoy-values.ts";
 
-/** Where Envoy listens, as the router does unless told otherwise. */
-const host = "127.0.0.1";
-const dataPort = 8080;
-const adminPort = 8082;
+/** Where Envoy listens. */
+export interface Listeners {
+  /** @default 8080 */
+  readonly port?: number;
+  /** @default 8082 */
+  readonly adminPort?: number;
+}
 
-export function envoyConfig(table: RoutingTable): Fields {
+const host = "127.0.0.1";
+
+export function envoyConfig(table: RoutingTable, { port = 8080, adminPort = 8082 }: Listeners = {}): Fields {
   return {
     node: { id: "router", cluster: "cell-routing", metadata: { table_version: table.version } },
     admin: { address: socketAddress(host, adminPort) },
-    static_resources: { listeners: [listenerOf(table)], clusters: clustersOf(table) },
+    static_resources: { listeners: [listenerOf(table, port)], clusters: clustersOf(table) },
+    layered_runtime: { layers: [{ name: "limits", static_layer: limits }] },
   };
 }
 
-function listenerOf(table: RoutingTable): Fields {
+/** "257 characters or more" is a larger program than Envoy's regular expressions may be unless told otherwise: 100. */
+const limits = { re2: { max_program_size: { error_level: 1_000 } } };
+
+function listenerOf(table: RoutingTable, port: number): Fields {
   const manager = typed(
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
     connectionManager(table),
   );
   const filter = { name: "envoy.filters.network.http_connection_manager", typed_config: manager };
-  return { name: "data", address: socketAddress(host, dataPort), filter_chains: [{ filters: [filter] }] };
+  return { name: "data", address: socketAddress(host, port), filter_chains: [{ filters: [filter] }] };
 }
 
 // #region connection-manager
@@ -96,10 +105,10 @@ const accessLog: Fields = {
 };
 
 /** @throws Error that names every fault of the table */
-export function envoyConfigFromJson(text: string): Fields {
+export function envoyConfigFromJson(text: string, listeners?: Listeners): Fields {
   const result = parseRoutingTable(JSON.parse(text));
   if (!result.ok) throw new Error(`not a routing table:\n${result.faults.join("\n")}`);
-  return envoyConfig(result.table);
+  return envoyConfig(result.table, listeners);
 }
 
 if (import.meta.main) {

@@ -1,5 +1,5 @@
-// Rate limits as Envoy's local rate limit filter takes them: buckets by descriptor in the filter, and on each route the
-// descriptors that a request of it carries. A bucket on a route would be another one for each key.
+// Rate limits as Envoy's local rate limit filter takes them: buckets by descriptor, and how a request gets its descriptors.
+// A bucket on a route would be another one for each key; these are shared by all that carry the descriptor.
 
 import type { RateLimitSettings } from "../../stages/m4/src/resilience-settings.ts";
 import { duration, type Fields, type RoutingTable, typed } from "./envoy-values.ts";
@@ -7,11 +7,13 @@ import { duration, type Fields, type RoutingTable, typed } from "./envoy-values.
 /** What a request is counted against, as descriptor entries. */
 type Counted = readonly [entry: "placement" | "key" | "unlisted", value: string];
 
+// #region rate-limits
 /** The filter, or undefined for a table without rate limits. */
 export function rateLimitFilter(table: RoutingTable): Fields | undefined {
   const buckets = bucketsOf(table);
   if (buckets.length === 0) return undefined;
   const always = { default_value: { numerator: 100, denominator: "HUNDRED" } };
+  const entries = new Set(buckets.map(([[entry]]) => entry));
   return {
     name: "envoy.filters.http.local_ratelimit",
     typed_config: typed("envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit", {
@@ -20,6 +22,7 @@ export function rateLimitFilter(table: RoutingTable): Fields | undefined {
       filter_enabled: always,
       filter_enforced: always,
       enable_retry_after_header: true,
+      rate_limits: [...entries].map((entry) => ({ actions: [descriptors[entry]] })),
       descriptors: buckets.map(([[entry, value], limit]) => ({
         entries: [{ key: entry, value }],
         token_bucket: tokenBucket(limit),
@@ -28,21 +31,24 @@ export function rateLimitFilter(table: RoutingTable): Fields | undefined {
   };
 }
 
-/** The `rate_limits` of a route: one descriptor for each limit that holds for `key`. Undefined stands for unlisted keys. */
-export function rateLimitsOf(table: RoutingTable, placement: string, key: string | undefined): Fields {
-  const counted = bucketsOf(table)
-    .map(([each]) => each)
-    .filter(([entry, value]) => {
-      if (entry === "placement") return value === placement;
-      return entry === "key" ? value === key : key === undefined;
-    });
-  if (counted.length === 0) return {};
-  return {
-    rate_limits: counted.map(([descriptor_key, descriptor_value]) => ({
-      actions: [{ generic_key: { descriptor_key, descriptor_value } }],
-    })),
-  };
+/** Where a request's descriptors come from. One without a bucket limits nothing. */
+const descriptors: Readonly<Record<Counted[0], Fields>> = {
+  placement: fromRoute("placement"),
+  key: { request_headers: { header_name: "x-routing-key", descriptor_key: "key" } },
+  unlisted: fromRoute("unlisted"),
+};
+
+function fromRoute(entry: "placement" | "unlisted"): Fields {
+  const metadata_key = { key: "cell", path: [{ key: entry }] };
+  return { metadata: { descriptor_key: entry, metadata_key, source: "ROUTE_ENTRY", skip_if_absent: true } };
 }
+
+/** The metadata of a route, which the filter reads. `key` is undefined for all keys that the table does not name. */
+export function routeMetadata(placement: string, key: string | undefined): Fields {
+  const unlisted = key === undefined ? { unlisted: "all" } : {};
+  return { filter_metadata: { cell: { placement, ...unlisted } } };
+}
+// #endregion rate-limits
 
 function bucketsOf(table: RoutingTable): [Counted, RateLimitSettings][] {
   const buckets: [Counted, RateLimitSettings][] = [];

@@ -2,7 +2,7 @@
 
 import { route } from "../../stages/m4/src/routing.ts";
 import { maxRoutingKeyBytes } from "../../stages/m4/src/routing-table.ts";
-import { rateLimitsOf } from "./envoy-limits.ts";
+import { routeMetadata } from "./envoy-limits.ts";
 import {
   chainName,
   duration,
@@ -76,12 +76,14 @@ function routesOf(table: RoutingTable, key: string | undefined): Fields[] {
     timeout: "0s",
     auto_host_rewrite: true,
     append_x_forwarded_host: true,
-    ...rateLimitsOf(table, placement.name, key),
   };
-  const response_headers_to_add = [overwrite("x-route-reason", reason)];
+  const shared = {
+    metadata: routeMetadata(placement.name, key),
+    response_headers_to_add: [overwrite("x-route-reason", reason)],
+  };
   const { retries } = placement;
   if (retries === undefined || retries.maxRetries === 0)
-    return [{ match: { prefix: "/" }, route: action, response_headers_to_add }];
+    return [{ match: { prefix: "/" }, route: action, ...shared }];
   const idempotent = {
     name: ":method",
     string_match: { safe_regex: { regex: "GET|HEAD|OPTIONS|PUT|DELETE" } },
@@ -90,13 +92,13 @@ function routesOf(table: RoutingTable, key: string | undefined): Fields[] {
     {
       match: { prefix: "/", headers: [idempotent] },
       route: { ...action, retry_policy: retryPolicy(placement, "connect-failure,reset,gateway-error") },
-      response_headers_to_add,
+      ...shared,
     },
     {
       // A second POST may charge twice. Where no connection came about, nothing was sent.
       match: { prefix: "/" },
       route: { ...action, retry_policy: retryPolicy(placement, "connect-failure") },
-      response_headers_to_add,
+      ...shared,
     },
   ];
 }
