@@ -10,6 +10,7 @@ import {
   type RetryBudgetSettings,
 } from "../../stages/m4/src/resilience-settings.ts";
 import {
+  bufferBytes,
   chainName,
   duration,
   type Fields,
@@ -41,6 +42,7 @@ function clusterOf(placement: Placement, budget: RetryBudgetSettings): Fields {
     name,
     type: isIP(host) === 0 ? "STRICT_DNS" : "STATIC",
     connect_timeout: duration(connectTimeoutMs),
+    per_connection_buffer_limit_bytes: bufferBytes,
     load_assignment: {
       cluster_name: name,
       endpoints: [{ lb_endpoints: [endpointOf(name, host, port === "" ? 80 : Number(port))] }],

@@ -8,7 +8,7 @@ import { parseRoutingTable } from "../../stages/m4/src/routing-table.ts";
 import { clustersOf } from "./envoy-clusters.ts";
 import { rateLimitFilter } from "./envoy-limits.ts";
 import { virtualHostOf } from "./envoy-routes.ts";
-import { type Fields, type RoutingTable, socketAddress, typed } from "./envoy-values.ts";
+import { bufferBytes, type Fields, type RoutingTable, socketAddress, typed } from "./envoy-values.ts";
 
 /** Where Envoy listens. */
 export interface Listeners {
@@ -38,7 +38,12 @@ function listenerOf(table: RoutingTable, port: number): Fields {
     connectionManager(table),
   );
   const filter = { name: "envoy.filters.network.http_connection_manager", typed_config: manager };
-  return { name: "data", address: socketAddress(host, port), filter_chains: [{ filters: [filter] }] };
+  return {
+    name: "data",
+    address: socketAddress(host, port),
+    per_connection_buffer_limit_bytes: bufferBytes,
+    filter_chains: [{ filters: [filter] }],
+  };
 }
 
 // #region connection-manager
@@ -49,6 +54,13 @@ function connectionManager(table: RoutingTable): Fields {
   return {
     stat_prefix: "data",
     codec_type: "HTTP1",
+    http_protocol_options: {
+      accept_http_10: true,
+      default_host_for_http_10: "cell-routing",
+      enable_trailers: true,
+      // An `Upgrade` is left out and the request is served. Else Envoy refuses it with 403.
+      ignore_http_11_upgrade: [{ safe_regex: { regex: ".*" } }],
+    },
     route_config: { name: "table", virtual_hosts: [virtualHostOf(table)] },
     http_filters: [
       ...(limits === undefined ? [] : [limits]),
@@ -66,7 +78,7 @@ function connectionManager(table: RoutingTable): Fields {
     // Method, path and query pass unchanged.
     normalize_path: false,
     merge_slashes: false,
-    local_reply_config: { body_format: problem },
+    local_reply_config: { mappers: [badGateway], body_format: problem },
     access_log: [accessLog],
   };
 }
@@ -78,10 +90,17 @@ const problem: Fields = {
   json_format: {
     type: "about:blank",
     title: "The router's own response",
+    detail: "The code is made of Envoy's response flags.",
     status: "%RESPONSE_CODE%",
     code: "%RESPONSE_FLAGS%",
     requestId: "%REQ(X-REQUEST-ID)%",
   },
+};
+
+/** Envoy says 503 where a cell cannot be reached or breaks off before its response: 502 in contract m1. */
+const badGateway: Fields = {
+  filter: { response_flag_filter: { flags: ["UF", "UC", "UR", "UPE"] } },
+  status_code: 502,
 };
 
 const accessLog: Fields = {

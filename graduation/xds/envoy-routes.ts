@@ -23,22 +23,37 @@ const keyHeader = "x-routing-key";
 export function virtualHostOf(table: RoutingTable): Fields {
   const keys = new Set([...table.placementByKey.keys(), ...(table.keyLimits?.keys() ?? [])]);
   const listed = [...keys].map((key) => [key, { action: actionOf(routesOf(table, key)) }]);
-  const others = [...refusals(), ...routesOf(table, undefined)];
-  const input = typed("envoy.type.matcher.v3.HttpRequestHeaderMatchInput", { header_name: keyHeader });
-  const matcher = {
-    matcher_tree: {
-      input: { name: "routing-key", typed_config: input },
-      exact_match_map: { map: Object.fromEntries(listed) },
-    },
-    on_no_match: { action: actionOf(others) },
-  };
+  const unlisted = unlistedMatcher([...refusals(), ...routesOf(table, undefined)]);
+  const matcher_tree = { input, exact_match_map: { map: Object.fromEntries(listed) } };
   return {
     name: "cells",
     domains: ["*"],
+    // Nobody but the proxy says where a request goes, and which host the client asked for.
+    request_headers_to_remove: ["x-routed-to", "x-route-reason"],
+    request_headers_to_add: [overwrite("x-forwarded-host", "%REQ(:AUTHORITY)%")],
     // The host that served names itself; nothing that a cell sends can stand in its place.
     response_headers_to_add: [overwrite("x-routed-to", "%UPSTREAM_METADATA(cell:placement)%")],
     // An empty map is not a valid one.
-    ...(listed.length === 0 ? { routes: others } : { matcher }),
+    matcher: listed.length === 0 ? unlisted : { matcher_tree, on_no_match: { matcher: unlisted } },
+  };
+}
+
+/** The key, as matchers see it. */
+const input: Fields = {
+  name: "routing-key",
+  typed_config: typed("envoy.type.matcher.v3.HttpRequestHeaderMatchInput", { header_name: keyHeader }),
+};
+
+/**
+ * Refuses a repeated key before the routes are read. A matcher's input joins repeated fields with a comma; `headers` of a route
+ * looks at each field on its own, and would find nothing. The price: an unlisted key cannot have a comma. A listed one can.
+ */
+function unlistedMatcher(routes: readonly Fields[]): Fields {
+  const predicate = { single_predicate: { input, value_match: { contains: "," } } };
+  const repeated = actionOf([{ match: { prefix: "/" }, direct_response: { status: 400 } }]);
+  return {
+    matcher_list: { matchers: [{ predicate, on_match: { action: repeated } }] },
+    on_no_match: { action: actionOf(routes) },
   };
 }
 
@@ -75,7 +90,6 @@ function routesOf(table: RoutingTable, key: string | undefined): Fields[] {
     // No limit for a whole response: bodies stream. Silence is limited by `stream_idle_timeout`.
     timeout: "0s",
     auto_host_rewrite: true,
-    append_x_forwarded_host: true,
   };
   const shared = {
     metadata: routeMetadata(placement.name, key),

@@ -32,3 +32,6 @@ export function chainName(placement: Placement): string {
 
 /** Envoy's largest number for a limit; a limit that is left out means 1024 to Envoy, or 3 for retries. */
 export const unlimited = 4_294_967_295;
+
+/** What is buffered of a connection before its sender has to wait; 1 MiB unless said. */
+export const bufferBytes = 32_768;
