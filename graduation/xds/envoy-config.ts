@@ -21,10 +21,18 @@ export interface Listeners {
 const host = "127.0.0.1";
 
 export function envoyConfig(table: RoutingTable, { port = 8080, adminPort = 8082 }: Listeners = {}): Fields {
+  const listener = listenerOf(table, port, { route_config: routeConfigOf(table) });
   return {
-    node: { id: "router", cluster: "cell-routing", metadata: { table_version: table.version } },
+    ...bootstrapOf(adminPort),
+    static_resources: { listeners: [listener], clusters: clustersOf(table) },
+  };
+}
+
+/** What stands in the bootstrap whatever the table is. */
+export function bootstrapOf(adminPort: number): Fields {
+  return {
+    node: { id: "router", cluster: "cell-routing" },
     admin: { address: socketAddress(host, adminPort) },
-    static_resources: { listeners: [listenerOf(table, port)], clusters: clustersOf(table) },
     layered_runtime: { layers: [{ name: "limits", static_layer: limits }] },
   };
 }
@@ -32,10 +40,19 @@ export function envoyConfig(table: RoutingTable, { port = 8080, adminPort = 8082
 /** "257 characters or more" is a larger program than Envoy's regular expressions may be unless told otherwise: 100. */
 const limits = { re2: { max_program_size: { error_level: 1_000 } } };
 
-function listenerOf(table: RoutingTable, port: number): Fields {
+/** The routes as they stand in the listener, or where it gets them from. */
+type Routes = { readonly route_config: Fields } | { readonly rds: Fields };
+
+export const routeTableName = "table";
+
+export function routeConfigOf(table: RoutingTable): Fields {
+  return { name: routeTableName, virtual_hosts: [virtualHostOf(table)] };
+}
+
+export function listenerOf(table: RoutingTable, port: number, routes: Routes): Fields {
   const manager = typed(
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-    connectionManager(table),
+    connectionManager(table, routes),
   );
   const filter = { name: "envoy.filters.network.http_connection_manager", typed_config: manager };
   return {
@@ -48,7 +65,7 @@ function listenerOf(table: RoutingTable, port: number): Fields {
 
 // #region connection-manager
 /** The times and headers of contract m1. */
-function connectionManager(table: RoutingTable): Fields {
+function connectionManager(table: RoutingTable, routes: Routes): Fields {
   const limits = rateLimitFilter(table);
   const router = typed("envoy.extensions.filters.http.router.v3.Router", { suppress_envoy_headers: true });
   return {
@@ -61,7 +78,7 @@ function connectionManager(table: RoutingTable): Fields {
       // An `Upgrade` is left out and the request is served. Else Envoy refuses it with 403.
       ignore_http_11_upgrade: [{ safe_regex: { regex: ".*" } }],
     },
-    route_config: { name: "table", virtual_hosts: [virtualHostOf(table)] },
+    ...routes,
     http_filters: [
       ...(limits === undefined ? [] : [limits]),
       { name: "envoy.filters.http.router", typed_config: router },
