@@ -96,8 +96,7 @@ export class EnvoyFiles {
       { what: `Envoy's word on the ${type} of ${version}`, deadlineMs: 10_000 },
     );
     if (word === "ack") return { ok: true };
-    const reason = this.#options.lastLines().findLast((line) => /reject|error/i.test(line)) ?? "";
-    return { ok: false, refused: type, reason };
+    return { ok: false, refused: type, reason: reasonIn(this.#options.lastLines()) };
   }
 
   /** A move puts the new file in place: Envoy looks on a move, and never sees half of one. */
@@ -113,11 +112,13 @@ export class EnvoyFiles {
 
   async #metrics(type: ResourceType): Promise<{ readonly version: string; readonly refused: number }> {
     const scope = types[type].metrics;
-    const url = `http://127.0.0.1:${this.#options.adminPort}/stats?format=json&filter=^${scope}.(version_text|update_rejected)$`;
+    const url = `http://127.0.0.1:${this.#options.adminPort}/stats?format=json&filter=^${scope}.(version_text|update_rejected|update_failure)$`;
     const { body } = await ask({ url });
     const { stats } = JSON.parse(body) as { stats: { name?: string; value?: string | number }[] };
     const value = (name: string) => stats.find((each) => each.name === `${scope}.${name}`)?.value;
-    return { version: String(value("version_text") ?? ""), refused: Number(value("update_rejected") ?? 0) };
+    // A file that Envoy cannot even read counts as a failure, and one that it refuses as rejected.
+    const refused = Number(value("update_rejected") ?? 0) + Number(value("update_failure") ?? 0);
+    return { version: String(value("version_text") ?? ""), refused };
   }
 
   #listener(table: RoutingTable): Fields {
@@ -132,4 +133,10 @@ export class EnvoyFiles {
   #file(type: ResourceType): string {
     return join(this.#options.folder, `${type}.json`);
   }
+}
+
+/** What Envoy's log says of the latest refusal, without where and when. */
+function reasonIn(lines: readonly string[]): string {
+  const found = lines.map((line) => /config update (?:rejected|failure): (?:in \S+, )?(.*)/.exec(line)?.[1]);
+  return found.findLast((reason) => reason !== undefined) ?? "its log does not say why";
 }
