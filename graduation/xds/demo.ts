@@ -12,6 +12,7 @@ import type { Stage, Topic } from "../topic.ts";
 import { buildSchemaCheck, envoyMissing, envoyVersion } from "./envoy.ts";
 import { envoyConfigFromJson } from "./envoy-config.ts";
 import { EnvoyLab } from "./lab.ts";
+import { PushedLab } from "./pushed-lab.ts";
 
 const file = "stages/m4/routing.resilience.json";
 
@@ -30,6 +31,7 @@ export const topic: Topic = {
       return { bytes, schema, envoy: "skipped" };
     }
     await showEnvoy(version, stage);
+    await showPush(stage);
     return { bytes, schema, envoy: version };
   },
 };
@@ -61,7 +63,7 @@ function checkSchema(config: object, { tell }: Stage): string {
   }
 }
 
-async function showEnvoy(version: string, { tell, stays, signal }: Stage): Promise<void> {
+async function showEnvoy(version: string, { tell }: Stage): Promise<void> {
   const health = { path: "/health", intervalMs: 200, timeoutMs: 200, rise: 1, fall: 1 };
   const retries = { maxRetries: 1, baseMs: 1, capMs: 5 };
   await using lab = await EnvoyLab.start({
@@ -84,7 +86,19 @@ async function showEnvoy(version: string, { tell, stays, signal }: Stage): Promi
   await lab.cell("visa").close();
   await eventually(async () => (await lab.ask("visa")).status === 503, { what: "visa is refused with 503" });
   tell("visa is stopped. Its tenant gets 503: nobody else's cell serves in its stead.");
+}
+
+async function showPush({ tell, stays, signal }: Stage): Promise<void> {
+  await using lab = await PushedLab.start();
+  tell("Another Envoy starts, and our control plane with an agent beside it that speaks m3's protocol.");
+  const revision = await lab.move("acme", "tier2");
+  await lab.acked(revision);
+  const { headers } = await lab.ask("acme");
+  tell(`acme moves to tier2: Envoy has acked revision ${revision}, and serves it by ${headers["x-cell"]}`);
+  if (headers["x-cell"] !== "tier2") throw new BrokenPromiseError("acme must be served by tier2");
   if (!stays) return;
-  tell(`Envoy stays up until Ctrl-C: curl -i -H 'X-Routing-Key: acme' ${lab.url}/pay`);
+  tell("Both stay up until Ctrl-C. Ask Envoy and the control plane:");
+  tell(`  curl -i -H 'X-Routing-Key: acme' ${lab.url}/pay`);
+  tell(`  npm run ctl routers -- --url ${lab.controlPlane.url}`);
   if (!signal.aborted) await once(signal, "abort");
 }

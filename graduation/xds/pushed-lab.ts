@@ -22,7 +22,7 @@ const routerId = "envoy";
 export class PushedLab implements AsyncDisposable {
   readonly controlPlane: Program;
   readonly envoy: Envoy;
-  readonly #url: string;
+  readonly url: string;
   readonly #ctl: ControlPlaneClient;
   readonly #cleanUp: AsyncDisposableStack;
 
@@ -34,7 +34,7 @@ export class PushedLab implements AsyncDisposable {
   }) {
     this.controlPlane = parts.controlPlane;
     this.envoy = parts.envoy;
-    this.#url = parts.url;
+    this.url = parts.url;
     this.#cleanUp = parts.cleanUp;
     this.#ctl = new ControlPlaneClient(parts.controlPlane.url, [token]);
   }
@@ -68,7 +68,7 @@ export class PushedLab implements AsyncDisposable {
   }
 
   ask(key: string): Promise<Answer> {
-    return ask({ url: this.#url, headers: { "X-Routing-Key": key } });
+    return ask({ url: this.url, headers: { "X-Routing-Key": key } });
   }
 
   /** Resolves with the new revision. */
