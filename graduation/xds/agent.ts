@@ -4,7 +4,7 @@
 
 import pino from "pino";
 import { systemClock as clock } from "../../stages/m4/src/clock.ts";
-import { ControlPlaneClient } from "../../stages/m4/src/control-plane-client.ts";
+import { ControlPlaneClient, type LinkStatus } from "../../stages/m4/src/control-plane-client.ts";
 import { IntakeBudget } from "../../stages/m4/src/intake-budget.ts";
 import { decodeFromControlPlane, type Validated } from "../../stages/m4/src/protocol.ts";
 import { type Link, type Received, SnapshotReceiver } from "../../stages/m4/src/snapshot-receiver.ts";
@@ -43,6 +43,10 @@ export class EnvoyAgent implements AsyncDisposable {
   /** Starts connecting, and returns at once. */
   start(): void {
     this.#client.start();
+  }
+
+  status(): LinkStatus {
+    return this.#client.status();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -24,16 +24,19 @@ export class PushedLab implements AsyncDisposable {
   readonly envoy: Envoy;
   readonly url: string;
   readonly #ctl: ControlPlaneClient;
+  readonly #agent: EnvoyAgent;
   readonly #cleanUp: AsyncDisposableStack;
 
   private constructor(parts: {
     controlPlane: Program;
     envoy: Envoy;
+    agent: EnvoyAgent;
     url: string;
     cleanUp: AsyncDisposableStack;
   }) {
     this.controlPlane = parts.controlPlane;
     this.envoy = parts.envoy;
+    this.#agent = parts.agent;
     this.url = parts.url;
     this.#cleanUp = parts.cleanUp;
     this.#ctl = new ControlPlaneClient(parts.controlPlane.url, [token]);
@@ -60,9 +63,10 @@ export class PushedLab implements AsyncDisposable {
     const envoy = cleanUp.use(await Envoy.start(files.bootstrap(), adminPort));
     running = envoy;
     const controlPlaneUrl = `${controlPlane.url.replace("http", "ws")}/v1/connect`;
-    cleanUp.use(new EnvoyAgent({ controlPlaneUrl, token, routerId, files })).start();
+    const agent = cleanUp.use(new EnvoyAgent({ controlPlaneUrl, token, routerId, files }));
+    agent.start();
     const url = `http://127.0.0.1:${port}`;
-    const lab = new PushedLab({ controlPlane, envoy, url, cleanUp: cleanUp.move() });
+    const lab = new PushedLab({ controlPlane, envoy, agent, url, cleanUp: cleanUp.move() });
     await lab.acked(1);
     return lab;
   }
@@ -96,7 +100,10 @@ export class PushedLab implements AsyncDisposable {
 
   async acked(revision: number): Promise<void> {
     const hasAcked = async () => ((await this.router())?.revision ?? 0) >= revision;
-    await eventually(hasAcked, { what: `an ack of revision ${revision}`, deadlineMs: 10_000 });
+    const waited = eventually(hasAcked, { what: `an ack of revision ${revision}`, deadlineMs: 10_000 });
+    await waited.catch((cause) => {
+      throw new Error(`No ack of revision ${revision}: ${JSON.stringify(this.#agent.status())}`, { cause });
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
