@@ -1,0 +1,37 @@
+// The few forms that values take in an Envoy configuration written as JSON.
+
+import type { Placement, RoutingTable } from "../../stages/m4/src/routing-table.ts";
+
+export type { Placement, RoutingTable };
+
+/** What stands in the configuration: protobuf's JSON form. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+/**
+ * A message behind a name, as extensions take it. Envoy finds its schema by `@type`.
+ * @see https://protobuf.dev/programming-guides/json/#any
+ */
+export function typed(type: string, fields: Fields): Fields {
+  return { "@type": `type.googleapis.com/${type}`, ...fields };
+}
+
+/** A duration in seconds, as protobuf writes it: to the nanosecond, without an exponent. */
+export function duration(milliseconds: number): string {
+  const text = (milliseconds / 1000).toFixed(9).replace(/\.?0+$/, "");
+  return `${text}s`;
+}
+
+export function socketAddress(host: string, port: number): Fields {
+  return { socket_address: { address: host, port_value: port } };
+}
+
+/** Whose traffic may end in another placement: the cluster of the whole chain. No placement's name has a plus. */
+export function chainName(placement: Placement): string {
+  return `${placement.name}+fallback`;
+}
+
+/** Envoy's largest number for a limit; a limit that is left out means 1024 to Envoy, or 3 for retries. */
+export const unlimited = 4_294_967_295;
+
+/** What is buffered of a connection before its sender has to wait; 1 MiB unless said. */
+export const bufferBytes = 32_768;
