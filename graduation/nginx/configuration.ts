@@ -16,13 +16,13 @@ export interface NginxOptions {
   readonly generation: number;
   /** @default 1 */
   readonly workers?: number;
-  /** How long an old worker may finish what it has begun after a reload. @default "10s", m1's time to drain */
+  /** How long an old worker may finish what it has begun after a reload. @default "60s" */
   readonly shutdownTimeout?: string;
 }
 
 /** @throws UnsupportedTableError for the few valid tables that nginx cannot serve truthfully */
 export function nginxConfiguration(table: RoutingTable, options: NginxOptions): string {
-  const { listen, directory, generation, workers = 1, shutdownTimeout = "10s" } = options;
+  const { listen, directory, generation, workers = 1, shutdownTimeout = "60s" } = options;
   const numbers = numbered(table);
   const limits = limitLines(numbers);
   const http = [
@@ -86,6 +86,9 @@ function processWide(directory: string): string[] {
     "keepalive_timeout 65s;",
     "keepalive_requests 1000000;",
     "underscores_in_headers on;",
+    "ignore_invalid_headers off;",
+    "proxy_headers_hash_max_size 2048;",
+    "proxy_headers_hash_bucket_size 128;",
     "limit_req_status 429;",
     "limit_conn_status 503;",
     "limit_req_log_level info;",
@@ -99,16 +102,22 @@ const requestMaps = [
   String.raw`map $http_x_routing_key $routing_key { default ""; "~^[ \t]*(?<trimmed_key>[^ \t](?:.*[^ \t])?)[ \t]*\z" $trimmed_key; }`,
   String.raw`map $http_x_request_id $safe_request_id { default $request_id; "~^[A-Za-z0-9._-]{1,128}\z" $http_x_request_id; }`,
   // In absolute form the target's authority is the host, whatever the field says.
-  String.raw`map $request $asked_host { default $http_host; "~^[^ ]+ http://(?<authority>[^/?# ]+)" $authority; }`,
-  String.raw`map $server_protocol $received_by { default "1.1 cell-router"; "HTTP/1.0" "1.0 cell-router"; }`,
+  'map $request $asked_host { default $http_host; "~^[^ ]+ http://(?<authority>[^/?# ]+)" $authority; }',
+  'map $server_protocol $received_by { default "1.1 cell-router"; "HTTP/1.0" "1.0 cell-router"; }',
+  // https://www.rfc-editor.org/rfc/rfc3986#section-3.2.2: a host and a port, and nothing else.
+  String.raw`map $asked_host $host_fault { default ""; "~[^-._~%!$&'()*+;=:\[\]0-9A-Za-z]" malformed-request; }`,
+  'map $key_fault $request_fault { default $key_fault; "" $host_fault; }',
+  'map "$server_protocol $http_expect" $expectation_fault { default 1; "~*^http/[^ ]+ (100-continue)?$" ""; "~^HTTP/1.0" ""; }',
+  // nginx repeats every method but POST, PATCH and LOCK, and a small body too. This router: see retry-policy.ts of m4.
+  String.raw`map "$request_method $content_length$http_transfer_encoding" $sent_once { default 1; "~^(GET|HEAD|OPTIONS|PUT|DELETE) 0?\z" ""; "~^(POST|PATCH) " ""; }`,
   'map $http_via $via { default "$http_via, $received_by"; "" $received_by; }',
 ];
 
 /** What became of a request. The variables exist only once a cell has answered, so nothing may read them earlier. */
 const outcomeMaps = [
   // Nobody has routed what was refused for its key.
-  'map $key_fault $told_placement { default ""; "" $served_by; }',
-  'map $key_fault $told_reason { default ""; "" $route_reason; }',
+  'map $request_fault $told_placement { default ""; "" $served_by; }',
+  'map $request_fault $told_reason { default ""; "" $route_reason; }',
   String.raw`map "$served_by $placement" $failover_from { default $placement; "~^(?<same_placement>[^ ]+) \k<same_placement>\z" ""; }`,
   // With one address, the first one was not even tried.
   String.raw`map "$failover_from $upstream_addr" $failover_reason { default connect-failed; "~^ " ""; "~^[^ ]+ [^ ,]+\z" circuit-open; }`,
@@ -130,18 +139,26 @@ const strippedUpstream = [
   "Proxy-Authorization",
   "X-Routed-To",
   "X-Route-Reason",
-  // Another spelling of a field that the cell trusts, to a cell that reads CGI's names.
-  "X_Routing_Key",
-  "X_Request_Id",
-  "X_Forwarded_For",
-  "X_Forwarded_Host",
-  "X_Forwarded_Proto",
-  "X_Routed_To",
-  "X_Route_Reason",
+  // To a cell that reads CGI's names, X_Routing_Key is the same field.
+  ...["X-Routing-Key", "X-Request-Id", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"].flatMap(
+    lookAlikes,
+  ),
+  ...["X-Routed-To", "X-Route-Reason"].flatMap(lookAlikes),
 ];
 
+/** Every spelling of a name with an underscore for at least one of its dashes. */
+function lookAlikes(name: string): string[] {
+  const spellings = name
+    .split("-")
+    .reduce<string[]>((begun, word) => begun.flatMap((each) => [`${each}-${word}`, `${each}_${word}`]), [""])
+    .map((each) => each.slice(1));
+  return [...new Set(spellings)].filter((each) => each !== name);
+}
+
 /** Fields by which a cell could steer nginx itself. They pass to the client as any other. */
-const steering = ["Redirect", "Expires", "Limit-Rate", "Buffering", "Charset"].map((name) => `X-Accel-${name}`);
+const steering = ["Redirect", "Expires", "Limit-Rate", "Buffering", "Charset"].map(
+  (name) => `X-Accel-${name}`,
+);
 
 const owned = [
   "X-Request-Id",
@@ -153,9 +170,11 @@ const owned = [
 ];
 
 function serverLines(listen: string, limits: readonly string[]): string[] {
+  const passOn = `proxy_pass http://${groupName("$placement_number")};`;
   return [
     `listen ${listen} backlog=1024;`,
     ...errorPages,
+    "recursive_error_pages on;",
     'set $retry_after "";',
     'set $allow "";',
     'set $no_store "";',
@@ -169,12 +188,18 @@ function serverLines(listen: string, limits: readonly string[]): string[] {
     "add_header Retry-After $retry_after always;",
     "add_header Allow $allow always;",
     "add_header Cache-Control $no_store always;",
+    ...limits,
+    ...proxyLines,
     ...block("location /", [
-      "if ($key_fault) { return 400; }",
-      ...limits,
-      ...proxyLines,
-      `proxy_pass http://${groupName(0).replace(/\d+$/, "")}$placement_number;`,
+      "if ($request_fault) { return 400; }",
+      "if ($expectation_fault) { return 417; }",
+      // The number means nothing to clients: it only leads to the location below.
+      "error_page 418 = @once;",
+      ...errorPages,
+      "if ($sent_once) { return 418; }",
+      passOn,
     ]),
+    ...block("location @once", ["proxy_next_upstream off;", passOn]),
     ...problemLocations,
   ];
 }

@@ -45,10 +45,7 @@ export function limitLines(numbers: Numbered): LimitLines {
   }
   for (const [limit, members] of concurrencyGroups(placements)) {
     const name = `under_way_${limit}`;
-    http.push(
-      onlyFor(numbers, name, members),
-      `limit_conn_zone $for_${name} zone=${name}:${zoneSize};`,
-    );
+    http.push(onlyFor(numbers, name, members), `limit_conn_zone $for_${name} zone=${name}:${zoneSize};`);
     location.push(`limit_conn ${name} ${limit};`);
   }
   return { http, location, limitOf: (key) => keyNames.get(key) };
@@ -56,7 +53,9 @@ export function limitLines(numbers: Numbered): LimitLines {
 
 /** Seconds after which a refused client may come again: static, because nginx does not tell when the next one passes. */
 export function retryAfterLines({ table, placements }: Numbered): string[] {
-  const waits = [...(table.keyLimits ?? [])].map(([, limit]) => [`key_${settingName(limit)}`, limit] as const);
+  const waits = [...(table.keyLimits ?? [])].map(
+    ([, limit]) => [`key_${settingName(limit)}`, limit] as const,
+  );
   const shared = table.unlistedKeysLimit;
   const all = new Map([...waits, ...(shared === undefined ? [] : [["unlisted", shared] as const])]);
   return [

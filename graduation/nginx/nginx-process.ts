@@ -5,7 +5,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { delimiter, join } from "node:path";
-import { eventually } from "../../shared/testkit/eventually.ts";
+import { eventually, within } from "../../shared/testkit/eventually.ts";
 import { commandOf, withDescendants } from "../../shared/testkit/process-by-port.ts";
 import { Program } from "../../shared/testkit/program.ts";
 import type { RoutingTable } from "../../stages/m4/src/routing-table.ts";
@@ -91,10 +91,16 @@ export class NginxProcess implements AsyncDisposable {
   /** SIGQUIT lets requests finish; SIGTERM does not. */
   async stop(signal: "SIGQUIT" | "SIGTERM" | "SIGKILL" = "SIGQUIT"): Promise<void> {
     const workers = this.workers();
-    await this.program.stop(signal, 15_000);
+    // Half a second more than m1 gives a request to finish.
+    if (signal === "SIGQUIT") {
+      this.program.signal(signal);
+      await within(this.program.exited, 10_500, "the end").catch(() => {});
+    }
+    await this.program.stop(signal === "SIGKILL" ? signal : "SIGTERM", 5_000);
     // A killed master leaves its workers behind.
     for (const pid of [...workers.accepting, ...workers.leaving]) {
-      if (signal === "SIGKILL" && commandOf(pid).join(" ").includes("nginx: worker")) process.kill(pid, "SIGKILL");
+      if (signal === "SIGKILL" && commandOf(pid).join(" ").includes("nginx: worker"))
+        process.kill(pid, "SIGKILL");
     }
   }
 

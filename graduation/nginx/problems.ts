@@ -23,25 +23,27 @@ export const problemMaps: readonly string[] = [
   String.raw`map $upstream_connect_time $gateway_timeout { default ${body("head-timeout")}; "~-\z" ${body("connect-timeout")}; }`,
 ];
 
-/** For the `server` block: nginx's status, and which location answers it. */
+/** nginx's status, the client's, and which location answers. Where one follows the sign, nobody is sent 100 Continue first. */
 export const errorPages: readonly string[] = [
-  "error_page 400 @bad_request;",
-  "error_page 405 @method;",
-  "error_page 408 @timeout;",
-  "error_page 413 @too_large;",
+  "error_page 400 =400 @bad_request;",
+  "error_page 405 = @method;",
+  "error_page 408 =408 @timeout;",
+  "error_page 417 =417 @expectation;",
+  "error_page 413 =413 @too_large;",
   // 494: a field that is too large. nginx's own number, which it would send as 400.
-  "error_page 414 494 @head_too_large;",
-  "error_page 429 @rate_limited;",
-  "error_page 500 @fault;",
-  "error_page 501 @not_implemented;",
-  "error_page 502 @bad_gateway;",
-  "error_page 503 @overloaded;",
-  "error_page 504 @gateway_timeout;",
-  "error_page 505 @version;",
+  "error_page 414 494 =431 @head_too_large;",
+  "error_page 429 =429 @rate_limited;",
+  "error_page 500 =500 @fault;",
+  "error_page 501 =501 @not_implemented;",
+  "error_page 502 = @bad_gateway;",
+  "error_page 503 =503 @overloaded;",
+  "error_page 504 =504 @gateway_timeout;",
+  "error_page 505 =505 @version;",
 ];
 
 const refusals: readonly (readonly [location: string, code: ErrorCode, extra?: readonly string[]])[] = [
   ["@timeout", "request-timeout"],
+  ["@expectation", "expectation-failed"],
   ["@too_large", "content-too-large"],
   ["@head_too_large", "header-fields-too-large"],
   ["@rate_limited", "rate-limited", ["set $retry_after $rate_wait;"]],

@@ -15,6 +15,7 @@ export function quoted(text: string): string {
  * configuration must define `geo $dollar { default "$"; }`.
  */
 export function literalValue(text: string): string {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: it is nginx that reads this as a variable.
   return text.replaceAll("$", () => "${dollar}");
 }
 

@@ -8,7 +8,8 @@ import type { Numbered } from "./keys.ts";
 /** Where nothing listens and nothing is ever sent: see `upstreamGroups`. */
 const nobody = "127.0.0.1:1";
 
-export function groupName(number: number): string {
+/** @param number Of a placement, or the variable that holds it. */
+export function groupName(number: number | string): string {
   return `placement_${number}`;
 }
 
