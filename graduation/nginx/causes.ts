@@ -35,7 +35,7 @@ export const causes: readonly Cause[] = [
     name: "a lenient request parser",
     words:
       "nginx takes control bytes in values, bare line feeds in chunk lines, chunk extensions of any length, and HTTP/0.9. It ignores trailers, whatever they are. The suite found no request that the cell and nginx read differently.",
-    cases: /requests with an unclear (head|body) > ,
+    cases: /requests with an unclear (head|body) > /,
   },
   {
     name: "a lenient response parser",
