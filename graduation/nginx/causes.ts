@@ -92,7 +92,7 @@ export const causes: readonly Cause[] = [
     words:
       "proxy_next_upstream goes on to the fallback after a status or a reset too, where m4 goes there only when the cell cannot be reached or is out.",
     cases:
-      /GET goes nowhere else|an open circuit leads to the fallback|a retry goes where the request would go now|a retry that nobody takes|tenant's own cell stands in for nobody/,
+      /GET goes nowhere else|an open circuit leads to the fallback|a retry goes where the request would go now|a retry that nobody takes/,
   },
   {
     name: "retries at once, and no budget",
@@ -111,7 +111,7 @@ export const causes: readonly Cause[] = [
     words:
       "Rates and ejections of another setting begin anew, limits of requests under way stay with the old worker, and kept connections are closed: a request that is on its way on one is lost.",
     cases:
-      /a push (neither|that leaves|cannot)|follows pushes|starts anew where a push|fifty pushes|in the long run > |keeps its state over a push/,
+      /a push (neither|that leaves|cannot)|tenant's own cell stands in for nobody|follows pushes|starts anew where a push|fifty pushes|in the long run > |keeps its state over a push/,
   },
   {
     name: "no event stream",
