@@ -6,6 +6,7 @@ import { keyMaps, mapHashSettings, numbered } from "./keys.ts";
 import { limitLines, retryAfterLines } from "./limits.ts";
 import { outcomeMaps, proxyLines, requestMaps } from "./passing-on.ts";
 import { errorPages, problemLocations, problemMaps } from "./problems.ts";
+import { quoted } from "./syntax.ts";
 import { addressOf, ejectionSeconds, groupName, servedMap, upstreamGroups } from "./upstreams.ts";
 
 export interface NginxOptions {
@@ -47,7 +48,7 @@ export function nginxConfiguration(table: RoutingTable, options: NginxOptions): 
     ...upstreamGroups(numbers),
     ...block("server", serverLines(listen, limits.location)),
     ...block("server", [
-      `listen unix:${directory}/state.sock;`,
+      `listen ${quoted(`unix:${directory}/state.sock`)};`,
       "access_log off;",
       `location = /generation { return 200 "${generation}"; }`,
       "location = /status { stub_status; }",
@@ -58,7 +59,7 @@ export function nginxConfiguration(table: RoutingTable, options: NginxOptions): 
     `worker_processes ${workers};`,
     `worker_shutdown_timeout ${shutdownTimeout};`,
     "daemon off;",
-    `pid ${directory}/nginx.pid;`,
+    `pid ${quoted(`${directory}/nginx.pid`)};`,
     "error_log stderr warn;",
     ...block("events", ["worker_connections 8192;"]),
     ...block("http", http),
@@ -68,7 +69,7 @@ export function nginxConfiguration(table: RoutingTable, options: NginxOptions): 
 function processWide(directory: string): string[] {
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
   return [
-    ...temporary.map((name) => `${name}_temp_path ${directory}/${name};`),
+    ...temporary.map((name) => `${name}_temp_path ${quoted(`${directory}/${name}`)};`),
     "server_tokens off;",
     "variables_hash_max_size 4096;",
     "variables_hash_bucket_size 128;",
@@ -76,7 +77,7 @@ function processWide(directory: string): string[] {
     `log_format json escape=json '{"event":"request","time":"$time_iso8601","requestId":"$safe_request_id","method":"$request_method",'`,
     `  '"path":"$request_uri","routingKey":"$routing_key","placement":"$placement","reason":"$route_reason","upstream":"$upstream_addr",'`,
     `  '"servedBy":"$served_by","status":$status,"durationMs":$duration_ms,"bytesIn":$request_length,"bytesOut":$body_bytes_sent,"outcome":"$outcome"}';`,
-    `access_log ${directory}/access.log json;`,
+    `access_log ${quoted(`${directory}/access.log`)} json;`,
     "default_type application/problem+json;",
     "client_max_body_size 0;",
     "client_header_buffer_size 4k;",

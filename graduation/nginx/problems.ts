@@ -17,10 +17,11 @@ export const problemMaps: readonly string[] = [
   `  routing-key-too-long ${body("routing-key-too-long")};`,
   "}",
   "# Without a live server nginx reports the group's name in the place of an address.",
-  String.raw`map $upstream_addr $nobody_left { default ""; "~placement_\d+\z" 1; }`,
-  "# No time for the last connection: there was none.",
-  String.raw`map $upstream_connect_time $bad_gateway { default ${body("upstream-broken")}; "~-\z" ${body("upstream-unreachable")}; }`,
-  String.raw`map $upstream_connect_time $gateway_timeout { default ${body("head-timeout")}; "~-\z" ${body("connect-timeout")}; }`,
+  // Behind an address it only means that this request had nobody else to try.
+  String.raw`map $upstream_addr $nobody_left { default ""; "~^placement_\d+\z" 1; }`,
+  "# No time for any connection: there was none.",
+  String.raw`map $upstream_connect_time $bad_gateway { default ${body("upstream-broken")}; "~^(-, )*-\z" ${body("upstream-unreachable")}; }`,
+  String.raw`map $upstream_connect_time $gateway_timeout { default ${body("head-timeout")}; "~^(-, )*-\z" ${body("connect-timeout")}; }`,
 ];
 
 /** nginx's status, the client's, and which location answers. Where one follows the sign, nobody is sent 100 Continue first. */

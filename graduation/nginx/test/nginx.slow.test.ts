@@ -1,14 +1,19 @@
 // nginx itself, with generated configurations. Skipped where it is not installed.
 
+import { writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { freePort } from "../../../bench/free-port.ts";
+import { projectRoot } from "../../../scripts/stages.ts";
 import { type Cell, startCell } from "../../../shared/cells/cell.ts";
+import { eventually } from "../../../shared/testkit/eventually.ts";
 import type { RawResponse } from "../../../shared/testkit/http-message.ts";
+import { pidsListeningOn } from "../../../shared/testkit/process-by-port.ts";
 import { sendRaw } from "../../../shared/testkit/raw-client.ts";
+import { startRouter } from "../../../shared/testkit/router-process.ts";
 import { route } from "../../../stages/m4/src/routing.ts";
 import { parseRoutingTable, type RoutingTable } from "../../../stages/m4/src/routing-table.ts";
 import { engineVersion } from "../../topic.ts";
@@ -115,6 +120,17 @@ describe.skipIf(engineVersion("nginx") === undefined)("nginx", () => {
     expect(placementNames.map((name) => scene.requestsAt(name))).toEqual([0, 1, 0, 0]);
   });
 
+  test("counts failures whatever comes between them: max_fails is no row of failures", async () => {
+    const breaker = { circuitBreaker: { consecutiveFailures: 3, waitMs: 60_000 } };
+    await using scene = await Scene.open((urlOf) => documentWith(urlOf, { visa: breaker }));
+    const statuses: number[] = [];
+    for (const fault of ["reset", "none", "reset", "none", "reset", "none"] as const) {
+      scene.cells.get("visa")?.setFault({ fault });
+      statuses.push((await scene.ask("visa")).status);
+    }
+    expect(statuses).toEqual([502, 200, 502, 200, 502, 503]);
+  });
+
   test("goes to the named fallback, says so, and to nobody else", async () => {
     await using scene = await Scene.open((urlOf) => documentWith(urlOf, { tier1: { fallback: ["tier2"] } }));
     await scene.cells.get("tier1")?.close();
@@ -166,5 +182,65 @@ describe.skipIf(engineVersion("nginx") === undefined)("nginx", () => {
   test("cuts what takes longer than worker_shutdown_timeout", async () => {
     const cost = await measureReloads({ reloads: 1, clients: 1, downloadSeconds: 20, shutdownSeconds: 1 });
     expect(cost.downloads).toEqual({ begun: 1, whole: 0, cut: 1 });
+  });
+});
+
+describe.skipIf(engineVersion("nginx") === undefined)("nginx behind the face of a stage", () => {
+  const command = [process.execPath, join(projectRoot, "graduation", "nginx", "main.ts")];
+
+  /** The whole table on one cell, so that a version is all that differs. */
+  const textOf = (version: string, url: string, key: string) =>
+    JSON.stringify({
+      version,
+      defaultPlacement: "one",
+      routingTable: { [key]: "two" },
+      placements: { one: placement(url), two: placement(url) },
+    });
+
+  test("follows its file, says which table nginx serves, and stops in order", async () => {
+    await using cell = await startCell({ name: "one" });
+    await using router = await startRouter({
+      stage: "m4",
+      command,
+      routingText: textOf("v1", cell.url, "acme"),
+    });
+    const routedTo = async (key: string) => {
+      const head = `GET / HTTP/1.1\r\nHost: a\r\nX-Routing-Key: ${key}\r\nConnection: close\r\n\r\n`;
+      return (await sendRaw(router.url, head)).headers.one("x-routed-to");
+    };
+    const config = async () => {
+      const response = await fetch(`${router.ready["adminUrl"]}/debug/config`);
+      return (await response.json()) as { readonly version: string; readonly lastError: unknown };
+    };
+    expect([await routedTo("acme"), await routedTo("globex")]).toEqual(["two", "one"]);
+    writeFileSync(join(router.directory, "routing.json"), textOf("v2", cell.url, "globex"));
+    await eventually(async () => (await config()).version === "v2", {
+      what: "the second table",
+      deadlineMs: 10_000,
+    });
+    expect([await routedTo("acme"), await routedTo("globex")]).toEqual(["one", "two"]);
+    writeFileSync(join(router.directory, "routing.json"), textOf("v3", "http://cell.invalid", "acme"));
+    await eventually(async () => (await config()).lastError !== null, {
+      what: "nginx's refusal",
+      deadlineMs: 20_000,
+    });
+    expect([(await config()).version, await routedTo("globex")]).toEqual(["v2", "two"]);
+    expect(await router.stop("SIGTERM")).toEqual({ code: 0, signal: null });
+  });
+
+  test("takes nginx with it when it is killed", async () => {
+    await using cell = await startCell({ name: "one" });
+    await using router = await startRouter({
+      stage: "m4",
+      command,
+      routingText: textOf("v1", cell.url, "acme"),
+    });
+    const { port } = router;
+    expect(pidsListeningOn(port)).not.toEqual([]);
+    await router.program.kill();
+    await eventually(() => pidsListeningOn(port).length === 0, {
+      what: "nobody listens",
+      deadlineMs: 10_000,
+    });
   });
 });
