@@ -1,5 +1,5 @@
 // One nginx with a generated configuration: starts it, gives it the next table, and knows which one serves. A table counts as
-// applied when the new workers answer for it and every old one has stopped accepting.
+// applied when the new workers answer for it and every old one has stopped accepting. Linux only: it reads /proc.
 
 import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
