@@ -28,6 +28,7 @@ const practice = [
   { text: "Exercises", link: "/exercises" },
   { text: "Bench", link: "/bench" },
   { text: "Two ports: Pingora and Go", link: "/ports" },
+  { text: "After the last milestone", link: "/after-the-last-milestone" },
   { text: "In production", link: "/in-production" },
   { text: "Glossary", link: "/glossary" },
 ];

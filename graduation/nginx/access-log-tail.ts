@@ -1,0 +1,38 @@
+// Hands on what nginx appends to its access log. nginx cannot write to Node's standard output: that is a socket, which cannot be
+// opened by name.
+
+import { closeSync, openSync, readSync } from "node:fs";
+
+const everyMs = 50;
+
+export class AccessLogTail {
+  readonly #file: number;
+  readonly #timer: NodeJS.Timeout;
+  readonly #onText: (text: string) => void;
+  #rest = "";
+
+  constructor(path: string, onText: (wholeLines: string) => void) {
+    this.#file = openSync(path, "r");
+    this.#onText = onText;
+    this.#timer = setInterval(() => this.#read(), everyMs);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#read();
+    closeSync(this.#file);
+  }
+
+  #read(): void {
+    const piece = Buffer.allocUnsafe(64 * 1024);
+    for (;;) {
+      const length = readSync(this.#file, piece, 0, piece.length, null);
+      if (length === 0) return;
+      const text = this.#rest + piece.toString("latin1", 0, length);
+      const end = text.lastIndexOf("\n") + 1;
+      this.#rest = text.slice(end);
+      // Bytes as they came: half a character may stand at the end of a piece.
+      if (end > 0) this.#onText(Buffer.from(text.slice(0, end), "latin1").toString("utf8"));
+    }
+  }
+}
