@@ -66,7 +66,8 @@ function global({ socket, log = "stdout", threads = 1, maxConnections = 4096 }: 
     // A reload hands the listening sockets over, so no connection is refused meanwhile.
     `stats socket ${socket} mode 600 level admin expose-fd listeners`,
     `log ${log} len 8192 format raw local0 info`,
-    "hard-stop-after 10s",
+    // After a reload, the old worker lets requests that are under way finish, but not for ever.
+    "hard-stop-after 15m",
     "tune.http.maxhdr 1000",
   ];
 }
