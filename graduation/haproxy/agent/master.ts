@@ -217,7 +217,7 @@ function hasEnded({ exitCode, signalCode, pid }: ChildProcess): boolean {
 
 /** Checks a configuration as HAProxy does before it starts. @throws HaproxyRefusal with its words */
 export async function checkConfiguration(file: string): Promise<void> {
-  const check = spawn("haproxy", ["-c", "-q", "-f", file], { env, stdio: ["ignore", "pipe", "pipe"] });
+  const check = spawn("haproxy", ["-c", "-f", file], { env, stdio: ["ignore", "pipe", "pipe"] });
   let said = "";
   for (const stream of [check.stdout, check.stderr])
     stream.setEncoding("utf8").on("data", (text: string) => {
