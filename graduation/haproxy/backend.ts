@@ -19,11 +19,24 @@ export function backend(table: RoutingTable, placement: Placement): readonly str
     ...checkRules(placement),
     ...retryRules(placement, chain.length),
     `http-request set-var(txn.up) srv_is_up(${self})`,
-    refuse(refusalCode(placement), "{ nbsrv eq 0 }", { retryAfter: retryAfterSeconds(placement) }),
+    ...anyServerIsUp(placement, chain),
+    refuse(refusalCode(placement), "!{ var(txn.any) -m found }", {
+      retryAfter: retryAfterSeconds(placement),
+    }),
     ...chain.flatMap(({ name }, index) => servedByFallback(placement, fallbackServer(index + 1, name), name)),
     `server ${cellServer} ${address(placement)}${checkWords(placement)}`,
     ...chain.map((fallback, index) => fallbackLine(index + 1, fallback)),
   ];
+}
+
+/**
+ * Sets `txn.any`. `nbsrv` would say it in one word, but in a worker that a reload has replaced it is 0: that one still has a last
+ * response to give on each open connection, and would refuse them all.
+ */
+function anyServerIsUp(placement: Placement, chain: readonly Placement[]): readonly string[] {
+  const servers = [cellServer, ...chain.map(({ name }, index) => fallbackServer(index + 1, name))];
+  const isUp = (server: string) => `{ srv_is_up(${backendName(placement.name)}/${server}) }`;
+  return servers.map((server) => `http-request set-var(txn.any) str(1) if ${isUp(server)}`);
 }
 
 /** HAProxy only says that a server is down, not why: with health checks that is the likelier cause. */

@@ -86,6 +86,9 @@ function defaults(): readonly string[] {
     // A fallback whose places are taken is passed over at once, and not waited for.
     "timeout queue 1ms",
     "option http-ignore-probes",
+    // After a reload, the old worker closes an idle connection with its next response. Closing it at once would meet requests
+    // that are on their way, and each of those would fail.
+    "option idle-close-on-response",
     errorPage(400, "malformed-request", { id: "unread" }),
     errorPage(408, "request-timeout", { id: "unread" }),
     errorPage(500, "router-fault"),

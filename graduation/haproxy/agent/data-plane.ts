@@ -43,6 +43,7 @@ export class DataPlane {
   #table: RoutingTable | undefined;
   #last: LastChange | undefined;
   #filesAreOld = false;
+  #reloads = 0;
   #restarts = 0;
   #mended = 0;
   #watching: Promise<void> = Promise.resolve();
@@ -64,6 +65,7 @@ export class DataPlane {
       master: this.#master?.pid ?? null,
       worker: this.#master?.worker ?? null,
       lastChange: this.#last ?? null,
+      reloads: this.#reloads,
       restarts: this.#restarts,
       mended: this.#mended,
     };
@@ -91,7 +93,7 @@ export class DataPlane {
   }
 
   async #change(table: RoutingTable): Promise<Pick<LastChange, "by" | "why">> {
-    const { files, clock } = this.#deps;
+    const { files } = this.#deps;
     const running = await this.#running();
     if (running === undefined) return await this.#begin(table);
     if (this.#table === undefined) throw new Error("HAProxy runs, but with which table?");
@@ -113,7 +115,6 @@ export class DataPlane {
       () => this.#filesWritten(),
       (error: Error) => this.#filesFailed(error),
     );
-    void clock;
     return { by: "runtime", why: [] };
   }
 
@@ -121,13 +122,12 @@ export class DataPlane {
   /** Carries the changes out, and reads back what HAProxy made of each. */
   async #carryOut(table: RoutingTable, changes: readonly RuntimeChange[]): Promise<void> {
     const worker = this.#worker;
-    const entries = mapEntries(table);
     for (const change of changes) if ("backend" in change) await worker.setServer(change);
     for (const file of mapFiles) {
       const inMap = changes.filter((change) => "file" in change && change.file === file);
       const [first] = inMap;
       if (first === undefined) continue;
-      if (inMap.length > 1) await worker.replaceMap(file, entries[file]);
+      if (inMap.length > 1) await worker.replaceMap(file, mapEntries(table)[file]);
       else if (first.kind === "map-set") await worker.setEntry(file, first.key, first.value);
       else if (first.kind === "map-delete") await worker.deleteEntry(file, first.key);
     }
@@ -163,6 +163,7 @@ export class DataPlane {
       await files.write(table);
       await master.reload();
       await this.#confirm(table);
+      this.#reloads += 1;
     } catch (error) {
       // The files of a table that is not in use would be the next start's.
       await files.write(before).then(

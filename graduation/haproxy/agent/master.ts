@@ -12,6 +12,8 @@ import { parseInfo, parseProcesses, type ShownProcesses } from "./runtime-output
 import { HaproxyRefusal } from "./worker.ts";
 
 const startDeadlineMs = 15_000;
+/** How long a reload waits for clients that keep their connections: busy ones come over with their next request. */
+const lingerMs = 1_000;
 /** After SIGTERM, which HAProxy obeys at once. */
 const cutDeadlineMs = 2_000;
 
@@ -123,7 +125,8 @@ export class Master {
   // #region reload
   /**
    * Puts a worker with the present files into charge. The new one takes the listening sockets over, so no connection is refused;
-   * the old one finishes its requests. Resolves when every new connection meets the new one.
+   * the old one finishes its requests. Resolves when every new connection meets the new one, and the connections of clients
+   * that are not idle have come over, too.
    *
    * @throws HaproxyRefusal when the master could not load the files: then the old worker goes on
    */
@@ -134,14 +137,23 @@ export class Master {
     const how = await this.#accepts(before.worker ?? 0, before.failed);
     if (how !== undefined) throw new HaproxyRefusal(`${how}: ${outputFaults(this.#files.output)}`);
     const { worker } = before;
-    if (worker !== undefined) await this.#until(() => this.#hasStopped(worker), "the old worker stops");
+    if (worker === undefined) return;
+    await this.#until(() => this.#hasStopped(worker), "the old worker stops");
+    // An open connection stays with the old worker until it has had its next response, which still follows the old table.
+    const isEmpty = async () => (await this.#infoOfOld(worker, "CurrConns")) === "0";
+    await this.#until(isEmpty, "the old worker has no connection", lingerMs).catch(() => {});
   }
 
   /** Until then both accept: commands and requests could still meet the old one. */
   async #hasStopped(worker: number): Promise<boolean> {
+    return (await this.#infoOfOld(worker, "Stopping")) !== "0";
+  }
+
+  /** One that has gone has stopped, and has no connection. */
+  async #infoOfOld(worker: number, name: "Stopping" | "CurrConns"): Promise<string | undefined> {
     const { oldWorkers } = await this.processes();
-    if (!oldWorkers.includes(worker)) return true;
-    return parseInfo(await this.#cli.send(`@!${worker} show info`), "Stopping") === "1";
+    if (!oldWorkers.includes(worker)) return name === "Stopping" ? "1" : "0";
+    return parseInfo(await this.#cli.send(`@!${worker} show info`), name);
   }
   // #endregion reload
 

@@ -31,10 +31,12 @@ export class Worker {
   }
 
   // #region entry
-  /** One entry. `add map` on a key that is there would make a second entry, behind the first: so which of the two is asked. */
+  /** One entry. `add map` on a key that is there would make a second entry, hidden behind the first: so `set map` comes first. */
   async setEntry(file: MapFile, key: string, value: string): Promise<void> {
-    const isThere = (await this.value(file, key)) !== undefined;
-    await this.#silent(`${isThere ? "set" : "add"} map ${this.#path(file)} ${key} ${value}`);
+    const words = `${this.#path(file)} ${key} ${value}`;
+    const said = await this.#api.send(`set map ${words}`);
+    if (said === "entry not found.") await this.#silent(`add map ${words}`);
+    else if (said !== "") throw new HaproxyRefusal(`set map ${words}: ${said.slice(0, 300)}`);
   }
 
   async deleteEntry(file: MapFile, key: string): Promise<void> {
