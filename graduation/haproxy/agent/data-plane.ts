@@ -2,18 +2,17 @@
 // starts HAProxy again when it has died. One thing at a time: a look must not see half of a change.
 
 import type { Logger } from "pino";
-import { nextDelayMs } from "../../../stages/m4/src/backoff.ts";
 import type { Clock } from "../../../stages/m4/src/clock.ts";
 import { Mutex } from "../../../stages/m4/src/control-plane/mutex.ts";
 import type { RoutingTable } from "../../../stages/m4/src/routing-table.ts";
-import { type MapFile, mapEntries, mapFiles } from "../maps.ts";
-import { planChange, type RuntimeChange } from "../plan-change.ts";
-import { type Drift, driftOf, driftWords, hasDrift } from "./drift.ts";
+import { planChange } from "../plan-change.ts";
+import { carryOut, confirm, look, mend, mixtures } from "./changes.ts";
+import { driftWords, hasDrift } from "./drift.ts";
 import type { HaproxyFiles } from "./files.ts";
 import { Master } from "./master.ts";
 import { RuntimeApi } from "./runtime-api.ts";
-import type { ShownEntry } from "./runtime-output.ts";
-import { HaproxyRefusal, Worker } from "./worker.ts";
+import { watch } from "./watch.ts";
+import { Worker } from "./worker.ts";
 
 export interface DataPlaneDependencies {
   readonly files: HaproxyFiles;
@@ -28,11 +27,6 @@ export interface LastChange {
   readonly why: readonly string[];
   readonly tookMs: number;
 }
-
-/** Pause between two looks. A look at a large map takes time, so the pause grows with it. In milliseconds. */
-const lookEveryMs = 1_000;
-const aliveEveryMs = 250;
-const restartBackoff = { baseMs: 100, capMs: 5_000 };
 
 export class DataPlane {
   readonly #deps: DataPlaneDependencies;
@@ -56,7 +50,10 @@ export class DataPlane {
 
   /** Begins to look after HAProxy. */
   start(): void {
-    this.#watching = this.#watch();
+    const { clock, logger, random } = this.#deps;
+    const revive = () => this.#lock.take(() => this.#revive());
+    const compare = () => this.#lock.take(() => this.#compare());
+    this.#watching = watch({ revive, compare, clock, logger, random }, this.#stop.signal);
   }
 
   status() {
@@ -74,7 +71,8 @@ export class DataPlane {
   /**
    * Makes HAProxy serve `table`. Resolves when HAProxy has confirmed it.
    *
-   * @throws HaproxyRefusal with HAProxy's own words; then it serves the table before
+   * @throws HaproxyRefusal with HAProxy's own words; then it serves the table before. Any other error is of the moment (a full
+   *         disk, a HAProxy that says nothing): the same table may be applied later
    */
   async apply(table: RoutingTable): Promise<void> {
     await this.#lock.take(async () => {
@@ -95,8 +93,7 @@ export class DataPlane {
   async #change(table: RoutingTable): Promise<Pick<LastChange, "by" | "why">> {
     const { files } = this.#deps;
     const running = await this.#running();
-    if (running === undefined) return await this.#begin(table);
-    if (this.#table === undefined) throw new Error("HAProxy runs, but with which table?");
+    if (running === undefined || this.#table === undefined) return await this.#begin(table);
     const plan = planChange(this.#table, table);
     const why = plan.reload ? plan.why : mixtures(plan.runtime);
     if (plan.reload || why.length > 0) {
@@ -104,12 +101,12 @@ export class DataPlane {
       return { by: "reload", why };
     }
     try {
-      await this.#carryOut(table, plan.runtime);
+      await carryOut(this.#worker, table, plan.runtime);
     } catch (error) {
       if (!(await running.isRunning())) return await this.#begin(table);
       // What was changed before the refusal goes back. What HAProxy then still holds, the next look mends.
-      await this.#mend(this.#table, await this.#look(this.#table)).catch(() => {});
-      throw error instanceof HaproxyRefusal ? error : new HaproxyRefusal(String(error));
+      await this.#mendTo(this.#table).catch(() => {});
+      throw error;
     }
     await files.write(table).then(
       () => this.#filesWritten(),
@@ -118,43 +115,6 @@ export class DataPlane {
     return { by: "runtime", why: [] };
   }
 
-  // #region runtime
-  /** Carries the changes out, and reads back what HAProxy made of each. */
-  async #carryOut(table: RoutingTable, changes: readonly RuntimeChange[]): Promise<void> {
-    const worker = this.#worker;
-    for (const change of changes) if ("backend" in change) await worker.setServer(change);
-    for (const file of mapFiles) {
-      const inMap = changes.filter((change) => "file" in change && change.file === file);
-      const [first] = inMap;
-      if (first === undefined) continue;
-      if (inMap.length > 1) await worker.replaceMap(file, mapEntries(table)[file]);
-      else if (first.kind === "map-set") await worker.setEntry(file, first.key, first.value);
-      else if (first.kind === "map-delete") await worker.deleteEntry(file, first.key);
-    }
-    const wrong = await this.#unconfirmed(table, changes);
-    if (wrong.length > 0) throw new HaproxyRefusal(`HAProxy did not take over ${wrong.join(", ")}`);
-  }
-
-  /** One entry is asked for by itself: a whole map of many keys takes long to read. */
-  async #unconfirmed(table: RoutingTable, changes: readonly RuntimeChange[]): Promise<string[]> {
-    const files = mapFiles.map((file) => changes.filter((each) => "file" in each && each.file === file));
-    const single = files.flatMap((each) => (each.length === 1 ? each : []));
-    const whole = files.flatMap((each) =>
-      each.length > 1 && each[0] && "file" in each[0] ? [each[0].file] : [],
-    );
-    const wrong: string[] = [];
-    for (const change of single) {
-      if (!("file" in change)) continue;
-      const value = await this.#worker.value(change.file, change.key);
-      if (value !== (change.kind === "map-set" ? change.value : undefined))
-        wrong.push(`${change.file} ${change.key}`);
-    }
-    if (whole.length > 0 || changes.some((each) => "backend" in each))
-      wrong.push(...driftWords(await this.#look(table, whole)));
-    return wrong;
-  }
-  // #endregion runtime
-
   // #region reload
   async #reload(master: Master, table: RoutingTable, before: RoutingTable): Promise<void> {
     const { files } = this.#deps;
@@ -162,7 +122,7 @@ export class DataPlane {
     try {
       await files.write(table);
       await master.reload();
-      await this.#confirm(table);
+      await confirm(this.#worker, table);
       this.#reloads += 1;
     } catch (error) {
       // The files of a table that is not in use would be the next start's.
@@ -171,7 +131,7 @@ export class DataPlane {
         (failure: Error) => this.#filesFailed(failure),
       );
       if (await master.isRunning()) await master.reload().catch(() => {});
-      throw error instanceof HaproxyRefusal ? error : new HaproxyRefusal(String(error));
+      throw error;
     }
     this.#filesWritten();
   }
@@ -187,43 +147,20 @@ export class DataPlane {
     this.#filesWritten();
     if (found === undefined) {
       this.#master = await Master.start(files.paths, clock);
-      await this.#confirm(table);
+      await confirm(this.#worker, table);
       return { by: "start", why: [] };
     }
     this.#master = found;
     const hasSameFrame = (await found.description()) === files.description(table);
-    const drift = hasSameFrame ? await this.#look(table) : undefined;
+    const drift = hasSameFrame ? await look(this.#worker, table) : undefined;
     const why = drift === undefined ? ["its configuration is another one"] : driftWords(drift);
     logger.info({ event: "haproxy-found", master: found.pid, differs: why });
     if (drift === undefined || drift.missing.length > 0) await found.reload();
-    else await this.#mend(table, drift);
-    await this.#confirm(table);
+    else await mend(this.#worker, table, drift);
+    await confirm(this.#worker, table);
     return { by: "found", why };
   }
   // #endregion begin
-
-  // #region watch
-  async #watch(): Promise<void> {
-    const { clock, logger, random } = this.#deps;
-    const signal = this.#stop.signal;
-    let failures = 0;
-    let nextLookMs = 0;
-    while (!signal.aborted) {
-      await clock.sleep(aliveEveryMs, signal).catch(() => {});
-      if (signal.aborted) return;
-      try {
-        await this.#lock.take(() => this.#revive());
-        failures = 0;
-        if (clock.now() < nextLookMs) continue;
-        const startedAtMs = clock.now();
-        await this.#lock.take(() => this.#compare());
-        nextLookMs = clock.now() + Math.max(lookEveryMs, 20 * (clock.now() - startedAtMs));
-      } catch (error) {
-        logger.error({ event: "haproxy-trouble", cause: messageOf(error) });
-        await clock.sleep(nextDelayMs(failures++, random, restartBackoff), signal).catch(() => {});
-      }
-    }
-  }
 
   async #revive(): Promise<void> {
     if (this.#table === undefined || (await this.#running()) !== undefined) return;
@@ -240,37 +177,20 @@ export class DataPlane {
       await files.write(this.#table);
       this.#filesWritten();
     }
-    const drift = await this.#look(this.#table);
+    const drift = await look(this.#worker, this.#table);
     if (!hasDrift(drift)) return;
     if (drift.missing.length > 0) await this.#master.reload();
-    else await this.#mend(this.#table, drift);
+    else await mend(this.#worker, this.#table, drift);
     this.#mended += 1;
     logger.warn({ event: "haproxy-mended", differed: driftWords(drift) });
   }
-  // #endregion watch
 
   async #running(): Promise<Master | undefined> {
     return this.#master !== undefined && (await this.#master.isRunning()) ? this.#master : undefined;
   }
 
-  async #look(table: RoutingTable, only: readonly MapFile[] = mapFiles): Promise<Drift> {
-    const maps = new Map<MapFile, readonly ShownEntry[]>();
-    for (const file of only) maps.set(file, await this.#worker.entries(file));
-    const drift = driftOf(table, { maps, servers: await this.#worker.servers() });
-    return { ...drift, maps: drift.maps.filter((file) => only.includes(file)) };
-  }
-
-  async #mend(table: RoutingTable, drift: Drift): Promise<void> {
-    const entries = mapEntries(table);
-    for (const change of drift.servers) await this.#worker.setServer(change);
-    for (const file of drift.maps) await this.#worker.replaceMap(file, entries[file]);
-  }
-
-  /** @throws HaproxyRefusal when HAProxy does not hold what the table says */
-  async #confirm(table: RoutingTable): Promise<void> {
-    const drift = await this.#look(table);
-    if (hasDrift(drift))
-      throw new HaproxyRefusal(`HAProxy did not take over ${driftWords(drift).join(", ")}`);
+  async #mendTo(table: RoutingTable): Promise<void> {
+    await mend(this.#worker, table, await look(this.#worker, table));
   }
 
   #filesWritten(): void {
@@ -282,15 +202,4 @@ export class DataPlane {
     this.#filesAreOld = true;
     this.#deps.logger.error({ event: "files-not-written", cause: error.message });
   }
-}
-
-/** A request reads the keys, then perhaps the default: changed one after the other, it could see one of each table. */
-export function mixtures(changes: readonly RuntimeChange[]): string[] {
-  const changed = new Set(changes.map((change) => ("file" in change ? change.file : "")));
-  const both = changed.has("keys.map") && changed.has("default.map");
-  return both ? ["keys and the default change at once: a request could see one of each table"] : [];
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

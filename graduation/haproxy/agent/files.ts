@@ -6,7 +6,8 @@ import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { RoutingTable } from "../../../stages/m4/src/routing-table.ts";
 import { type HaproxyOptions, haproxyConfig } from "../config.ts";
-import { checkConfiguration, filesIn, type MasterFiles } from "./master.ts";
+import { checkConfiguration } from "./haproxy-words.ts";
+import { filesIn, type MasterFiles } from "./master.ts";
 
 /** What a configuration takes beside the table. */
 export type ListenOptions = Omit<HaproxyOptions, "socket" | "folder">;

@@ -7,8 +7,10 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../../../stages/m4/src/clock.ts";
-import { RuntimeApi } from "./runtime-api.ts";
+import { haproxyEnvironment, outputFaults } from "./haproxy-words.ts";
+import { RuntimeApi, type RuntimeApiError } from "./runtime-api.ts";
 import { parseInfo, parseProcesses, type ShownProcesses } from "./runtime-output.ts";
+import { until } from "./until.ts";
 import { HaproxyRefusal } from "./worker.ts";
 
 const startDeadlineMs = 15_000;
@@ -16,8 +18,6 @@ const startDeadlineMs = 15_000;
 const lingerMs = 1_000;
 /** After SIGTERM, which HAProxy obeys at once. */
 const cutDeadlineMs = 2_000;
-
-const env = { ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/usr/local/sbin` };
 
 export interface MasterFiles {
   readonly config: string;
@@ -64,7 +64,11 @@ export class Master {
     const output = openSync(files.output, "w", 0o600);
     const words = ["-W", "-S", files.masterSocket, "-f", files.config];
     // A session of its own: Ctrl-C is for the agent, which then stops HAProxy in good order.
-    const child = spawn("haproxy", words, { env, stdio: ["ignore", "ignore", output], detached: true });
+    const child = spawn("haproxy", words, {
+      env: haproxyEnvironment,
+      stdio: ["ignore", "ignore", output],
+      detached: true,
+    });
     closeSync(output);
     const failed = new Promise<string>((resolve) => {
       child.once("error", (error) => resolve(error.message));
@@ -77,16 +81,23 @@ export class Master {
     throw new HaproxyRefusal(`HAProxy ${how}: ${outputFaults(files.output)}`);
   }
 
-  /** The master that runs with these files already, if there is one. */
+  /**
+   * The master that runs with these files already, if there is one.
+   *
+   * @throws RuntimeApiError when there is one that says nothing: a second one beside it would share its port
+   */
   static async find(files: MasterFiles, clock: Clock): Promise<Master | undefined> {
-    try {
-      const { master } = parseProcesses(await new RuntimeApi(files.masterSocket).send("show proc"));
-      const found = new Master(files, clock, master);
-      await found.#accepts(0);
-      return found;
-    } catch {
-      return undefined;
-    }
+    const said = await new RuntimeApi(files.masterSocket)
+      .send("show proc")
+      .catch((error: RuntimeApiError) => {
+        if (error.isSilent) throw error;
+        return undefined;
+      });
+    if (said === undefined) return undefined;
+    const found = new Master(files, clock, parseProcesses(said).master);
+    if ((await found.#accepts(0)) === undefined) return found;
+    await found.stop(0);
+    return undefined;
   }
   // #endregion start
 
@@ -189,18 +200,8 @@ export class Master {
     return fault;
   }
 
-  async #until(
-    condition: () => boolean | Promise<boolean>,
-    what: string,
-    deadlineMs = startDeadlineMs,
-  ): Promise<void> {
-    const endMs = this.#clock.now() + deadlineMs;
-    for (;;) {
-      // A socket that is not there yet, or a master that is just being replaced.
-      if (await Promise.resolve(condition()).catch(() => false)) return;
-      if (this.#clock.now() >= endMs) throw new Error(`Not within ${deadlineMs} ms: ${what}`);
-      await this.#clock.sleep(5);
-    }
+  #until(condition: () => boolean | Promise<boolean>, what: string, deadlineMs = startDeadlineMs) {
+    return until(condition, what, deadlineMs, this.#clock);
   }
 
   #isAlive(): boolean {
@@ -225,37 +226,4 @@ export class Master {
 
 function hasEnded({ exitCode, signalCode, pid }: ChildProcess): boolean {
   return pid === undefined || exitCode !== null || signalCode !== null;
-}
-
-/** Checks a configuration as HAProxy does before it starts. @throws HaproxyRefusal with its words */
-export async function checkConfiguration(file: string): Promise<void> {
-  const check = spawn("haproxy", ["-c", "-f", file], { env, stdio: ["ignore", "pipe", "pipe"] });
-  let said = "";
-  for (const stream of [check.stdout, check.stderr])
-    stream.setEncoding("utf8").on("data", (text: string) => {
-      said = `${said}${text}`.slice(-16_384);
-    });
-  const code = await new Promise<number | string>((resolve) => {
-    check.once("error", (error) => resolve(error.message));
-    check.once("close", (exitCode, signal) => resolve(exitCode ?? signal ?? 1));
-  });
-  if (code !== 0) throw new HaproxyRefusal(faultLines(said) || `haproxy -c: ${code}`);
-}
-
-/** HAProxy's own words, without its notices and the numbers of its processes. */
-function faultLines(text: string): string {
-  const lines = text.split("\n").filter((line) => /^\[(ALERT|WARNING)\]/.test(line));
-  const alerts = lines.filter((line) => line.startsWith("[ALERT]"));
-  return (alerts.length > 0 ? alerts : lines)
-    .map((line) => line.replace(/^\[\w+\]\s+\(\d+\) : /, ""))
-    .slice(-8)
-    .join("; ");
-}
-
-function outputFaults(file: string): string {
-  try {
-    return faultLines(readFileSync(file, "utf8").slice(-16_384)) || "it printed no reason";
-  } catch {
-    return "it printed no reason";
-  }
 }

@@ -15,6 +15,13 @@ export interface RuntimeApiLimits {
 /** The command did not get through, or its output did not come whole. Nothing is known of its effect. */
 export class RuntimeApiError extends Error {
   override readonly name = "RuntimeApiError";
+  /** Somebody listens, but has not said everything in time. */
+  readonly isSilent: boolean;
+
+  constructor(message: string, isSilent: boolean, cause: unknown) {
+    super(message, { cause });
+    this.isSilent = isSilent;
+  }
 }
 
 export class RuntimeApi {
@@ -52,7 +59,8 @@ export class RuntimeApi {
       return Buffer.concat(pieces).toString("utf8").trimEnd();
     } catch (error) {
       const cause = signal.aborted ? `no end of output within ${this.#timeoutMs} ms` : messageOf(error);
-      throw new RuntimeApiError(`Cannot run ${JSON.stringify(verbOf(command))}: ${cause}`, { cause: error });
+      const words = `Cannot run ${JSON.stringify(verbOf(command))}: ${cause}`;
+      throw new RuntimeApiError(words, signal.aborted, error);
     } finally {
       socket.destroy();
     }

@@ -16,6 +16,7 @@ import type { Settings } from "../../../stages/m4/src/settings.ts";
 import { decodeTable } from "../../../stages/m4/src/table-decoder.ts";
 import { TableValidator } from "../../../stages/m4/src/table-validator.ts";
 import { HaproxyReceiver } from "./receiver.ts";
+import { HaproxyRefusal } from "./worker.ts";
 
 const maxTokenBytes = 4_096;
 const maxFileBytes = 32 * 1024 * 1024;
@@ -116,11 +117,16 @@ export class TableLink {
     this.#deps.logger.info({ event: "routing-applied", source, version, ...position });
   }
 
-  /** Takes the saved message as if it came over a link: the same checks find a torn or edited file. */
+  /**
+   * Takes the saved message as if it came over a link: the same checks find a torn or edited file.
+   *
+   * @throws HaproxyRefusal with HAProxy's words: it has run this very table before, so the fault is this machine's
+   */
   async #restore(): Promise<Date | undefined> {
     const saved = await this.#lastKnownGood.load();
     if (saved === undefined) return undefined;
     const received = await this.#receiver.receive(saved.message, this.#receiver.openLink());
+    if (this.#receiver.refusal !== undefined) throw this.#receiver.refusal;
     if (received.kind === "reply" && received.outcome === "applied") return saved.savedAt;
     const cause = received.kind === "reply" ? received.words : received.kind;
     this.#deps.logger.error({ event: "last-known-good-damaged", cause });
@@ -138,6 +144,7 @@ export class TableLink {
       await this.#deps.apply(decoded.table);
       this.#note(decoded.table, "file");
     } catch (error) {
+      if (error instanceof HaproxyRefusal) throw error;
       logger.warn({ event: "no-bootstrap", cause: error instanceof Error ? error.message : String(error) });
     }
   }
