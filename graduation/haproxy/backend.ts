@@ -6,6 +6,7 @@ import type { FailoverReason } from "../../stages/m4/src/failover.ts";
 import type { Placement, RoutingTable } from "../../stages/m4/src/routing-table.ts";
 import { addressOf, backendName, cellServer, chainOf, fallbackServer } from "./names.ts";
 import { quoted, refuse } from "./pages.ts";
+import { hasBody } from "./validation.ts";
 
 /** Without health settings a cell is checked by connecting, and only after it has been ejected. In milliseconds. */
 const hardlyEverMs = 3_600_000;
@@ -18,6 +19,8 @@ export function backend(table: RoutingTable, placement: Placement): readonly str
     "balance first",
     ...checkRules(placement),
     ...retryRules(placement, chain.length),
+    // A client may pause in its upload, and the cell is silent meanwhile.
+    `http-request set-timeout server 75s if ${hasBody}`,
     `http-request set-var(txn.up) srv_is_up(${self})`,
     refuse(refusalCode(placement), "{ nbsrv eq 0 }", { retryAfter: retryAfterSeconds(placement) }),
     ...chain.flatMap(({ name }, index) => servedByFallback(placement, fallbackServer(index + 1, name), name)),
@@ -81,7 +84,6 @@ function retryRules({ retries }: Placement, fallbacks: number): readonly string[
   const most = Math.max(retries?.maxRetries ?? 0, fallbacks);
   const lines = [`retries ${most}`, `option redispatch ${fallbacks > 0 ? 1 : 0}`];
   if (!isRepeated) return [...lines, "retry-on conn-failure"];
-  const hasBody = "{ req.hdr(transfer-encoding) -m found } or { req.hdr_val(content-length) gt 0 }";
   return [
     ...lines,
     "retry-on conn-failure empty-response junk-response response-timeout 502 503 504",

@@ -86,6 +86,9 @@ function defaults(): readonly string[] {
     // A fallback whose places are taken is passed over at once, and not waited for.
     "timeout queue 1ms",
     "option http-ignore-probes",
+    // A client that has left must be felt by the cell.
+    "option abortonclose",
+    "http-reuse always",
     errorPage(400, "malformed-request", { id: "unread" }),
     errorPage(408, "request-timeout", { id: "unread" }),
     errorPage(500, "router-fault"),
