@@ -69,6 +69,8 @@ function global({ socket, log = "stdout", threads = 1, maxConnections = 4096 }: 
     // After a reload, the old worker lets requests that are under way finish, but not for ever.
     "hard-stop-after 15m",
     "tune.http.maxhdr 1000",
+    // HAProxy spreads the first checks over the longest interval of all; here that may be an hour.
+    "max-spread-checks 500",
   ];
 }
 
@@ -88,8 +90,10 @@ function defaults(): readonly string[] {
     "option http-ignore-probes",
     // A client that has left must be felt by the cell.
     "option abortonclose",
+    // A client that connects during a reload gets its response before the old worker closes the connection.
+    "option idle-close-on-response",
     "http-reuse always",
-    errorPage(400, "malformed-request", { id: "unread" }),
+    errorPage(400, "malformed-request", { id: "unread", closes: true }),
     errorPage(408, "request-timeout", { id: "unread" }),
     errorPage(500, "router-fault"),
     errorPage(502, "upstream-broken"),

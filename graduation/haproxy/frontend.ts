@@ -118,6 +118,8 @@ function towardsClient(): readonly string[] {
     `http-after-response set-header X-Route-Reason %[var(txn.reason)] if ${found("served")}`,
     `http-after-response set-header X-Failover-From %[var(txn.placement)] if ${found("failover")}`,
     `http-after-response set-header X-Failover-Reason %[var(txn.failover)] if ${found("failover")}`,
+    // HAProxy writes `+1` where the last retry went to another server.
+    `http-after-response set-header X-Retry-Count %[var(txn.retries),regsub(^[+],)] if ${found("retries")} !{ var(txn.retries) -m str 0 }`,
     `http-after-response set-status 502 reason 'Bad Gateway' if { res.hdr_cnt(${unreachableMark}) gt 0 }`,
     `http-after-response del-header ${unreachableMark}`,
     "http-after-response set-header Date %[date,http_date] if !{ res.hdr(date) -m found }",

@@ -36,7 +36,7 @@ async function main(): Promise<void> {
     port,
     folder,
     // Its lines go through this process, which loses lines where they cannot be written. HAProxy would wait, or end.
-    onOutput: (text, stream) => (stream === "stdout" ? log.write(text) : process.stderr.write(text)),
+    onLine: (line, stream) => void (stream === "stdout" ? log : process.stderr).write(`${line}\n`),
   });
 
   // What HAProxy runs on, which is later than what has been read.

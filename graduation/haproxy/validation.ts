@@ -32,7 +32,7 @@ function framing(): readonly string[] {
 
 /** The target in origin form, as a cell expects it. */
 function targetRules(): readonly string[] {
-  const target = "capture.req.uri";
+  const target = "url";
   const isAbsolute = `{ ${target} -m reg -i ${quoted(`^https?://[${hostBytes}]+([/?].*)?$`)} }`;
   return [
     refuse("unsupported-target", `{ ${target} -m sub '#' }`),
