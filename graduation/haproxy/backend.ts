@@ -6,37 +6,31 @@ import type { FailoverReason } from "../../stages/m4/src/failover.ts";
 import type { Placement, RoutingTable } from "../../stages/m4/src/routing-table.ts";
 import { addressOf, backendName, cellServer, chainOf, fallbackServer } from "./names.ts";
 import { quoted, refuse } from "./pages.ts";
+import { hasBody } from "./validation.ts";
 
 /** Without health settings a cell is checked by connecting, and only after it has been ejected. In milliseconds. */
 const hardlyEverMs = 3_600_000;
 
 export function backend(table: RoutingTable, placement: Placement): readonly string[] {
   const chain = chainOf(table, placement);
-  const self = `${backendName(placement.name)}/${cellServer}`;
+  const names = [cellServer, ...chain.map(({ name }, index) => fallbackServer(index + 1, name))];
+  const servers = names.map((name) => `${backendName(placement.name)}/${name}`);
   return [
     `backend ${backendName(placement.name)}`,
     "balance first",
     ...checkRules(placement),
     ...retryRules(placement, chain.length),
-    `http-request set-var(txn.up) srv_is_up(${self})`,
-    ...anyServerIsUp(placement, chain),
-    refuse(refusalCode(placement), "!{ var(txn.any) -m found }", {
+    // A client may pause in its upload, and the cell is silent meanwhile.
+    `http-request set-timeout server 75s if ${hasBody}`,
+    `http-request set-var(txn.up) srv_is_up(${servers[0]})`,
+    // Not `nbsrv eq 0`: in a worker that is being replaced it is 0 for everybody.
+    refuse(refusalCode(placement), servers.map((server) => `!{ srv_is_up(${server}) }`).join(" "), {
       retryAfter: retryAfterSeconds(placement),
     }),
     ...chain.flatMap(({ name }, index) => servedByFallback(placement, fallbackServer(index + 1, name), name)),
     `server ${cellServer} ${address(placement)}${checkWords(placement)}`,
     ...chain.map((fallback, index) => fallbackLine(index + 1, fallback)),
   ];
-}
-
-/**
- * Sets `txn.any`. `nbsrv` would say it in one word, but in a worker that a reload has replaced it is 0: that one still has a last
- * response to give on each open connection, and would refuse them all.
- */
-function anyServerIsUp(placement: Placement, chain: readonly Placement[]): readonly string[] {
-  const servers = [cellServer, ...chain.map(({ name }, index) => fallbackServer(index + 1, name))];
-  const isUp = (server: string) => `{ srv_is_up(${backendName(placement.name)}/${server}) }`;
-  return servers.map((server) => `http-request set-var(txn.any) str(1) if ${isUp(server)}`);
 }
 
 /** HAProxy only says that a server is down, not why: with health checks that is the likelier cause. */
@@ -87,19 +81,24 @@ function fallbackLine(position: number, fallback: Placement): string {
 
 /**
  * A connection that failed is tried at the next of the chain, at once: nothing had been sent. Any other failure only
- * where the table asks for retries, and only for a request that may be repeated.
+ * where the table asks for retries, and only for a request that may be repeated. Without a chain, that request is also
+ * repeated once where a kept connection breaks under it: HAProxy cannot tell this from a new one that breaks.
  */
 function retryRules({ retries }: Placement, fallbacks: number): readonly string[] {
   const isRepeated = retries !== undefined && retries.maxRetries > 0;
-  const most = Math.max(retries?.maxRetries ?? 0, fallbacks);
+  const onlyOnce = fallbacks === 0 ? 1 : 0;
+  const most = isRepeated ? Math.max(retries.maxRetries, fallbacks) : Math.max(onlyOnce, fallbacks);
   const lines = [`retries ${most}`, `option redispatch ${fallbacks > 0 ? 1 : 0}`];
-  if (!isRepeated) return [...lines, "retry-on conn-failure"];
-  const hasBody = "{ req.hdr(transfer-encoding) -m found } or { req.hdr_val(content-length) gt 0 }";
+  if (!isRepeated && fallbacks > 0) return [...lines, "retry-on conn-failure"];
+  const failures = isRepeated
+    ? "conn-failure empty-response junk-response response-timeout 502 503 504"
+    : "empty-response";
   return [
     ...lines,
-    "retry-on conn-failure empty-response junk-response response-timeout 502 503 504",
+    `retry-on ${failures}`,
     "http-request disable-l7-retry unless { method GET HEAD OPTIONS PUT DELETE }",
     `http-request disable-l7-retry if ${hasBody}`,
+    ...(isRepeated ? ["http-response set-var-fmt(txn.retries) %rc"] : []),
   ];
 }
 

@@ -69,6 +69,8 @@ function global({ socket, log = "stdout", threads = 1, maxConnections = 4096 }: 
     // After a reload, the old worker lets requests that are under way finish, but not for ever.
     "hard-stop-after 15m",
     "tune.http.maxhdr 1000",
+    // HAProxy spreads the first checks over the longest interval of all; here that may be an hour.
+    "max-spread-checks 500",
   ];
 }
 
@@ -86,10 +88,12 @@ function defaults(): readonly string[] {
     // A fallback whose places are taken is passed over at once, and not waited for.
     "timeout queue 1ms",
     "option http-ignore-probes",
-    // After a reload, the old worker closes an idle connection with its next response. Closing it at once would meet requests
-    // that are on their way, and each of those would fail.
+    // A client that has left must be felt by the cell.
+    "option abortonclose",
+    // A client that connects during a reload gets its response before the old worker closes the connection.
     "option idle-close-on-response",
-    errorPage(400, "malformed-request", { id: "unread" }),
+    "http-reuse always",
+    errorPage(400, "malformed-request", { id: "unread", closes: true }),
     errorPage(408, "request-timeout", { id: "unread" }),
     errorPage(500, "router-fault"),
     errorPage(502, "upstream-broken"),

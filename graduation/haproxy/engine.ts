@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { eventually, within } from "../../shared/testkit/eventually.ts";
 import type { RoutingTable } from "../../stages/m4/src/routing-table.ts";
 import { type HaproxyOptions, haproxyConfig } from "./config.ts";
@@ -13,8 +14,8 @@ import { type HaproxyOptions, haproxyConfig } from "./config.ts";
 export interface EngineOptions extends Omit<HaproxyOptions, "socket" | "folder"> {
   /** Where its files go; made when it is not there. */
   readonly folder: string;
-  /** Told what HAProxy prints: its access log line by line, and its notices. @default this process's own outputs */
-  readonly onOutput?: (text: string, stream: "stdout" | "stderr") => void;
+  /** Told each line that HAProxy prints: access log and notices. @default they go to this process's own outputs */
+  readonly onLine?: (line: string, stream: "stdout" | "stderr") => void;
 }
 
 /** HAProxy refused a configuration. The one in use goes on. */
@@ -149,15 +150,17 @@ export async function checkConfiguration(folder: string): Promise<void> {
   if (code !== 0) throw new ConfigurationError(said.trim());
 }
 
-function startMaster({ folder, onOutput }: EngineOptions): ChildProcess {
+function startMaster({ folder, onLine }: EngineOptions): ChildProcess {
   const words = ["haproxy", "-W", "-S", masterSocketIn(folder), "-f", configIn(folder)];
   // Linux ends HAProxy with this process, even when that is killed.
   const [program = "", ...args] =
     process.platform === "linux" ? ["setpriv", "--pdeathsig", "TERM", ...words] : words;
-  const output = onOutput === undefined ? "inherit" : "pipe";
+  const output = onLine === undefined ? "inherit" : "pipe";
   const master = spawn(program, args, { env, stdio: ["ignore", output, output] });
-  master.stdout?.setEncoding("utf8").on("data", (text: string) => onOutput?.(text, "stdout"));
-  master.stderr?.setEncoding("utf8").on("data", (text: string) => onOutput?.(text, "stderr"));
+  for (const stream of ["stdout", "stderr"] as const) {
+    const input = master[stream];
+    if (input) createInterface({ input }).on("line", (line) => onLine?.(line, stream));
+  }
   master.on("error", () => {});
   return master;
 }

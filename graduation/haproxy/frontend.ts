@@ -1,11 +1,11 @@
 // The frontend: what must hold before a request is routed, the look-up, the limits, and the fields that HAProxy writes. The
 // order of the rules is that of m4's `proxy.ts`. Who serves is left to the placement's backend.
 
-import { maxRoutingKeyBytes } from "../../stages/m4/src/routing-table.ts";
 import type { MapFile } from "./maps.ts";
 import { defaultEntry, unlistedEntry } from "./maps.ts";
-import { quoted, refuse } from "./pages.ts";
+import { quoted, refuse, refuseResponse } from "./pages.ts";
 import { rateTable } from "./rate-window.ts";
+import { allowedMethods, controlBytes, validation } from "./validation.ts";
 
 /** The field on HAProxy's 503 page that says "no connection came about", which m4 calls a 502. */
 export const unreachableMark = "X-Cell-Unreachable";
@@ -16,35 +16,7 @@ export const placesTable = "places";
 /** Reads a map, as the last converter of an expression. */
 export type MapReader = (file: MapFile) => string;
 
-const allowedMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
-
 const found = (name: string) => `{ var(txn.${name}) -m found }`;
-
-/** What is refused before anything is decided from the request, as in m4's `request-head.ts`. */
-function validation(): readonly string[] {
-  const target = "capture.req.uri";
-  return [
-    "http-request set-var(txn.id) unique-id",
-    "http-request set-var(txn.id) req.fhdr(x-request-id) if { req.fhdr_cnt(x-request-id) eq 1 } { req.fhdr(x-request-id) -m reg ^[A-Za-z0-9._-]{1,128}$ }",
-    refuse("connect-not-supported", "METH_CONNECT"),
-    refuse("method-not-allowed", "METH_TRACE", { fields: { Allow: allowedMethods } }),
-    refuse("expectation-failed", "{ req.fhdr_cnt(expect) gt 0 } !{ req.fhdr(expect) -i 100-continue }"),
-    refuse("ambiguous-host", "{ req.fhdr_cnt(host) gt 1 }"),
-    refuse("ambiguous-host", "HTTP_1.1 { req.fhdr_cnt(host) eq 0 }"),
-    refuse("ambiguous-host", `{ req.fhdr(host) -m reg ${quoted("[^-._~%!$&'()*+;=:\\[\\]0-9A-Za-z]")} }`),
-    refuse("unsupported-target", `{ ${target} -m sub '#' }`),
-    refuse("target-not-supported", `{ ${target} -m str * }`),
-    `http-request set-uri %[pathq] if { ${target} -m reg -i ^https?:// }`,
-    // `fhdr` and not `hdr`: a comma is a part of the key.
-    "http-request set-var(txn.key) req.fhdr(x-routing-key,1)",
-    refuse("missing-routing-key", "!{ var(txn.key),length gt 0 } { req.fhdr_cnt(x-routing-key) le 1 }"),
-    // Each repetition is compared with the first.
-    refuse("ambiguous-routing-key", "{ req.fhdr(x-routing-key),strcmp(txn.key) lt 0 }"),
-    refuse("ambiguous-routing-key", "{ req.fhdr(x-routing-key),strcmp(txn.key) gt 0 }"),
-    refuse("missing-routing-key", "!{ var(txn.key),length gt 0 }"),
-    refuse("routing-key-too-long", `{ var(txn.key),length gt ${maxRoutingKeyBytes} }`),
-  ];
-}
 
 /** One look-up in memory. The reason is `default` where the key is not listed, else the placement's kind. */
 function lookUp(map: MapReader): readonly string[] {
@@ -55,6 +27,16 @@ function lookUp(map: MapReader): readonly string[] {
     `http-request set-var(txn.reason) str(default) if !${found("placement")}`,
     `http-request set-var(txn.placement) str(${defaultEntry}),${map("default.map")} if !${found("placement")}`,
     "http-request set-var(txn.served) var(txn.placement)",
+  ];
+}
+
+/** An `OPTIONS` says how far it may go. https://www.rfc-editor.org/rfc/rfc9110#section-7.6.2 */
+function maxForwards(): readonly string[] {
+  const left =
+    "METH_OPTIONS { req.fhdr_cnt(max-forwards) eq 1 } { req.fhdr(max-forwards) -m reg ^[0-9]{1,9}$ }";
+  return [
+    `http-request return status 204 hdr Allow ${quoted(allowedMethods)} if ${left} { req.hdr_val(max-forwards) eq 0 }`,
+    `http-request set-header Max-Forwards %[req.hdr_val(max-forwards),sub(1)] if ${left}`,
   ];
 }
 
@@ -101,7 +83,7 @@ function concurrencyRules(map: MapReader): readonly string[] {
 
 /** Fields about one connection, and the router's own in all spellings that a CGI cell could mistake for them. */
 const stopsHere =
-  "keep-alive|proxy-connection|te|upgrade|http2-settings|proxy-authenticate|proxy-authorization";
+  "connection|keep-alive|proxy-connection|te|upgrade|http2-settings|proxy-authenticate|proxy-authorization";
 const ownTowardsCell = "routed[-_]to|route[-_]reason|forwarded[-_]host|forwarded[-_]proto";
 const lookAlikes =
   "x_routing[-_]key|x-routing_key|x_request[-_]id|x-request_id|x_forwarded[-_]for|x-forwarded_for";
@@ -109,6 +91,7 @@ const lookAlikes =
 function towardsCell(): readonly string[] {
   return [
     `http-request del-header ^(${stopsHere})$ -m reg`,
+    "http-request del-header Expect if HTTP_1.0",
     `http-request del-header ^x[-_](${ownTowardsCell})$ -m reg`,
     `http-request del-header ^(${lookAlikes})$ -m reg`,
     "http-request set-header X-Routing-Key %[var(txn.key)]",
@@ -125,7 +108,9 @@ function towardsClient(): readonly string[] {
   const owned = `x-routed-to|x-route-reason|x-failover-from|x-failover-reason|x-retry-count|${unreachableMark.toLowerCase()}`;
   return [
     // Of a cell's response only; what HAProxy says itself does not pass here.
-    `http-response del-header ^(keep-alive|proxy-connection|upgrade|${owned})$ -m reg`,
+    `http-response del-header ^(connection|keep-alive|proxy-connection|upgrade|${owned})$ -m reg`,
+    refuseResponse("upstream-broken", "{ status lt 100 } or { status gt 999 }"),
+    refuseResponse("upstream-broken", `{ res.hdrs -m reg ${controlBytes} }`),
     // What the parser refused has met no rule.
     `http-after-response set-var(txn.id) unique-id if !${found("id")}`,
     "http-after-response set-header X-Request-Id %[var(txn.id)]",
@@ -133,8 +118,11 @@ function towardsClient(): readonly string[] {
     `http-after-response set-header X-Route-Reason %[var(txn.reason)] if ${found("served")}`,
     `http-after-response set-header X-Failover-From %[var(txn.placement)] if ${found("failover")}`,
     `http-after-response set-header X-Failover-Reason %[var(txn.failover)] if ${found("failover")}`,
+    // HAProxy writes `+1` where the last retry went to another server.
+    `http-after-response set-header X-Retry-Count %[var(txn.retries),regsub(^[+],)] if ${found("retries")} !{ var(txn.retries) -m str 0 }`,
     `http-after-response set-status 502 reason 'Bad Gateway' if { res.hdr_cnt(${unreachableMark}) gt 0 }`,
     `http-after-response del-header ${unreachableMark}`,
+    "http-after-response set-header Date %[date,http_date] if !{ res.hdr(date) -m found }",
   ];
 }
 
@@ -168,11 +156,13 @@ export function frontend({ bind, map, ratePeriodsMs }: FrontendOptions): readonl
   const log = Object.entries(logFields).map(([name, value]) => `"${name}":${value}`);
   return [
     "frontend clients",
-    `bind ${bind}`,
+    // `proto h1`: without it, HAProxy also speaks HTTP/2 to whoever begins so.
+    `bind ${bind} proto h1`,
     "unique-id-format %[uuid()]",
     `log-format ${quoted(`{${log.join(",")}}`)}`,
     ...validation(),
     ...lookUp(map),
+    ...maxForwards(),
     ...rateRules(map, ratePeriodsMs),
     ...concurrencyRules(map),
     ...towardsCell(),

@@ -20,6 +20,8 @@ export interface PageOptions {
   readonly id?: keyof typeof ids;
   /** Seconds, or an expression in HAProxy's log format. */
   readonly retryAfter?: number | string;
+  /** Ends the connection: what follows on it cannot be trusted. @default false */
+  readonly closes?: boolean;
   /** Further fields. */
   readonly fields?: Readonly<Record<string, string>>;
 }
@@ -28,7 +30,10 @@ export interface PageOptions {
  * The part after `status CODE`: a problem body and its fields.
  * @see https://www.rfc-editor.org/rfc/rfc9457 Problem Details for HTTP APIs
  */
-function page(code: ErrorCode, { id = "request", retryAfter, fields = {} }: PageOptions): string {
+function page(
+  code: ErrorCode,
+  { id = "request", retryAfter, closes = false, fields = {} }: PageOptions,
+): string {
   const { status, title, detail } = problemOf(code);
   const type = `urn:cell-routing:problem:${code}`;
   const members = JSON.stringify({ type, title, status, detail, code }).replaceAll("%", "%%").slice(0, -1);
@@ -36,6 +41,7 @@ function page(code: ErrorCode, { id = "request", retryAfter, fields = {} }: Page
   const all = {
     "Cache-Control": "no-store",
     ...(retryAfter === undefined ? {} : { "Retry-After": String(retryAfter) }),
+    ...(closes ? { Connection: "close" } : {}),
     ...fields,
   };
   const written = Object.entries(all).map(([name, value]) => ` hdr ${name} ${quoted(value)}`);
@@ -45,6 +51,11 @@ function page(code: ErrorCode, { id = "request", retryAfter, fields = {} }: Page
 /** A rule that refuses a request where `condition` holds. */
 export function refuse(code: ErrorCode, condition: string, options: PageOptions = {}): string {
   return `http-request return status ${problemOf(code).status} ${page(code, options)} if ${condition}`;
+}
+
+/** Refuses a cell's response where `condition` holds. */
+export function refuseResponse(code: ErrorCode, condition: string): string {
+  return `http-response return status ${problemOf(code).status} ${page(code, {})} if ${condition}`;
 }
 
 /** What a client gets where HAProxy itself gives up with `status`. */

@@ -31,7 +31,13 @@ async function main(): Promise<void> {
   const first = store.current()?.table;
   if (first === undefined) throw new Error("There is no table after the start");
   const port = settings.PORT === 0 ? await freePort() : settings.PORT;
-  const engine = await Engine.start(first, { host: settings.HOST, port, folder });
+  const engine = await Engine.start(first, {
+    host: settings.HOST,
+    port,
+    folder,
+    // Its lines go through this process, which loses lines where they cannot be written. HAProxy would wait, or end.
+    onLine: (line, stream) => void (stream === "stdout" ? log : process.stderr).write(`${line}\n`),
+  });
 
   // What HAProxy runs on, which is later than what has been read.
   let served = first;
