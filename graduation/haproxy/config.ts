@@ -65,10 +65,12 @@ function global({ socket, log = "stdout", threads = 1, maxConnections = 4096 }: 
     `maxconn ${maxConnections}`,
     // A reload hands the listening sockets over, so no connection is refused meanwhile.
     `stats socket ${socket} mode 600 level admin expose-fd listeners`,
-    `log ${log} len 8192 format raw local0 info`,
+    `log ${log} len 16384 format raw local0 info`,
     // After a reload, the old worker lets requests that are under way finish, but not for ever.
     "hard-stop-after 15m",
     "tune.http.maxhdr 1000",
+    // The whole target in the log, and not its first 1,024 bytes.
+    "tune.http.logurilen 8192",
     // HAProxy spreads the first checks over the longest interval of all; here that may be an hour.
     "max-spread-checks 500",
   ];
