@@ -35,6 +35,9 @@ async function main(values: Values<typeof options>): Promise<number> {
   const isJson = values.json === true;
   const folder = mkdtempSync("/tmp/haproxy-push-");
   await using stack = await startAgentStack({ stateFolder: join(folder, "s") });
+  // HAProxy is no child of this process: whoever stops the measurement stops it as well.
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => void stack.stop().finally(() => process.exit(2)));
   try {
     const latency = changes === 0 ? undefined : await measureChanges(stack, changes, keys);
     if (latency !== undefined && !isJson)

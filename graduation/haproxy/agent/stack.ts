@@ -24,6 +24,14 @@ export const agentProgram = fileURLToPath(new URL("./main.ts", import.meta.url))
 /** What a stack has to know of a router that is not a stage's own. */
 export const haproxyAgent = { name: "haproxy", stages: ["m4"], followsFile: [] } as const;
 
+/** What a judge of its responses has to know of HAProxy. */
+export const haproxyWays = {
+  /** Beside m4's: it does not tell why an attempt failed. */
+  engineReasons: ["retried"],
+  /** Longer than three attempts of 30 s: HAProxy 2.6 has one time limit for a response's head and for the silence in its body. */
+  clientTimeoutMs: 100_000,
+} as const;
+
 export async function startAgentStack(options: AgentStackOptions): Promise<Stack> {
   const { stateFolder, agents = 1, port = 0, onLine } = options;
   const stack = await startStack({
