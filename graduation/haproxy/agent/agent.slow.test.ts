@@ -14,6 +14,7 @@ import { eventually } from "../../../shared/testkit/eventually.ts";
 import type { RoutingDocument } from "../../../stages/m4/src/routing-table.ts";
 import { engineVersion } from "../../topic.ts";
 import { filesIn } from "./master.ts";
+import { measureReloads } from "./measure-reloads.ts";
 import { RuntimeApi } from "./runtime-api.ts";
 import { startAgentStack } from "./stack.ts";
 
@@ -226,6 +227,11 @@ describe.skipIf(engineVersion("haproxy") === undefined)("an agent with its HAPro
     await plane().start();
     await setKey(client(), "acme", "tier1");
     await isServedBy("acme", "tier1 by tier1", 15_000);
+  });
+
+  test("reloads under load fail no request", async () => {
+    const { reloads, failed, violations } = await measureReloads(stack, 3);
+    expect({ reloads, failed, violations }).toEqual({ reloads: 3, failed: 0, violations: [] });
   });
 
   test("a stop ends the agent and its HAProxy", async () => {
