@@ -2,7 +2,8 @@
 
 import type { Report } from "../../scripts/contract/report.ts";
 import { type Grade, grades } from "../../shared/contract/grades.ts";
-import { type Difference, differences } from "./differences.ts";
+import type { Difference } from "./difference.ts";
+import { differences } from "./differences.ts";
 
 export interface ContractRun {
   readonly contract: string;
