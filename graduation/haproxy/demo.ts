@@ -7,6 +7,7 @@ import { shownOf } from "../../scripts/demo-expect.ts";
 import type { Answer } from "../../scripts/http-request.ts";
 import { eventually } from "../../shared/testkit/eventually.ts";
 import { engineVersion, type Stage, type Topic } from "../topic.ts";
+import { agentDemo } from "./agent/demo-steps.ts";
 import { keyInMap } from "./names.ts";
 import { planChange } from "./plan-change.ts";
 import { Running, type TableSettings } from "./running.ts";
@@ -84,8 +85,9 @@ async function run(stage: Stage): Promise<Readonly<Record<string, unknown>>> {
   await failing(demo);
   await limiting(demo);
   await changing(demo);
+  const agent = await agentDemo(stage);
   if (stage.stays) await stay(stage, running);
-  return { haproxy: engineVersion("haproxy"), ...demo.facts };
+  return { haproxy: engineVersion("haproxy"), ...demo.facts, agent };
 }
 
 async function routing(demo: Demo): Promise<void> {

@@ -1,6 +1,7 @@
 // The part of the demo that the agent plays: a key moves without a reload, the control plane dies, and a reload fails nobody.
 
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { BrokenPromiseError } from "../../../scripts/command-line.ts";
 import { ControlPlaneClient } from "../../../scripts/ctl/client.ts";
 import { setKey } from "../../../scripts/ctl/key-change.ts";
@@ -10,9 +11,26 @@ import { eventually } from "../../../shared/testkit/eventually.ts";
 import { objectIn } from "../../../shared/testkit/json-text.ts";
 import type { Stage } from "../../topic.ts";
 import { measureReloads } from "./measure-reloads.ts";
+import { startAgentStack } from "./stack.ts";
 
 const reloads = 3;
 const requestsWithout = 100;
+
+/** The steps on a stack of their own, which is gone afterwards. */
+export async function agentDemo({ tell, signal }: Pick<Stage, "tell" | "signal">) {
+  const folder = mkdtempSync("/tmp/haproxy-demo-");
+  tell("\nNow with a control plane: an agent takes its pushes, and changes HAProxy.");
+  const stack = await startAgentStack({ stateFolder: join(folder, "s") });
+  const stop = () => void stack.stop();
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    return await showAgent(stack, { tell });
+  } finally {
+    signal.removeEventListener("abort", stop);
+    await stack.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
 
 /** Shows the three steps on a running stack. @throws BrokenPromiseError when HAProxy does otherwise */
 export async function showAgent(stack: Stack, { tell }: Pick<Stage, "tell">) {
