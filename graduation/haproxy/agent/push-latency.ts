@@ -6,6 +6,7 @@
 // Exit codes: 0 the bars hold (p99 under 100 ms, no failed request), 1 they do not, or a wrong flag, 2 it could not be measured.
 
 import { mkdtempSync, rmSync } from "node:fs";
+import { availableParallelism, loadavg } from "node:os";
 import { join } from "node:path";
 import { runCommand, type Values, wholeNumber } from "../../../scripts/command-line.ts";
 import { measureChanges } from "./measure-changes.ts";
@@ -16,6 +17,7 @@ const usage = `Usage: npx tsx graduation/haproxy/agent/push-latency.ts [flags]
   --changes N   moves of one key from one placement to another (1000)
   --keys N      routing keys in the table meanwhile (1000)
   --reloads N   tables with another placement, under steady load (20)
+  --folder DIR  where the stack keeps its files (/tmp); the control plane syncs each change to that disk
   --json        the results as one JSON object
   --help        this text`;
 
@@ -23,6 +25,7 @@ const options = {
   changes: { type: "string" },
   keys: { type: "string" },
   reloads: { type: "string" },
+  folder: { type: "string" },
   json: { type: "boolean" },
 } as const;
 
@@ -33,7 +36,7 @@ async function main(values: Values<typeof options>): Promise<number> {
   const keys = wholeNumber("--keys", values.keys ?? "1000", 0, 200_000);
   const reloads = wholeNumber("--reloads", values.reloads ?? "20", 0, 1_000);
   const isJson = values.json === true;
-  const folder = mkdtempSync("/tmp/haproxy-push-");
+  const folder = mkdtempSync(join(values.folder ?? "/tmp", "haproxy-push-"));
   await using stack = await startAgentStack({ stateFolder: join(folder, "s") });
   // HAProxy is no child of this process: whoever stops the measurement stops it as well.
   for (const signal of ["SIGINT", "SIGTERM"] as const)
@@ -55,7 +58,9 @@ async function main(values: Values<typeof options>): Promise<number> {
           `${load.requests} requests, ${load.failed} failed, ${load.violations.length} violations. From the PUT to the ack ` +
           `p50 ${load.p50Ms} ms, max ${load.maxMs} ms.\n${load.violations.slice(0, 5).join("\n")}`.trimEnd(),
       );
-    if (isJson) console.log(JSON.stringify({ latency, load }));
+    const loadAverage = Math.round((loadavg()[0] ?? 0) * 10) / 10;
+    if (isJson) console.log(JSON.stringify({ latency, load, cores: availableParallelism(), loadAverage }));
+    else console.log(`On ${availableParallelism()} cores with a load average of ${loadAverage}.`);
     const isFast =
       latency === undefined || (latency.p99Ms < barMs && latency.failed + latency.wentBack === 0);
     return isFast && (load === undefined || load.failed + load.violations.length === 0) ? 0 : 1;
