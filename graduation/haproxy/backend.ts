@@ -23,8 +23,10 @@ export function backend(table: RoutingTable, placement: Placement): readonly str
     // A client may pause in its upload, and the cell is silent meanwhile.
     `http-request set-timeout server 75s if ${hasBody}`,
     `http-request set-var(txn.up) srv_is_up(${servers[0]})`,
-    // Not `nbsrv eq 0`: in a worker that is being replaced it is 0 for everybody.
-    refuse(refusalCode(placement), servers.map((server) => `!{ srv_is_up(${server}) }`).join(" "), {
+    // Not `nbsrv eq 0`: in a worker that is being replaced it is 0 for everybody. One line for each server: HAProxy takes at
+    // most 64 words in one.
+    ...servers.map((server) => `http-request set-var(txn.any) str(1) if { srv_is_up(${server}) }`),
+    refuse(refusalCode(placement), "!{ var(txn.any) -m found }", {
       retryAfter: retryAfterSeconds(placement),
     }),
     ...chain.flatMap(({ name }, index) => servedByFallback(placement, fallbackServer(index + 1, name), name)),
