@@ -5,7 +5,12 @@ import type { Difference } from "./difference.ts";
 
 const upgrade = "order on a connection > behind a request for another protocol";
 const unclearBody = "requests with an unclear body > refuses";
-const watch = "protection > who may watch > a page of this machine";
+const watchers = [
+  "http://127.0.0.1:5173",
+  "http://127.0.0.1",
+  "http://localhost:4173",
+  "http://LOCALHOST:8080",
+];
 
 export const differences: readonly Difference[] = [
   {
@@ -112,6 +117,18 @@ export const differences: readonly Difference[] = [
     sometimes: true,
   },
   {
+    name: "a refusal closes at once",
+    kind: "engine",
+    words:
+      "HAProxy's parser refuses and closes in one go. A client that still writes can get a reset before it has read the refusal.",
+    m1: [
+      ...["with a body", "with a chunked body", "for h2c"].map(
+        (kind) => `order on a connection > behind one ${kind} > refuses what is no request, byte by byte`,
+      ),
+    ],
+    sometimes: true,
+  },
+  {
     name: "one time limit for head and body",
     kind: "choice",
     words:
@@ -173,13 +190,6 @@ export const differences: readonly Difference[] = [
     ],
   },
   {
-    name: "no jitter between checks",
-    kind: "choice",
-    words:
-      "Checks keep their interval to the millisecond. `spread-checks 10` would add the ±10 %, to all checks at once.",
-    m4: ["protection > health checks > probes keep their interval, ten per cent up or down, and not in step"],
-  },
-  {
     name: "no retry budget",
     kind: "engine",
     words:
@@ -208,13 +218,10 @@ export const differences: readonly Difference[] = [
       "These cases read `/events` on the admin port. HAProxy tells the same through its log, its statistics and its Prometheus exporter, in its own words.",
     m4: [
       "protection > health checks > a cell that flaps faster than `fall` is never unhealthy, one that stays down is",
-      "protection > half-open > lets exactly 1 of 100 concurrent requests through",
-      "protection > half-open > lets exactly 3 of 100 concurrent requests through",
-      "protection > half-open > lets exactly 7 of 100 concurrent requests through",
-      `${watch}, http://127.0.0.1:5173, may read it`,
-      `${watch}, http://127.0.0.1, may read it`,
-      `${watch}, http://localhost:4173, may read it`,
-      `${watch}, http://LOCALHOST:8080, may read it`,
+      ...[1, 3, 7].map(
+        (count) => `protection > half-open > lets exactly ${count} of 100 concurrent requests through`,
+      ),
+      ...watchers.map((page) => `protection > who may watch > a page of this machine, ${page}, may read it`),
     ],
   },
 ];
