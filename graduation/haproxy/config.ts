@@ -73,6 +73,8 @@ function global({ socket, log = "stdout", threads = 1, maxConnections = 4096 }: 
     "tune.http.logurilen 8192",
     // HAProxy spreads the first checks over the longest interval of all; here that may be an hour.
     "max-spread-checks 500",
+    // Each interval ten per cent longer or shorter: the checks of many routers must not fall into step.
+    "spread-checks 10",
   ];
 }
 

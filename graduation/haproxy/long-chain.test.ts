@@ -17,7 +17,7 @@ test("no line of the configuration grows with the chain of fallbacks", () => {
     placements: Object.fromEntries(placements),
   });
   if (!parsed.ok) expect.fail(parsed.faults.join("\n"));
-  const options = { host: "127.0.0.1", port: 8080, socket: "/tmp/s", folder: "/tmp" };
+  const options = { host: "127.0.0.1", port: 8080, socket: "/run/r.sock", folder: "/run" };
   const lines = haproxyConfig(parsed.table, options).text.split("\n");
   const words = (line: string) =>
     line

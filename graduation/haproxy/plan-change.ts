@@ -29,7 +29,10 @@ export function planChange(before: RoutingTable, after: RoutingTable): ChangePla
   const why = [...placementReasons(before, after), ...rateReasons(before, after)];
   const addresses = why.length > 0 ? [] : addressChanges(before, after);
   const maps = mapChanges(before, after);
-  const movesKeys = maps.some(({ file }) => file === "keys.map" || file === "default.map");
+  const changes = (file: MapFile) => maps.some((each) => each.file === file);
+  const movesKeys = changes("keys.map") || changes("default.map");
+  if (changes("keys.map") && changes("default.map"))
+    why.push("keys and the default placement change at once: a key could meet one of each table");
   if (addresses.length > 0 && movesKeys)
     why.push("keys and addresses change at once: a key could meet the old address of its new placement");
   if (why.length > 0) return { reload: true, why };

@@ -35,8 +35,9 @@ async function main(): Promise<void> {
     host: settings.HOST,
     port,
     folder,
-    // Its lines go through this process, which loses lines where they cannot be written. HAProxy would wait, or end.
-    onLine: (line, stream) => void (stream === "stdout" ? log : process.stderr).write(`${line}\n`),
+    // Its lines go through this process, which loses lines where they cannot be written: HAProxy would wait. What is no
+    // access line is a notice of HAProxy's own.
+    onLine: (line) => void (line.startsWith("{") ? log : process.stderr).write(`${line}\n`),
   });
 
   // What HAProxy runs on, which is later than what has been read.

@@ -72,8 +72,8 @@ describe("the configuration", () => {
 
   test("refuses a folder whose name HAProxy would read as something else", () => {
     const table = tableOf({ one: {} });
-    expect(() => haproxyConfig(table, { ...options, folder: "/tmp/a b" })).toThrow(RangeError);
-    expect(() => haproxyConfig(table, { ...options, socket: "/tmp/a,b" })).toThrow(RangeError);
+    expect(() => haproxyConfig(table, { ...options, folder: "/run/a b" })).toThrow(RangeError);
+    expect(() => haproxyConfig(table, { ...options, socket: "/run/a,b" })).toThrow(RangeError);
   });
 });
 

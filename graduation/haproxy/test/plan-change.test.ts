@@ -136,6 +136,12 @@ describe("changes that need a reload", () => {
     expect(why(tableOf(swapped, fourKeys)).join("\n")).toMatch(/"visa" takes over the address of "tier3"/);
   });
 
+  test("keys and the default placement at once: a key that leaves the list could meet the old default", () => {
+    const { acme: _, ...others } = fourKeys.routingTable;
+    const after = tableOf(fourPlacements, { routingTable: others, defaultPlacement: "tier2" });
+    expect(why(after).join("\n")).toMatch(/keys and the default placement change at once/);
+  });
+
   test("a key and an address at once: the key could meet the placement's old cell", () => {
     const placements = { ...fourPlacements, tier3: { url: "http://127.0.0.1:9103" } };
     const after = tableOf(placements, { routingTable: { ...fourKeys.routingTable, acme: "tier3" } });
