@@ -10,8 +10,6 @@ import { encodeSnapshot } from "../../../stages/m4/src/protocol.ts";
 import { parseRoutingTable, type RoutingTable } from "../../../stages/m4/src/routing-table.ts";
 import { decodeTable } from "../../../stages/m4/src/table-decoder.ts";
 import { mapEntries, mapFiles } from "../maps.ts";
-import { planChange } from "../plan-change.ts";
-import { mixtures } from "./changes.ts";
 import { driftOf, driftWords } from "./drift.ts";
 import { digestOf } from "./files.ts";
 import { HaproxyReceiver } from "./receiver.ts";
@@ -164,14 +162,6 @@ describe("drift", () => {
 });
 
 describe("changes", () => {
-  test("keys and the default that change at once are a reload: a request could see one of each table", () => {
-    const [before, after] = [tableOf(document({ acme: "tier2" })), tableOf(document({}, "tier2"))];
-    const plan = planChange(before, after);
-    const runtime = plan.reload ? expect.fail(plan.why.join()) : plan.runtime;
-    expect(mixtures(runtime)).toHaveLength(1);
-    expect(mixtures(runtime.filter((change) => "file" in change && change.file === "keys.map"))).toEqual([]);
-  });
-
   test("a large map is sent in pieces that fit HAProxy's buffer, and every entry once", () => {
     const entries = new Map(Array.from({ length: 999 }, (_, n) => [`key${n}`, "tier1"] as const));
     const pieces = [...payloads(entries, 500)];

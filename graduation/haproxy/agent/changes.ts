@@ -10,12 +10,6 @@ import { HaproxyRefusal, type Worker } from "./worker.ts";
 
 type MapChange = Extract<RuntimeChange, { readonly file: MapFile }>;
 
-/** A request reads the keys, then perhaps the default: changed one after the other, it could see one of each table. */
-export function mixtures(changes: readonly RuntimeChange[]): string[] {
-  const both = changesOf("keys.map", changes).length > 0 && changesOf("default.map", changes).length > 0;
-  return both ? ["keys and the default change at once: a request could see one of each table"] : [];
-}
-
 // #region carry-out
 /**
  * Carries the changes out. One entry of a map is changed by itself; of more, the whole map is replaced, so that all of them

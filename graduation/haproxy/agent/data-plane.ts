@@ -6,7 +6,7 @@ import type { Clock } from "../../../stages/m4/src/clock.ts";
 import { Mutex } from "../../../stages/m4/src/control-plane/mutex.ts";
 import type { RoutingTable } from "../../../stages/m4/src/routing-table.ts";
 import { planChange } from "../plan-change.ts";
-import { carryOut, confirm, look, mend, mixtures } from "./changes.ts";
+import { carryOut, confirm, look, mend } from "./changes.ts";
 import { driftWords, hasDrift } from "./drift.ts";
 import type { HaproxyFiles } from "./files.ts";
 import { Master } from "./master.ts";
@@ -95,10 +95,9 @@ export class DataPlane {
     const running = await this.#running();
     if (running === undefined || this.#table === undefined) return await this.#begin(table);
     const plan = planChange(this.#table, table);
-    const why = plan.reload ? plan.why : mixtures(plan.runtime);
-    if (plan.reload || why.length > 0) {
+    if (plan.reload) {
       await this.#reload(running, table, this.#table);
-      return { by: "reload", why };
+      return { by: "reload", why: plan.why };
     }
     try {
       await carryOut(this.#worker, table, plan.runtime);
