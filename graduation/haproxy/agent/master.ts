@@ -3,14 +3,14 @@
 // the next agent finds it by its socket.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../../../stages/m4/src/clock.ts";
 import { haproxyEnvironment, outputFaults } from "./haproxy-words.ts";
+import { hasEnded, isAlive, until } from "./processes.ts";
 import { RuntimeApi, type RuntimeApiError } from "./runtime-api.ts";
 import { parseInfo, parseProcesses, type ShownProcesses } from "./runtime-output.ts";
-import { until } from "./until.ts";
 import { HaproxyRefusal } from "./worker.ts";
 
 const startDeadlineMs = 15_000;
@@ -206,13 +206,7 @@ export class Master {
 
   #isAlive(): boolean {
     if (this.#child !== undefined) return !hasEnded(this.#child);
-    try {
-      process.kill(this.#pid, 0);
-      // One that has ended, and that nobody has collected yet, still has its number.
-      return !/^State:\s+Z/m.test(readFileSync(`/proc/${this.#pid}/status`, "utf8"));
-    } catch {
-      return false;
-    }
+    return isAlive(this.#pid);
   }
 
   #signal(signal: NodeJS.Signals): void {
@@ -222,8 +216,4 @@ export class Master {
       // ESRCH: it has just ended.
     }
   }
-}
-
-function hasEnded({ exitCode, signalCode, pid }: ChildProcess): boolean {
-  return pid === undefined || exitCode !== null || signalCode !== null;
 }
