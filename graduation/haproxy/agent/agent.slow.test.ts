@@ -1,6 +1,7 @@
 // The agent with a real HAProxy, a real control plane and real cells. One stack for all: each test leaves it in order.
 
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ControlPlaneClient, type RouterView } from "../../../scripts/ctl/client.ts";
@@ -24,7 +25,7 @@ describe.skipIf(engineVersion("haproxy") === undefined)("an agent with its HAPro
 
   beforeAll(async () => {
     // Short: HAProxy's sockets are in it.
-    folder = mkdtempSync("/tmp/haproxy-agent-");
+    folder = mkdtempSync(join(tmpdir(), "haproxy-agent-"));
     stack = await startAgentStack({ stateFolder: join(folder, "s") });
     await expectInStep();
   });

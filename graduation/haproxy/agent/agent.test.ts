@@ -3,6 +3,7 @@
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { failOnLeaks } from "../../../shared/testkit/leak-check.ts";
@@ -40,7 +41,7 @@ describe("the Runtime API", () => {
   const sockets = new Set<Socket>();
 
   beforeEach(() => {
-    folder = mkdtempSync("/tmp/runtime-api-");
+    folder = mkdtempSync(join(tmpdir(), "runtime-api-"));
   });
   afterEach(async () => {
     for (const socket of sockets) socket.destroy();

@@ -1,6 +1,7 @@
 // The part of the demo that the agent plays: a key moves without a reload, the control plane dies, and a reload fails nobody.
 
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BrokenPromiseError } from "../../../scripts/command-line.ts";
 import { ControlPlaneClient } from "../../../scripts/ctl/client.ts";
@@ -18,7 +19,7 @@ const requestsWithout = 100;
 
 /** The steps on a stack of their own, which is gone afterwards. */
 export async function agentDemo({ tell, signal }: Pick<Stage, "tell" | "signal">) {
-  const folder = mkdtempSync("/tmp/haproxy-demo-");
+  const folder = mkdtempSync(join(tmpdir(), "haproxy-demo-"));
   tell("\nNow with a control plane: an agent takes its pushes, and changes HAProxy.");
   const stack = await startAgentStack({ stateFolder: join(folder, "s") });
   const stop = () => void stack.stop();

@@ -6,7 +6,7 @@
 // Exit codes: 0 the bars hold (p99 under 100 ms, no failed request), 1 they do not, or a wrong flag, 2 it could not be measured.
 
 import { mkdtempSync, rmSync } from "node:fs";
-import { availableParallelism, loadavg } from "node:os";
+import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { runCommand, type Values, wholeNumber } from "../../../scripts/command-line.ts";
 import { measureChanges } from "./measure-changes.ts";
@@ -17,7 +17,7 @@ const usage = `Usage: npx tsx graduation/haproxy/agent/push-latency.ts [flags]
   --changes N   moves of one key from one placement to another (1000)
   --keys N      routing keys in the table meanwhile (1000)
   --reloads N   tables with another placement, under steady load (20)
-  --folder DIR  where the stack keeps its files (/tmp); the control plane syncs each change to that disk
+  --folder DIR  where the stack keeps its files; the control plane syncs each change to that disk
   --json        the results as one JSON object
   --help        this text`;
 
@@ -36,7 +36,7 @@ async function main(values: Values<typeof options>): Promise<number> {
   const keys = wholeNumber("--keys", values.keys ?? "1000", 0, 200_000);
   const reloads = wholeNumber("--reloads", values.reloads ?? "20", 0, 1_000);
   const isJson = values.json === true;
-  const folder = mkdtempSync(join(values.folder ?? "/tmp", "haproxy-push-"));
+  const folder = mkdtempSync(join(values.folder ?? tmpdir(), "haproxy-push-"));
   await using stack = await startAgentStack({ stateFolder: join(folder, "s") });
   // HAProxy is no child of this process: whoever stops the measurement stops it as well.
   for (const signal of ["SIGINT", "SIGTERM"] as const)
