@@ -73,13 +73,13 @@ function heldOf({ passed, failed }: { readonly passed: number; readonly failed: 
 function causeRows(runs: readonly JudgedContract[]): readonly (readonly string[])[] {
   const count = (contract: string, name: string) => {
     const failures = runs.find((run) => run.contract === contract)?.failures ?? [];
-    return String(failures.filter(({ cause }) => cause === name).length);
+    return String(failures.filter(({ grade, cause }) => grade === "core" && cause === name).length);
   };
   return differences.map(({ name, words }) => [name, count("m1", name), count("m4", name), words]);
 }
 
 function aligned(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, at) => Math.max(...rows.map((row) => (row[at] ?? "").length)));
+  const widths = (rows[0] ?? []).map((_, at) => Math.max(3, ...rows.map((row) => (row[at] ?? "").length)));
   const line = (row: readonly string[]) =>
     `| ${row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(" | ")} |`;
   const [head = [], ...body] = rows;
