@@ -4,7 +4,7 @@
 //   npm run gameday                               one minute, a seed of its own
 //   npm run gameday -- --minutes 3 --seed 7       three minutes, the same each time
 //   npm run gameday -- --stage m5 --json          another stage; the report as one JSON object
-//   npm run gameday -- --port pingora             the router in another language: pingora, go
+//   npm run gameday -- --port pingora             the router in another language: pingora, go; or haproxy, with its agent
 //
 // The report names the invariants that were checked; DESIGN.md numbers them. `npm run chaos` is its sibling: hostile clients
 // and cells that break HTTP itself.
@@ -14,6 +14,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { agentProgram, haproxyAgent, haproxyWays } from "../graduation/haproxy/agent/stack.ts";
 import { residentBytes } from "../shared/testkit/resident-memory.ts";
 import { colours, runCommand, UsageError, type Values, wholeNumber } from "./command-line.ts";
 import { Operator } from "./gameday/operator.ts";
@@ -22,7 +23,7 @@ import { type GamedayReport, reportOf, textOf } from "./gameday/report.ts";
 import { type Planned, planGameday, quietMs } from "./gameday/schedule.ts";
 import { keys } from "./gameday/tables.ts";
 import { runClient, type SteadyClient } from "./load/clients.ts";
-import { buildPorted, type PortedRouter, portedNames, readPorted } from "./ported-routers.ts";
+import { buildPorted, type OtherRouter, portedNames, readPorted } from "./ported-routers.ts";
 import { type Stack, startStack } from "./stack.ts";
 import { StopSignal } from "./stage-session.ts";
 import { isAtLeast, type Milestone, parseStage, projectRoot, stageFolder } from "./stages.ts";
@@ -31,7 +32,7 @@ const usage = `Usage: npm run gameday [-- flags]
   --minutes N   length of the run, 0.2 to 60 (1)
   --seed N      decides what goes wrong, and when; a random one unless given
   --stage mN    m4 or later (m4)
-  --port NAME   the router in another language: ${portedNames.join(", ")}
+  --port NAME   the router in another language: ${portedNames.join(", ")}; or haproxy, with its agent
   --json        the report as one JSON object
   --help        this text`;
 
@@ -55,30 +56,45 @@ async function main(values: Values<typeof options>): Promise<number> {
   const seedText = values.seed ?? String(1 + Math.floor(Math.random() * 999_999));
   const seed = wholeNumber("--seed", seedText, 0, 2 ** 32 - 1);
   const tell = values.json === true ? () => {} : (line: string) => console.log(line);
-  const ported = readPorted(values.port, stage);
-  const report = await runGameday(stage, ported, seed, minutes, tell);
+  const other = readOther(values.port, stage);
+  const report = await runGameday(stage, other, seed, minutes, tell);
   const paint = report.violations === 0 ? colours().green : colours().red;
   console.log(values.json === true ? JSON.stringify(report) : paint(textOf(report)));
   return report.violations === 0 ? 0 : 1;
 }
 
+/** A router that is not the stage's own. */
+interface Other {
+  readonly router: OtherRouter;
+  readonly runs: "node" | "program";
+  readonly program: (tell: (line: string) => void) => Promise<string>;
+  readonly engineReasons?: readonly string[];
+  readonly clientTimeoutMs?: number;
+}
+
+function readOther(word: string | undefined, stage: Milestone): Other | undefined {
+  if (word === haproxyAgent.name)
+    return { router: haproxyAgent, runs: "node", program: async () => agentProgram, ...haproxyWays };
+  const ported = readPorted(word, stage);
+  return ported && { router: ported, runs: "program", program: (tell) => buildPorted(ported, tell) };
+}
+
 async function runGameday(
   stage: Milestone,
-  ported: PortedRouter | undefined,
+  other: Other | undefined,
   seed: number,
   minutes: number,
   tell: (line: string) => void,
 ): Promise<GamedayReport> {
   const stopSignal = new StopSignal();
   const state = join(projectRoot, ".state", `gameday-${process.pid}`);
-  const program = ported && (await buildPorted(ported, tell));
   const stack = await startStack({
     stage,
     port: 0,
     routers: 2,
     stageFolder: stageFolder(stage),
     stateFolder: state,
-    ...(ported && program && { ported: { router: ported, program } }),
+    ...(other && { ported: { ...other, program: await other.program(tell) } }),
   });
   try {
     const record = new GamedayRecord();
@@ -89,7 +105,7 @@ async function runGameday(
     const done = new AbortController();
     const clients = stack.routers.flatMap((router, at) =>
       Array.from({ length: clientsPerRouter }, (_, n) =>
-        runClient(steadyClient(router.url, seed, at * clientsPerRouter + n, record), done.signal),
+        runClient(steadyClient(router.url, seed, at * clientsPerRouter + n, record, other), done.signal),
       ),
     );
     const memory = watchMemory(stack, (minutes * 60_000) / 2, done.signal);
@@ -124,7 +140,7 @@ async function runGameday(
       record.violated(
         `6 streaming: a router's memory rose by ${memoryGrowthMiB} MiB from one half to the next`,
       );
-    const port = ported === undefined ? {} : { port: ported.name };
+    const port = other === undefined ? {} : { port: other.router.name };
     return reportOf(record, { stage, ...port, seed, minutes, startedAtMs, memoryGrowthMiB });
   } finally {
     await stack.stop();
@@ -133,18 +149,26 @@ async function runGameday(
 }
 
 /** A client whose responses are held to every table that its router may have used meanwhile. */
-function steadyClient(router: string, seed: number, number: number, record: GamedayRecord): SteadyClient {
+function steadyClient(
+  router: string,
+  seed: number,
+  number: number,
+  record: GamedayRecord,
+  other: Other | undefined,
+): SteadyClient {
   return {
     router,
     seed,
     number,
     keys,
     idOf: (n) => `gameday-${number}-${n}`,
+    ...(other?.clientTimeoutMs === undefined ? {} : { timeoutMs: other.clientTimeoutMs }),
     look: () => {
       const before = record.tablesOf(router);
       return (fromMs, toMs) => ({
         tables: [...new Set([...before, ...record.tablesOf(router)])],
         isDisturbed: (cell) => record.isDisturbed(cell, fromMs, toMs),
+        engineReasons: other?.engineReasons ?? [],
       });
     },
     onEnd: (verdict, what, fromMs, toMs) => record.ended(verdict, what, fromMs, toMs),

@@ -20,12 +20,17 @@ import { filesUnder, type Milestone, projectRoot } from "./stages.ts";
 export const portedNames = ["pingora", "go"] as const;
 export type PortedName = (typeof portedNames)[number];
 
-export interface PortedRouter {
-  readonly name: PortedName;
+/** What a stack has to know of a router that is not the stage's own. */
+export interface OtherRouter {
+  readonly name: string;
   /** The milestones that it can be. */
   readonly stages: readonly Milestone[];
   /** Those in which it takes its table from a file, where the stage takes it from a control plane. */
   readonly followsFile: readonly Milestone[];
+}
+
+export interface PortedRouter extends OtherRouter {
+  readonly name: PortedName;
   /** What builds it, and what that needs: programs, and in words. */
   readonly tool: string;
   readonly alsoRuns: readonly string[];
@@ -187,13 +192,13 @@ export async function runTool(tool: string, args: readonly string[], cwd: string
 }
 
 /** Environment of a ported router that is to be `stage`. */
-export function portedEnv(ported: PortedRouter, stage: Milestone): Record<string, string> {
+export function portedEnv(ported: OtherRouter, stage: Milestone): Record<string, string> {
   expectStage(ported, stage);
   return { STAGE: stage };
 }
 
 /** @throws UsageError where the port leaves this milestone out */
-export function expectStage({ name, stages }: PortedRouter, stage: Milestone): void {
+export function expectStage({ name, stages }: OtherRouter, stage: Milestone): void {
   if (stages.includes(stage)) return;
   throw new UsageError(`--port ${name} can be ${stages.join(", ")}, and not ${stage}`);
 }

@@ -104,7 +104,8 @@ export class Launcher {
   #startRouter(name: string, env: Record<string, string>): Promise<Program> {
     const { ported, stage } = this.#options;
     if (ported === undefined) return this.#start(name, "src/main.ts", env);
-    return this.#start(name, ported.program, { ...portedEnv(ported.router, stage), ...env }, "program");
+    const { program, router, runs = "program" } = ported;
+    return this.#start(name, program, { ...portedEnv(router, stage), ...env }, runs);
   }
 
   /** @param path Relative to the stage's folder, or absolute. */

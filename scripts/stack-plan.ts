@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "./command-line.ts";
-import type { PortedRouter } from "./ported-routers.ts";
+import type { OtherRouter } from "./ported-routers.ts";
 import type { PortNeed } from "./ports.ts";
 import { isAtLeast, type Milestone } from "./stages.ts";
 
@@ -17,8 +17,13 @@ export interface StackOptions {
   readonly stageFolder: string;
   /** Folder for what the stack writes: routing file, tokens, last-known-good snapshots. Emptied at the start. */
   readonly stateFolder: string;
-  /** The router in another language, and its program. */
-  readonly ported?: { readonly router: PortedRouter; readonly program: string };
+  /** The router in another language, or on another engine, and its program. */
+  readonly ported?: {
+    readonly router: OtherRouter;
+    readonly program: string;
+    /** @default "program" */
+    readonly runs?: "node" | "program";
+  };
   /** Every line that a router or the control plane prints. */
   readonly onLine?: (source: string, line: string, stream: "stdout" | "stderr") => void;
 }

@@ -42,6 +42,8 @@ export interface Circumstances {
   readonly tables: readonly Table[];
   /** Whether a cell was disturbed at any moment of the request, or shortly before. */
   readonly isDisturbed: (cell: CellName) => boolean;
+  /** Reasons of a failover that only this router's engine gives. */
+  readonly engineReasons?: readonly string[];
 }
 
 /** How a request ended, and what each of the words means. */
@@ -74,9 +76,10 @@ export interface Verdict {
 
 const failoverReasons = new Set(["unhealthy", "circuit-open", "connect-failed"]);
 
-export function judge(asked: Asked, got: Got, { tables, isDisturbed }: Circumstances): Verdict {
+export function judge(asked: Asked, got: Got, circumstances: Circumstances): Verdict {
+  const { tables, isDisturbed, engineReasons = [] } = circumstances;
   const violations: string[] = [];
-  const fitting = tables.filter((table) => fits(table, asked, got));
+  const fitting = tables.filter((table) => fits(table, asked, got, engineReasons));
   const seen = `X-Routed-To ${got.headers["x-routed-to"]}, X-Failover-From ${got.headers["x-failover-from"]}, cell ${got.echo?.cell ?? got.headers["x-cell"]}`;
   if (got.status > 0 && fitting.length === 0)
     violations.push(`2 or 5 one table, its explicit chain: no table in use explains this response (${seen})`);
@@ -103,14 +106,20 @@ function outcomeOf({ ending, status, headers }: Got): Outcome {
 }
 
 /** Whether one table alone explains who served: the placement that was routed to, or one of its chain, at its own cell. */
-function fits(table: Table, { key }: Asked, { headers, echo }: Got): boolean {
+function fits(
+  table: Table,
+  { key }: Asked,
+  { headers, echo }: Got,
+  engineReasons: readonly string[],
+): boolean {
   const { "x-routed-to": to = "", "x-failover-from": from, "x-failover-reason": reason } = headers;
   const origin = originOf(table, key);
   const serving = table.placements.get(to);
   if (serving === undefined) return false;
   const isFallback = from !== undefined;
   if (isFallback !== (reason !== undefined)) return false;
-  if (isFallback && (from !== origin || !failoverReasons.has(reason ?? ""))) return false;
+  const isKnown = failoverReasons.has(reason ?? "") || engineReasons.includes(reason ?? "");
+  if (isFallback && (from !== origin || !isKnown)) return false;
   if (isFallback ? !table.placements.get(origin)?.chain.includes(to) : to !== origin) return false;
   const cell = echo?.cell ?? headers["x-cell"];
   return cell === undefined || cell === serving.cell;

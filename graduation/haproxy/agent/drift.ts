@@ -1,0 +1,73 @@
+// What a running HAProxy holds that its table does not say. Pure: the agent reads, and mends what is named here.
+
+import type { RoutingTable } from "../../../stages/m4/src/routing-table.ts";
+import { type MapEntries, type MapFile, mapEntries, mapFiles } from "../maps.ts";
+import { addressOf, backendName, cellServer, serversOf } from "../names.ts";
+import type { RuntimeChange } from "../plan-change.ts";
+import type { ShownEntry, ShownServer } from "./runtime-output.ts";
+
+/** What has been read from a worker. */
+export interface Seen {
+  readonly maps: ReadonlyMap<MapFile, readonly ShownEntry[]>;
+  readonly servers: readonly ShownServer[];
+}
+
+export interface Drift {
+  /** Maps to be replaced as a whole. */
+  readonly maps: readonly MapFile[];
+  readonly servers: readonly Extract<RuntimeChange, { readonly backend: string }>[];
+  /** Servers that the table asks for and HAProxy does not have: only a reload brings them. */
+  readonly missing: readonly string[];
+}
+
+export function driftOf(table: RoutingTable, seen: Seen): Drift {
+  const wanted = mapEntries(table);
+  const maps = mapFiles.filter((file) => !isSameMap(wanted[file], seen.maps.get(file) ?? []));
+  return { maps, ...serverDrift(table, seen.servers) };
+}
+
+export function hasDrift({ maps, servers, missing }: Drift): boolean {
+  return maps.length + servers.length + missing.length > 0;
+}
+
+/** In words, for the log. */
+export function driftWords({ maps, servers, missing }: Drift): string[] {
+  const names = servers.map(({ backend, server }) => `${backend}/${server}`);
+  return [...maps, ...names, ...missing.map((name) => `${name} is missing`)];
+}
+
+/** A second entry of one key is a difference, too: the first one hides it until somebody deletes that. */
+export function isSameMap(wanted: MapEntries, shown: readonly ShownEntry[]): boolean {
+  return wanted.size === shown.length && shown.every(([key, value]) => wanted.get(key) === value);
+}
+
+function serverDrift(table: RoutingTable, shown: readonly ShownServer[]): Pick<Drift, "servers" | "missing"> {
+  const byName = new Map(shown.map((each) => [`${each.backend}/${each.server}`, each]));
+  const servers: Drift["servers"][number][] = [];
+  const missing: string[] = [];
+  for (const { name, url, concurrencyLimit = 0 } of table.placements.values()) {
+    const { host, port } = addressOf(url);
+    for (const each of serversOf(table, name)) {
+      const seen = byName.get(`${each.backend}/${each.server}`);
+      if (seen === undefined) {
+        missing.push(`${each.backend}/${each.server}`);
+        continue;
+      }
+      // A host name has been resolved meanwhile: what to is not ours to say.
+      if (isAddress(host) && seen.address !== shownAddress(host, port))
+        servers.push({ kind: "server-address", ...each, host, port });
+      const isOwn = each.backend === backendName(name) && each.server === cellServer;
+      if (!isOwn && seen.maxconn !== concurrencyLimit)
+        servers.push({ kind: "server-maxconn", ...each, maxconn: concurrencyLimit });
+    }
+  }
+  return { servers, missing };
+}
+
+function isAddress(host: string): boolean {
+  return host.includes(":") || /^\d+\.\d+\.\d+\.\d+$/.test(host);
+}
+
+function shownAddress(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}

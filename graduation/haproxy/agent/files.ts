@@ -1,0 +1,75 @@
+// The files that HAProxy reads when it starts or reloads: its configuration and the maps. Written after each change, so that
+// a reload by whomever, or a start after a crash, begins with the newest table.
+
+import { createHash } from "node:crypto";
+import { mkdir, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { RoutingTable } from "../../../stages/m4/src/routing-table.ts";
+import { type HaproxyOptions, haproxyConfig } from "../config.ts";
+import { checkConfiguration } from "./haproxy-words.ts";
+import { filesIn, type MasterFiles } from "./master.ts";
+
+/** What a configuration takes beside the table. */
+export type ListenOptions = Omit<HaproxyOptions, "socket" | "folder">;
+
+export class HaproxyFiles {
+  readonly folder: string;
+  readonly #options: ListenOptions;
+  /** What this process has written, by file: the same content is not written twice. */
+  readonly #written = new Map<string, string>();
+
+  constructor(folder: string, options: ListenOptions) {
+    this.folder = folder;
+    this.#options = options;
+  }
+
+  get paths(): MasterFiles {
+    return filesIn(this.folder);
+  }
+
+  /** Has HAProxy check what this table makes, beside the files in use. @throws HaproxyRefusal with its words */
+  async check(table: RoutingTable): Promise<void> {
+    const folder = join(this.folder, "candidate");
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    for (const [name, content] of this.#contents(table, folder)) await writeFile(join(folder, name), content);
+    await checkConfiguration(filesIn(folder).config);
+  }
+
+  /** Each file is replaced whole: HAProxy may read them at any moment. */
+  async write(table: RoutingTable): Promise<void> {
+    await mkdir(this.folder, { recursive: true, mode: 0o700 });
+    for (const [name, content] of this.#contents(table, this.folder)) {
+      if (this.#written.get(name) === content) continue;
+      this.#written.delete(name);
+      const path = join(this.folder, name);
+      await writeFile(`${path}.next`, content, { mode: 0o600 });
+      await rename(`${path}.next`, path);
+      this.#written.set(name, content);
+    }
+  }
+
+  /** What a worker that was started with this table's files calls itself. */
+  description(table: RoutingTable): string {
+    return digestOf(this.#config(table, this.folder).text);
+  }
+
+  #contents(table: RoutingTable, folder: string): ReadonlyMap<string, string> {
+    const { text, maps } = this.#config(table, folder);
+    return new Map([...maps, ["haproxy.cfg", withDescription(text)]]);
+  }
+
+  #config(table: RoutingTable, folder: string) {
+    return haproxyConfig(table, { ...this.#options, folder, socket: filesIn(this.folder).runtimeSocket });
+  }
+}
+
+/** A worker shows its `description` in `show info`: so the next agent knows whether it needs more than the Runtime API. */
+function withDescription(text: string): string {
+  return text.replace(/^global$/m, (head) => `${head}\n  description ${digestOf(text)}`);
+}
+
+/** Of everything that the Runtime API cannot change: server addresses and limits are left out. */
+export function digestOf(text: string): string {
+  const fixed = text.replace(/^(\s*server \S+) \S+/gm, "$1").replace(/^(\s*server .*) maxconn \d+/gm, "$1");
+  return createHash("sha256").update(fixed).digest("hex").slice(0, 16);
+}

@@ -1,0 +1,182 @@
+// A running HAProxy: one master, which keeps the listening socket, and a worker for each configuration. Owns the files in its
+// folder, the start, the reload and the stop.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, rename, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { eventually, within } from "../../shared/testkit/eventually.ts";
+import type { RoutingTable } from "../../stages/m4/src/routing-table.ts";
+import { type HaproxyOptions, haproxyConfig } from "./config.ts";
+
+export interface EngineOptions extends Omit<HaproxyOptions, "socket" | "folder"> {
+  /** Where its files go; made when it is not there. */
+  readonly folder: string;
+  /** Told each line that HAProxy prints: access log and notices. @default they go to this process's own outputs */
+  readonly onLine?: (line: string, stream: "stdout" | "stderr") => void;
+}
+
+/** HAProxy refused a configuration. The one in use goes on. */
+export class ConfigurationError extends Error {
+  override readonly name = "ConfigurationError";
+}
+
+const env = { ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/usr/local/sbin` };
+const startDeadlineMs = 15_000;
+
+export class Engine implements AsyncDisposable {
+  readonly #options: EngineOptions;
+  readonly #master: ChildProcess;
+  readonly #exited: Promise<unknown>;
+
+  private constructor(options: EngineOptions, master: ChildProcess) {
+    this.#options = options;
+    this.#master = master;
+    this.#exited = once(master, "exit");
+  }
+
+  /** Starts HAProxy with this table and waits until it accepts. */
+  static async start(table: RoutingTable, options: EngineOptions): Promise<Engine> {
+    await mkdir(options.folder, { recursive: true });
+    await writeFiles(table, options);
+    await checkConfiguration(options.folder);
+    const master = startMaster(options);
+    const engine = new Engine(options, master);
+    const worker = async () => {
+      if (master.exitCode !== null) throw new Error(`HAProxy ended with exit code ${master.exitCode}`);
+      return await engine.#workerPid();
+    };
+    await eventually(worker, { what: "HAProxy accepts", deadlineMs: startDeadlineMs, everyMs: 10 });
+    return engine;
+  }
+
+  get pid(): number {
+    return this.#master.pid ?? 0;
+  }
+
+  /** The socket of the Runtime API. */
+  get socket(): string {
+    return socketIn(this.#options.folder);
+  }
+
+  /** How the master ended; undefined while it runs. */
+  get exitCode(): number | undefined {
+    return this.#master.exitCode ?? undefined;
+  }
+
+  /** Sends one command to the worker in charge and returns what it says. */
+  async command(line: string): Promise<string> {
+    return await ask(this.socket, line);
+  }
+
+  /**
+   * Replaces the worker by one with this table. The old one finishes what it has under way. Resolves when every new
+   * connection meets the new one. @throws ConfigurationError when HAProxy refuses it
+   */
+  async reload(table: RoutingTable): Promise<void> {
+    const { folder } = this.#options;
+    const before = await this.#workerPid();
+    await writeFiles(table, this.#options);
+    await checkConfiguration(folder);
+    this.#master.kill("SIGUSR2");
+    const isReplaced = async () => {
+      const now = await this.#workerPid();
+      return now !== undefined && now !== before;
+    };
+    await eventually(isReplaced, {
+      what: "the new worker answers",
+      deadlineMs: startDeadlineMs,
+      everyMs: 5,
+    });
+    // Both accept until the old one has been told.
+    const hasStopped = async () => {
+      const said = await ask(masterSocketIn(folder), `@!${before} show info`).catch(() => undefined);
+      return said !== undefined && !/^Stopping: 0$/m.test(said);
+    };
+    await eventually(hasStopped, { what: "the old worker stops", deadlineMs: startDeadlineMs, everyMs: 5 });
+  }
+
+  /** Stops accepting, lets the requests under way finish, and cuts what is left after `drainMs`. */
+  async stop(drainMs = 10_000): Promise<void> {
+    if (this.#master.exitCode !== null || this.#master.signalCode !== null) return;
+    this.#master.kill("SIGUSR1");
+    await within(this.#exited, drainMs, "HAProxy ends").catch(() => this.#master.kill("SIGTERM"));
+    await within(this.#exited, 1000, "HAProxy ends").catch(() => this.#master.kill("SIGKILL"));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop(0);
+  }
+
+  async #workerPid(): Promise<number | undefined> {
+    const said = await this.command("show info").catch(() => "");
+    const pid = /^Pid: (\d+)$/m.exec(said)?.[1];
+    return pid === undefined ? undefined : Number(pid);
+  }
+}
+
+function configIn(folder: string): string {
+  return join(folder, "haproxy.cfg");
+}
+
+function socketIn(folder: string): string {
+  return join(folder, "runtime.sock");
+}
+
+function masterSocketIn(folder: string): string {
+  return join(folder, "master.sock");
+}
+
+async function writeFiles(table: RoutingTable, options: EngineOptions): Promise<void> {
+  const { folder } = options;
+  const { text, maps } = haproxyConfig(table, { ...options, socket: socketIn(folder) });
+  for (const [name, content] of [...maps, ["haproxy.cfg", text] as const]) {
+    await writeFile(join(folder, `${name}.next`), content);
+    await rename(join(folder, `${name}.next`), join(folder, name));
+  }
+}
+
+/** @throws ConfigurationError with HAProxy's own words */
+export async function checkConfiguration(folder: string): Promise<void> {
+  const check = spawn("haproxy", ["-c", "-f", configIn(folder)], { env, stdio: ["ignore", "pipe", "pipe"] });
+  let said = "";
+  for (const stream of [check.stdout, check.stderr])
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      said += text;
+    });
+  const [code] = (await once(check, "close")) as [number | null];
+  if (code !== 0) throw new ConfigurationError(said.trim());
+}
+
+function startMaster({ folder, onLine }: EngineOptions): ChildProcess {
+  const words = ["haproxy", "-W", "-S", masterSocketIn(folder), "-f", configIn(folder)];
+  // Linux ends HAProxy with this process, even when that is killed.
+  const [program = "", ...args] =
+    process.platform === "linux" ? ["setpriv", "--pdeathsig", "TERM", ...words] : words;
+  const output = onLine === undefined ? "inherit" : "pipe";
+  const master = spawn(program, args, { env, stdio: ["ignore", output, output] });
+  for (const stream of ["stdout", "stderr"] as const) {
+    const input = master[stream];
+    if (input) createInterface({ input }).on("line", (line) => onLine?.(line, stream));
+  }
+  master.on("error", () => {});
+  return master;
+}
+
+/** One command to a socket of HAProxy, and all that comes back. */
+async function ask(socket: string, line: string): Promise<string> {
+  const connection = connect(socket);
+  try {
+    connection.setEncoding("utf8").end(`${line}\n`);
+    let said = "";
+    connection.on("data", (text: string) => {
+      said += text;
+    });
+    await once(connection, "close", { signal: AbortSignal.timeout(5000) });
+    return said;
+  } finally {
+    connection.destroy();
+  }
+}

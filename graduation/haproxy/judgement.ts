@@ -1,0 +1,87 @@
+// Judges a contract's results by the named differences: each broken core case needs its cause, and each cause its case.
+
+import type { Report } from "../../scripts/contract/report.ts";
+import { type Grade, grades } from "../../shared/contract/grades.ts";
+import type { Difference } from "./difference.ts";
+import { differences } from "./differences.ts";
+
+export interface ContractRun {
+  readonly contract: string;
+  readonly grades: Report["grades"];
+  readonly failures: readonly { readonly title: string; readonly grade: Grade }[];
+}
+
+export interface JudgedContract extends ContractRun {
+  readonly failures: readonly {
+    readonly title: string;
+    readonly grade: Grade;
+    /** Name of the difference that explains it; null where none does. */
+    readonly cause: string | null;
+  }[];
+}
+
+export function judged(run: ContractRun, named: readonly Difference[] = differences): JudgedContract {
+  const causeOf = (title: string) => named.find((each) => each[casesOf(run)]?.includes(title) === true);
+  const failures = run.failures.map(({ title, grade }) => {
+    return { title, grade, cause: causeOf(title)?.name ?? null };
+  });
+  return { contract: run.contract, grades: run.grades, failures };
+}
+
+/** What is wrong between the results and the named differences, one line each; empty when they agree. */
+export function faultsOf(run: JudgedContract, named: readonly Difference[] = differences): readonly string[] {
+  const { contract, failures } = run;
+  const unexplained = failures
+    .filter(({ grade, cause }) => grade === "core" && cause === null)
+    .map(({ title }) => `${contract}: no cause is named for "${title}"`);
+  const broken = new Set(failures.map(({ title }) => title));
+  const healed = named
+    .flatMap((each) => (each.sometimes === true ? [] : (each[casesOf(run)] ?? [])))
+    .filter((title) => !broken.has(title))
+    .map((title) => `${contract}: a cause is named, and it holds: "${title}"`);
+  return [...unexplained, ...healed];
+}
+
+function casesOf({ contract }: { readonly contract: string }): "m1" | "m4" {
+  return contract === "m1" ? "m1" : "m4";
+}
+
+const begin = "<!-- results: npx tsx graduation/haproxy/contract-results.ts -->";
+const end = "<!-- /results -->";
+
+/** The README with its results renewed. @throws Error where it has no place for them */
+export function withResults(readme: string, runs: readonly JudgedContract[], date: string): string {
+  const [before, rest] = readme.split(begin);
+  const after = rest?.split(end)[1];
+  if (before === undefined || after === undefined)
+    throw new Error(`The README has no place between "${begin}" and "${end}"`);
+  const table = aligned([["Suite", ...grades], ...runs.map(countsRow)]);
+  const causes = aligned([["Cause", "m1", "m4", "What HAProxy does"], ...causeRows(runs)]);
+  const words = `Held, of all cases, on ${date}:`;
+  const words2 = "Every broken core case has one of these causes:";
+  return `${before}${begin}\n\n${words}\n\n${table}\n\n${words2}\n\n${causes}\n\n${end}${after}`;
+}
+
+function countsRow({ contract, grades: counts }: JudgedContract): readonly string[] {
+  return [contract, ...grades.map((grade) => heldOf(counts[grade]))];
+}
+
+function heldOf({ passed, failed }: { readonly passed: number; readonly failed: number }): string {
+  return `${passed} of ${passed + failed}`;
+}
+
+function causeRows(runs: readonly JudgedContract[]): readonly (readonly string[])[] {
+  const count = (contract: string, name: string) => {
+    const failures = runs.find((run) => run.contract === contract)?.failures ?? [];
+    return String(failures.filter(({ grade, cause }) => grade === "core" && cause === name).length);
+  };
+  return differences.map(({ name, words }) => [name, count("m1", name), count("m4", name), words]);
+}
+
+function aligned(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, at) => Math.max(3, ...rows.map((row) => (row[at] ?? "").length)));
+  const line = (row: readonly string[]) =>
+    `| ${row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(" | ")} |`;
+  const [head = [], ...body] = rows;
+  return [line(head), line(widths.map((width) => "-".repeat(width))), ...body.map(line)].join("\n");
+}

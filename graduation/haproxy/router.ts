@@ -1,0 +1,80 @@
+// HAProxy as a router that keeps the promises of m1 and m4: started like a stage's router, it follows `ROUTING_FILE` and
+// reloads HAProxy for each new table. The contract suites start it; so can you:
+//
+//   PORT=8080 ADMIN_PORT=8082 ROUTING_FILE=stages/m4/routing.resilience.json npx tsx graduation/haproxy/router.ts
+//
+// For changes without a reload, under a control plane, see the agent.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { freePort } from "../../bench/free-port.ts";
+import { AdminServer, sendJson } from "../../stages/m4/src/admin.ts";
+import { systemClock as clock } from "../../stages/m4/src/clock.ts";
+import { FileSource } from "../../stages/m4/src/file-source.ts";
+import { createLogger, openLog } from "../../stages/m4/src/log.ts";
+import { readSettings } from "../../stages/m4/src/settings.ts";
+import { TableStore } from "../../stages/m4/src/table-store.ts";
+import { Engine } from "./engine.ts";
+
+async function main(): Promise<void> {
+  const settings = readSettings(process.env);
+  const folder = mkdtempSync(join(tmpdir(), "cell-routing-haproxy-"));
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  const log = openLog(1, clock);
+  const logger = createLogger(log, settings.LOG_LEVEL);
+  const store = new TableStore();
+  const wallClock = () => new Date();
+  const source = new FileSource({ path: settings.ROUTING_FILE, store, logger, clock, wallClock });
+  await source.start();
+
+  const first = store.current()?.table;
+  if (first === undefined) throw new Error("There is no table after the start");
+  const port = settings.PORT === 0 ? await freePort() : settings.PORT;
+  const engine = await Engine.start(first, {
+    host: settings.HOST,
+    port,
+    folder,
+    // Its lines go through this process, which loses lines where they cannot be written: HAProxy would wait. What is no
+    // access line is a notice of HAProxy's own.
+    onLine: (line) => void (line.startsWith("{") ? log : process.stderr).write(`${line}\n`),
+  });
+
+  // What HAProxy runs on, which is later than what has been read.
+  let served = first;
+  let reloading: Promise<void> = Promise.resolve();
+  const reload = async (): Promise<void> => {
+    const table = store.current()?.table;
+    if (table === undefined || table === served) return;
+    try {
+      await engine.reload(table);
+      served = table;
+    } catch (error) {
+      logger.error({ event: "reload-refused", cause: String(error) });
+    }
+  };
+  store.subscribe(() => {
+    reloading = reloading.then(reload);
+  });
+
+  const admin = new AdminServer();
+  admin.get("/healthz", (_, res) => sendJson(res, 200, { status: "ok" }));
+  admin.get("/debug/config", (_, res) => sendJson(res, 200, { ...source.status(), version: served.version }));
+  const adminUrl = `http://127.0.0.1:${await admin.listen(settings.ADMIN_PORT)}`;
+
+  process.on("SIGHUP", () => source.reload());
+  for (const signal of ["SIGTERM", "SIGINT"] as const)
+    process.once(signal, async () => {
+      await source.close();
+      await reloading;
+      await engine.stop();
+      await admin.close();
+      process.exit(0);
+    });
+  log.write(`${JSON.stringify({ event: "ready", url: `http://${settings.HOST}:${port}`, adminUrl })}\n`);
+}
+
+await main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : String(error));
+  process.exit(1);
+});
