@@ -4,7 +4,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { BrokenPromiseError } from "../../scripts/command-line.ts";
 import { shownOf } from "../../scripts/demo-expect.ts";
-import type { Answer } from "../../scripts/http-request.ts";
+import type { ReceivedResponse } from "../../scripts/http-request.ts";
 import { eventually } from "../../shared/testkit/eventually.ts";
 import { engineVersion, type Stage, type Topic } from "../topic.ts";
 import { agentDemo } from "./agent/demo-steps.ts";
@@ -49,7 +49,12 @@ class Demo {
     this.show(title, key, await this.running.ask(key), promised);
   }
 
-  show(title: string, key: string, answer: Answer, promised: Readonly<Record<string, string>>): void {
+  show(
+    title: string,
+    key: string,
+    answer: ReceivedResponse,
+    promised: Readonly<Record<string, string>>,
+  ): void {
     const shown = { status: String(answer.status), ...shownOf(answer) };
     this.say(`  X-Routing-Key: ${key || "(none)"}`);
     this.say(
@@ -65,7 +70,7 @@ class Demo {
   }
 
   /** Waits until checks have found out, without showing each try. */
-  async until(key: string, fits: (answer: Answer) => boolean): Promise<void> {
+  async until(key: string, fits: (answer: ReceivedResponse) => boolean): Promise<void> {
     const fitting = async () => fits(await this.running.ask(key));
     await eventually(fitting, { what: `HAProxy finds out about "${key}"`, deadlineMs: 10_000, everyMs: 50 });
   }

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../../bench/free-port.ts";
-import { type Answer, type Ask, ask } from "../../scripts/http-request.ts";
+import { type Ask, ask, type ReceivedResponse } from "../../scripts/http-request.ts";
 import { type Cell, startCell } from "../../shared/cells/cell.ts";
 import { type PlacementName, placementNames } from "../../shared/testkit/cluster.ts";
 import { parseRoutingTable, type RoutingTable } from "../../stages/m4/src/routing-table.ts";
@@ -54,7 +54,7 @@ export class Running implements AsyncDisposable {
   }
 
   /** One request with this key, on a connection of its own. */
-  ask(key: string, path = "/", options: Partial<Ask> = {}): Promise<Answer> {
+  ask(key: string, path = "/", options: Partial<Ask> = {}): Promise<ReceivedResponse> {
     // Node writes one byte for each character of a field.
     const bytes = Buffer.from(key, "utf8").toString("latin1");
     return ask({ ...options, url: this.url + path, headers: { ...options.headers, "X-Routing-Key": bytes } });

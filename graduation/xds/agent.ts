@@ -25,7 +25,7 @@ export class EnvoyAgent implements AsyncDisposable {
 
   constructor({ controlPlaneUrl, token, routerId, files }: EnvoyAgentOptions) {
     this.#client = new ControlPlaneClient({
-      url: controlPlaneUrl,
+      urls: [controlPlaneUrl],
       readToken: async () => token,
       routerId,
       receiver: new EnvoyReceiver(files),

@@ -1,6 +1,6 @@
 // Envoy with an exported table in front of four demo cells, on free ports: for the tests and the demo.
 
-import { type Answer, type Ask, ask } from "../../scripts/http-request.ts";
+import { type Ask, ask, type ReceivedResponse } from "../../scripts/http-request.ts";
 import { type Cell, startCell } from "../../shared/cells/cell.ts";
 import { parseRoutingTable, type RoutingDocument } from "../../stages/m4/src/routing-table.ts";
 import { Envoy } from "./envoy.ts";
@@ -60,7 +60,7 @@ export class EnvoyLab implements AsyncDisposable {
     return cell;
   }
 
-  ask(key: string, path = "/", options: Omit<Ask, "url"> = {}): Promise<Answer> {
+  ask(key: string, path = "/", options: Omit<Ask, "url"> = {}): Promise<ReceivedResponse> {
     const headers = { ...options.headers, "X-Routing-Key": key };
     return ask({ ...options, url: `${this.url}${path}`, headers });
   }

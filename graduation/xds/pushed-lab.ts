@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ControlPlaneClient, type RouterView } from "../../scripts/ctl/client.ts";
-import { type Answer, ask } from "../../scripts/http-request.ts";
+import { ask, type ReceivedResponse } from "../../scripts/http-request.ts";
 import { projectRoot } from "../../scripts/stages.ts";
 import { type Cell, startCell } from "../../shared/cells/cell.ts";
 import { eventually } from "../../shared/testkit/eventually.ts";
@@ -72,7 +72,7 @@ export class PushedLab implements AsyncDisposable {
     return lab;
   }
 
-  ask(key: string): Promise<Answer> {
+  ask(key: string): Promise<ReceivedResponse> {
     return ask({ url: this.url, headers: { "X-Routing-Key": key } });
   }
 

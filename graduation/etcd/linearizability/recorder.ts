@@ -1,6 +1,6 @@
 // Talks to control planes and writes down what came of it: the history that `linearize.ts` judges.
 
-import { type Answer, ask } from "../../../scripts/http-request.ts";
+import { ask, type ReceivedResponse } from "../../../scripts/http-request.ts";
 import { objectIn } from "../../../shared/testkit/json-text.ts";
 import {
   type History,
@@ -144,7 +144,10 @@ export class UnexpectedResponse extends Error {
 /** Responses that promise that nothing has changed. */
 const refusals = new Set(["store-unwritable", "too-busy", "too-many-connections"]);
 
-function outcomeOf({ status, headers, body }: Answer): { readonly outcome: Outcome; readonly why: string } {
+function outcomeOf({ status, headers, body }: ReceivedResponse): {
+  readonly outcome: Outcome;
+  readonly why: string;
+} {
   const problem = objectIn(body);
   const code = String(problem?.["code"]);
   const why = [code, ...listIn(problem?.["faults"])].join(": ");

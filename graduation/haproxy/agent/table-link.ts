@@ -79,7 +79,7 @@ export class TableLink {
     this.#validator.budget = budget.work;
     if (settings.CONTROL_PLANE_URL === undefined) return;
     this.#client = new ControlPlaneClient({
-      url: settings.CONTROL_PLANE_URL,
+      urls: settings.CONTROL_PLANE_URL,
       readToken: () => this.#readToken(),
       routerId: this.#routerId,
       receiver: this.#receiver,

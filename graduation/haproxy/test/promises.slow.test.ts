@@ -1,7 +1,7 @@
 // The promises of m1 and m4 on a real HAProxy, by what the cells saw.
 
 import { describe, expect, test } from "vitest";
-import type { Answer } from "../../../scripts/http-request.ts";
+import type { ReceivedResponse } from "../../../scripts/http-request.ts";
 import { eventually } from "../../../shared/testkit/eventually.ts";
 import { engineVersion } from "../../topic.ts";
 import { keyInMap } from "../names.ts";
@@ -10,7 +10,7 @@ import { Running, type TableSettings } from "../running.ts";
 const soon = { intervalMs: 50, timeoutMs: 500, rise: 1, fall: 2 };
 
 /** Who served, in whose stead, and with which code where HAProxy refused. */
-function path({ status, headers, body }: Answer): Record<string, unknown> {
+function path({ status, headers, body }: ReceivedResponse): Record<string, unknown> {
   const isProblem = headers["content-type"] === "application/problem+json";
   const told = {
     status,
