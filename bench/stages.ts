@@ -1,5 +1,5 @@
 // The five milestones as contenders: each stage's own `main.ts`, as a learner starts it.
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { stageEnvironment } from "../shared/testkit/stage-environment.ts";
 import { readyLine, startChild } from "./child.ts";
@@ -32,11 +32,13 @@ type StageOptions = {
   readonly byDefault?: boolean;
   /** Whether it understands WORKERS. @default false */
   readonly hasWorkers?: boolean;
+  /** Settings of Node for it. @default none */
+  readonly nodeEnvironment?: Readonly<Record<string, string>>;
 };
 
 /** A contender that keeps the stages' promise: environment in, one ready line out, the access log on standard output. */
 export function stageLike(name: string, main: string, about: string, more: StageOptions = {}): Contender {
-  const { resilience = false, byDefault = true, hasWorkers = false } = more;
+  const { resilience = false, byDefault = true, hasWorkers = false, nodeEnvironment = {} } = more;
   return {
     name,
     kind: "stage",
@@ -53,7 +55,7 @@ export function stageLike(name: string, main: string, about: string, more: Stage
       const child = startChild(process.execPath, args, {
         name,
         directory,
-        env: benchEnvironment(context, resilience),
+        env: { ...benchEnvironment(context, resilience), ...nodeEnvironment },
       });
       const { url } = await readyLine(child);
       if (typeof url !== "string") throw new Error(`The ready line of ${name} holds no url`);
@@ -81,7 +83,24 @@ function mainOf(name: string): string {
   return join(root, "stages", name, "src", "main.ts");
 }
 
+/** m5 with what its README names for little memory. Started once before: Node keeps what it has compiled when it ends. */
+function small(): Contender {
+  const cache = join(root, ".cache", "compiled");
+  const nodeEnvironment = { NODE_COMPILE_CACHE: cache, NODE_OPTIONS: "--max-semi-space-size=4" };
+  const about = "m5 with a small young generation and its code compiled before";
+  const options = { resilience: true, byDefault: false, hasWorkers: true, nodeEnvironment };
+  const started = stageLike("m5-small", mainOf("m5"), about, options);
+  const start: Contender["start"] = async (context) => {
+    const directory = join(context.directory, "first");
+    mkdirSync(join(directory, "state"), { recursive: true });
+    await (await started.start({ ...context, directory })).stop();
+    return started.start(context);
+  };
+  return { ...started, start };
+}
+
 export const stages: readonly Contender[] = [
   ...(["m1", "m2", "m3", "m4", "m5"] as const).map(stage),
   ...(["m4", "m5"] as const).map(withoutProtections),
+  small(),
 ];

@@ -2,6 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import { isIPv6 } from "node:net";
+import { setFlagsFromString } from "node:v8";
 import { AccessLog } from "./access-log.ts";
 import { AdminServer, sendJson } from "./admin.ts";
 import { systemClock as clock } from "./clock.ts";
@@ -16,6 +17,11 @@ import { Upstreams } from "./upstreams.ts";
 
 /** How long requests under way may take to finish after a signal to stop. */
 const drainMs = 10_000;
+
+// V8 learns which objects live long, and makes the next ones of their kind in the old generation at once. A burst right after the
+// start teaches it that those of a request do. From then on, requests that have ended hold on to later ones until the next
+// full collection: about 60 µs of CPU time per request instead of 42, and pauses of 5 ms instead of 1.
+setFlagsFromString("--no-allocation-site-pretenuring");
 
 const log = openLog(1, clock);
 
