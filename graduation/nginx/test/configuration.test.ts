@@ -5,7 +5,7 @@ import { nginxConfiguration } from "../configuration.ts";
 import { nginxRate } from "../limits.ts";
 import { readConfiguration, type Statement } from "./nginx-reader.ts";
 
-const options = { listen: "127.0.0.1:8080", directory: "/tmp/none", generation: 1 };
+const options = { listen: "127.0.0.1:8080", directory: "folder", generation: 1 };
 
 type Placements = Readonly<Record<string, object>>;
 

@@ -6,7 +6,7 @@ import { nginxConfiguration } from "../configuration.ts";
 import { Maps, readConfiguration } from "./nginx-reader.ts";
 import { anyKey, documentOver, oddKeys } from "./odd-keys.ts";
 
-const options = { listen: "127.0.0.1:8080", directory: "/tmp/none", generation: 1 };
+const options = { listen: "127.0.0.1:8080", directory: "folder", generation: 1 };
 
 function tableOf(document: unknown): RoutingTable {
   const result = parseRoutingTable(document);

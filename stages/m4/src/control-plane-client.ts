@@ -81,8 +81,12 @@ export class ControlPlaneClient {
 
   status(): LinkStatus {
     const stalenessSeconds = Math.round(this.#deps.clock.now() - this.#confirmedAtMs) / 1000;
-    const url = this.#urls.current;
-    return { url, connected: this.#connected, stalenessSeconds, lastError: this.#lastError };
+    return {
+      url: this.#urls.current,
+      connected: this.#connected,
+      stalenessSeconds,
+      lastError: this.#lastError,
+    };
   }
 
   // #region reconnect
@@ -96,8 +100,7 @@ export class ControlPlaneClient {
       if (signal.aborted) return;
       if (proven) failures = 0;
       const url = this.#urls.leave();
-      const delayMs = Math.round(nextDelayMs(failures, random, reconnectBackoff));
-      failures += 1;
+      const delayMs = Math.round(nextDelayMs(failures++, random, reconnectBackoff));
       const cause = this.#lastError?.faults[0];
       logger.warn({ event: "control-plane-lost", url, cause, retryInMs: delayMs });
       await clock.sleep(delayMs, signal).catch(() => {});
@@ -113,13 +116,8 @@ export class ControlPlaneClient {
     if (this.#stop.signal.aborted) return false;
     this.#ending = undefined;
     const url = this.#urls.current;
-    const { socket, closed } = openLinkSocket({
-      url,
-      token,
-      maxMessageBytes,
-      clock,
-      onFault: (words) => this.#fail(words),
-    });
+    const onFault = (words: string): void => this.#fail(words);
+    const { socket, closed } = openLinkSocket({ url, token, maxMessageBytes, clock, onFault });
     const link = receiver.openLink();
     const ended = new AbortController();
     const outcome = { proven: false };
@@ -168,12 +166,9 @@ export class ControlPlaneClient {
         if (received.upToDate) this.#lastError = null;
         if (reply.type === "nack") this.#lastError = { at: this.#timestamp(), faults: reply.reasons };
         this.#confirm();
-        if (outcome !== "applied")
-          this.#deps.logger[outcome === "refused" ? "error" : "info"]({
-            event: `snapshot-${outcome}`,
-            words,
-          });
+        const level = outcome === "refused" ? "error" : "info";
         if (outcome === "applied") this.#deps.onApplied(message);
+        else this.#deps.logger[level]({ event: `snapshot-${outcome}`, words });
         socket.send(encode(reply));
         return received.upToDate;
       }
