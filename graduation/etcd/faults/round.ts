@@ -57,7 +57,7 @@ export class Round {
     this.#seed = seed;
     this.random = new Random(seed, 1_000);
     const { document } = world;
-    this.recorder = new Recorder({ token, document, placement: "tier1" });
+    this.recorder = new Recorder({ token, document, name: String(seed), placement: "tier1" });
   }
 
   /** Starts a history, the clients that write it, and requests through the routers. */

@@ -1,5 +1,8 @@
 // Runs rounds of faults against one world, and replaces the world when a round has broken it.
 
+import { writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { FaultsReport, RoundResult } from "./report.ts";
 import { rowOf } from "./report.ts";
 import { type Fault, Round } from "./round.ts";
@@ -57,12 +60,19 @@ export async function runRound(
     await fault.run(round);
     await round.settle();
   } catch (error) {
-    broken = wordsOf(error);
     await round.abandon();
+    broken = `${wordsOf(error)}\nThe history: ${await keep(round, `${fault.name}-${seed}`)}`;
   }
   const { writesMs, routersMs, counts } = round;
   const tookMs = performance.now() - startedAtMs;
   return { fault: fault.name, round: number, seed, broken, writesMs, routersMs, tookMs, counts };
+}
+
+/** For whoever wants to know what happened. */
+async function keep({ recorder }: Round, name: string): Promise<string> {
+  const path = join(tmpdir(), `cell-routing-history-${name}.json`);
+  await writeFile(path, JSON.stringify(recorder.history(), null, 1));
+  return path;
 }
 
 function wordsOf(error: unknown): string {

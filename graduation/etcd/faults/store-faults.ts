@@ -59,7 +59,7 @@ export const compactedWatch: Fault = {
       paused.resume();
     }
     await round.recovered();
-    await paused.logged("compacted", logged);
+    await paused.logged("store-watch-ended", logged);
     await round.storedBy(4);
   },
 };

@@ -25,6 +25,8 @@ export interface RecorderOptions {
   readonly token: string;
   /** What a PUT sends, with its own marker added to the routing table. */
   readonly document: Document;
+  /** In every marker: no other recorder of the same table may have it, or a write might find its marker there already. */
+  readonly name: string;
   /** Where a marker routes to. */
   readonly placement: string;
   /** A client gives up after this time, and does not know what becomes of its write. @default 5000 */
@@ -84,7 +86,7 @@ export class Recorder {
     kind: Write["kind"],
     ifMatch: Version,
   ): Promise<Write> {
-    const marker = `${markerStart}${++this.#markers}`;
+    const marker = `${markerStart}${this.#options.name}-${++this.#markers}`;
     const startMs = performance.now();
     this.#underWay += 1;
     const { outcome, why } = await this.#send(via, kind, marker, ifMatch).finally(() => {
