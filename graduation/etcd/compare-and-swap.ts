@@ -1,7 +1,7 @@
 // Writes keys if nobody has written any of them meanwhile, and finds out what became of a write that got no response.
 
 import type { Clock } from "../../stages/m4/src/clock.ts";
-import type { EtcdClient } from "./etcd-client.ts";
+import type { Etcd } from "./etcd-client.ts";
 import { EtcdError } from "./etcd-error.ts";
 import type { Entry, KeyRange } from "./etcd-messages.ts";
 
@@ -16,7 +16,7 @@ export type Swap =
   | { readonly kind: "unknown"; readonly error: EtcdError };
 
 export interface SwapDependencies {
-  readonly client: Pick<EtcdClient, "txn" | "read">;
+  readonly client: Etcd;
   readonly clock: Clock;
   readonly newWriteId: () => string;
 }

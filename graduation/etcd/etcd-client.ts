@@ -26,6 +26,9 @@ export interface EtcdClientOptions {
   readonly clock: Clock;
 }
 
+/** What a store and its follower ask of a cluster: a test can be one. */
+export type Etcd = Pick<EtcdClient, "read" | "txn" | "watch" | "close">;
+
 /** A node of the same data centre accepts at once, or not at all. In milliseconds. */
 const connectTimeoutMs = 1_000;
 
@@ -61,7 +64,7 @@ export class EtcdClient {
     const { prefix } = this.#options;
     const body = rangeRequest(prefix, options);
     const read = (message: unknown): KeyRange => readRange(prefix, message);
-    return await this.anyEndpoint(budgetMs, (ms) => this.#call("/v3/kv/range", body, ms, read));
+    return await this.#anyEndpoint(budgetMs, (ms) => this.#call("/v3/kv/range", body, ms, read));
   }
 
   /** One attempt at one endpoint. @throws EtcdError, and after `unclear` nobody knows whether it took effect */
@@ -78,18 +81,24 @@ export class EtcdClient {
 
   /**
    * Asks one endpoint after the other until one responds, or refuses, or the budget is used up.
-   * @throws EtcdError, the last one
+   * @throws EtcdError that says of each endpoint what went wrong last
    */
-  async anyEndpoint<T>(budgetMs: number, ask: (timeoutMs: number) => Promise<T>): Promise<T> {
+  async #anyEndpoint<T>(budgetMs: number, ask: (timeoutMs: number) => Promise<T>): Promise<T> {
     const { clock, endpoints } = this.#options;
     const endMs = clock.now() + budgetMs;
+    const words = new Map<string, string>(
+      endpoints.map((endpoint) => [endpoint, `${endpoint} was not asked`]),
+    );
     for (let attempt = 1; ; attempt++) {
+      const { endpoint } = this;
       try {
         return await ask(Math.min(requestTimeoutMs, endMs - clock.now()));
       } catch (error) {
         if (!(error instanceof EtcdError) || error.kind === "refused") throw error;
+        words.set(endpoint, error.message);
         if (attempt % endpoints.length === 0) await clock.sleep(roundPauseMs);
-        if (clock.now() >= endMs) throw error;
+        if (clock.now() + roundPauseMs >= endMs)
+          throw new EtcdError(error.kind, [...words.values()].join("; "), { cause: error });
       }
     }
   }
@@ -105,7 +114,7 @@ export class EtcdClient {
       for await (const piece of body as AsyncIterable<string>) {
         const lines = (rest + piece).split("\n");
         rest = lines.pop() ?? "";
-        if (rest.length > maxBytes) throw new EtcdError("unclear", `${endpoint}: a message is too long`);
+        if (rest.length > maxBytes) throw new Error("a message is too long");
         for (const line of lines) if (line !== "") yield readWatch(prefix, JSON.parse(line));
       }
     } catch (error) {
@@ -129,7 +138,7 @@ export class EtcdClient {
     const limit = new AbortController();
     const done = new AbortController();
     this.#options.clock.sleep(timeoutMs, done.signal).then(
-      () => limit.abort(new EtcdError("unclear", `${endpoint} did not respond within ${timeoutMs} ms`)),
+      () => limit.abort(new EtcdError("unclear", `${endpoint} did not respond in time`)),
       () => {},
     );
     try {
@@ -152,7 +161,7 @@ export class EtcdClient {
       dispatcher: this.#agent,
       signal,
     });
-    if (statusCode !== 200) throw refusalOf(statusCode, await this.#textOf(body));
+    if (statusCode !== 200) throw refusalOf(endpoint, statusCode, await this.#textOf(body));
     return body;
   }
 
@@ -161,7 +170,7 @@ export class EtcdClient {
     let bytes = 0;
     for await (const chunk of body) {
       bytes += chunk.length;
-      if (bytes > this.#options.maxBytes) throw new EtcdError("unclear", "the response is too long");
+      if (bytes > this.#options.maxBytes) throw new Error("the response is too long");
       chunks.push(chunk);
     }
     return Buffer.concat(chunks).toString("utf8");

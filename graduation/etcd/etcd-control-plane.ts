@@ -32,12 +32,12 @@ const script = fileURLToPath(new URL("control-plane.ts", import.meta.url));
 export class EtcdControlPlane implements AsyncDisposable {
   readonly program: Program;
   readonly #folder: string;
-  readonly #token: string;
+  readonly token: string;
 
   private constructor(program: Program, folder: string, token: string) {
     this.program = program;
     this.#folder = folder;
-    this.#token = token;
+    this.token = token;
   }
 
   /** @throws StartError when it does not start */
@@ -105,7 +105,7 @@ export class EtcdControlPlane implements AsyncDisposable {
   }
 
   async #write(method: string, path: string, ifMatch: string, body: unknown): Promise<Reply> {
-    const headers = { authorization: `Bearer ${this.#token}`, "if-match": ifMatch };
+    const headers = { authorization: `Bearer ${this.token}`, "if-match": ifMatch };
     return await replyOf(await fetch(this.url + path, { method, headers, body: JSON.stringify(body) }));
   }
 }

@@ -30,15 +30,17 @@ const refusal = z.object({ message: z.string(), code: z.number() });
 const refusedCodes = new Set([3, 5, 7, 8, 9, 11, 12, 16]);
 
 /** The error in a response that is not 200. */
-export function refusalOf(status: number, body: string): EtcdError {
+export function refusalOf(endpoint: string, status: number, body: string): EtcdError {
   const parsed = refusal.safeParse(parseJson(body));
-  if (!parsed.success) return new EtcdError("unclear", `etcd responds with status ${status}`);
+  if (!parsed.success) return new EtcdError("unclear", `${endpoint} responds with status ${status}`);
   const { message, code } = parsed.data;
   // The write that meets the limit is applied, and gets this error nevertheless; those after it are not applied.
   // https://github.com/etcd-io/etcd/blob/v3.4.23/etcdserver/apply.go (quotaApplierV3)
   const isFull = message.includes("database space exceeded");
   const isTooLarge = message.includes("request is too large");
-  return new EtcdError(refusedCodes.has(code) && !isFull ? "refused" : "unclear", message, { isTooLarge });
+  return new EtcdError(refusedCodes.has(code) && !isFull ? "refused" : "unclear", `${endpoint}: ${message}`, {
+    isTooLarge,
+  });
 }
 
 /** Errors of Node and undici from before the first byte. */

@@ -4,13 +4,13 @@
 import type { Logger } from "pino";
 import { type BackoffSettings, nextDelayMs } from "../../stages/m4/src/backoff.ts";
 import type { Clock } from "../../stages/m4/src/clock.ts";
-import type { EtcdClient } from "./etcd-client.ts";
+import type { Etcd } from "./etcd-client.ts";
 import { EtcdError } from "./etcd-error.ts";
 import type { Entry, KeyRange } from "./etcd-messages.ts";
 import type { EtcdStore } from "./store.ts";
 
 export interface FollowerDependencies {
-  readonly client: EtcdClient;
+  readonly client: Etcd;
   readonly store: EtcdStore;
   readonly clock: Clock;
   readonly random: () => number;
@@ -22,7 +22,7 @@ export interface FollowerDependencies {
  * cut off from the others, says nothing at all, and its watch looks like a quiet one. In milliseconds.
  */
 const lookMs = 1_000;
-const lookBudgetMs = 2_000;
+const lookBudgetMs = 4_000;
 
 const watchBackoff: BackoffSettings = { baseMs: 100, capMs: 5_000 };
 

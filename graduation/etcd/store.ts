@@ -3,29 +3,17 @@
 // reads may, decisions about a write may not.
 
 import { checksumOf } from "../../stages/m4/src/checksum.ts";
-import type { Clock } from "../../stages/m4/src/clock.ts";
 import type { Store } from "../../stages/m4/src/control-plane/any-store.ts";
 import { type Change, etagOf, type Stored } from "../../stages/m4/src/control-plane/stored.ts";
 import type { WriteResult } from "../../stages/m4/src/control-plane/write-result.ts";
 import type { Position } from "../../stages/m4/src/protocol.ts";
 import { compareAndSwap } from "./compare-and-swap.ts";
 import { isLater, nextEpochRecord, reasonForNewEpoch, type Seen, understand } from "./epoch.ts";
-import type { EtcdClient } from "./etcd-client.ts";
 import { EtcdError } from "./etcd-error.ts";
 import type { KeyRange } from "./etcd-messages.ts";
+import type { EtcdStoreDependencies } from "./store-dependencies.ts";
 import { EtcdFaults } from "./store-faults.ts";
 import { Witnesses } from "./witnesses.ts";
-
-export interface EtcdStoreDependencies {
-  readonly client: EtcdClient;
-  readonly clock: Clock;
-  readonly newEpoch: (clusterId: string) => string;
-  readonly newWriteId: () => string;
-  /** A snapshot that would be larger on the wire is refused. */
-  readonly maxMessageBytes: number;
-  readonly onPublish: (stored: Stored, why: string) => void;
-  readonly onFault: (error: Error) => void;
-}
 
 /** Time to find a majority, in milliseconds: an election of a new leader takes one to three seconds. */
 const readBudgetMs = 4_000;
@@ -114,7 +102,7 @@ export class EtcdStore implements Store {
       const isSame = checksumOf(changed.document) === stored.history.checksum;
       if (isSame && seen.stored !== undefined) return { kind: "stored", stored };
       const table = JSON.stringify(changed.document);
-      if (table.length > maxMessageBytes) return { kind: "too-large" };
+      if (Buffer.byteLength(table) > maxMessageBytes) return { kind: "too-large" };
       // From before the write: what becomes current meanwhile may be later than what the write finds.
       const witness = this.#current.history;
       const swap = await compareAndSwap(seen.range, { table }, writeBudgetMs, this.#deps);
@@ -144,7 +132,7 @@ export class EtcdStore implements Store {
     entries.set("table", { value: Buffer.from(table), modRevision: revision, version });
     const own = understand({ ...base.range, revision, entries }, this.#seen);
     this.#take(own, "written through this control plane");
-    this.#take(understand(now, this.#seen), "written through another control plane");
+    this.#take(understand(now, this.#seen), "read from the cluster");
     // The table was valid before it was written.
     return own.stored ?? this.#current;
   }
@@ -165,7 +153,7 @@ export class EtcdStore implements Store {
       const why = reasonForNewEpoch(seen, witnesses);
       if (why === undefined) {
         this.witnesses.dismiss(witnesses);
-        this.#take(seen, "changed by somebody else");
+        this.#take(seen, "read from the cluster");
         return seen;
       }
       const epoch = JSON.stringify(nextEpochRecord(seen, witnesses, this.#deps.newEpoch));
@@ -181,7 +169,7 @@ export class EtcdStore implements Store {
   observe(range: KeyRange): boolean {
     const seen = understand(range, this.#seen);
     this.faults.noteContent(seen.content);
-    this.#take(seen, "changed by somebody else");
+    this.#take(seen, "brought by the watch");
     const { history } = this.#current;
     return (
       seen.epoch !== undefined &&

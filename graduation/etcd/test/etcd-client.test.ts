@@ -1,0 +1,199 @@
+// The client against servers that respond as a gateway of etcd does, late, or not at all.
+
+import { once } from "node:events";
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
+import { describe, expect, test } from "vitest";
+import { eventually } from "../../../shared/testkit/eventually.ts";
+import { FakeClock } from "../../../shared/testkit/fake-clock.ts";
+import { failOnLeaks } from "../../../shared/testkit/leak-check.ts";
+import { EtcdClient } from "../etcd-client.ts";
+import { readEtcdSettings } from "../settings.ts";
+
+failOnLeaks();
+
+const prefix = "/p/";
+const base64 = (text: string): string => Buffer.from(text).toString("base64");
+const header = { cluster_id: "17297804430150500011", revision: "9" };
+const table = { key: base64("/p/table"), value: base64("{}"), mod_revision: "7", version: "3" };
+
+async function server(handle: RequestListener) {
+  const bodies: unknown[] = [];
+  const http = createServer(async (req, res) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of req) chunks.push(chunk as Buffer);
+    bodies.push(JSON.parse(Buffer.concat(chunks).toString()));
+    handle(req, res);
+  });
+  http.listen(0, "127.0.0.1");
+  await once(http, "listening");
+  const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
+  const close = () => {
+    http.closeAllConnections();
+    return new Promise<void>((resolve) => http.close(() => resolve()));
+  };
+  return { url, bodies, close, [Symbol.asyncDispose]: close };
+}
+
+const responding = (message: unknown, status = 200) =>
+  server((_, res) => res.writeHead(status).end(JSON.stringify(message)));
+
+function clientOf(...endpoints: string[]) {
+  const clock = new FakeClock();
+  const client = new EtcdClient({ endpoints, prefix, maxBytes: 1_000, clock });
+  return { clock, client, [Symbol.asyncDispose]: () => client.close() };
+}
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const item of items) found.push(item);
+  return found;
+}
+
+/** A port at which nobody listens. */
+async function closedUrl(): Promise<string> {
+  const { url, close } = await responding({});
+  await close();
+  return url;
+}
+
+describe("a read", () => {
+  test("asks for all keys of the prefix, and understands numbers, ids and absent fields", async () => {
+    await using etcd = await responding({ header, kvs: [table, { key: base64("/p/empty") }] });
+    await using own = clientOf(etcd.url);
+    const range = await own.client.read(1_000);
+    expect(etcd.bodies).toEqual([{ key: base64("/p/"), range_end: base64("/p0") }]);
+    expect(range).toMatchObject({ clusterId: "17297804430150500011", revision: 9 });
+    expect(range.entries.get("table")).toEqual({ value: Buffer.from("{}"), modRevision: 7, version: 3 });
+    expect(range.entries.get("empty")).toEqual({ value: Buffer.from(""), modRevision: 0, version: 0 });
+  });
+
+  test("goes to the next endpoint when one refuses the connection, and stays there", async () => {
+    await using etcd = await responding({ header });
+    await using own = clientOf(await closedUrl(), etcd.url);
+    expect((await own.client.read(1_000)).revision).toBe(9);
+    expect(own.client.endpoint).toBe(etcd.url);
+  });
+
+  test("goes to the next endpoint when one does not respond", async () => {
+    await using silent = await server(() => {});
+    await using etcd = await responding({ header });
+    await using own = clientOf(silent.url, etcd.url);
+    const read = own.client.read(10_000);
+    await eventually(() => silent.bodies.length === 1, { what: "the first one is asked" });
+    await own.clock.advance(2_000);
+    expect((await read).revision).toBe(9);
+  });
+
+  test("says of each endpoint why there is no response", async () => {
+    await using etcd = await responding({ message: "etcdserver: request timed out", code: 14 }, 503);
+    await using own = clientOf(await closedUrl(), etcd.url);
+    const read = expect(own.client.read(150)).rejects.toThrow(
+      /ECONNREFUSED.*; http:.*: etcdserver: request timed out$/,
+    );
+    await eventually(() => own.clock.nextWakeInMs === 100, { what: "it waits for the next round" });
+    await own.clock.advance(100);
+    await read;
+  });
+});
+
+describe("a transaction", () => {
+  const txn = ({ client }: ReturnType<typeof clientOf>) => client.txn({ table: 7 }, { table: "{}" }, 1_000);
+
+  test("compares mod revisions, writes, and reads when the comparison fails", async () => {
+    await using etcd = await responding({ header, responses: [{ response_range: { kvs: [table] } }] });
+    await using own = clientOf(etcd.url);
+    expect(await txn(own)).toMatchObject({ succeeded: false, found: { revision: 9 } });
+    const key = base64("/p/table");
+    expect(etcd.bodies).toEqual([
+      {
+        compare: [{ key, target: "MOD", result: "EQUAL", mod_revision: "7" }],
+        success: [{ request_put: { key, value: base64("{}") } }],
+        failure: [{ request_range: { key: base64("/p/"), range_end: base64("/p0") } }],
+      },
+    ]);
+  });
+
+  test.each([
+    ["a request that is malformed", { message: "illegal base64", code: 3 }, 400, "refused"],
+    ["one too many", { message: "etcdserver: too many requests", code: 8 }, 429, "refused"],
+    // The write that meets the limit is carried out.
+    ["a full disk", { message: "etcdserver: mvcc: database space exceeded", code: 8 }, 429, "unclear"],
+    ["a time limit of etcd's", { message: "etcdserver: request timed out", code: 14 }, 503, "unclear"],
+    ["something that is not etcd", "<html>", 502, "unclear"],
+  ])("after %s knows whether it may have taken effect", async (_, message, status, kind) => {
+    await using etcd = await responding(message, status);
+    await using own = clientOf(etcd.url);
+    await expect(txn(own)).rejects.toMatchObject({ kind });
+  });
+
+  test("that found no connection has not been sent; one whose connection broke may have been", async () => {
+    await using broken = await server((req) => req.socket.destroy());
+    await using own = clientOf(await closedUrl(), broken.url);
+    await expect(txn(own)).rejects.toMatchObject({ kind: "not-sent" });
+    await expect(txn(own)).rejects.toMatchObject({ kind: "unclear" });
+  });
+
+  test("whose response is too long may have taken effect", async () => {
+    await using etcd = await responding({ header, filler: "x".repeat(2_000) });
+    await using own = clientOf(etcd.url);
+    await expect(txn(own)).rejects.toMatchObject({ kind: "unclear" });
+  });
+});
+
+describe("a watch", () => {
+  const messages = [
+    { result: { header, created: true } },
+    { result: { header } },
+    { result: { header, events: [{ kv: table }, { type: "DELETE", kv: { key: base64("/p/write") } }] } },
+    { result: { header, canceled: true, compact_revision: "8" } },
+  ];
+
+  test("hands on each message, however the bytes are cut", async () => {
+    const bytes = Buffer.from(messages.map((each) => `${JSON.stringify(each)}\n`).join(""));
+    await using etcd = await server(async (_, res) => {
+      for (let at = 0; at < bytes.length; at += 7) {
+        res.write(bytes.subarray(at, at + 7));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      res.end();
+    });
+    await using own = clientOf(etcd.url);
+    const seen = await all(own.client.watch(5, new AbortController().signal));
+    expect(seen.map(({ kind }) => kind)).toEqual(["created", "progress", "changes", "cancelled"]);
+    expect(seen[2]).toMatchObject({ revision: 9 });
+    const { changes } = seen[2] as { readonly changes: ReadonlyMap<string, unknown> };
+    expect([...changes.keys()]).toEqual(["table", "write"]);
+    expect(changes.get("write")).toBeUndefined();
+    expect(seen[3]).toMatchObject({ compactRevision: 8 });
+    expect(etcd.bodies).toMatchObject([{ create_request: { start_revision: "5" } }]);
+  });
+
+  test("ends with an error when the connection breaks, and the next one goes to another endpoint", async () => {
+    await using etcd = await server((req, res) => {
+      res.write(`${JSON.stringify(messages[0])}\n`);
+      setImmediate(() => req.socket.destroy());
+    });
+    await using own = clientOf(etcd.url, "http://127.0.0.1:9");
+    await expect(all(own.client.watch(5, new AbortController().signal))).rejects.toThrow();
+    expect(own.client.endpoint).toBe("http://127.0.0.1:9");
+  });
+});
+
+describe("settings", () => {
+  test("take several endpoints, each once", () => {
+    const { ETCD_ENDPOINTS } = readEtcdSettings({ ETCD_ENDPOINTS: "http://a:1, http://b:2/,http://a:1" });
+    expect(ETCD_ENDPOINTS).toEqual(["http://a:1", "http://b:2"]);
+  });
+
+  test.each([
+    { ETCD_ENDPOINTS: "" },
+    { ETCD_ENDPOINTS: "http://a:1,b:2" },
+    { ETCD_ENDPOINTS: "http://a:1/path" },
+    { ETCD_PREFIX: "" },
+    { STORE: "file" },
+  ])("that are wrong are named: %j", (environment) => {
+    const [[name, value] = []] = Object.entries(environment);
+    expect(() => readEtcdSettings(environment)).toThrow(`Cannot start: ${name}="${value}": `);
+  });
+});
