@@ -52,12 +52,13 @@ export class Round {
   #struckAtMs = 0;
   #load: { readonly writers: Writers; readonly traffic: Traffic } | undefined;
 
-  constructor(world: World, seed: number) {
+  /** @param name Of no other round in this world: its writes are called by it. */
+  constructor(world: World, name: string, seed: number) {
     this.world = world;
     this.#seed = seed;
     this.random = new Random(seed, 1_000);
     const { document } = world;
-    this.recorder = new Recorder({ token, document, name: String(seed), placement: "tier1" });
+    this.recorder = new Recorder({ token, document, name, placement: "tier1" });
   }
 
   /** Starts a history, the clients that write it, and requests through the routers. */

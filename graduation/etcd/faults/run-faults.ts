@@ -52,7 +52,7 @@ export async function runRound(
   number: number,
   seed: number,
 ): Promise<RoundResult> {
-  const round = new Round(world, seed);
+  const round = new Round(world, `${fault.name}-${seed}`, seed);
   const startedAtMs = performance.now();
   let broken: string | undefined;
   try {

@@ -20,8 +20,8 @@ export interface WorldOptions {
   readonly controlPlanes?: number;
   /** @default 2 */
   readonly routers?: number;
-  /** What control planes are told to be etcd, given its real addresses. @default the real ones */
-  readonly endpoints?: (real: readonly string[]) => Promise<readonly string[]>;
+  /** Stands between the control planes and a node of etcd. */
+  readonly between?: (nodeUrl: string) => Promise<AsyncDisposable & { readonly url: string }>;
 }
 
 /** What a router runs, from its `/debug/config`. */
@@ -81,7 +81,12 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), "cell-routing-faults-"));
   parts.defer(() => rm(folder, { recursive: true, force: true }));
   const etcd = parts.use(await startEtcd());
-  const endpoints = (await options.endpoints?.(etcd.endpoints)) ?? etcd.endpoints;
+  const endpoints: string[] = [];
+  for (const url of etcd.endpoints) {
+    const between = await options.between?.(url);
+    if (between !== undefined) parts.use(between);
+    endpoints.push(between?.url ?? url);
+  }
   const tier1 = parts.use(await startCell({ name: "tier1" }));
   const tier3 = parts.use(await startCell({ name: "tier3" }));
   const document = documentOf(tier1, tier3);

@@ -29,7 +29,7 @@ export interface RecorderOptions {
   readonly name: string;
   /** Where a marker routes to. */
   readonly placement: string;
-  /** A client gives up after this time, and does not know what becomes of its write. @default 5000 */
+  /** A client gives up after this time, and does not know what becomes of its write. @default 15000 */
   readonly timeoutMs?: number;
 }
 
@@ -99,7 +99,7 @@ export class Recorder {
   }
 
   async #fetch(via: ControlPlaneAddress): Promise<SeenTable> {
-    const { timeoutMs = 5_000 } = this.#options;
+    const { timeoutMs = 15_000 } = this.#options;
     const answer = await ask({ url: `${via.url}/v1/routing`, timeoutMs });
     const document = objectIn(answer.body) as Document | undefined;
     const version = answer.headers.etag;
@@ -115,7 +115,7 @@ export class Recorder {
     marker: string,
     ifMatch: Version,
   ): Promise<{ readonly outcome: Outcome; readonly why: string }> {
-    const { token, document, placement, timeoutMs = 5_000 } = this.#options;
+    const { token, document, placement, timeoutMs = 15_000 } = this.#options;
     const routingTable = { ...document.routingTable, [marker]: placement };
     const [method, path, body] =
       kind === "put"
