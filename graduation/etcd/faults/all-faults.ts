@@ -11,7 +11,8 @@ export const allFaults: readonly Fault[] = [
   leaderKilled,
   leaderPaused,
   quorumLost,
-  compactedWatch,
   olderBackup,
   controlPlaneKilled,
+  // The last one, because it needs another world.
+  compactedWatch,
 ];

@@ -7,9 +7,11 @@ import { allFaults } from "./all-faults.ts";
 import { startLyingEtcd } from "./lying-etcd.ts";
 import type { Fault } from "./round.ts";
 import { runRound } from "./run-faults.ts";
+import { compactedWatch } from "./store-faults.ts";
+import { WatchGate } from "./watch-gate.ts";
 import { startWorld, type World } from "./world.ts";
 
-const quick = ["racing-writers", "node-killed", "leader-killed", "compacted-watch", "older-backup"];
+const quick = ["racing-writers", "node-killed", "leader-killed", "older-backup", "control-plane-killed"];
 const isInstalled = engineVersion("etcd") !== undefined;
 
 describe.skipIf(!isInstalled)(
@@ -27,6 +29,15 @@ describe.skipIf(!isInstalled)(
       expect(counts.stored).toBeGreaterThan(8);
       expect(counts.requests).toBeGreaterThan(8);
     });
+  },
+);
+
+test.skipIf(!isInstalled)(
+  "compacted-watch: a control plane that missed what etcd has compacted reads the whole table",
+  async () => {
+    await using world = await startWorld({ gate: new WatchGate() });
+    const { broken } = await runRound(world, compactedWatch, 1, 1);
+    expect(broken).toBeUndefined();
   },
 );
 

@@ -19,6 +19,8 @@ export interface Fault {
   /** From when the recovery is counted. */
   readonly since: string;
   readonly run: (round: Round) => Promise<void>;
+  /** It needs a world with a gate before etcd. @default false */
+  readonly needsGate?: true;
 }
 
 export interface Counts {

@@ -6,13 +6,13 @@ import { join } from "node:path";
 import type { FaultsReport, RoundResult } from "./report.ts";
 import { rowOf } from "./report.ts";
 import { type Fault, Round } from "./round.ts";
-import { startWorld, type World, type WorldOptions } from "./world.ts";
+import { WatchGate } from "./watch-gate.ts";
+import { startWorld, type World } from "./world.ts";
 
 export interface FaultsRun {
   readonly faults: readonly Fault[];
   readonly rounds: number;
   readonly seed: number;
-  readonly world?: WorldOptions;
   readonly etcd: string | undefined;
   readonly tell: (line: string) => void;
   /** Ends the run after the round under way. */
@@ -21,21 +21,19 @@ export interface FaultsRun {
 
 export async function runFaults(run: FaultsRun): Promise<FaultsReport> {
   const results: RoundResult[] = [];
-  let world = await startWorld(run.world);
+  const worlds = new Worlds();
   try {
     for (const [order, fault] of run.faults.entries()) {
       for (let number = 1; number <= run.rounds && !run.signal.aborted; number++) {
         const seed = run.seed + order * 1_000 + number;
-        const result = await runRound(world, fault, number, seed);
+        const result = await runRound(await worlds.for(fault), fault, number, seed);
         results.push(result);
         run.tell(lineOf(result));
-        if (result.broken === undefined) continue;
-        await world[Symbol.asyncDispose]();
-        world = await startWorld(run.world);
+        if (result.broken !== undefined) await worlds.end();
       }
     }
   } finally {
-    await world[Symbol.asyncDispose]();
+    await worlds.end();
   }
   const took = run.faults.filter(({ name }) => results.some(({ fault }) => fault === name));
   return {
@@ -44,6 +42,22 @@ export async function runFaults(run: FaultsRun): Promise<FaultsReport> {
     rows: took.map(({ name, since }) => rowOf(name, since, results)),
     broken: results.filter(({ broken }) => broken !== undefined),
   };
+}
+
+/** One world at a time, kept from round to round while it fits and works. */
+class Worlds {
+  #world: World | undefined;
+
+  async for({ needsGate }: Fault): Promise<World> {
+    if (needsGate !== undefined && this.#world?.gate === undefined) await this.end();
+    this.#world ??= await startWorld(needsGate === undefined ? {} : { gate: new WatchGate() });
+    return this.#world;
+  }
+
+  async end(): Promise<void> {
+    await this.#world?.[Symbol.asyncDispose]();
+    this.#world = undefined;
+  }
 }
 
 export async function runRound(

@@ -12,6 +12,8 @@ import { type RouterProcess, startRouter } from "../../../shared/testkit/router-
 import { type EtcdCluster, startEtcd } from "../cluster.ts";
 import type { ControlPlaneAddress } from "../linearizability/recorder.ts";
 import { serverPorts } from "../server-ports.ts";
+import type { EtcdProxy } from "./etcd-proxy.ts";
+import type { WatchGate } from "./watch-gate.ts";
 
 export const token = "a-token-for-the-faults";
 
@@ -20,8 +22,10 @@ export interface WorldOptions {
   readonly controlPlanes?: number;
   /** @default 2 */
   readonly routers?: number;
-  /** Stands between the control planes and a node of etcd. */
-  readonly between?: (nodeUrl: string) => Promise<AsyncDisposable & { readonly url: string }>;
+  /** Puts a proxy between the control planes and each node of etcd. @default none: a real network refuses otherwise */
+  readonly between?: (nodeUrl: string) => Promise<EtcdProxy>;
+  /** A gate is such a proxy, which the world's faults can use. */
+  readonly gate?: WatchGate;
 }
 
 /** What a router runs, from its `/debug/config`. */
@@ -37,18 +41,20 @@ export class World implements AsyncDisposable {
   readonly routers: readonly RouterProcess[];
   /** The table at the start; rounds add keys to it. */
   readonly document: ReturnType<typeof documentOf>;
+  readonly gate: WatchGate | undefined;
   readonly #parts: AsyncDisposableStack;
 
   /** Use `startWorld`. */
   constructor(
     parts: AsyncDisposableStack,
-    made: Pick<World, "etcd" | "controlPlanes" | "routers" | "document">,
+    made: Pick<World, "etcd" | "controlPlanes" | "routers" | "document" | "gate">,
   ) {
     this.#parts = parts;
     this.etcd = made.etcd;
     this.controlPlanes = made.controlPlanes;
     this.routers = made.routers;
     this.document = made.document;
+    this.gate = made.gate;
   }
 
   /** Those that run. */
@@ -83,9 +89,9 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const etcd = parts.use(await startEtcd());
   const endpoints: string[] = [];
   for (const url of etcd.endpoints) {
-    const between = await options.between?.(url);
-    if (between !== undefined) parts.use(between);
-    endpoints.push(between?.url ?? url);
+    const proxy = await (options.gate?.standBefore(url) ?? options.between?.(url));
+    if (proxy !== undefined) parts.use(proxy);
+    endpoints.push(proxy?.url ?? url);
   }
   const tier1 = parts.use(await startCell({ name: "tier1" }));
   const tier3 = parts.use(await startCell({ name: "tier3" }));
@@ -105,7 +111,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   for (let index = 0; index < (options.routers ?? 2); index++) {
     routers.push(parts.use(await startRouter({ stage: "m4", routing: document, env })));
   }
-  return new World(parts.move(), { etcd, controlPlanes, routers, document });
+  return new World(parts.move(), { etcd, controlPlanes, routers, document, gate: options.gate });
 }
 
 function documentOf(tier1: Cell, tier3: Cell) {
