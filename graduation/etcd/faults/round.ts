@@ -129,6 +129,8 @@ export class Round {
     this.#load = undefined;
     await load?.writers.stop();
     const last = await writeUntilStored(this.recorder, "last", this.#anyControlPlane());
+    // Before anything is waited for: a write that was lost may be what keeps the routers apart.
+    this.#judge();
     await this.converged((version) => isAtLeast(version, last.version));
     for (const each of this.world.running) await this.recorder.get("reader", each);
     await load?.traffic.stop();
@@ -139,6 +141,10 @@ export class Round {
       throw new BrokenRound(
         `${failures.length} requests through routers failed: ${failures.slice(0, 5).join("; ")}`,
       );
+    this.#judge();
+  }
+
+  #judge(): void {
     const verdict = linearize(this.recorder.history(), "per-control-plane");
     if (!verdict.ok) throw new BrokenRound(verdict.words);
   }
