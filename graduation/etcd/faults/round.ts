@@ -126,7 +126,6 @@ export class Round {
   /** Ends the history and the requests, and checks what was promised. @throws BrokenRound */
   async settle(): Promise<void> {
     const load = this.#load;
-    this.#load = undefined;
     await load?.writers.stop();
     const last = await writeUntilStored(this.recorder, "last", this.#anyControlPlane());
     // Before anything is waited for: a write that was lost may be what keeps the routers apart.
@@ -134,6 +133,7 @@ export class Round {
     await this.converged((version) => isAtLeast(version, last.version));
     for (const each of this.world.running) await this.recorder.get("reader", each);
     await load?.traffic.stop();
+    this.#load = undefined;
     await this.#expectServed(last.marker);
     this.#count(load?.traffic.requests ?? 0);
     const { failures = [] } = load?.traffic ?? {};

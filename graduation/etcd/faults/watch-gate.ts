@@ -7,8 +7,8 @@ import { type EtcdProxy, startEtcdProxy } from "./etcd-proxy.ts";
 
 export class WatchGate {
   readonly #watches = new Set<ServerResponse>();
+  readonly #waiting = new Set<ServerResponse>();
   #open = Promise.withResolvers<void>();
-  #waiting = 0;
 
   constructor() {
     this.#open.resolve();
@@ -19,11 +19,15 @@ export class WatchGate {
     return startEtcdProxy(nodeUrl, async (path, res) => {
       if (path !== "/v3/watch") return false;
       this.#watches.add(res);
-      this.#waiting += 1;
-      res.once("close", () => this.#watches.delete(res));
+      this.#waiting.add(res);
+      res.once("close", () => {
+        this.#watches.delete(res);
+        this.#waiting.delete(res);
+      });
       await this.#open.promise;
-      this.#waiting -= 1;
-      return false;
+      this.#waiting.delete(res);
+      // A control plane gives a watch up that brings nothing; etcd then need not hear of it.
+      return res.destroyed;
     });
   }
 
@@ -31,7 +35,7 @@ export class WatchGate {
   async shut(count: number): Promise<void> {
     this.#open = Promise.withResolvers();
     for (const watch of this.#watches) watch.destroy();
-    await eventually(() => this.#waiting >= count, { what: `${count} watches wait at the gate` });
+    await eventually(() => this.#waiting.size >= count, { what: `${count} watches wait at the gate` });
   }
 
   open(): void {
