@@ -11,14 +11,14 @@ export interface EtcdProxy extends AsyncDisposable {
 }
 
 /** Resolves with true when it has responded itself. */
-export type Intercept = (path: string, res: ServerResponse) => Promise<boolean>;
+export type Intercept = (path: string, res: ServerResponse, body: string) => Promise<boolean>;
 
 export async function startEtcdProxy(nodeUrl: string, intercept: Intercept): Promise<EtcdProxy> {
   const server = createServer((req, res) => {
     const answer = async (): Promise<void> => {
       const body = await text(req);
       const path = req.url ?? "/";
-      if (!(await intercept(path, res))) await passOn(`${nodeUrl}${path}`, body, res);
+      if (!(await intercept(path, res, body))) await passOn(`${nodeUrl}${path}`, body, res);
     };
     // The node is gone, or the control plane: the other one is told by the end of its connection.
     answer().catch(() => res.destroy());

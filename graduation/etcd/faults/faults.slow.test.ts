@@ -4,11 +4,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { engineVersion } from "../../topic.ts";
 import { allFaults } from "./all-faults.ts";
+import { EtcdGate } from "./etcd-gate.ts";
 import { startLyingEtcd } from "./lying-etcd.ts";
 import type { Fault } from "./round.ts";
 import { runRound } from "./run-faults.ts";
 import { compactedWatch } from "./store-faults.ts";
-import { WatchGate } from "./watch-gate.ts";
 import { startWorld, type World } from "./world.ts";
 
 const quick = ["racing-writers", "node-killed", "leader-killed", "older-backup", "control-plane-killed"];
@@ -35,7 +35,7 @@ describe.skipIf(!isInstalled)(
 test.skipIf(!isInstalled)(
   "compacted-watch: a control plane that missed what etcd has compacted reads the whole table",
   async () => {
-    await using world = await startWorld({ gate: new WatchGate() });
+    await using world = await startWorld({ gate: new EtcdGate() });
     const { broken } = await runRound(world, compactedWatch, 1, 1);
     expect(broken).toBeUndefined();
   },

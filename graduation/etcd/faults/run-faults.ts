@@ -3,10 +3,10 @@
 import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { EtcdGate } from "./etcd-gate.ts";
 import type { FaultsReport, RoundResult } from "./report.ts";
 import { rowOf } from "./report.ts";
 import { type Fault, Round } from "./round.ts";
-import { WatchGate } from "./watch-gate.ts";
 import { startWorld, type World } from "./world.ts";
 
 export interface FaultsRun {
@@ -50,7 +50,7 @@ class Worlds {
 
   async for({ needsGate }: Fault): Promise<World> {
     if (needsGate !== undefined && this.#world?.gate === undefined) await this.end();
-    this.#world ??= await startWorld(needsGate === undefined ? {} : { gate: new WatchGate() });
+    this.#world ??= await startWorld(needsGate === undefined ? {} : { gate: new EtcdGate() });
     return this.#world;
   }
 

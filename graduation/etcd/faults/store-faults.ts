@@ -67,6 +67,25 @@ export const compactedWatch: Fault = {
   },
 };
 
+export const responsesLost: Fault = {
+  name: "responses-lost",
+  title: "etcd carries a write out, and the control plane's connection ends before the response comes",
+  since: "the last lost response",
+  needsGate: true,
+  run: async (round) => {
+    const { gate } = round.world;
+    if (gate === undefined) throw new Error("Cannot lose a response: this world has no gate");
+    gate.loseEvery = 3;
+    try {
+      await round.storedBy(20);
+    } finally {
+      gate.loseEvery = 0;
+    }
+    round.strike();
+    await round.recovered();
+  },
+};
+
 export const olderBackup: Fault = {
   name: "older-backup",
   title: "an older backup of etcd is put back: a new epoch, and every router takes the older table",

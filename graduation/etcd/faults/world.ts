@@ -12,8 +12,8 @@ import { type RouterProcess, startRouter } from "../../../shared/testkit/router-
 import { type EtcdCluster, startEtcd } from "../cluster.ts";
 import type { ControlPlaneAddress } from "../linearizability/recorder.ts";
 import { serverPorts } from "../server-ports.ts";
+import type { EtcdGate } from "./etcd-gate.ts";
 import type { EtcdProxy } from "./etcd-proxy.ts";
-import type { WatchGate } from "./watch-gate.ts";
 
 export const token = "a-token-for-the-faults";
 
@@ -25,7 +25,7 @@ export interface WorldOptions {
   /** Puts a proxy between the control planes and each node of etcd. @default none: a real network refuses otherwise */
   readonly between?: (nodeUrl: string) => Promise<EtcdProxy>;
   /** A gate is such a proxy, which the world's faults can use. */
-  readonly gate?: WatchGate;
+  readonly gate?: EtcdGate;
 }
 
 /** What a router runs, from its `/debug/config`. */
@@ -41,7 +41,7 @@ export class World implements AsyncDisposable {
   readonly routers: readonly RouterProcess[];
   /** The table at the start; rounds add keys to it. */
   readonly document: ReturnType<typeof documentOf>;
-  readonly gate: WatchGate | undefined;
+  readonly gate: EtcdGate | undefined;
   readonly #parts: AsyncDisposableStack;
 
   /** Use `startWorld`. */
