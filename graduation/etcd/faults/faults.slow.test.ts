@@ -8,7 +8,6 @@ import { EtcdGate } from "./etcd-gate.ts";
 import { startLyingEtcd } from "./lying-etcd.ts";
 import type { Fault } from "./round.ts";
 import { runRound } from "./run-faults.ts";
-import { compactedWatch } from "./store-faults.ts";
 import { startWorld, type World } from "./world.ts";
 
 const quick = ["racing-writers", "node-killed", "leader-killed", "older-backup", "control-plane-killed"];
@@ -32,14 +31,18 @@ describe.skipIf(!isInstalled)(
   },
 );
 
-test.skipIf(!isInstalled)(
-  "compacted-watch: a control plane that missed what etcd has compacted reads the whole table",
-  async () => {
-    await using world = await startWorld({ gate: new EtcdGate() });
-    const { broken } = await runRound(world, compactedWatch, 1, 1);
+describe.skipIf(!isInstalled)("the same, when the network between a control plane and etcd breaks", () => {
+  let world: World;
+  beforeAll(async () => {
+    world = await startWorld({ gate: new EtcdGate(), routers: 1 });
+  });
+  afterAll(() => world[Symbol.asyncDispose]());
+
+  test.each(allFaults.filter(({ needsGate }) => needsGate))("$name: $title", async (fault) => {
+    const { broken } = await runRound(world, fault, 1, 1);
     expect(broken).toBeUndefined();
-  },
-);
+  });
+});
 
 /** Nothing breaks. */
 const calm: Fault = {
