@@ -24,7 +24,7 @@ export interface SwapDependencies {
 /** Between two attempts, in milliseconds: an election that is under way takes longer than one connection refused. */
 const pauseMs = 100;
 
-const lastLookMs = 1_000;
+const lookMs = 2_000;
 
 /** The name of the key that says which write was the last one. */
 export const writeKey = "write";
@@ -58,25 +58,31 @@ export async function compareAndSwap(
       if (!(error instanceof EtcdError)) throw error;
       if (error.kind === "refused")
         return unclear === undefined ? { kind: "failed", error } : { kind: "unknown", error: unclear };
+      if (error.kind === "full") return await look(base, id, client, error, unclear === undefined);
       if (error.kind === "unclear") unclear ??= error;
       if (clock.now() + pauseMs < endMs) await clock.sleep(pauseMs);
       else if (unclear === undefined) return { kind: "failed", error };
-      else return await lastLook(base, id, unclear, client);
+      else return await look(base, id, client, unclear, false);
     }
   }
 }
 
-/** A cluster that refuses every write can still be read, and may show that the first attempt took effect. */
-async function lastLook(
+/**
+ * A cluster that takes no write can still be read, and may show that ours took effect.
+ * @param isOver Whether no attempt can take effect any more
+ */
+async function look(
   base: KeyRange,
   id: string,
-  unclear: EtcdError,
   client: SwapDependencies["client"],
+  error: EtcdError,
+  isOver: boolean,
 ): Promise<Swap> {
-  const now = await client.read(lastLookMs).catch(() => undefined);
-  const isChanged =
-    now !== undefined && now.entries.get(writeKey)?.version !== base.entries.get(writeKey)?.version;
-  return isChanged ? judged(base, now, id, unclear) : { kind: "unknown", error: unclear };
+  const now = await client.read(lookMs).catch(() => undefined);
+  if (now === undefined) return { kind: "unknown", error };
+  if (now.entries.get(writeKey)?.version !== base.entries.get(writeKey)?.version)
+    return judged(base, now, id, error);
+  return isOver ? { kind: "failed", error } : { kind: "unknown", error };
 }
 
 /** What a condition that does not hold says about our own write. */

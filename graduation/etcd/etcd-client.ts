@@ -43,6 +43,7 @@ export class EtcdClient {
   readonly #agent = new Agent({ connect: { timeout: connectTimeoutMs }, headersTimeout: 0, bodyTimeout: 0 });
   /** Which endpoint is in use. */
   #turn = 0;
+  #isClosed = false;
 
   constructor(options: EtcdClientOptions) {
     this.#options = options;
@@ -97,7 +98,7 @@ export class EtcdClient {
         if (!(error instanceof EtcdError) || error.kind === "refused") throw error;
         words.set(endpoint, error.message);
         if (attempt % endpoints.length === 0) await clock.sleep(roundPauseMs);
-        if (clock.now() + roundPauseMs >= endMs)
+        if (this.#isClosed || clock.now() + roundPauseMs >= endMs)
           throw new EtcdError(error.kind, [...words.values()].join("; "), { cause: error });
       }
     }
@@ -123,7 +124,9 @@ export class EtcdClient {
     }
   }
 
+  /** Whatever is under way fails. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#agent.destroy();
   }
 

@@ -3,10 +3,11 @@
 import { z } from "zod";
 
 /**
- * `not-sent`: no connection, so nothing has changed. `refused`: etcd says that it did nothing. `unclear`: sent, and no
- * response that says what became of it; it may still take effect, even later.
+ * `not-sent`: no connection, so nothing has changed. `refused`: etcd says that it did nothing. `full`: etcd has no space;
+ * it may have taken effect, and if not, it never will. `unclear`: sent, and no response that says what became of it; it
+ * may still take effect, even later.
  */
-export type EtcdErrorKind = "not-sent" | "refused" | "unclear";
+export type EtcdErrorKind = "not-sent" | "refused" | "full" | "unclear";
 
 export class EtcdError extends Error {
   override readonly name = "EtcdError";
@@ -37,10 +38,10 @@ export function refusalOf(endpoint: string, status: number, body: string): EtcdE
   // The write that meets the limit is applied, and gets this error nevertheless; those after it are not applied.
   // https://github.com/etcd-io/etcd/blob/v3.4.23/etcdserver/apply.go (quotaApplierV3)
   const isFull = message.includes("database space exceeded");
-  const isTooLarge = message.includes("request is too large");
-  return new EtcdError(refusedCodes.has(code) && !isFull ? "refused" : "unclear", `${endpoint}: ${message}`, {
-    isTooLarge,
-  });
+  // The first is etcd's limit, and the second, for what is larger still, that of gRPC.
+  const isTooLarge = /request is too large|message larger than max/.test(message);
+  const kind = isFull ? "full" : refusedCodes.has(code) ? "refused" : "unclear";
+  return new EtcdError(kind, `${endpoint}: ${message}`, { isTooLarge });
 }
 
 /** Errors of Node and undici from before the first byte. */

@@ -1,8 +1,8 @@
 // Two control planes on one cluster of three nodes, as an operator meets them. What faults do to them: `faults/`.
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { eventually } from "../../shared/testkit/eventually.ts";
-import { contractRouting } from "../../shared/testkit/router-process.ts";
+import { eventually, within } from "../../shared/testkit/eventually.ts";
+import { contractRouting, type RouterProcess, startRouter } from "../../shared/testkit/router-process.ts";
 import { engineVersion } from "../topic.ts";
 import { type EtcdCluster, startEtcd } from "./cluster.ts";
 import { EtcdControlPlane } from "./etcd-control-plane.ts";
@@ -92,4 +92,47 @@ describe.skipIf(engineVersion("etcd") === undefined)("two control planes on one 
     expect(await late.get("/v1/routing")).toEqual(await a.get("/v1/routing"));
     expect(await late.etag()).toBe(etag);
   });
+
+  test("a control plane that is told to stop ends at once, with exit code 0", async () => {
+    const options = { endpoints: etcd.endpoints, routing: contractRouting(), token };
+    await using controlPlane = await EtcdControlPlane.start(options);
+    controlPlane.program.signal("SIGTERM");
+    // Less than what a stop may take when something hangs: five seconds.
+    expect(await within(controlPlane.program.exited, 4_000, "it ends")).toEqual({ code: 0, signal: null });
+  });
+
+  test("a router of any stage moves to the control plane that is left, and hears of changes there", async () => {
+    const options = { endpoints: etcd.endpoints, routing: contractRouting(), token };
+    await using first = await EtcdControlPlane.start(options);
+    await using second = await EtcdControlPlane.start(options);
+    const env = { CONTROL_PLANE_URL: `${first.url},${second.url}`, CONTROL_PLANE_TOKEN: token };
+    await using m3 = await startRouter({ stage: "m3", env });
+    await using m5 = await startRouter({ stage: "m5", env });
+    const linkedTo = async (router: RouterProcess, etag: string, places: readonly EtcdControlPlane[]) => {
+      const config = (await (await fetch(`${router.ready["adminUrl"]}/debug/config`)).json()) as RouterConfig;
+      const place = places.find(
+        ({ url }) => config.controlPlane === `${url.replace("http", "ws")}/v1/connect`,
+      );
+      return config.connected && `"${config.epoch}.${config.revision}"` === etag ? place : undefined;
+    };
+    const eventuallyAt = (router: RouterProcess, etag: string, places: readonly EtcdControlPlane[]) =>
+      eventually(() => linkedTo(router, etag, places), {
+        what: `${router.stage} is at ${etag}`,
+        deadlineMs: 15_000,
+      });
+    const before = await first.etag();
+    const place = await eventuallyAt(m3, before, [first, second]);
+    await eventuallyAt(m5, before, [first, second]);
+    const left = place === first ? second : first;
+    await place.kill();
+    const { etag } = await left.patch("acme", "visa", "*");
+    await Promise.all([eventuallyAt(m3, etag, [left]), eventuallyAt(m5, etag, [left])]);
+  });
 });
+
+interface RouterConfig {
+  readonly controlPlane: string;
+  readonly connected: boolean;
+  readonly epoch: string;
+  readonly revision: number;
+}

@@ -25,9 +25,21 @@ export class EtcdFaults {
     this.#faults.end("disk");
   }
 
-  /** Returns the words. */
+  /** Returns the words; so do the others. */
   noteUnreachable(error: unknown): string {
-    const words = `No majority of the etcd cluster responds: ${error instanceof Error ? error.message : error}`;
+    return this.#note("No majority of the etcd cluster responds", error);
+  }
+
+  noteUnconfirmed(error: unknown): string {
+    return this.#note("etcd did not confirm a write", error);
+  }
+
+  noteRefused(error: unknown): string {
+    return this.#note("etcd takes no write", error);
+  }
+
+  #note(what: string, error: unknown): string {
+    const words = `${what}: ${error instanceof Error ? error.message : error}`;
     this.#faults.note("disk", words);
     return words;
   }

@@ -19,6 +19,9 @@ import { Witnesses } from "./witnesses.ts";
 const readBudgetMs = 4_000;
 const writeBudgetMs = 6_000;
 
+/** One is enough, unless others write in the same moment. */
+const maxEpochSwaps = 8;
+
 export class EtcdStore implements Store {
   readonly #deps: EtcdStoreDependencies;
   readonly faults: EtcdFaults;
@@ -80,10 +83,9 @@ export class EtcdStore implements Store {
     } catch (error) {
       if (!(error instanceof EtcdError)) throw error;
       if (error.isTooLarge) return { kind: "too-large" };
-      return {
-        kind: "unwritable",
-        cause: error.kind === "refused" ? error.message : this.faults.noteUnreachable(error),
-      };
+      const isRefused = error.kind === "refused" || error.kind === "full";
+      const cause = isRefused ? this.faults.noteRefused(error) : this.faults.noteUnreachable(error);
+      return { kind: "unwritable", cause };
     }
   }
 
@@ -116,7 +118,7 @@ export class EtcdStore implements Store {
         case "failed":
           throw swap.error;
         case "unknown":
-          return { kind: "unknown", cause: this.faults.noteUnreachable(swap.error) };
+          return { kind: "unknown", cause: this.faults.noteUnconfirmed(swap.error) };
         default:
           return swap satisfies never;
       }
@@ -148,7 +150,7 @@ export class EtcdStore implements Store {
 
   /** Begins a new epoch if there is a reason, and takes what there is. @throws EtcdError */
   async #settle(range: KeyRange, witnesses: readonly Position[]): Promise<Seen> {
-    for (;;) {
+    for (let swaps = 0; swaps < maxEpochSwaps; swaps++) {
       const seen = understand(range, this.#seen);
       const why = reasonForNewEpoch(seen, witnesses);
       if (why === undefined) {
@@ -162,6 +164,7 @@ export class EtcdStore implements Store {
       range = swap.now;
       if (swap.kind === "done") this.#take(understand(range, this.#seen), `a new epoch: ${why}`);
     }
+    throw new EtcdError("unclear", "others change the epoch all the time");
   }
   // #endregion refresh
 

@@ -2,8 +2,11 @@
 
 import type { Position } from "../../stages/m4/src/protocol.ts";
 
-/** While the cluster cannot be asked, nobody can make this list long. A router that is left out comes again. */
-const maxWitnesses = 64;
+/**
+ * While the cluster cannot be asked, nobody can make this list long. All of them must fit into the former epochs of the
+ * next epoch, or the same witness would be the reason for another one. A router that is left out comes again.
+ */
+const maxWitnesses = 32;
 
 export class Witnesses {
   /** The latest position of each epoch: it proves what the others prove. */

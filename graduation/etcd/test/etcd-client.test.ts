@@ -116,9 +116,10 @@ describe("a transaction", () => {
 
   test.each([
     ["a request that is malformed", { message: "illegal base64", code: 3 }, 400, "refused"],
+    ["more than gRPC takes", { message: "received message larger than max", code: 8 }, 429, "refused"],
     ["one too many", { message: "etcdserver: too many requests", code: 8 }, 429, "refused"],
     // The write that meets the limit is carried out.
-    ["a full disk", { message: "etcdserver: mvcc: database space exceeded", code: 8 }, 429, "unclear"],
+    ["a full disk", { message: "etcdserver: mvcc: database space exceeded", code: 8 }, 429, "full"],
     ["a time limit of etcd's", { message: "etcdserver: request timed out", code: 14 }, 503, "unclear"],
     ["something that is not etcd", "<html>", 502, "unclear"],
   ])("after %s knows whether it may have taken effect", async (_, message, status, kind) => {

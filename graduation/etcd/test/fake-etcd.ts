@@ -4,8 +4,8 @@ import type { Etcd } from "../etcd-client.ts";
 import { EtcdError } from "../etcd-error.ts";
 import type { Entry, KeyRange, TxnResult, WatchMessage } from "../etcd-messages.ts";
 
-/** What happens to a transaction: not sent, sent and lost, carried out and its response lost. */
-export type Loss = "not-sent" | "request-lost" | "response-lost";
+/** What happens to a transaction. "full-by-this": it is carried out, and gets the error of a full disk all the same. */
+export type Loss = "not-sent" | "request-lost" | "response-lost" | "full" | "full-by-this";
 
 interface Change {
   readonly revision: number;
@@ -49,6 +49,7 @@ export class FakeEtcd implements Etcd {
     const loss = this.losses.shift();
     if (this.isDown || loss === "not-sent") throw new EtcdError("not-sent", "no connection");
     if (loss === "request-lost") throw new EtcdError("unclear", "no response");
+    if (loss === "full") throw new EtcdError("full", "no space");
     const { meanwhile } = this;
     this.meanwhile = undefined;
     meanwhile?.();
@@ -57,6 +58,7 @@ export class FakeEtcd implements Etcd {
     );
     if (holds) this.put(puts);
     if (loss === "response-lost") throw new EtcdError("unclear", "no response");
+    if (loss === "full-by-this") throw new EtcdError("full", "no space");
     if (!holds) return { succeeded: false, found: this.#range() };
     return { succeeded: true, clusterId: this.clusterId, revision: this.#revision };
   }

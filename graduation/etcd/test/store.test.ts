@@ -106,6 +106,8 @@ describe("a write", () => {
     ["its request is lost", ["request-lost"] as const],
     ["its response is lost", ["response-lost"] as const],
     ["it cannot be sent", ["not-sent", "not-sent"] as const],
+    ["it is the one that fills the disk", ["full-by-this"] as const],
+    ["its response is lost, and by then the disk is full", ["response-lost", "full"] as const],
     ["responses are lost again and again", ["response-lost", "response-lost", "request-lost"] as const],
   ])("is stored once, and known to be, when %s", async (_, losses) => {
     const { etcd, open, passing } = world();
@@ -134,6 +136,24 @@ describe("a write", () => {
     await b.set("tier1", "*");
     await b.set("tier2", "*");
     expect(await passing(result)).toMatchObject({ kind: "unknown" });
+  });
+
+  test("is refused when the disk of the cluster is full", async () => {
+    const { etcd, open } = world();
+    const a = await open();
+    etcd.losses.push("full");
+    expect(await a.set("tier2")).toMatchObject({
+      kind: "unwritable",
+      cause: "etcd takes no write: no space",
+    });
+    expect(a.placement()).toBe("tier1");
+  });
+
+  test("is unknown when a request was lost and the disk is full since", async () => {
+    const { etcd, open, passing } = world();
+    const a = await open();
+    etcd.losses.push("request-lost", "full");
+    expect(await passing(a.set("tier2"))).toMatchObject({ kind: "unknown" });
   });
 
   test("is refused while no majority responds, and reads go on", async () => {
@@ -267,6 +287,20 @@ describe("an epoch", () => {
     expect(a.tag()).toBe(b.tag());
     expect(a.tag()).toBe(first.tag());
     expect(a.store.current().history.formerEpochs).toEqual([have.epoch]);
+  });
+
+  test("ends once after an outage during which routers came with ever new epochs", async () => {
+    const { etcd, open } = world();
+    const a = await open();
+    const { history } = a.store.current();
+    etcd.isDown = true;
+    for (let number = 0; number < 200; number++)
+      await a.store.renewEpoch({ ...history, epoch: `unknown-${number}` });
+    etcd.isDown = false;
+    const { txns } = etcd;
+    await a.store.refresh();
+    expect(etcd.txns).toBe(txns + 1);
+    expect(a.store.current().history.formerEpochs).toHaveLength(33);
   });
 
   test("ends after an outage, if a router proved during the outage that it must", async () => {

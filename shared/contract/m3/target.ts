@@ -85,16 +85,23 @@ export function stagePushTarget(stage: Stage, command?: RouterCommand): PushTarg
   };
 }
 
-async function startStageControlPlane(
-  stage: Stage,
+function startStageControlPlane(stage: Stage, options: ControlPlaneOptions): Promise<RunningControlPlane> {
+  const main = new URL(`../../../stages/${stage}/src/control-plane/main.ts`, import.meta.url);
+  return startControlPlaneAt(main, options);
+}
+
+/** @param env What this control plane takes beside what a stage's does. */
+export async function startControlPlaneAt(
+  main: URL,
   options: ControlPlaneOptions,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<RunningControlPlane> {
-  const main = fileURLToPath(new URL(`../../../stages/${stage}/src/control-plane/main.ts`, import.meta.url));
   const program = new Program({
     name: "The control plane",
     command: process.execPath,
-    args: [main],
+    args: [fileURLToPath(main)],
     env: {
+      ...env,
       HOST: "127.0.0.1",
       CONTROL_PLANE_PORT: String(options.port),
       STATE_DIR: options.stateDir,

@@ -6,6 +6,7 @@ import type { Logger } from "pino";
 import WebSocket from "ws";
 import { type BackoffSettings, nextDelayMs } from "./backoff.ts";
 import type { Clock } from "./clock.ts";
+import { ControlPlaneUrls } from "./control-plane-urls.ts";
 import type { IntakeBudget } from "./intake-budget.ts";
 import { type Incoming, LinkIntake } from "./link-intake.ts";
 import { defaultLivenessLimits, untilDead } from "./link-liveness.ts";
@@ -52,8 +53,7 @@ export interface LinkStatus {
 export class ControlPlaneClient {
   readonly #deps: ControlPlaneClientDependencies;
   readonly #stop = new AbortController();
-  /** The first one is in use, the others are tried in this order. */
-  #urls: readonly string[];
+  readonly #urls: ControlPlaneUrls;
   #running: Promise<void> = Promise.resolve();
   #connected = false;
   #upToDate = false;
@@ -64,10 +64,7 @@ export class ControlPlaneClient {
 
   constructor(dependencies: ControlPlaneClientDependencies) {
     this.#deps = dependencies;
-    // From any of them on, so that a fleet with one list does not gather at the first one.
-    const { urls, random } = dependencies;
-    const first = Math.floor(random() * urls.length);
-    this.#urls = [...urls.slice(first), ...urls.slice(0, first)];
+    this.#urls = new ControlPlaneUrls(dependencies.urls, dependencies.random);
     this.#confirmedAtMs = dependencies.clock.now() - (dependencies.staleForMs ?? 0);
   }
 
@@ -84,11 +81,8 @@ export class ControlPlaneClient {
 
   status(): LinkStatus {
     const stalenessSeconds = Math.round(this.#deps.clock.now() - this.#confirmedAtMs) / 1000;
-    return { url: this.#url, connected: this.#connected, stalenessSeconds, lastError: this.#lastError };
-  }
-
-  get #url(): string {
-    return this.#urls[0] ?? "";
+    const url = this.#urls.current;
+    return { url, connected: this.#connected, stalenessSeconds, lastError: this.#lastError };
   }
 
   // #region reconnect
@@ -101,12 +95,11 @@ export class ControlPlaneClient {
       const proven = await this.#link();
       if (signal.aborted) return;
       if (proven) failures = 0;
-      const lost = this.#url;
-      this.#urls = [...this.#urls.slice(1), lost];
+      const url = this.#urls.leave();
       const delayMs = Math.round(nextDelayMs(failures, random, reconnectBackoff));
       failures += 1;
       const cause = this.#lastError?.faults[0];
-      logger.warn({ event: "control-plane-lost", url: lost, cause, retryInMs: delayMs });
+      logger.warn({ event: "control-plane-lost", url, cause, retryInMs: delayMs });
       await clock.sleep(delayMs, signal).catch(() => {});
     }
   }
@@ -119,7 +112,7 @@ export class ControlPlaneClient {
     const token = await this.#deps.readToken();
     if (this.#stop.signal.aborted) return false;
     this.#ending = undefined;
-    const url = this.#url;
+    const url = this.#urls.current;
     const { socket, closed } = openLinkSocket({
       url,
       token,

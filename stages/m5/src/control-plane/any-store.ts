@@ -7,7 +7,6 @@ import type { ControlPlaneSettings } from "./settings.ts";
 import type { Change, Stored } from "./stored.ts";
 import type { WriteResult } from "./write-result.ts";
 
-// #region any-store
 export interface Store {
   /** From memory. Valid, and kept where it is to be kept. */
   current(): Stored;
@@ -23,7 +22,6 @@ export interface Store {
   /** Resolves when the changes under way are done. */
   close(): Promise<void>;
 }
-// #endregion any-store
 
 /** What a store is opened with, and whom it tells. */
 export interface StoreUser {
