@@ -52,7 +52,8 @@ export class Round {
   routersMs: number | undefined;
   readonly #seed: number;
   #struckAtMs = 0;
-  #load: { readonly writers: Writers; readonly traffic: Traffic } | undefined;
+  #writers: Writers | undefined;
+  #traffic: Traffic | undefined;
 
   /** @param name Of no other round in this world: its writes are called by it. */
   constructor(world: World, name: string, seed: number) {
@@ -65,13 +66,23 @@ export class Round {
 
   /** Starts a history, the clients that write it, and requests through the routers. */
   async begin(): Promise<void> {
-    const { controlPlanes, routers } = this.world;
     await this.recorder.begin(this.#anyControlPlane());
-    this.#load = {
-      writers: new Writers({ recorder: this.recorder, controlPlanes, clients, seed: this.#seed }),
-      traffic: new Traffic(routers.map(({ url }) => url)),
-    };
+    this.#traffic = new Traffic(this.world.routers.map(({ url }) => url));
+    this.write();
     await this.storedBy(clients);
+  }
+
+  /** Starts the clients, at the beginning or after a `pauseWriters`. */
+  write(): void {
+    const { recorder } = this;
+    const { controlPlanes } = this.world;
+    this.#writers = new Writers({ recorder, controlPlanes, clients, seed: this.#seed });
+  }
+
+  /** Resolves when no write is under way, and every control plane shows the last one. Requests go on. */
+  async pauseWriters(): Promise<void> {
+    await this.#writers?.stop();
+    await this.converged(() => true);
   }
 
   /** Waits until this many more writes are stored. */
@@ -125,18 +136,17 @@ export class Round {
 
   /** Ends the history and the requests, and checks what was promised. @throws BrokenRound */
   async settle(): Promise<void> {
-    const load = this.#load;
-    await load?.writers.stop();
+    await this.#writers?.stop();
     const last = await writeUntilStored(this.recorder, "last", this.#anyControlPlane());
     // Before anything is waited for: a write that was lost may be what keeps the routers apart.
     this.#judge();
     await this.converged((version) => isAtLeast(version, last.version));
     for (const each of this.world.running) await this.recorder.get("reader", each);
-    await load?.traffic.stop();
-    this.#load = undefined;
+    await this.#traffic?.stop();
     await this.#expectServed(last.marker);
-    this.#count(load?.traffic.requests ?? 0);
-    const { failures = [] } = load?.traffic ?? {};
+    const { requests = 0, failures = [] } = this.#traffic ?? {};
+    this.#count(requests);
+    this.#traffic = undefined;
     if (failures.length > 0)
       throw new BrokenRound(
         `${failures.length} requests through routers failed: ${failures.slice(0, 5).join("; ")}`,
@@ -151,8 +161,8 @@ export class Round {
 
   /** Ends what still runs, whatever came of it. */
   async abandon(): Promise<void> {
-    await this.#load?.writers.stop().catch(() => {});
-    await this.#load?.traffic.stop();
+    await this.#writers?.stop().catch(() => {});
+    await this.#traffic?.stop();
   }
 
   /** Traffic goes by the table that the router shows. */

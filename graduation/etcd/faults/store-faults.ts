@@ -51,11 +51,14 @@ export const compactedWatch: Fault = {
     const paused = round.random.pick(running);
     const others = running.filter((each) => each !== paused);
     const logged = paused.log.length;
+    // Nobody writes while watches wait at the gate: a control plane whose watch is behind gives it up by itself.
+    await round.pauseWriters();
     // Each has read the table and asks for what comes after it. The gate keeps that from etcd until it is too late.
     await gate.shut(running.length);
     paused.pause();
     try {
-      await round.storedThrough(others);
+      // The newest revision survives a compaction: what the watch needs has to be an older one.
+      for (let write = 0; write < 3; write++) await round.storedThrough(others);
       await etcd.compact();
     } finally {
       gate.open();
@@ -64,6 +67,8 @@ export const compactedWatch: Fault = {
     }
     await paused.logged("compacted everything before revision", logged);
     await round.recovered();
+    round.write();
+    await round.storedBy(4);
   },
 };
 
