@@ -102,15 +102,17 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     const name = String.fromCharCode(97 + index);
     return parts.use(new ControlPlane(name, port, folder, endpoints));
   });
-  for (const each of controlPlanes) await each.start();
+  await Promise.all(controlPlanes.map((each) => each.start()));
   const env = {
     CONTROL_PLANE_URL: controlPlanes.map(({ url }) => url).join(","),
     CONTROL_PLANE_TOKEN: token,
   };
-  const routers: RouterProcess[] = [];
-  for (let index = 0; index < (options.routers ?? 2); index++) {
-    routers.push(parts.use(await startRouter({ stage: "m4", routing: document, env })));
-  }
+  const starting = Array.from({ length: options.routers ?? 2 }, async () =>
+    parts.use(await startRouter({ stage: "m4", routing: document, env })),
+  );
+  // All of them, also when one fails: what has started is to be ended.
+  await Promise.allSettled(starting);
+  const routers = await Promise.all(starting);
   return new World(parts.move(), { etcd, controlPlanes, routers, document, gate: options.gate });
 }
 
