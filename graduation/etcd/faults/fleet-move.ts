@@ -37,6 +37,8 @@ await runCommand({ name: "fleet-move", usage, options, flagsOnly: true }, async 
   if (missing !== undefined) throw new UsageError(missing);
   const routers = wholeNumber("--routers", values.routers ?? "1000", 1, 5_000);
   const rounds = wholeNumber("--rounds", values.rounds ?? "5", 1, 100);
+  // Not by the signal itself: what this process has started would outlive it.
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(2));
   const moves = await measure(routers, rounds);
   const all = moves.flat();
   const lasts = moves.map((each) => Math.max(...each));

@@ -1,7 +1,8 @@
 // Everything that a fault needs, on 127.0.0.1: an etcd cluster, control planes on it, routers that know all of them, and two
 // cells. Starts and stops processes and says what they show; what is right is for `round.ts` to say.
 
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Cell, startCell } from "../../../shared/cells/cell.ts";
@@ -85,7 +86,11 @@ export class World implements AsyncDisposable {
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
   await using parts = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), "cell-routing-faults-"));
-  parts.defer(() => rm(folder, { recursive: true, force: true }));
+  const removeFolder = (): void => rmSync(folder, { recursive: true, force: true });
+  parts.defer(() => void process.off("exit", removeFolder));
+  parts.defer(removeFolder);
+  // For an exit that leaves no time for an orderly end.
+  process.once("exit", removeFolder);
   const etcd = parts.use(await startEtcd());
   const endpoints: string[] = [];
   for (const url of etcd.endpoints) {
