@@ -79,7 +79,7 @@ async function put(url: string, token: string, body: string): Promise<void> {
 }
 
 /** The control plane's own account must agree: an ack that it did not understand is none. */
-async function expectEveryRouterAt(url: string, revision: number, count: number): Promise<void> {
+export async function expectEveryRouterAt(url: string, revision: number, count: number): Promise<void> {
   const deadline = performance.now() + 60_000;
   for (;;) {
     const { routers } = (await (await fetch(`${url}/v1/routers`)).json()) as {
@@ -114,7 +114,7 @@ export function tableOf(keys: number, round: number): unknown {
   };
 }
 
-function percentile(values: readonly number[], quantile: number): number {
+export function percentile(values: readonly number[], quantile: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   const value = sorted[Math.max(0, Math.ceil(sorted.length * quantile) - 1)];
   if (value === undefined) throw new RangeError("Cannot take a percentile of no values");

@@ -13,7 +13,7 @@ export const routerEnd: RouterEnd = {
   start({ url, token, routerId, maxMessageBytes, logger, incoming, validate, onApplied }) {
     const receiver = sharing(new SnapshotReceiver({ validate, apply: () => {} }), incoming);
     new ControlPlaneClient({
-      urls: [url],
+      urls: url.split(","),
       readToken: async () => token,
       routerId,
       receiver,

@@ -8,6 +8,7 @@ export type Decoded = Awaited<
 >;
 
 export type RouterEndOptions = {
+  /** Of m3, also several with commas between: the router moves on from one that it has lost. */
   readonly url: string;
   readonly token: string;
   readonly routerId: string;

@@ -6,6 +6,7 @@
 // Every write is on disk before etcd confirms it: the version in Debian has no flag that turns fsync off.
 
 import { execFile } from "node:child_process";
+import { rmSync } from "node:fs";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -37,11 +38,14 @@ export class EtcdCluster implements AsyncDisposable {
   readonly #folder: string;
   readonly #nodes: readonly EtcdNode[];
   #backups = 0;
+  /** For an exit that leaves no time for an orderly end. */
+  readonly #removeFolder = (): void => rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5 });
 
   /** Use `startEtcd`. */
   constructor(folder: string, nodes: readonly EtcdNode[]) {
     this.#folder = folder;
     this.#nodes = nodes;
+    process.once("exit", this.#removeFolder);
   }
 
   /** Client URLs of all nodes, running or not. */
@@ -151,6 +155,7 @@ export class EtcdCluster implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#nodes.map((node) => node.kill()));
+    process.off("exit", this.#removeFolder);
     await rm(this.#folder, { recursive: true, force: true });
   }
 

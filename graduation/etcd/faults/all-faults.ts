@@ -3,7 +3,7 @@
 import { controlPlaneKilled } from "./control-plane-faults.ts";
 import { leaderKilled, leaderPaused, nodeKilled, quorumLost } from "./node-faults.ts";
 import type { Fault } from "./round.ts";
-import { compactedWatch, olderBackup, racingWriters } from "./store-faults.ts";
+import { compactedWatch, olderBackup, racingWriters, responsesLost } from "./store-faults.ts";
 
 export const allFaults: readonly Fault[] = [
   racingWriters,
@@ -11,7 +11,9 @@ export const allFaults: readonly Fault[] = [
   leaderKilled,
   leaderPaused,
   quorumLost,
-  compactedWatch,
   olderBackup,
   controlPlaneKilled,
+  // The last ones, because they need another world.
+  responsesLost,
+  compactedWatch,
 ];

@@ -19,6 +19,8 @@ export interface Fault {
   /** From when the recovery is counted. */
   readonly since: string;
   readonly run: (round: Round) => Promise<void>;
+  /** It needs a world with a gate before etcd. @default false */
+  readonly needsGate?: true;
 }
 
 export interface Counts {
@@ -50,25 +52,37 @@ export class Round {
   routersMs: number | undefined;
   readonly #seed: number;
   #struckAtMs = 0;
-  #load: { readonly writers: Writers; readonly traffic: Traffic } | undefined;
+  #writers: Writers | undefined;
+  #traffic: Traffic | undefined;
 
-  constructor(world: World, seed: number) {
+  /** @param name Of no other round in this world: its writes are called by it. */
+  constructor(world: World, name: string, seed: number) {
     this.world = world;
     this.#seed = seed;
     this.random = new Random(seed, 1_000);
     const { document } = world;
-    this.recorder = new Recorder({ token, document, placement: "tier1" });
+    this.recorder = new Recorder({ token, document, name, placement: "tier1" });
   }
 
   /** Starts a history, the clients that write it, and requests through the routers. */
   async begin(): Promise<void> {
-    const { controlPlanes, routers } = this.world;
     await this.recorder.begin(this.#anyControlPlane());
-    this.#load = {
-      writers: new Writers({ recorder: this.recorder, controlPlanes, clients, seed: this.#seed }),
-      traffic: new Traffic(routers.map(({ url }) => url)),
-    };
+    this.#traffic = new Traffic(this.world.routers.map(({ url }) => url));
+    this.write();
     await this.storedBy(clients);
+  }
+
+  /** Starts the clients, at the beginning or after a `pauseWriters`. */
+  write(): void {
+    const { recorder } = this;
+    const { controlPlanes } = this.world;
+    this.#writers = new Writers({ recorder, controlPlanes, clients, seed: this.#seed });
+  }
+
+  /** Resolves when no write is under way, and every control plane shows the last one. Requests go on. */
+  async pauseWriters(): Promise<void> {
+    await this.#writers?.stop();
+    await this.converged(() => true);
   }
 
   /** Waits until this many more writes are stored. */
@@ -122,28 +136,33 @@ export class Round {
 
   /** Ends the history and the requests, and checks what was promised. @throws BrokenRound */
   async settle(): Promise<void> {
-    const load = this.#load;
-    this.#load = undefined;
-    await load?.writers.stop();
+    await this.#writers?.stop();
     const last = await writeUntilStored(this.recorder, "last", this.#anyControlPlane());
+    // Before anything is waited for: a write that was lost may be what keeps the routers apart.
+    this.#judge();
     await this.converged((version) => isAtLeast(version, last.version));
     for (const each of this.world.running) await this.recorder.get("reader", each);
-    await load?.traffic.stop();
+    await this.#traffic?.stop();
     await this.#expectServed(last.marker);
-    this.#count(load?.traffic.requests ?? 0);
-    const { failures = [] } = load?.traffic ?? {};
+    const { requests = 0, failures = [] } = this.#traffic ?? {};
+    this.#count(requests);
+    this.#traffic = undefined;
     if (failures.length > 0)
       throw new BrokenRound(
         `${failures.length} requests through routers failed: ${failures.slice(0, 5).join("; ")}`,
       );
+    this.#judge();
+  }
+
+  #judge(): void {
     const verdict = linearize(this.recorder.history(), "per-control-plane");
     if (!verdict.ok) throw new BrokenRound(verdict.words);
   }
 
   /** Ends what still runs, whatever came of it. */
   async abandon(): Promise<void> {
-    await this.#load?.writers.stop().catch(() => {});
-    await this.#load?.traffic.stop();
+    await this.#writers?.stop().catch(() => {});
+    await this.#traffic?.stop();
   }
 
   /** Traffic goes by the table that the router shows. */

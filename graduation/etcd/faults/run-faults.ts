@@ -1,15 +1,18 @@
 // Runs rounds of faults against one world, and replaces the world when a round has broken it.
 
+import { writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { EtcdGate } from "./etcd-gate.ts";
 import type { FaultsReport, RoundResult } from "./report.ts";
 import { rowOf } from "./report.ts";
 import { type Fault, Round } from "./round.ts";
-import { startWorld, type World, type WorldOptions } from "./world.ts";
+import { startWorld, type World } from "./world.ts";
 
 export interface FaultsRun {
   readonly faults: readonly Fault[];
   readonly rounds: number;
   readonly seed: number;
-  readonly world?: WorldOptions;
   readonly etcd: string | undefined;
   readonly tell: (line: string) => void;
   /** Ends the run after the round under way. */
@@ -18,21 +21,19 @@ export interface FaultsRun {
 
 export async function runFaults(run: FaultsRun): Promise<FaultsReport> {
   const results: RoundResult[] = [];
-  let world = await startWorld(run.world);
+  const worlds = new Worlds();
   try {
     for (const [order, fault] of run.faults.entries()) {
       for (let number = 1; number <= run.rounds && !run.signal.aborted; number++) {
         const seed = run.seed + order * 1_000 + number;
-        const result = await runRound(world, fault, number, seed);
+        const result = await runRound(await worlds.for(fault), fault, number, seed);
         results.push(result);
         run.tell(lineOf(result));
-        if (result.broken === undefined) continue;
-        await world[Symbol.asyncDispose]();
-        world = await startWorld(run.world);
+        if (result.broken !== undefined) await worlds.end();
       }
     }
   } finally {
-    await world[Symbol.asyncDispose]();
+    await worlds.end();
   }
   const took = run.faults.filter(({ name }) => results.some(({ fault }) => fault === name));
   return {
@@ -43,13 +44,29 @@ export async function runFaults(run: FaultsRun): Promise<FaultsReport> {
   };
 }
 
+/** One world at a time, kept from round to round while it fits and works. */
+class Worlds {
+  #world: World | undefined;
+
+  async for({ needsGate }: Fault): Promise<World> {
+    if (needsGate !== undefined && this.#world?.gate === undefined) await this.end();
+    this.#world ??= await startWorld(needsGate === undefined ? {} : { gate: new EtcdGate() });
+    return this.#world;
+  }
+
+  async end(): Promise<void> {
+    await this.#world?.[Symbol.asyncDispose]();
+    this.#world = undefined;
+  }
+}
+
 export async function runRound(
   world: World,
   fault: Fault,
   number: number,
   seed: number,
 ): Promise<RoundResult> {
-  const round = new Round(world, seed);
+  const round = new Round(world, `${fault.name}-${seed}`, seed);
   const startedAtMs = performance.now();
   let broken: string | undefined;
   try {
@@ -57,12 +74,19 @@ export async function runRound(
     await fault.run(round);
     await round.settle();
   } catch (error) {
-    broken = wordsOf(error);
     await round.abandon();
+    broken = `${wordsOf(error)}\nThe history: ${await keep(round, `${fault.name}-${seed}`)}`;
   }
   const { writesMs, routersMs, counts } = round;
   const tookMs = performance.now() - startedAtMs;
   return { fault: fault.name, round: number, seed, broken, writesMs, routersMs, tookMs, counts };
+}
+
+/** For whoever wants to know what happened. */
+async function keep({ recorder }: Round, name: string): Promise<string> {
+  const path = join(tmpdir(), `cell-routing-history-${name}.json`);
+  await writeFile(path, JSON.stringify(recorder.history(), null, 1));
+  return path;
 }
 
 function wordsOf(error: unknown): string {

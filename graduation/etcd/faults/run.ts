@@ -30,7 +30,9 @@ await runCommand({ name: "faults", usage, options, flagsOnly: true }, async (val
   const missing = missingEngine(["etcd"]);
   if (missing !== undefined) throw new UsageError(missing);
   const stop = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
+  // The first ends the run after the round under way, the second at once. No child outlives either.
+  const end = (): void => (stop.signal.aborted ? process.exit(2) : stop.abort());
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, end);
   const report = await runFaults({
     faults: chosen(values.only),
     rounds: wholeNumber("--rounds", values.rounds ?? "1", 1, 1_000),

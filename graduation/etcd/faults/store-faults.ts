@@ -42,38 +42,54 @@ async function runRace({ recorder, world, random }: Round, version: string): Pro
 
 export const compactedWatch: Fault = {
   name: "compacted-watch",
-  title: "a control plane stands still while others write, its watch breaks, and etcd compacts its history",
+  title: "a control plane stands still while others write, and etcd compacts what its watch still needs",
   since: "the moment when it goes on",
+  needsGate: true,
   run: async (round) => {
-    const { etcd } = round.world;
-    const paused = round.random.pick(round.world.running);
-    const others = round.world.running.filter((each) => each !== paused);
+    const { etcd, gate, running } = round.world;
+    if (gate === undefined) throw new Error("Cannot break a watch: this world has no gate");
+    const paused = round.random.pick(running);
+    const others = running.filter((each) => each !== paused);
     const logged = paused.log.length;
+    // Nobody writes while watches wait at the gate: a control plane whose watch is behind gives it up by itself.
+    await round.pauseWriters();
+    // Each has read the table and asks for what comes after it. The gate keeps that from etcd until it is too late.
+    await gate.shut(running.length);
     paused.pause();
     try {
-      await restartAll(round);
-      await round.storedThrough(others);
+      // The newest revision survives a compaction: what the watch needs has to be an older one.
+      for (let write = 0; write < 3; write++) await round.storedThrough(others);
       await etcd.compact();
     } finally {
+      gate.open();
       round.strike();
       paused.resume();
     }
+    await paused.logged("compacted everything before revision", logged);
     await round.recovered();
-    await paused.logged("compacted", logged);
+    round.write();
     await round.storedBy(4);
   },
 };
 
-/** One after the other, the leader last: connections end on every node, and the cluster keeps its majority. */
-async function restartAll({ world: { etcd } }: Round): Promise<void> {
-  const leader = await etcd.leader();
-  const followers = etcd.endpoints.map((_, index) => index).filter((index) => index !== leader);
-  for (const index of [...followers, leader]) {
-    await etcd.kill(index);
-    await etcd.restart(index);
-  }
-  await etcd.leader();
-}
+export const responsesLost: Fault = {
+  name: "responses-lost",
+  title: "etcd carries a write out, and the control plane's connection ends before the response comes",
+  since: "the last lost response",
+  needsGate: true,
+  run: async (round) => {
+    const { gate } = round.world;
+    if (gate === undefined) throw new Error("Cannot lose a response: this world has no gate");
+    gate.loseEvery = 3;
+    try {
+      await round.storedBy(20);
+    } finally {
+      gate.loseEvery = 0;
+    }
+    round.strike();
+    await round.recovered();
+  },
+};
 
 export const olderBackup: Fault = {
   name: "older-backup",

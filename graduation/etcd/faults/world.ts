@@ -1,7 +1,8 @@
 // Everything that a fault needs, on 127.0.0.1: an etcd cluster, control planes on it, routers that know all of them, and two
 // cells. Starts and stops processes and says what they show; what is right is for `round.ts` to say.
 
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Cell, startCell } from "../../../shared/cells/cell.ts";
@@ -12,6 +13,8 @@ import { type RouterProcess, startRouter } from "../../../shared/testkit/router-
 import { type EtcdCluster, startEtcd } from "../cluster.ts";
 import type { ControlPlaneAddress } from "../linearizability/recorder.ts";
 import { serverPorts } from "../server-ports.ts";
+import type { EtcdGate } from "./etcd-gate.ts";
+import type { EtcdProxy } from "./etcd-proxy.ts";
 
 export const token = "a-token-for-the-faults";
 
@@ -20,8 +23,10 @@ export interface WorldOptions {
   readonly controlPlanes?: number;
   /** @default 2 */
   readonly routers?: number;
-  /** What control planes are told to be etcd, given its real addresses. @default the real ones */
-  readonly endpoints?: (real: readonly string[]) => Promise<readonly string[]>;
+  /** Puts a proxy between the control planes and each node of etcd. @default none: a real network refuses otherwise */
+  readonly between?: (nodeUrl: string) => Promise<EtcdProxy>;
+  /** A gate is such a proxy, which the world's faults can use. */
+  readonly gate?: EtcdGate;
 }
 
 /** What a router runs, from its `/debug/config`. */
@@ -37,18 +42,20 @@ export class World implements AsyncDisposable {
   readonly routers: readonly RouterProcess[];
   /** The table at the start; rounds add keys to it. */
   readonly document: ReturnType<typeof documentOf>;
+  readonly gate: EtcdGate | undefined;
   readonly #parts: AsyncDisposableStack;
 
   /** Use `startWorld`. */
   constructor(
     parts: AsyncDisposableStack,
-    made: Pick<World, "etcd" | "controlPlanes" | "routers" | "document">,
+    made: Pick<World, "etcd" | "controlPlanes" | "routers" | "document" | "gate">,
   ) {
     this.#parts = parts;
     this.etcd = made.etcd;
     this.controlPlanes = made.controlPlanes;
     this.routers = made.routers;
     this.document = made.document;
+    this.gate = made.gate;
   }
 
   /** Those that run. */
@@ -79,9 +86,18 @@ export class World implements AsyncDisposable {
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
   await using parts = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), "cell-routing-faults-"));
-  parts.defer(() => rm(folder, { recursive: true, force: true }));
+  const removeFolder = (): void => rmSync(folder, { recursive: true, force: true });
+  parts.defer(() => void process.off("exit", removeFolder));
+  parts.defer(removeFolder);
+  // For an exit that leaves no time for an orderly end.
+  process.once("exit", removeFolder);
   const etcd = parts.use(await startEtcd());
-  const endpoints = (await options.endpoints?.(etcd.endpoints)) ?? etcd.endpoints;
+  const endpoints: string[] = [];
+  for (const url of etcd.endpoints) {
+    const proxy = await (options.gate?.standBefore(url) ?? options.between?.(url));
+    if (proxy !== undefined) parts.use(proxy);
+    endpoints.push(proxy?.url ?? url);
+  }
   const tier1 = parts.use(await startCell({ name: "tier1" }));
   const tier3 = parts.use(await startCell({ name: "tier3" }));
   const document = documentOf(tier1, tier3);
@@ -91,16 +107,18 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     const name = String.fromCharCode(97 + index);
     return parts.use(new ControlPlane(name, port, folder, endpoints));
   });
-  for (const each of controlPlanes) await each.start();
+  await Promise.all(controlPlanes.map((each) => each.start()));
   const env = {
     CONTROL_PLANE_URL: controlPlanes.map(({ url }) => url).join(","),
     CONTROL_PLANE_TOKEN: token,
   };
-  const routers: RouterProcess[] = [];
-  for (let index = 0; index < (options.routers ?? 2); index++) {
-    routers.push(parts.use(await startRouter({ stage: "m4", routing: document, env })));
-  }
-  return new World(parts.move(), { etcd, controlPlanes, routers, document });
+  const starting = Array.from({ length: options.routers ?? 2 }, async () =>
+    parts.use(await startRouter({ stage: "m4", routing: document, env })),
+  );
+  // All of them, also when one fails: what has started is to be ended.
+  await Promise.allSettled(starting);
+  const routers = await Promise.all(starting);
+  return new World(parts.move(), { etcd, controlPlanes, routers, document, gate: options.gate });
 }
 
 function documentOf(tier1: Cell, tier3: Cell) {

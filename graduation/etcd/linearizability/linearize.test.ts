@@ -101,6 +101,14 @@ test("finds a write that was refused and took place all the same", () => {
   expect(verdictOf([stored, refused, read('"e.3"', "k1 k2", [40, 50])])).toContain("GET saw");
 });
 
+test("takes nothing from a write that was refused, not even that its control plane knew of what came before", () => {
+  const refused = {
+    ...write({ marker: "k2", ifMatch: '"e.2"', times: [20, 30], outcome: "refused" }),
+    via: "b",
+  };
+  expect(verdictOf([stored, refused, read('"e.1"', "", [40, 50], "b")], "per-control-plane")).toBe("ok");
+});
+
 test.each([
   ["never happened", '"e.2"', "k1"],
   ["happened after its client had given up", '"e.3"', "k1 k2"],

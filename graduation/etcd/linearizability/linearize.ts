@@ -28,7 +28,9 @@ interface Place {
   readonly operation: Operation | undefined;
 }
 
-export function linearize({ initial, operations }: History, reads: ReadPromise): Verdict {
+export function linearize({ initial, operations: all }: History, reads: ReadPromise): Verdict {
+  // A refused write tells nothing about the table: it may never have reached a control plane.
+  const operations = all.filter((each) => each.kind === "get" || each.outcome.kind !== "refused");
   const search = new Search(operations, reads);
   const first: Place = {
     state: { ...initial, isNamed: true },

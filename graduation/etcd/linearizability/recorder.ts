@@ -25,9 +25,11 @@ export interface RecorderOptions {
   readonly token: string;
   /** What a PUT sends, with its own marker added to the routing table. */
   readonly document: Document;
+  /** In every marker: no other recorder of the same table may have it, or a write might find its marker there already. */
+  readonly name: string;
   /** Where a marker routes to. */
   readonly placement: string;
-  /** A client gives up after this time, and does not know what becomes of its write. @default 5000 */
+  /** A client gives up after this time, and does not know what becomes of its write. @default 15000 */
   readonly timeoutMs?: number;
 }
 
@@ -84,7 +86,7 @@ export class Recorder {
     kind: Write["kind"],
     ifMatch: Version,
   ): Promise<Write> {
-    const marker = `${markerStart}${++this.#markers}`;
+    const marker = `${markerStart}${this.#options.name}-${++this.#markers}`;
     const startMs = performance.now();
     this.#underWay += 1;
     const { outcome, why } = await this.#send(via, kind, marker, ifMatch).finally(() => {
@@ -97,7 +99,7 @@ export class Recorder {
   }
 
   async #fetch(via: ControlPlaneAddress): Promise<SeenTable> {
-    const { timeoutMs = 5_000 } = this.#options;
+    const { timeoutMs = 15_000 } = this.#options;
     const answer = await ask({ url: `${via.url}/v1/routing`, timeoutMs });
     const document = objectIn(answer.body) as Document | undefined;
     const version = answer.headers.etag;
@@ -113,7 +115,7 @@ export class Recorder {
     marker: string,
     ifMatch: Version,
   ): Promise<{ readonly outcome: Outcome; readonly why: string }> {
-    const { token, document, placement, timeoutMs = 5_000 } = this.#options;
+    const { token, document, placement, timeoutMs = 15_000 } = this.#options;
     const routingTable = { ...document.routingTable, [marker]: placement };
     const [method, path, body] =
       kind === "put"

@@ -13,7 +13,7 @@ export interface RegisterState {
   readonly isNamed: boolean;
 }
 
-/** The table after `operation`; undefined when the table could not have answered like this. */
+/** The table after `operation`; undefined when the table could not have answered like this, or nothing was asked of it. */
 export function apply(state: RegisterState, operation: Operation): RegisterState | undefined {
   if (operation.kind === "get") {
     return operation.value === state.value ? seenAs(state, operation.version) : undefined;
@@ -21,7 +21,7 @@ export function apply(state: RegisterState, operation: Operation): RegisterState
   const { ifMatch, outcome } = operation;
   switch (outcome.kind) {
     case "refused":
-      return state;
+      return undefined;
     case "conflict":
       // Nobody can send a version that nobody has seen: who sees it for the first time names it.
       return state.isNamed && state.version === ifMatch ? undefined : state;
@@ -46,7 +46,7 @@ function seenAs(state: RegisterState, version: Version): RegisterState | undefin
 
 /** Whether an operation leaves the table as it is, in every state that allows it. */
 export function changesNothing(operation: Operation): boolean {
-  return operation.kind === "get" || ["conflict", "refused"].includes(operation.outcome.kind);
+  return operation.kind === "get" || operation.outcome.kind === "conflict";
 }
 
 /** Whether an operation need not have happened. */
