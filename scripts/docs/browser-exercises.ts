@@ -4,6 +4,7 @@
 import type { Browser, Page } from "playwright-core";
 import { type AnswerFiles, slugOf } from "../../site/exercise/bundle.ts";
 import { PageCheck } from "../../site/exercise/page-check.ts";
+import { scenarioFor, sceneOf } from "../../site/exercise/scenes.ts";
 import { type Answer, answerName, variantsOf } from "../exercise/answer-source.ts";
 import { type Exercise, listExerciseIds, loadExercise } from "../exercise/exercise-spec.ts";
 import { saysTheSame } from "../exercise/untouched.ts";
@@ -97,8 +98,10 @@ async function proveInPage(
 
 /** The scene ends in the page as it ends in Node. */
 async function sceneFaults(page: Page, exercise: Exercise, kind: "starter" | "solution"): Promise<string[]> {
-  const ending = await sceneEnding(exercise, kind);
-  if (ending === undefined) return [];
+  const scene = sceneOf(exercise.spec.id);
+  if (scene === undefined) return [];
+  const scenario = scenarioFor(scene, failuresOf(exercise.spec, { kind }));
+  const ending = await sceneEnding(exercise, { kind }, scenario);
   const shown = page.locator(".scene-ending", { hasText: `Your code: ${ending}.` });
   const isThere = await shown.waitFor().then(
     () => true,

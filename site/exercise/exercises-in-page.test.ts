@@ -10,7 +10,7 @@ import { pageRoot } from "./bundle.ts";
 import { keepExercise, parseKept, readKept, type Shelf, shelfKey, shelfOf } from "./kept-work.ts";
 import { Linker } from "./linker.ts";
 import { PageCheck } from "./page-check.ts";
-import { sceneOf } from "./scenes.ts";
+import { scenarioFor, sceneOf } from "./scenes.ts";
 import { stripTypes } from "./strip-types.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url)).replace(/[\\/]$/, "");
@@ -137,9 +137,35 @@ describe("what the page keeps", () => {
   });
 });
 
-const scenes = listExerciseIds(root).filter((id) => sceneOf(id) !== undefined);
-test.each(scenes)("the scene of %s ends differently with the starter and with the solution", async (id) => {
-  const starter = await sceneEnding(exercise(id), "starter");
-  expect(starter).toBeDefined();
-  expect(await sceneEnding(exercise(id), "solution")).not.toBe(starter);
+const played = listExerciseIds(root).flatMap((id) =>
+  (sceneOf(id)?.scenarios ?? []).map((scenario) => ({ id, name: scenario.name, scenario })),
+);
+
+test.each(played)(
+  "the scene of $id, $name, ends differently with the starter and with the solution",
+  async ({ id, scenario }) => {
+    const starter = await sceneEnding(exercise(id), { kind: "starter" }, scenario);
+    expect(starter).toBeDefined();
+    expect(await sceneEnding(exercise(id), { kind: "solution" }, scenario)).not.toBe(starter);
+  },
+);
+
+test("each scenario beside the first names tests of its exercise, and no test has two", () => {
+  for (const id of new Set(played.map((each) => each.id))) {
+    const [first, ...others] = sceneOf(id)?.scenarios ?? [];
+    const named = others.flatMap(({ tests }) => tests);
+    const known = exercise(id).spec.tests.map((each) => each.id);
+    expect(named.filter((each) => !known.includes(each))).toEqual([]);
+    expect(new Set(named).size).toBe(named.length);
+    expect(others.filter(({ tests }) => tests.length === 0)).toEqual([]);
+    expect(first?.tests).toEqual([]);
+  }
+});
+
+test("the test that fails first decides which scenario plays", () => {
+  const scene = sceneOf("m4/06-concurrency-limit");
+  if (scene === undefined) throw new Error("m4/06 has no scene");
+  expect(scenarioFor(scene, []).name).toBe("clients leave");
+  expect(scenarioFor(scene, ["thrown", "alone"]).name).toBe("refused connections");
+  expect(scenarioFor(scene, ["alone", "thrown"]).name).toBe("clients leave");
 });
