@@ -12,7 +12,7 @@ import type { Verdict } from "../exercise/verdict.ts";
 import { verdictWords } from "../exercise/verdict-words.ts";
 import { type Outcome, patientMs, watch } from "./browser-pages.ts";
 import { answerFiles, gatherAnswers, gatherExercise } from "./exercise-bundle.ts";
-import { sceneEnding } from "./exercise-scenes.ts";
+import { sceneEndings } from "./exercise-scenes.ts";
 import { NodeWorker } from "./node-worker.ts";
 
 const lanes = 2;
@@ -101,7 +101,7 @@ async function sceneFaults(page: Page, exercise: Exercise, kind: "starter" | "so
   const scene = sceneOf(exercise.spec.id);
   if (scene === undefined) return [];
   const scenario = scenarioFor(scene, failuresOf(exercise.spec, { kind }));
-  const ending = await sceneEnding(exercise, { kind }, scenario);
+  const [ending] = await sceneEndings(exercise, { kind }, [scenario]);
   const shown = page.locator(".scene-ending", { hasText: `Your code: ${ending}.` });
   const isThere = await shown.waitFor().then(
     () => true,

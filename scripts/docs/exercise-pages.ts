@@ -47,8 +47,13 @@ function contentOf(
   return [
     `# ${title}`,
     `Exercise \`${id}\`, about ${minutes} minutes. It belongs to [milestone ${milestone}](/${siteAnchor}).`,
-    story,
-    ...(hasScene ? ["## See it happen", '<ExerciseScene :exercise="$params" part="first" />'] : []),
+    ...(hasScene
+      ? [
+          '<div class="exercise-outage">\n<div>',
+          story,
+          '</div>\n<ExerciseScene :exercise="$params" part="first" />\n</div>',
+        ]
+      : [story]),
     ...task,
     "## Your code",
     ...(gathered.runs ? ['<ExerciseWorkspace :exercise="$params" />'] : inTheTerminal(id, gathered.because)),

@@ -52,19 +52,24 @@ export function gatherScene(exercise: Exercise): Scene | undefined {
 
 const frames = [...simulations, stampede, burst, swapFrame, placesFrame];
 
-/** How a scenario ends with an answer, computed in Node; undefined where there is no scene. */
-export async function sceneEnding(
+/** How each of `scenarios` ends with an answer, computed in Node; nothing where there is no scene. */
+export async function sceneEndings(
   exercise: Exercise,
   answer: Answer,
-  scenario: Scenario,
-): Promise<string | undefined> {
+  scenarios: readonly Scenario[],
+): Promise<readonly string[]> {
   const gathered = gatherScene(exercise);
   const scene = sceneOf(exercise.spec.id);
-  if (gathered === undefined || scene === undefined) return undefined;
+  if (gathered === undefined || scene === undefined) return [];
   const parameters = frames.find(({ name }) => name === scene.simulation)?.parameters;
-  const values = { ...defaultValues(parameters ?? []), ...scenario.values, answer: "mine" };
+  const usual = defaultValues(parameters ?? []);
   const loaded = gathered.externals.map(async (name) => [name, await import(name)] as const);
-  const task = { ...gathered, id: exercise.spec.id, answer: answerFiles(exercise, answer), values: [values] };
-  const [recording] = await recordScene(task, new Map(await Promise.all(loaded)));
-  return recording === undefined ? undefined : endingOf(scene, recording);
+  const task = {
+    ...gathered,
+    id: exercise.spec.id,
+    answer: answerFiles(exercise, answer),
+    values: scenarios.map(({ values }) => ({ ...usual, ...values, answer: "mine" })),
+  };
+  const recordings = await recordScene(task, new Map(await Promise.all(loaded)));
+  return recordings.map((recording) => endingOf(scene, recording));
 }

@@ -25,7 +25,11 @@ const colours = HighlightStyle.define([
   { tag: tags.comment, class: "cm-k6" },
 ]);
 
+/** Where the code begins: what stands above it says what is given. */
+const codeBegins = /^(?:export )?(?:async )?(?:function|class) /m;
+
 export interface Editor {
+  /** Shows a file, from where its code begins. */
   show(file: string): void;
   /** Takes the place of all texts; what was typed before is forgotten. */
   replace(files: AnswerFiles): void;
@@ -47,12 +51,19 @@ export function openEditor(
     for (const [file, text] of Object.entries(next)) states.set(file, stateOf(file, text, onTyped));
     view.setState(states.get(shown) ?? EditorState.create());
   };
+  const scrollToCode = () => {
+    const at = codeBegins.exec(view.state.doc.toString())?.index;
+    if (at !== undefined)
+      view.dispatch({ effects: EditorView.scrollIntoView(at, { y: "start", yMargin: 64 }) });
+  };
   replace(files);
+  scrollToCode();
   return {
     show(file) {
       states.set(shown, view.state);
       shown = file;
       view.setState(states.get(file) ?? EditorState.create());
+      scrollToCode();
     },
     replace,
     goTo(line) {

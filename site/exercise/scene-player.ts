@@ -70,6 +70,8 @@ export function useDrivenSimulation<State>(
     ...base,
     // A scene with one world stands beside one with two: each has its own values in the address.
     name: worlds.length === 1 ? `${base.name}-given` : base.name,
+    // It stands beside the story and must not be higher than it has to.
+    rows: worlds.length === 1 ? base.rows.slice(0, 1) : base.rows,
     parameters: fields.map((parameter) => ({
       ...parameter,
       ...(parameter.name in fixed ? { value: fixed[parameter.name] } : {}),

@@ -87,7 +87,7 @@ class SwapRun {
       if (served === undefined) throw new Error("nobody was asked");
       const isTrue = served.routedTo === asked && served.version === version;
       if (!isTrue) {
-        const line = `table ${served.version}, ${key} → ${served.routedTo}: the response is ${asked}'s, by table ${version}`;
+        const line = `table ${served.version}, ${key} → ${served.routedTo}; it was ${asked}, by table ${version}`;
         return this.#end(key, traveller, line);
       }
       traveller.move("router", this.#queue.nowMs, hopMs);
