@@ -53,8 +53,14 @@ export function openEditor(
   };
   const scrollToCode = () => {
     const at = codeBegins.exec(view.state.doc.toString())?.index;
-    if (at !== undefined)
-      view.dispatch({ effects: EditorView.scrollIntoView(at, { y: "start", yMargin: 64 }) });
+    if (at === undefined) return;
+    // CodeMirror's own way of scrolling would move the page as well. A few lines of what stands above stay in sight.
+    view.requestMeasure({
+      read: () => view.lineBlockAt(at).top - 4 * view.defaultLineHeight,
+      write: (top) => {
+        view.scrollDOM.scrollTop = top;
+      },
+    });
   };
   replace(files);
   scrollToCode();
