@@ -2,11 +2,15 @@
 // The order is that of doing it: the story, the outage itself, the task, the code, hints, the outage again with the learner's code,
 // the solution to compare with, and what comes next. Hints and solution are folded and stand in the page, so they can be read without JavaScript.
 
-import { slugOf } from "../../site/exercise/bundle.ts";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { slugOf, starterPath } from "../../site/exercise/bundle.ts";
+import { resolvePath } from "../../site/exercise/linker.ts";
 import type { PageParameters } from "../../site/exercise/page-parameters.ts";
 import { sceneOf } from "../../site/exercise/scenes.ts";
 import { type Exercise, listExerciseIds, loadExercise } from "../exercise/exercise-spec.ts";
 import { hintsOf, readmeOf, whyOf } from "../exercise/lesson-text.ts";
+import { readSource } from "../source-imports.ts";
 import { answerFiles, type Gathered, gatherExercise } from "./exercise-bundle.ts";
 
 export interface ExercisePage {
@@ -56,7 +60,9 @@ function contentOf(
       : [story]),
     ...task,
     "## Your code",
-    ...(gathered.runs ? ['<ExerciseWorkspace :exercise="$params" />'] : inTheTerminal(id, gathered.because)),
+    ...(gathered.runs
+      ? ['<ExerciseWorkspace :exercise="$params" />', ...givenFiles(exercise)]
+      : inTheTerminal(id, gathered.because)),
     "## Hints",
     "The first says where to look, the last is nearly the code.",
     ...hintsOf(exercise).map(({ question, body }, index) =>
@@ -75,6 +81,25 @@ function contentOf(
     onward,
     '<KeptWork :exercise="$params" />',
   ].join("\n\n");
+}
+
+/** What the learner's files import of the stage: whoever works in the page has no folder to look into. */
+function givenFiles(exercise: Exercise): string[] {
+  const { id } = exercise.spec;
+  const imported = Object.entries(answerFiles(exercise, { kind: "starter" })).flatMap(([name, text]) =>
+    readSource(text)
+      .imports.filter(({ specifier }) => specifier.startsWith("."))
+      .map(({ specifier }) => resolvePath(starterPath(id, name), specifier)),
+  );
+  const paths = [...new Set(imported)].filter((path) => path.startsWith("stages/")).sort();
+  return paths.map((path) => {
+    const text = readFileSync(join(exercise.root, path), "utf8").replaceAll(
+      /^ *\/\/ #(?:end)?region.*\n/gm,
+      "",
+    );
+    const summary = `<code>${path}</code>, which your code imports`;
+    return folded("given", summary, `\`\`\`ts\n${text.trimEnd()}\n\`\`\``);
+  });
 }
 
 function inTheTerminal(id: string, because: string): string[] {
