@@ -263,7 +263,7 @@ const scenes: Readonly<Record<string, SceneOf>> = {
         tests: [],
         values: { trouble: "leave" },
         words:
-          "The cell bears eight requests at once, behind a limit of four. From 4 s to 9 s it is slow, and clients leave. Watch how many the cell gets at once.",
+          "The cell bears eight requests at once, behind a limit of four. From 4 s to 9 s it is slow, and clients leave. Watch how many places count as taken, and how many requests the cell gets at once.",
       },
       {
         name: "refused connections",
