@@ -4,7 +4,8 @@
 import type { Browser, Page } from "playwright-core";
 import { type AnswerFiles, slugOf } from "../../site/exercise/bundle.ts";
 import { PageCheck } from "../../site/exercise/page-check.ts";
-import { scenarioFor, sceneOf } from "../../site/exercise/scenes.ts";
+import { scenarioFor } from "../../site/exercise/scene-spec.ts";
+import { sceneOf } from "../../site/exercise/scenes.ts";
 import { type Answer, answerName, variantsOf } from "../exercise/answer-source.ts";
 import { type Exercise, listExerciseIds, loadExercise } from "../exercise/exercise-spec.ts";
 import { saysTheSame } from "../exercise/untouched.ts";

@@ -4,11 +4,12 @@
 import { join } from "node:path";
 import { starterPath } from "../../site/exercise/bundle.ts";
 import { recordScene, type Scene } from "../../site/exercise/scene-run.ts";
+import { endingOf, type Scenario, simulationFiles } from "../../site/exercise/scene-spec.ts";
 import { burst } from "../../site/exercise/scenes/burst.ts";
 import { placesFrame } from "../../site/exercise/scenes/places-frame.ts";
 import { stampede } from "../../site/exercise/scenes/stampede.ts";
 import { swapFrame } from "../../site/exercise/scenes/swap-frame.ts";
-import { endingOf, type Scenario, sceneOf, simulationFiles } from "../../site/exercise/scenes.ts";
+import { sceneOf } from "../../site/exercise/scenes.ts";
 import { simulations } from "../../site/simulations/all.ts";
 import { defaultValues } from "../../site/simulations/simulation.ts";
 import { type Answer, filesEnding } from "../exercise/answer-source.ts";

@@ -10,7 +10,8 @@ import { pageRoot } from "./bundle.ts";
 import { keepExercise, parseKept, readKept, type Shelf, shelfKey, shelfOf } from "./kept-work.ts";
 import { Linker } from "./linker.ts";
 import { PageCheck } from "./page-check.ts";
-import { scenarioFor, sceneOf } from "./scenes.ts";
+import { scenarioFor } from "./scene-spec.ts";
+import { sceneOf } from "./scenes.ts";
 import { stripTypes } from "./strip-types.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url)).replace(/[\\/]$/, "");

@@ -5,7 +5,7 @@ import { computed, shallowRef } from "vue";
 import { defaultValues, type Recording, type Simulation, type Values } from "../simulations/simulation.ts";
 import { stallMs } from "./page-check.ts";
 import type { SceneTask } from "./scene-run.ts";
-import { endingOf, type Scenario, type SceneOf } from "./scenes.ts";
+import { endingOf, type Scenario, type SceneOf } from "./scene-spec.ts";
 import type { FromWorker, ToWorker } from "./worker-messages.ts";
 
 export type Whose = "given" | "mine";

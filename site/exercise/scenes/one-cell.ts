@@ -61,12 +61,12 @@ const hopMs = 150;
 
 export class OneCellRun {
   readonly queue = new EventQueue();
+  guard: Guard | undefined;
   readonly #trips = new Trips();
   readonly #events: SimEvent<OneCellState>[] = [];
   readonly #bands: { label: string; kind: Band["kind"]; fromMs: number; untilMs?: number }[] = [];
   readonly #counts: Map<string, { good: number; failed: number; refused: number }>;
   readonly #cell: CellSettings;
-  #guard: Guard | undefined;
   #condition: OneCellState["cell"]["condition"] = "warm";
   #inFlight = new Set<{ isOver: boolean; readonly fail: () => void }>();
   #responses = 0;
@@ -76,10 +76,6 @@ export class OneCellRun {
   constructor(cell: CellSettings, tenants: readonly string[]) {
     this.#cell = cell;
     this.#counts = new Map(tenants.map((key) => [key, { good: 0, failed: 0, refused: 0 }]));
-  }
-
-  set guard(guard: Guard) {
-    this.#guard = guard;
   }
 
   finish(durationMs: number, culprits: readonly string[]): Recording<OneCellState> {
@@ -95,7 +91,7 @@ export class OneCellRun {
   state(): OneCellState {
     const { nowMs } = this.queue;
     return {
-      guard: this.#guard?.state(nowMs) ?? { words: "", kind: "closed" },
+      guard: this.guard?.state(nowMs) ?? { words: "", kind: "closed" },
       cell: {
         condition: this.#condition,
         inFlight: this.#inFlight.size,
@@ -134,7 +130,7 @@ export class OneCellRun {
     const traveller = this.#trips.begin(key, `tenant-${key}`, this.queue.nowMs);
     traveller.move("router", this.queue.nowMs, hopMs);
     this.queue.after(hopMs, () => {
-      const admission = this.#guard?.ask(key, this.queue.nowMs);
+      const admission = this.guard?.ask(key, this.queue.nowMs);
       if (admission === undefined || !admission.ok) return this.#end(key, traveller, "refused");
       traveller.move("cell-tier1", this.queue.nowMs, hopMs);
       this.queue.after(hopMs, () => this.#attempt(key, traveller, admission, special));
