@@ -1,6 +1,7 @@
 // An exercise as a learner does it in the page, by keyboard: writes, sees the verdict, leaves the editor, comes back later,
 // begins again, and writes a loop without end.
 
+import { gzipSync } from "node:zlib";
 import type { Browser, Page } from "playwright-core";
 import { slugOf } from "../../site/exercise/bundle.ts";
 import { stallMs } from "../../site/exercise/page-check.ts";
@@ -11,6 +12,9 @@ import { answerFiles, gatherExercise } from "./exercise-bundle.ts";
 
 const id = "m1/01-route-lookup";
 
+/** Editor, type stripping, tests and the page's own scripts, compressed, in bytes. */
+const maxScriptBytes = 900_000;
+
 export async function checkExerciseUse(browser: Browser, url: string, root: string): Promise<Outcome> {
   await using context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
   const page = await context.newPage();
@@ -18,10 +22,19 @@ export async function checkExerciseUse(browser: Browser, url: string, root: stri
   const faults: string[] = [];
   watch(page, url, (words) => faults.push(`${id}: ${words}`));
   let latencyMs = 0;
+  let scriptBytes = 0;
+  const scripts = scriptsOf(page);
   try {
     const solution = answerFiles(loadExercise(root, id), { kind: "solution" })["route.ts"] ?? "";
     await page.goto(`${url}/exercise/${slugOf(id)}`);
     await kind(page, "failed");
+    await isInOrder(page);
+    scriptBytes = (await Promise.all(scripts.values())).reduce((sum, size) => sum + size, 0);
+    expect(scriptBytes <= maxScriptBytes, `the page loads ${scriptBytes} bytes of scripts, compressed`);
+    await playsTheFirstFailure(
+      page,
+      answerFiles(loadExercise(root, id), { kind: "starter" })["route.ts"] ?? "",
+    );
     latencyMs = await write(page, solution);
     await kind(page, "passed");
     await leavesByTab(page);
@@ -36,7 +49,58 @@ export async function checkExerciseUse(browser: Browser, url: string, root: stri
   } catch (error) {
     faults.push(`${id}: ${error instanceof Error ? error.message.split("\n")[0] : error}`);
   }
-  return { looked: `an exercise by keyboard, its verdict after ${Math.round(latencyMs)} ms`, faults };
+  const figures = `its verdict after ${Math.round(latencyMs)} ms, ${Math.round(scriptBytes / 1_000)} kB of scripts`;
+  return { looked: `an exercise by keyboard, ${figures}`, faults };
+}
+
+/** The scripts that the page loads from now on, workers' too: address → compressed size in bytes. */
+function scriptsOf(page: Page): ReadonlyMap<string, Promise<number>> {
+  const scripts = new Map<string, Promise<number>>();
+  page.on("response", (response) => {
+    if (!response.url().endsWith(".js") || scripts.has(response.url())) return;
+    const size = response.body().then((body) => gzipSync(body).length);
+    // Of what is fetched ahead and was never needed, the browser keeps no body.
+    scripts.set(
+      response.url(),
+      size.catch(() => 0),
+    );
+  });
+  return scripts;
+}
+
+/** Story, outage, task, code, hints, the outage again, the solution, and what comes next. */
+async function isInOrder(page: Page): Promise<void> {
+  const parts = [
+    "#the-outage-behind-it",
+    ".is-first .sim",
+    "#the-task",
+    ".workspace-code",
+    ".verdict",
+    "#hints",
+    ".is-again .sim",
+    "#the-solution",
+    "#what-comes-next-and-what-is-kept",
+  ];
+  for (const part of parts) await page.locator(part).waitFor();
+  const found = await page.evaluate((selectors) => {
+    const all = selectors.map((each) => document.querySelector(each));
+    return [...all]
+      .sort((a, b) => (a !== null && b !== null && a.compareDocumentPosition(b) & 2 ? 1 : -1))
+      .map((each) => selectors[all.indexOf(each)]);
+  }, parts);
+  expect(found.join() === parts.join(), `the page's order is ${found.join(", ")}`);
+}
+
+/** With constructor mended by its name alone, the test of __proto__ fails first, and its scenario is the one that plays. */
+async function playsTheFirstFailure(page: Page, starter: string): Promise<void> {
+  const pressed = page.locator('.is-again .scenarios [aria-pressed="true"]');
+  expect((await pressed.textContent()) === "constructor", "the starter's scene is not that of constructor");
+  const lookup = "const listed = document.routingTable[routingKey];";
+  const byName = 'const listed = routingKey === "constructor" ? "" : document.routingTable[routingKey];';
+  await page.locator(".cm-content").focus();
+  await page.keyboard.press("Control+a");
+  await page.keyboard.insertText(starter.replace(lookup, byName));
+  await pressed.filter({ hasText: "__proto__" }).waitFor();
 }
 
 function kind(page: Page, which: string): Promise<void> {

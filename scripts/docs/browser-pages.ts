@@ -18,8 +18,8 @@ const lanes = 2;
  * that does not; and what is there when the page is complete.
  */
 const exercisePages: ReadonlyMap<string, string> = new Map([
-  ["/exercise/m4-03-half-open", ".scene-ending:not(:empty)"],
-  ["/exercise/m1-05-aborts", ".exercise-next"],
+  ["/exercise/m4-03-half-open", ".is-again .scene-ending:not(:empty)"],
+  ["/exercise/m1-05-aborts", "#what-comes-next-and-what-is-kept"],
 ]);
 
 /** Longest wait for what a page is to show, in milliseconds: nothing takes so long but on a machine that is very busy. */

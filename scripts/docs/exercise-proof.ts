@@ -1,6 +1,7 @@
 // Proves every answer of every exercise that runs in the page, in a browser. `npm run verify` proves a few of each.
 //
 //   npx tsx scripts/docs/exercise-proof.ts          all answers
+//   npx tsx scripts/docs/exercise-proof.ts m1 m4/03 all answers of these
 //   npx tsx scripts/docs/exercise-proof.ts --few    as many as verify does
 //
 // Exit codes: 0 good, 1 the page says something else than Node, 2 ours.
@@ -15,7 +16,7 @@ import { builtSiteFolder } from "./built-site.ts";
 import { serveFolder } from "./static-server.ts";
 
 async function main(): Promise<number> {
-  const { values } = readArguments({ few: { type: "boolean" } } as const);
+  const { values, positionals } = readArguments({ few: { type: "boolean" } } as const);
   const program = findBrowser();
   if (program === undefined) throw new Error(`There is no browser: ${howToGetBrowser}`);
   const built = await buildSite(projectRoot);
@@ -23,7 +24,13 @@ async function main(): Promise<number> {
   await using server = await serveFolder(builtSiteFolder(projectRoot));
   await using browser = await launchBrowser(program);
   const outcomes = [
-    await checkExercises(browser, server.url, projectRoot, values.few !== true),
+    await checkExercises(
+      browser,
+      server.url,
+      projectRoot,
+      values.few !== true,
+      positionals.length === 0 ? undefined : positionals,
+    ),
     await checkExerciseUse(browser, server.url, projectRoot),
   ];
   const faults = outcomes.flatMap((outcome) => outcome.faults);

@@ -4,12 +4,15 @@
 import { join } from "node:path";
 import { starterPath } from "../../site/exercise/bundle.ts";
 import { recordScene, type Scene } from "../../site/exercise/scene-run.ts";
+import { endingOf, type Scenario, simulationFiles } from "../../site/exercise/scene-spec.ts";
 import { burst } from "../../site/exercise/scenes/burst.ts";
+import { placesFrame } from "../../site/exercise/scenes/places-frame.ts";
 import { stampede } from "../../site/exercise/scenes/stampede.ts";
-import { endingOf, sceneOf, simulationFiles } from "../../site/exercise/scenes.ts";
+import { swapFrame } from "../../site/exercise/scenes/swap-frame.ts";
+import { sceneOf } from "../../site/exercise/scenes.ts";
 import { simulations } from "../../site/simulations/all.ts";
 import { defaultValues } from "../../site/simulations/simulation.ts";
-import { filesEnding } from "../exercise/answer-source.ts";
+import { type Answer, filesEnding } from "../exercise/answer-source.ts";
 import type { Exercise } from "../exercise/exercise-spec.ts";
 import { answerFiles, ImportGraph } from "./exercise-bundle.ts";
 
@@ -25,6 +28,12 @@ export function gatherScene(exercise: Exercise): Scene | undefined {
     const own = files.includes(name) ? starterPath(id, name) : `exercises/${id}/${name}`;
     return [`stages/${overlay.stage}/src/${stageFile}`, own] as const;
   });
+  // Some scenes call the learner's files, others the stage's in whose place they stand.
+  const isPlayed = (path: string) => graph.modules.has(path);
+  const plays =
+    replaced.some(([stageFile]) => isPlayed(stageFile)) ||
+    files.some((name) => isPlayed(starterPath(id, name)));
+  if (!plays) throw new Error(`The scene of ${id} runs nothing of the exercise`);
   for (const kind of ["starter", "solution"] as const)
     for (const [name, text] of Object.entries(answerFiles(exercise, { kind })))
       graph.addText(starterPath(id, name), text);
@@ -32,8 +41,6 @@ export function gatherScene(exercise: Exercise): Scene | undefined {
     graph.add(`exercises/${id}/overlay/${name}`);
   if (graph.foreign !== undefined)
     throw new Error(`The scene of ${id} cannot run in the page: ${graph.foreign}`);
-  const plays = replaced.some(([stageFile]) => graph.modules.has(stageFile));
-  if (!plays) throw new Error(`The scene of ${id} runs nothing that the exercise lays over its stage`);
   for (const name of files) graph.modules.delete(starterPath(id, name));
   return {
     modules: Object.fromEntries(graph.modules),
@@ -44,25 +51,26 @@ export function gatherScene(exercise: Exercise): Scene | undefined {
   };
 }
 
-/** How the scene ends with an answer, computed in Node; undefined where there is none. */
-export async function sceneEnding(
+const frames = [...simulations, stampede, burst, swapFrame, placesFrame];
+
+/** How each of `scenarios` ends with an answer, computed in Node; nothing where there is no scene. */
+export async function sceneEndings(
   exercise: Exercise,
-  kind: "starter" | "solution",
-): Promise<string | undefined> {
+  answer: Answer,
+  scenarios: readonly Scenario[],
+): Promise<readonly string[]> {
   const gathered = gatherScene(exercise);
   const scene = sceneOf(exercise.spec.id);
-  if (gathered === undefined || scene === undefined) return undefined;
-  const parameters = [...simulations, stampede, burst].find(
-    ({ name }) => name === scene.simulation,
-  )?.parameters;
-  const values = { ...defaultValues(parameters ?? []), ...scene.values, answer: "mine" };
+  if (gathered === undefined || scene === undefined) return [];
+  const parameters = frames.find(({ name }) => name === scene.simulation)?.parameters;
+  const usual = defaultValues(parameters ?? []);
   const loaded = gathered.externals.map(async (name) => [name, await import(name)] as const);
   const task = {
     ...gathered,
     id: exercise.spec.id,
-    answer: answerFiles(exercise, { kind }),
-    values: [values],
+    answer: answerFiles(exercise, answer),
+    values: scenarios.map(({ values }) => ({ ...usual, ...values, answer: "mine" })),
   };
-  const [recording] = recordScene(task, new Map(await Promise.all(loaded)));
-  return recording === undefined ? undefined : endingOf(scene, recording);
+  const recordings = await recordScene(task, new Map(await Promise.all(loaded)));
+  return recordings.map((recording) => endingOf(scene, recording));
 }

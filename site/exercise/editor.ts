@@ -25,7 +25,11 @@ const colours = HighlightStyle.define([
   { tag: tags.comment, class: "cm-k6" },
 ]);
 
+/** Where the code begins: what stands above it says what is given. */
+const codeBegins = /^(?:export )?(?:async )?(?:function|class) /m;
+
 export interface Editor {
+  /** Shows a file, from where its code begins. */
   show(file: string): void;
   /** Takes the place of all texts; what was typed before is forgotten. */
   replace(files: AnswerFiles): void;
@@ -47,12 +51,25 @@ export function openEditor(
     for (const [file, text] of Object.entries(next)) states.set(file, stateOf(file, text, onTyped));
     view.setState(states.get(shown) ?? EditorState.create());
   };
+  const scrollToCode = () => {
+    const at = codeBegins.exec(view.state.doc.toString())?.index;
+    if (at === undefined) return;
+    // CodeMirror's own way of scrolling would move the page as well. A few lines of what stands above stay in sight.
+    view.requestMeasure({
+      read: () => view.lineBlockAt(at).top - 4 * view.defaultLineHeight,
+      write: (top) => {
+        view.scrollDOM.scrollTop = top;
+      },
+    });
+  };
   replace(files);
+  scrollToCode();
   return {
     show(file) {
       states.set(shown, view.state);
       shown = file;
       view.setState(states.get(file) ?? EditorState.create());
+      scrollToCode();
     },
     replace,
     goTo(line) {

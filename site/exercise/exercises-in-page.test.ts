@@ -3,13 +3,14 @@
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { answerFiles, gatherAnswers, gatherExercise } from "../../scripts/docs/exercise-bundle.ts";
-import { sceneEnding } from "../../scripts/docs/exercise-scenes.ts";
+import { sceneEndings } from "../../scripts/docs/exercise-scenes.ts";
 import { NodeWorker } from "../../scripts/docs/node-worker.ts";
 import { listExerciseIds, loadExercise } from "../../scripts/exercise/exercise-spec.ts";
 import { pageRoot } from "./bundle.ts";
 import { keepExercise, parseKept, readKept, type Shelf, shelfKey, shelfOf } from "./kept-work.ts";
 import { Linker } from "./linker.ts";
 import { PageCheck } from "./page-check.ts";
+import { scenarioFor } from "./scene-spec.ts";
 import { sceneOf } from "./scenes.ts";
 import { stripTypes } from "./strip-types.ts";
 
@@ -137,9 +138,33 @@ describe("what the page keeps", () => {
   });
 });
 
-const scenes = listExerciseIds(root).filter((id) => sceneOf(id) !== undefined);
-test.each(scenes)("the scene of %s ends differently with the starter and with the solution", async (id) => {
-  const starter = await sceneEnding(exercise(id), "starter");
-  expect(starter).toBeDefined();
-  expect(await sceneEnding(exercise(id), "solution")).not.toBe(starter);
+const played = listExerciseIds(root).filter((id) => sceneOf(id) !== undefined);
+
+test.each(played)("each scene of %s ends differently with the starter and with the solution", async (id) => {
+  const scenarios = sceneOf(id)?.scenarios ?? [];
+  const starter = await sceneEndings(exercise(id), { kind: "starter" }, scenarios);
+  const solution = await sceneEndings(exercise(id), { kind: "solution" }, scenarios);
+  expect(starter).toHaveLength(scenarios.length);
+  const same = scenarios.filter((_, index) => starter[index] === solution[index]);
+  expect(same.map(({ name }) => name)).toEqual([]);
+});
+
+test("each scenario beside the first names tests of its exercise, and no test has two", () => {
+  for (const id of played) {
+    const [first, ...others] = sceneOf(id)?.scenarios ?? [];
+    const named = others.flatMap(({ tests }) => tests);
+    const known = exercise(id).spec.tests.map((each) => each.id);
+    expect(named.filter((each) => !known.includes(each))).toEqual([]);
+    expect(new Set(named).size).toBe(named.length);
+    expect(others.filter(({ tests }) => tests.length === 0)).toEqual([]);
+    expect(first?.tests).toEqual([]);
+  }
+});
+
+test("the test that fails first decides which scenario plays", () => {
+  const scene = sceneOf("m4/06-concurrency-limit");
+  if (scene === undefined) throw new Error("m4/06 has no scene");
+  expect(scenarioFor(scene, []).name).toBe("clients leave");
+  expect(scenarioFor(scene, ["thrown", "alone"]).name).toBe("refused connections");
+  expect(scenarioFor(scene, ["alone", "thrown"]).name).toBe("clients leave");
 });

@@ -8,7 +8,4 @@ export interface PageParameters {
   readonly files: readonly string[];
   /** Why it cannot be done in the page; empty when it can. */
   readonly because: string;
-  /** The exercise after this one; empty after the last. */
-  readonly nextId: string;
-  readonly nextTitle: string;
 }

@@ -5,7 +5,7 @@ import { computed, shallowRef } from "vue";
 import { defaultValues, type Recording, type Simulation, type Values } from "../simulations/simulation.ts";
 import { stallMs } from "./page-check.ts";
 import type { SceneTask } from "./scene-run.ts";
-import { endingOf, type SceneOf } from "./scenes.ts";
+import { endingOf, type Scenario, type SceneOf } from "./scene-spec.ts";
 import type { FromWorker, ToWorker } from "./worker-messages.ts";
 
 export type Whose = "given" | "mine";
@@ -17,13 +17,21 @@ const labels: Readonly<Record<Whose, string>> = {
 
 const nothing: Recording<never> = { events: [], trips: [], bands: [], culprits: new Set() };
 
+export interface Play {
+  readonly scene: SceneOf;
+  readonly scenario: Scenario;
+  /** Whose code plays: one world for each. */
+  readonly worlds: readonly Whose[];
+}
+
 /** @param record Records the scene with one of the two answers. */
 export function useDrivenSimulation<State>(
   base: Simulation<State>,
-  scene: SceneOf,
+  { scene, scenario, worlds }: Play,
   record: (whose: Whose, values: Values) => Promise<Recording<State>>,
 ) {
-  const { values: fixed, hidden = [] } = scene;
+  const { values: fixed } = scenario;
+  const { hidden = [] } = scene;
   const fields = base.parameters.filter(({ name }) => !hidden.includes(name));
   const recordings = shallowRef<ReadonlyMap<string, Recording<State>>>(new Map());
   const latest = shallowRef<Partial<Record<Whose, Recording<State>>>>({});
@@ -60,11 +68,15 @@ export function useDrivenSimulation<State>(
 
   const simulation: Simulation<State> = {
     ...base,
+    // A scene with one world stands beside one with two: each has its own values in the address.
+    name: worlds.length === 1 ? `${base.name}-given` : base.name,
+    // It stands beside the story and must not be higher than it has to.
+    rows: worlds.length === 1 ? base.rows.slice(0, 1) : base.rows,
     parameters: fields.map((parameter) => ({
       ...parameter,
       ...(parameter.name in fixed ? { value: fixed[parameter.name] } : {}),
     })) as typeof base.parameters,
-    worlds: (["given", "mine"] as const).map((whose) => ({
+    worlds: worlds.map((whose) => ({
       name: whose,
       label: () => labels[whose],
       values: { ...unlisted({ ...defaultValues(base.parameters), ...fixed }), answer: whose },
@@ -86,7 +98,7 @@ export function useDrivenSimulation<State>(
   }
 
   const ending = computed(() =>
-    (["given", "mine"] as const)
+    worlds
       .map((whose) => {
         const recording = latest.value[whose];
         return recording === undefined ? "" : `${labels[whose]}: ${endingOf(scene, recording)}.`;

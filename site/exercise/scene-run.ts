@@ -28,18 +28,23 @@ export interface SceneTask extends Scene {
 export type SceneRecording = Recording<unknown>;
 
 interface Runs {
-  readonly run: (values: Values) => SceneRecording;
+  readonly run: (values: Values) => SceneRecording | Promise<SceneRecording>;
 }
 
 /** One recording for each of `values`. */
-export function recordScene(task: SceneTask, externals: ReadonlyMap<string, unknown>): SceneRecording[] {
+export async function recordScene(
+  task: SceneTask,
+  externals: ReadonlyMap<string, unknown>,
+): Promise<SceneRecording[]> {
   const modules = new Map(Object.entries(task.modules));
   for (const [name, text] of Object.entries(task.answer))
     modules.set(starterPath(task.id, name), stripTypes(text, name));
-  return task.values.map((values) => {
+  const recordings: SceneRecording[] = [];
+  for (const values of task.values) {
     // A world of its own for each: what one run leaves at a module's top level must not reach the other.
     const linker = new Linker({ modules, externals, redirects: new Map(Object.entries(task.redirects)) });
     const simulation = linker.load(task.entry)[task.exported] as Runs;
-    return simulation.run(values);
-  });
+    recordings.push(await simulation.run(values));
+  }
+  return recordings;
 }

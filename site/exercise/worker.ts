@@ -66,7 +66,7 @@ async function obey(message: ToWorker): Promise<void> {
 
 async function playScene(task: SceneTask): Promise<void> {
   try {
-    const recordings = recordScene(task, await loadExternals(task.externals));
+    const recordings = await recordScene(task, await loadExternals(task.externals));
     tell({ kind: "scene", recordings });
   } catch (error) {
     const { name, message, stack } = errorResult(error);

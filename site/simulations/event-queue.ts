@@ -32,14 +32,24 @@ export class EventQueue {
 
   /** Lets everything happen that is due up to `untilMs`, and moves the time there. */
   runUntil(untilMs: number): void {
-    for (;;) {
-      const next = this.#planned[0];
-      if (next === undefined || next.atMs > untilMs) break;
-      this.#planned.shift();
-      this.#nowMs = next.atMs;
-      next.happen();
-    }
+    while (this.#step(untilMs));
     this.#nowMs = untilMs;
+  }
+
+  /** The same for code that awaits: whatever an event's promises lead to happens before the next event. */
+  async runUntilSettled(untilMs: number): Promise<void> {
+    while (this.#step(untilMs)) await new Promise<void>((resolve) => setImmediate(resolve));
+    this.#nowMs = untilMs;
+  }
+
+  /** Lets the next event happen, if one is due. */
+  #step(untilMs: number): boolean {
+    const next = this.#planned[0];
+    if (next === undefined || next.atMs > untilMs) return false;
+    this.#planned.shift();
+    this.#nowMs = next.atMs;
+    next.happen();
+    return true;
   }
 }
 

@@ -22,12 +22,25 @@ export interface OneCellState {
   };
   readonly tenants: readonly TenantCount[];
   readonly falls: number;
+  /** Requests that reached the cell while it was down. */
+  readonly inVain: number;
 }
 
 /** What the guard says to one request. */
 export type Admission =
   | { readonly ok: false }
-  | { readonly ok: true; readonly end: (outcome: "success" | "failure", nowMs: number) => void };
+  | {
+      readonly ok: true;
+      readonly end: (outcome: "success" | "failure" | "abandoned", nowMs: number) => void;
+    };
+
+/** How one request differs from the others. */
+export interface Special {
+  /** How long its client waits for the cell before it leaves. */
+  readonly patienceMs?: number;
+  /** A long piece of work, which outlives the cell's falls. */
+  readonly report?: { readonly takesMs: number; readonly ends: "good" | "failed" };
+}
 
 export interface Guard {
   readonly ask: (key: string, nowMs: number) => Admission;
@@ -48,24 +61,21 @@ const hopMs = 150;
 
 export class OneCellRun {
   readonly queue = new EventQueue();
+  guard: Guard | undefined;
   readonly #trips = new Trips();
   readonly #events: SimEvent<OneCellState>[] = [];
   readonly #bands: { label: string; kind: Band["kind"]; fromMs: number; untilMs?: number }[] = [];
   readonly #counts: Map<string, { good: number; failed: number; refused: number }>;
   readonly #cell: CellSettings;
-  #guard: Guard | undefined;
   #condition: OneCellState["cell"]["condition"] = "warm";
   #inFlight = new Set<{ isOver: boolean; readonly fail: () => void }>();
   #responses = 0;
   #falls = 0;
+  #inVain = 0;
 
   constructor(cell: CellSettings, tenants: readonly string[]) {
     this.#cell = cell;
     this.#counts = new Map(tenants.map((key) => [key, { good: 0, failed: 0, refused: 0 }]));
-  }
-
-  set guard(guard: Guard) {
-    this.#guard = guard;
   }
 
   finish(durationMs: number, culprits: readonly string[]): Recording<OneCellState> {
@@ -81,7 +91,7 @@ export class OneCellRun {
   state(): OneCellState {
     const { nowMs } = this.queue;
     return {
-      guard: this.#guard?.state(nowMs) ?? { words: "", kind: "closed" },
+      guard: this.guard?.state(nowMs) ?? { words: "", kind: "closed" },
       cell: {
         condition: this.#condition,
         inFlight: this.#inFlight.size,
@@ -89,6 +99,7 @@ export class OneCellRun {
       },
       tenants: [...this.#counts].map(([key, counts]) => ({ key, ...counts })),
       falls: this.#falls,
+      inVain: this.#inVain,
     };
   }
 
@@ -115,18 +126,29 @@ export class OneCellRun {
     this.emit("tier1", "is back, its caches cold", "warn");
   }
 
-  send(key: string): void {
+  send(key: string, special: Special = {}): void {
     const traveller = this.#trips.begin(key, `tenant-${key}`, this.queue.nowMs);
     traveller.move("router", this.queue.nowMs, hopMs);
     this.queue.after(hopMs, () => {
-      const admission = this.#guard?.ask(key, this.queue.nowMs);
+      const admission = this.guard?.ask(key, this.queue.nowMs);
       if (admission === undefined || !admission.ok) return this.#end(key, traveller, "refused");
       traveller.move("cell-tier1", this.queue.nowMs, hopMs);
-      this.queue.after(hopMs, () => this.#attempt(key, traveller, admission));
+      this.queue.after(hopMs, () => this.#attempt(key, traveller, admission, special));
     });
   }
 
-  #attempt(key: string, traveller: Traveller, admission: Admission & { ok: true }): void {
+  #attempt(
+    key: string,
+    traveller: Traveller,
+    admission: Admission & { ok: true },
+    { patienceMs, report }: Special,
+  ): void {
+    if (report !== undefined) {
+      return this.queue.after(report.takesMs, () => {
+        admission.end(report.ends === "good" ? "success" : "failure", this.queue.nowMs);
+        this.#end(key, traveller, report.ends);
+      });
+    }
     const attempt = {
       isOver: false,
       fail: () => {
@@ -136,10 +158,23 @@ export class OneCellRun {
         this.#end(key, traveller, "failed");
       },
     };
-    if (this.#condition === "down") return attempt.fail();
+    if (this.#condition === "down") {
+      this.#inVain += 1;
+      return attempt.fail();
+    }
     this.#inFlight.add(attempt);
     const isCold = this.#condition === "cold";
     if (this.#inFlight.size > (isCold ? this.#cell.most.cold : this.#cell.most.warm)) return this.#fall();
+    const leave = () => {
+      if (attempt.isOver) return;
+      attempt.isOver = true;
+      this.#inFlight.delete(attempt);
+      admission.end("abandoned", this.queue.nowMs);
+      // Its client has left: it was neither served nor did it fail.
+      traveller.end("under way", this.queue.nowMs);
+      this.emit("router", `${key}: its client has left`, "info");
+    };
+    if (patienceMs !== undefined) this.queue.after(patienceMs, leave);
     this.queue.after(isCold ? this.#cell.takesMs.cold : this.#cell.takesMs.warm, () => {
       if (attempt.isOver) return;
       this.#inFlight.delete(attempt);
