@@ -18,6 +18,8 @@ export interface Topic {
   readonly title: string;
   /** Programs that must be installed; without them the topic is skipped by name. */
   readonly engines: readonly EngineName[];
+  /** Why it cannot run here, where more than an engine is needed; undefined when it can. */
+  readonly missing?: () => string | undefined;
   /**
    * Runs the narrated demo on 127.0.0.1. Resolves with facts that it has seen, for `--json`.
    * @throws BrokenPromiseError when the engine does otherwise than promised

@@ -4,13 +4,15 @@
 //   npm run graduate haproxy             the demo, then the stack stays up until Ctrl-C
 //   npm run graduate haproxy -- --demo   the demo only
 //
-// Exit codes: 0 good (also when the engine is not installed, which is said), 1 a wrong word or flag, 2 a promise does not hold.
+// Exit codes: 0 good (also when the engine is not installed, which is said), 1 a wrong word or flag, or stopped in mid-demo,
+// 2 a promise does not hold.
 
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { missingEngine, type Topic } from "../graduation/topic.ts";
 import { runCommand, UsageError, type Values } from "./command-line.ts";
+import { StopSignal } from "./stage-session.ts";
 import { projectRoot } from "./stages.ts";
 
 const usage = `Usage: npm run graduate [TOPIC] [-- flags]
@@ -21,6 +23,8 @@ Without a topic: the list of topics.`;
 
 const options = { demo: { type: "boolean" }, json: { type: "boolean" } } as const;
 const folder = join(projectRoot, "graduation");
+/** Of a demo that was told to stop, in milliseconds. */
+const maxStopMs = 15_000;
 
 async function main(values: Values<typeof options>, words: readonly string[]): Promise<number> {
   const [name, ...others] = words;
@@ -31,7 +35,7 @@ async function main(values: Values<typeof options>, words: readonly string[]): P
     throw new UsageError(`there is no topic "${name}": one of ${topicNames().join(", ")}`);
   const topic = await loadTopic(name);
   const isJson = values.json === true;
-  const missing = missingEngine(topic.engines);
+  const missing = missingFor(topic);
   if (missing !== undefined) {
     console.log(
       isJson ? JSON.stringify({ topic: name, skipped: missing }) : `${name} is skipped: ${missing}`,
@@ -39,15 +43,29 @@ async function main(values: Values<typeof options>, words: readonly string[]): P
     return 0;
   }
   const stop = new AbortController();
-  const onSignal = () => stop.abort();
-  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
-  const facts = await topic.run({
+  const stopSignal = new StopSignal();
+  void stopSignal.raised.then(() => stop.abort());
+  endInTime(stopSignal);
+  const running = topic.run({
     tell: isJson ? () => {} : (line) => console.log(line),
     signal: stop.signal,
     stays: values.demo !== true && !isJson,
   });
-  if (isJson) console.log(JSON.stringify({ topic: name, ...facts }));
-  return 0;
+  try {
+    const facts = await running;
+    if (isJson) console.log(JSON.stringify({ topic: name, ...facts }));
+    return 0;
+  } catch (error) {
+    // The terminal's Ctrl-C ends the engines, too, and what the demo waits for then never comes.
+    if (!(await stopSignal.raisedWithin(500))) throw error;
+    if (!isJson) console.log(`stopped: ${await stopSignal.raised}`);
+    return 1;
+  }
+}
+
+/** A stop always ends in time, whatever the topic waits for. What it has started goes with this process. */
+function endInTime(stopSignal: StopSignal): void {
+  void stopSignal.raised.then(() => setTimeout(() => process.exit(1), maxStopMs).unref());
 }
 
 function topicNames(): string[] {
@@ -58,6 +76,10 @@ function topicNames(): string[] {
     .sort();
 }
 
+function missingFor({ engines, missing }: Topic): string | undefined {
+  return missingEngine(engines) ?? missing?.();
+}
+
 async function loadTopic(name: string): Promise<Topic> {
   const file = pathToFileURL(join(folder, name, "demo.ts")).href;
   return ((await import(file)) as { readonly topic: Topic }).topic;
@@ -65,9 +87,11 @@ async function loadTopic(name: string): Promise<Topic> {
 
 async function listTopics(): Promise<number> {
   for (const name of topicNames()) {
-    const { title, engines } = await loadTopic(name);
-    const missing = missingEngine(engines);
-    console.log(`${name.padEnd(10)} ${title}${missing === undefined ? "" : `; skipped here: ${missing}`}`);
+    const topic = await loadTopic(name);
+    const missing = missingFor(topic);
+    console.log(
+      `${name.padEnd(10)} ${topic.title}${missing === undefined ? "" : `; skipped here: ${missing}`}`,
+    );
   }
   return 0;
 }
