@@ -83,6 +83,12 @@ const faultyTables: readonly Case[] = [
     "http://127.0.0.1:9001\\@elsewhere",
     "http://127.0.0.1 :9001",
     " http://127.0.0.1:9001",
+    "http://*:9001",
+    "http://%2a:9001",
+    "http://$HOST:9001",
+    "http://it's:9001",
+    "http://a;b:9001",
+    "http://a{b}:9001",
   ].map(
     (url): Case => [
       `the endpoint ${JSON.stringify(url)}`,

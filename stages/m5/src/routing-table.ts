@@ -169,11 +169,15 @@ const nameOfPlacement = z
 const notAnOrigin: z.core.$ZodErrorMap = ({ input }) =>
   `expected http://host:port without path, query or credentials, got ${quoted(input)}`;
 
+/** A host means the same to whoever reads the table next: no wildcard, no variable, no end of a word in its language. */
+const plainHost = /^(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])$/;
+
 const origin = z
   .string()
   .max(maxUrlLength, { abort: true })
   .regex(/^http:\/\/[^/?#@\\\s]+$/, { error: notAnOrigin, abort: true })
   .refine((url) => URL.canParse(url) && new URL(url).port !== "0", { error: notAnOrigin, abort: true })
+  .refine((url) => plainHost.test(new URL(url).hostname), { error: notAnOrigin, abort: true })
   // One spelling for one endpoint: connection pools are kept by it.
   .transform((url) => new URL(url).origin);
 
