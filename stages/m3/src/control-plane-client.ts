@@ -3,14 +3,14 @@
 
 import type { Socket } from "node:net";
 import type { Logger } from "pino";
-import WebSocket from "ws";
+import type WebSocket from "ws";
 import { type BackoffSettings, nextDelayMs } from "./backoff.ts";
 import type { Clock } from "./clock.ts";
 import { ControlPlaneUrls } from "./control-plane-urls.ts";
 import type { IntakeBudget } from "./intake-budget.ts";
 import { type Incoming, LinkIntake } from "./link-intake.ts";
-import { defaultLivenessLimits, untilDead } from "./link-liveness.ts";
 import { openLinkSocket } from "./link-socket.ts";
+import { uselessLink } from "./link-watch.ts";
 import { closeCodes, closeReason, encode } from "./protocol.ts";
 import type { Link, SnapshotReceiver } from "./snapshot-receiver.ts";
 
@@ -132,7 +132,7 @@ export class ControlPlaneClient {
     socket.once("open", () => {
       if (wire !== undefined) {
         intake.measure(wire);
-        this.#watch(socket, wire, intake, ended.signal);
+        void this.#watch(socket, wire, intake, ended.signal);
       }
       this.#connected = true;
       logger.info({ event: "control-plane-connected", url });
@@ -191,20 +191,11 @@ export class ControlPlaneClient {
     return false;
   }
 
-  #watch(socket: WebSocket, wire: Socket, intake: LinkIntake, signal: AbortSignal): void {
-    const watched = {
-      bytesReceived: () => wire.bytesRead,
-      // What a router sends is small. But while it reads nothing itself, it cannot hear a pong.
-      graceMs: () => (intake.isPaused ? Number.POSITIVE_INFINITY : 0),
-      ping: () => {
-        if (socket.readyState === WebSocket.OPEN) socket.ping();
-      },
-    };
-    untilDead(watched, this.#deps.clock, defaultLivenessLimits, signal).then((dead) => {
-      if (!dead) return;
-      this.#fail("The control plane does not answer: the link is half-open");
-      socket.terminate();
-    });
+  async #watch(socket: WebSocket, wire: Socket, intake: LinkIntake, signal: AbortSignal): Promise<void> {
+    const why = await uselessLink(socket, wire, intake, this.#deps.clock, signal);
+    if (why === undefined) return;
+    this.#fail(why);
+    socket.terminate();
   }
 
   #confirm(): void {

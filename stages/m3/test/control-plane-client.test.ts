@@ -143,6 +143,21 @@ describe("ControlPlaneClient", () => {
     await client.close();
   });
 
+  test("leaves a control plane that answers each ping and sends no table", async () => {
+    await using silent = await ScriptedControlPlane.listen();
+    await using good = await ScriptedControlPlane.listen();
+    const { client, clock, next } = clientOf(silent.url, decodeTable, [good.url]);
+    await silent.nextLink();
+    for (let pings = 0; pings < 10; pings++) {
+      await eventually(() => clock.sleeping === 2, { what: "the client watches its link" });
+      await clock.advance(3_000);
+    }
+    await next();
+    await (await good.nextLink()).push({ epoch: "one", revision: 1 }, table);
+    expect(client.status()).toMatchObject({ url: good.url, connected: true });
+    await client.close();
+  });
+
   test("is stale by the time since it was last known to be up to date", async () => {
     await using controlPlane = await ScriptedControlPlane.listen();
     const { client, clock, wait } = clientOf(controlPlane.url);
@@ -245,11 +260,11 @@ describe("ControlPlaneClient", () => {
     // As if reading had taken long; the next piece shows it.
     budget.reading.spend(700, clock.now());
     await link.ping();
-    await eventually(() => clock.sleeping === 2, { what: "it reads no more" });
+    await eventually(() => clock.sleeping === 3, { what: "it reads no more" });
     const ponged = link.ping();
     await clock.advance(200 / 0.02 - 1);
     expect(client.status()).toMatchObject({ connected: true, lastError: null });
-    expect(clock.sleeping).toBe(2);
+    expect(clock.sleeping).toBe(3);
     // The few bytes of the ping have cost something, too.
     await clock.advance(10);
     await ponged;

@@ -17,11 +17,11 @@ describe("a router that does not start says in one line what to change", () => {
     ],
     [
       { CONTROL_PLANE_URL: "ws://127.0.0.1:8081, http://127.0.0.1:8091,here" },
-      'CONTROL_PLANE_URL="ws://127.0.0.1:8081, http://127.0.0.1:8091,here": expected ws://host:port/v1/connect, or off; "here" is none',
+      'CONTROL_PLANE_URL="ws://127.0.0.1:8081, http://127.0.0.1:8091,here": expected ws://host:port/v1/connect, or off; number 3 is none',
     ],
     [
       { CONTROL_PLANE_URL: "ws://127.0.0.1:8081," },
-      'CONTROL_PLANE_URL="ws://127.0.0.1:8081,": expected ws://host:port/v1/connect, or off; "" is none',
+      'CONTROL_PLANE_URL="ws://127.0.0.1:8081,": expected ws://host:port/v1/connect, or off; number 2 is none',
     ],
     [{ STATE_DIR: "" }, 'STATE_DIR="": expected the path of a folder'],
     [{ MAX_MESSAGE_BYTES: "1e7" }, 'MAX_MESSAGE_BYTES="1e7": expected a whole number from 1024 to 268435456'],
@@ -29,7 +29,11 @@ describe("a router that does not start says in one line what to change", () => {
       { ROUTER_ID: "a b" },
       'ROUTER_ID="a b": expected up to 128 letters, digits, dots, dashes and underscores',
     ],
-    // The value is a secret.
+    // The value is a secret, or holds one.
+    [
+      { CONTROL_PLANE_URL: "ws://me:pa55word@127.0.0.1:8081" },
+      "CONTROL_PLANE_URL: expected ws://host:port/v1/connect, or off",
+    ],
     [
       { CONTROL_PLANE_TOKEN: "se cret" },
       "CONTROL_PLANE_TOKEN: expected printable characters without a space",

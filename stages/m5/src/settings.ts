@@ -89,7 +89,8 @@ export function readSettings(environment: Readonly<Record<string, string | undef
     const name = issue.path.join(".");
     if (name === "") return issue.message;
     // A secret does not belong into a log.
-    if (name === "CONTROL_PLANE_TOKEN") return `${name}: ${issue.message}`;
+    if (name === "CONTROL_PLANE_TOKEN" || environment[name]?.includes("@"))
+      return `${name}: ${issue.message}`;
     return `${name}=${JSON.stringify(environment[name] ?? "")}: ${issue.message}`;
   });
   throw new SettingsError(`Cannot start: ${faults.join("\n")}`);
@@ -104,9 +105,9 @@ function parseControlPlaneUrls(text: string, context: z.RefinementCtx): readonly
   if (text === "" || text === "off") return undefined;
   const each = text.split(",").map((part) => part.trim());
   const urls = each.map(parseControlPlaneUrl);
-  const wrong = each.find((_, index) => urls[index] === undefined);
-  if (wrong === undefined) return [...new Set(urls.filter((url) => url !== undefined))];
-  const one = each.length === 1 ? "" : `; "${wrong}" is none`;
+  const wrong = urls.indexOf(undefined);
+  if (wrong === -1) return [...new Set(urls.filter((url) => url !== undefined))];
+  const one = each.length === 1 ? "" : `; number ${wrong + 1} is none`;
   context.addIssue({ code: "custom", message: `expected ws://host:port/v1/connect, or off${one}` });
   return z.NEVER;
 }
@@ -114,6 +115,8 @@ function parseControlPlaneUrls(text: string, context: z.RefinementCtx): readonly
 function parseControlPlaneUrl(text: string): string | undefined {
   const url = URL.parse(text.replace(/^http/, "ws"));
   if (url === null || !/^wss?:$/.test(url.protocol) || url.hash !== "") return undefined;
+  // A password would stand in the log and on the admin port. The token is a setting of its own.
+  if (url.username !== "" || url.password !== "") return undefined;
   if (url.pathname === "/") url.pathname = "/v1/connect";
   return url.href;
 }
