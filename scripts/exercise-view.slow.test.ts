@@ -1,5 +1,5 @@
 // Golden transcripts: the exact words in which each kind of verdict reaches a learner. To accept new words after
-// reading them: UPDATE_GOLDEN=1 npx vitest run scripts/exercise-view.test.ts
+// reading them: UPDATE_GOLDEN=1 npx vitest run scripts/exercise-view.slow.test.ts
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

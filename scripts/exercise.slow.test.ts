@@ -1,5 +1,5 @@
 // The parts of the exercise engine: names, copies, progress, overlays, and the interactive view with a hand on
-// its keyboard. The failure view's words are in exercise-view.test.ts, the proof in exercise-proof.slow.test.ts.
+// its keyboard. The failure view's words are in exercise-view.slow.test.ts, the proof in exercise-proof.slow.test.ts.
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
