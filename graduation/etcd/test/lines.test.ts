@@ -22,6 +22,6 @@ test("a line that is too long is an error before its end has come", async () => 
 });
 
 test("a long line in small pieces costs no more than its length", { timeout: 5_000 }, async () => {
-  const text = `${"x".repeat(4_000_000)}\n`;
-  expect((await all(linesOf(pieces(text, 50), 5_000_000)))[0]).toHaveLength(4_000_000);
+  const text = `${"x".repeat(2_000_000)}\n`;
+  expect((await all(linesOf(pieces(text, 50), 3_000_000)))[0]).toHaveLength(2_000_000);
 });
