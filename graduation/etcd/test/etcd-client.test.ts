@@ -8,7 +8,6 @@ import { eventually } from "../../../shared/testkit/eventually.ts";
 import { FakeClock } from "../../../shared/testkit/fake-clock.ts";
 import { failOnLeaks } from "../../../shared/testkit/leak-check.ts";
 import { EtcdClient } from "../etcd-client.ts";
-import { readEtcdSettings } from "../settings.ts";
 
 failOnLeaks();
 
@@ -235,32 +234,5 @@ describe("a watch", () => {
     await using own = clientOf(etcd.url, "http://127.0.0.1:9");
     await expect(all(own.client.watch(5, new AbortController().signal))).rejects.toThrow();
     expect(own.client.endpoint).toBe("http://127.0.0.1:9");
-  });
-});
-
-describe("settings", () => {
-  test("take several endpoints, each once", () => {
-    const { ETCD_ENDPOINTS } = readEtcdSettings({ ETCD_ENDPOINTS: "http://a:1, http://b:2/,http://a:1" });
-    expect(ETCD_ENDPOINTS).toEqual(["http://a:1", "http://b:2"]);
-  });
-
-  test.each([
-    { ETCD_ENDPOINTS: "" },
-    { ETCD_ENDPOINTS: "http://a:1,b:2" },
-    { ETCD_ENDPOINTS: "http://a:1/path" },
-    { ETCD_ENDPOINTS: "http://a:1/?x" },
-    { ETCD_PREFIX: "" },
-    { STORE: "file" },
-  ])("that are wrong are named: %j", (environment) => {
-    const [[name, value] = []] = Object.entries(environment);
-    expect(() => readEtcdSettings(environment)).toThrow(`Cannot start: ${name}="${value}": `);
-  });
-
-  test("that hold a password are refused, and the password is not told", () => {
-    for (const text of ["http://user:hunter2@a:1", "http://b:2,user:hunter2@a:1"]) {
-      const read = () => readEtcdSettings({ ETCD_ENDPOINTS: text });
-      expect(read).toThrow(/^Cannot start: ETCD_ENDPOINTS: expected .*no user or password/);
-      expect(read).not.toThrow(/hunter2/);
-    }
   });
 });
