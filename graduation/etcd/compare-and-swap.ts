@@ -3,7 +3,7 @@
 import type { Clock } from "../../stages/m4/src/clock.ts";
 import type { Etcd } from "./etcd-client.ts";
 import { EtcdError } from "./etcd-error.ts";
-import type { Entry, KeyRange } from "./etcd-messages.ts";
+import { type Entry, type KeyRange, storeKeys } from "./etcd-messages.ts";
 
 export type Swap =
   /** Written, at `revision`; `now` may be later, when others have written since. */
@@ -26,9 +26,6 @@ const pauseMs = 100;
 
 const lookMs = 2_000;
 
-/** The name of the key that says which write was the last one. */
-export const writeKey = "write";
-
 // #region compare-and-swap
 /**
  * A request without a response has either taken effect, or will, or never will. Sending it again does no harm: once a
@@ -42,9 +39,9 @@ export async function compareAndSwap(
   { client, clock, newWriteId }: SwapDependencies,
 ): Promise<Swap> {
   const id = newWriteId();
-  const written = { ...puts, [writeKey]: id };
+  const written = { ...puts, write: id };
   const expected = Object.fromEntries(
-    ["table", "epoch", writeKey].map((name) => [name, base.entries.get(name)?.modRevision ?? 0]),
+    storeKeys.map((name) => [name, base.entries.get(name)?.modRevision ?? 0]),
   );
   const endMs = clock.now() + budgetMs;
   /** The first attempt of which nobody knows whether it took effect. */
@@ -52,7 +49,10 @@ export async function compareAndSwap(
   for (;;) {
     try {
       const result = await client.txn(expected, written, Math.max(1, endMs - clock.now()));
-      if (result.succeeded) return { kind: "done", ...after(base, written, result) };
+      if (result.succeeded) {
+        const { revision } = result;
+        return { kind: "done", revision, now: withPuts(base, written, revision) };
+      }
       return judged(base, result.found, id, unclear);
     } catch (error) {
       if (!(error instanceof EtcdError)) throw error;
@@ -80,31 +80,28 @@ async function look(
 ): Promise<Swap> {
   const now = await client.read(lookMs).catch(() => undefined);
   if (now === undefined) return { kind: "unknown", error };
-  if (now.entries.get(writeKey)?.version !== base.entries.get(writeKey)?.version)
+  if (now.entries.get("write")?.version !== base.entries.get("write")?.version)
     return judged(base, now, id, error);
   return isOver ? { kind: "failed", error } : { kind: "unknown", error };
 }
 
 /** What a condition that does not hold says about our own write. */
 function judged(base: KeyRange, now: KeyRange, id: string, unclear: EtcdError | undefined): Swap {
-  const last = now.entries.get(writeKey);
+  const last = now.entries.get("write");
   if (unclear === undefined) return { kind: "beaten", now };
   if (last?.value.toString("utf8") === id) return { kind: "done", revision: last.modRevision, now };
-  const writes = (last?.version ?? 0) - (base.entries.get(writeKey)?.version ?? 0);
+  const writes = (last?.version ?? 0) - (base.entries.get("write")?.version ?? 0);
   // One write or none since, and that one was not ours. Of more than one, any but the last may have been.
   return writes === 0 || writes === 1 ? { kind: "beaten", now } : { kind: "unknown", error: unclear };
 }
 // #endregion compare-and-swap
 
-function after(
-  base: KeyRange,
-  puts: Readonly<Record<string, string>>,
-  { clusterId, revision }: { readonly clusterId: string; readonly revision: number },
-): { readonly revision: number; readonly now: KeyRange } {
+/** The keys after a write of `puts` at `revision`. */
+export function withPuts(base: KeyRange, puts: Readonly<Record<string, string>>, revision: number): KeyRange {
   const entries = new Map<string, Entry>(base.entries);
   for (const [name, value] of Object.entries(puts)) {
     const version = (base.entries.get(name)?.version ?? 0) + 1;
     entries.set(name, { value: Buffer.from(value), modRevision: revision, version });
   }
-  return { revision, now: { clusterId, revision, entries } };
+  return { clusterId: base.clusterId, revision, entries };
 }

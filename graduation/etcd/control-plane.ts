@@ -31,6 +31,7 @@ const openEtcdStore: OpenStore = async ({ settings, logger, onPublish }) => {
   const dependencies = {
     client,
     clock,
+    tableKey: `${prefix}table`,
     newEpoch: (clusterId: string) => `${BigInt(clusterId).toString(16)}-${randomUUID().slice(0, 13)}`,
     newWriteId: randomUUID,
     maxMessageBytes: settings.MAX_MESSAGE_BYTES,

@@ -6,8 +6,9 @@ import type { Clock } from "../../stages/m4/src/clock.ts";
 import { EtcdError, failureOf, refusalOf } from "./etcd-error.ts";
 import {
   type KeyRange,
-  rangeRequest,
+  type ReadOptions,
   readRange,
+  readRequest,
   readTxn,
   readWatch,
   type TxnResult,
@@ -15,6 +16,7 @@ import {
   type WatchMessage,
   watchRequest,
 } from "./etcd-messages.ts";
+import { linesOf } from "./lines.ts";
 
 export interface EtcdClientOptions {
   /** Client URLs of the nodes, such as `http://127.0.0.1:2379`; at least one. */
@@ -60,12 +62,12 @@ export class EtcdClient {
     if (failed === this.endpoint) this.#turn += 1;
   }
 
-  /** Reads every key of the store, as of now: a majority has confirmed it. @throws EtcdError */
-  async read(budgetMs: number, options: { readonly keysOnly?: boolean } = {}): Promise<KeyRange> {
+  /** Reads the store's keys, as of now: a majority has confirmed it. @throws EtcdError */
+  async read(budgetMs: number, options: ReadOptions = {}): Promise<KeyRange> {
     const { prefix } = this.#options;
-    const body = rangeRequest(prefix, options);
+    const body = readRequest(prefix, options);
     const read = (message: unknown): KeyRange => readRange(prefix, message);
-    return await this.#anyEndpoint(budgetMs, (ms) => this.#call("/v3/kv/range", body, ms, read));
+    return await this.#anyEndpoint(budgetMs, (ms) => this.#call("/v3/kv/txn", body, ms, read));
   }
 
   /** One attempt at one endpoint. @throws EtcdError, and after `unclear` nobody knows whether it took effect */
@@ -95,7 +97,7 @@ export class EtcdClient {
       try {
         return await ask(Math.min(requestTimeoutMs, endMs - clock.now()));
       } catch (error) {
-        if (!(error instanceof EtcdError) || error.kind === "refused") throw error;
+        if (!(error instanceof EtcdError) || error.kind === "refused" || error.isTooLong) throw error;
         words.set(endpoint, error.message);
         if (attempt % endpoints.length === 0) await clock.sleep(roundPauseMs);
         if (this.#isClosed || clock.now() + roundPauseMs >= endMs)
@@ -110,14 +112,9 @@ export class EtcdClient {
     const endpoint = this.endpoint;
     try {
       const body = await this.#post(endpoint, "/v3/watch", watchRequest(prefix, fromRevision), signal);
-      let rest = "";
       body.setEncoding("utf8");
-      for await (const piece of body as AsyncIterable<string>) {
-        const lines = (rest + piece).split("\n");
-        rest = lines.pop() ?? "";
-        if (rest.length > maxBytes) throw new Error("a message is too long");
-        for (const line of lines) if (line !== "") yield readWatch(prefix, JSON.parse(line));
-      }
+      for await (const line of linesOf(body as AsyncIterable<string>, maxBytes))
+        if (line !== "") yield readWatch(prefix, JSON.parse(line));
     } catch (error) {
       this.leave(endpoint);
       throw failureOf(endpoint, error);
@@ -169,11 +166,15 @@ export class EtcdClient {
   }
 
   async #textOf(body: AsyncIterable<Buffer>): Promise<string> {
+    const { maxBytes } = this.#options;
     const chunks: Buffer[] = [];
     let bytes = 0;
     for await (const chunk of body) {
       bytes += chunk.length;
-      if (bytes > this.#options.maxBytes) throw new Error("the response is too long");
+      if (bytes > maxBytes)
+        throw new EtcdError("unclear", `a response of etcd's is longer than ${maxBytes} bytes`, {
+          isTooLong: true,
+        });
       chunks.push(chunk);
     }
     return Buffer.concat(chunks).toString("utf8");

@@ -27,6 +27,9 @@ export interface Reply {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
+/** Ends it with this process, also after a SIGKILL. */
+const guard = new URL("../../scripts/exit-with-parent.ts", import.meta.url).href;
+
 const script = fileURLToPath(new URL("control-plane.ts", import.meta.url));
 
 export class EtcdControlPlane implements AsyncDisposable {
@@ -48,8 +51,10 @@ export class EtcdControlPlane implements AsyncDisposable {
     const program = new Program({
       name: options.name ?? "the control plane on etcd",
       command: process.execPath,
-      args: [script],
+      args: ["--import", guard, script],
+      lifeline: true,
       env: {
+        EXIT_WITH_PARENT: String(process.pid),
         STORE: "etcd",
         HOST: "127.0.0.1",
         CONTROL_PLANE_PORT: String(options.port ?? 0),

@@ -12,12 +12,20 @@ export type EtcdErrorKind = "not-sent" | "refused" | "full" | "unclear";
 export class EtcdError extends Error {
   override readonly name = "EtcdError";
   readonly kind: EtcdErrorKind;
+  /** The request is longer than etcd takes. */
   readonly isTooLarge: boolean;
+  /** The response is longer than this process takes; from another node it would be as long. */
+  readonly isTooLong: boolean;
 
-  constructor(kind: EtcdErrorKind, message: string, options: ErrorOptions & { isTooLarge?: boolean } = {}) {
+  constructor(
+    kind: EtcdErrorKind,
+    message: string,
+    options: ErrorOptions & { isTooLarge?: boolean; isTooLong?: boolean } = {},
+  ) {
     super(message, options);
     this.kind = kind;
     this.isTooLarge = options.isTooLarge ?? false;
+    this.isTooLong = options.isTooLong ?? false;
   }
 }
 
@@ -57,6 +65,12 @@ const notSentCodes = new Set([
 /** The error of a request that got no response. */
 export function failureOf(endpoint: string, error: unknown): EtcdError {
   if (error instanceof EtcdError) return error;
+  if (error instanceof z.ZodError) {
+    const faults = error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
+    return new EtcdError("unclear", `${endpoint}: no response of etcd's: ${faults.join(", ")}`, {
+      cause: error,
+    });
+  }
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const words = error instanceof Error ? error.message || code : String(error);
   const kind = notSentCodes.has(code) ? "not-sent" : "unclear";

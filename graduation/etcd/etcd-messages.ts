@@ -13,7 +13,10 @@ export interface Entry {
   readonly version: number;
 }
 
-/** The keys under one prefix at one revision of the cluster. */
+/** Names of the store's keys, which follow the prefix. `write` says which write was the last one. */
+export const storeKeys = ["table", "epoch", "write"] as const;
+
+/** The store's keys at one revision of the cluster. */
 export interface KeyRange {
   readonly clusterId: string;
   readonly revision: number;
@@ -45,21 +48,26 @@ const int64 = z
   .refine((value) => Number.isSafeInteger(value), "beyond what JavaScript counts exactly");
 
 /** An id has 64 bits and no order: it stays text. */
-const header = z.object({ cluster_id: z.string().default("0"), revision: int64 });
+const id = z
+  .string()
+  .regex(/^\d{1,20}$/, "no 64-bit number")
+  .default("0");
+const header = z.object({ cluster_id: id, revision: int64 });
 const keyValue = z.object({
   key: z.base64(),
   value: z.base64().default(""),
   mod_revision: int64,
   version: int64,
 });
-const range = z.object({ header, kvs: z.array(keyValue).default([]) });
-const txn = z.object({
-  header,
-  succeeded: z.boolean().default(false),
-  responses: z
-    .array(z.object({ response_range: z.object({ kvs: z.array(keyValue).default([]) }).optional() }))
-    .default([]),
-});
+/** One response for each of the store's keys. With one fewer, a key would look as if nobody had written it. */
+const ranges = z
+  .array(z.object({ response_range: z.object({ kvs: z.array(keyValue).default([]) }) }))
+  .length(storeKeys.length);
+const read = z.object({ header, responses: ranges });
+const txn = z.discriminatedUnion("succeeded", [
+  z.object({ header, succeeded: z.literal(true) }),
+  z.object({ header, succeeded: z.literal(false).default(false), responses: ranges }),
+]);
 const watch = z.object({
   result: z.object({
     header,
@@ -79,9 +87,27 @@ function keysUnder(prefix: string): { readonly key: string; readonly range_end: 
   return { key: base64(prefix), range_end: base64(prefix.slice(0, -1) + String.fromCharCode(last + 1)) };
 }
 
-/** etcd asks a majority before it responds, unless told that a stale response will do: the read is linearizable. */
-export function rangeRequest(prefix: string, { keysOnly = false } = {}): object {
-  return { ...keysUnder(prefix), ...(keysOnly && { keys_only: true }) };
+export interface ReadOptions {
+  /** Where the keys stand in history, without their values. @default false */
+  readonly keysOnly?: boolean;
+  /** The keys as they were at this revision of the cluster. @default the newest */
+  readonly revision?: number;
+}
+
+/**
+ * By name, in one transaction, so all as of one moment: whatever else somebody keeps under the prefix is not read. etcd
+ * asks a majority before it responds, unless told that a stale response will do: the read is linearizable.
+ */
+export function readRequest(prefix: string, options: ReadOptions = {}): object {
+  return { success: rangesOf(prefix, options) };
+}
+
+function rangesOf(prefix: string, { keysOnly = false, revision }: ReadOptions): object[] {
+  const how = {
+    ...(keysOnly && { keys_only: true }),
+    ...(revision !== undefined && { revision: String(revision) }),
+  };
+  return storeKeys.map((name) => ({ request_range: { key: base64(prefix + name), ...how } }));
 }
 
 // #region txn
@@ -101,7 +127,7 @@ export function txnRequest(
     success: Object.entries(puts).map(([name, value]) => ({
       request_put: { key: base64(prefix + name), value: base64(value) },
     })),
-    failure: [{ request_range: keysUnder(prefix) }],
+    failure: rangesOf(prefix, {}),
   };
 }
 // #endregion txn
@@ -113,34 +139,38 @@ export function watchRequest(prefix: string, fromRevision: number): object {
 
 /** @throws Error when it is not a message of etcd's; so do the others */
 export function readRange(prefix: string, message: unknown): KeyRange {
-  const { header, kvs } = range.parse(message);
-  return { clusterId: header.cluster_id, revision: header.revision, entries: entriesOf(prefix, kvs) };
+  const { header, responses } = read.parse(message);
+  return { clusterId: header.cluster_id, revision: header.revision, entries: entriesOf(prefix, responses) };
 }
 
 export function readTxn(prefix: string, message: unknown): TxnResult {
-  const { header, succeeded, responses } = txn.parse(message);
-  const { cluster_id: clusterId, revision } = header;
-  if (succeeded) return { succeeded, clusterId, revision };
-  const kvs = responses[0]?.response_range?.kvs ?? [];
-  return { succeeded, found: { clusterId, revision, entries: entriesOf(prefix, kvs) } };
+  const parsed = txn.parse(message);
+  const { cluster_id: clusterId, revision } = parsed.header;
+  if (parsed.succeeded) return { succeeded: true, clusterId, revision };
+  return { succeeded: false, found: { clusterId, revision, entries: entriesOf(prefix, parsed.responses) } };
 }
 
 export function readWatch(prefix: string, message: unknown): WatchMessage {
   const { result } = watch.parse(message);
   if (result.canceled)
     return { kind: "cancelled", compactRevision: result.compact_revision, reason: result.cancel_reason };
-  if (result.events.length === 0) return { kind: result.created ? "created" : "progress" };
   const changes = new Map<string, Entry | undefined>();
-  for (const { type, kv } of result.events)
-    changes.set(nameOf(prefix, kv.key), type === "DELETE" ? undefined : entryOf(kv));
+  for (const { type, kv } of result.events) {
+    const name = nameOf(prefix, kv.key);
+    if (isStoreKey(name)) changes.set(name, type === "DELETE" ? undefined : entryOf(kv));
+  }
+  if (changes.size === 0) return { kind: result.created ? "created" : "progress" };
   return { kind: "changes", revision: result.header.revision, changes };
 }
 
 type KeyValue = z.infer<typeof keyValue>;
 
-function entriesOf(prefix: string, kvs: readonly KeyValue[]): ReadonlyMap<string, Entry> {
+function entriesOf(prefix: string, responses: z.infer<typeof ranges>): ReadonlyMap<string, Entry> {
+  const kvs = responses.flatMap(({ response_range }) => response_range.kvs);
   return new Map(kvs.map((kv) => [nameOf(prefix, kv.key), entryOf(kv)]));
 }
+
+const isStoreKey = (name: string): boolean => storeKeys.some((each) => each === name);
 
 function entryOf({ value, mod_revision: modRevision, version }: KeyValue): Entry {
   return { value: Buffer.from(value, "base64"), modRevision, version };

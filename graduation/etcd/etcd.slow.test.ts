@@ -7,6 +7,7 @@ import { engineVersion } from "../topic.ts";
 import { type EtcdCluster, startEtcd } from "./cluster.ts";
 import { EtcdControlPlane } from "./etcd-control-plane.ts";
 
+const prefix = "/cell-routing/";
 const token = "a-token-of-the-slow-test";
 
 describe.skipIf(engineVersion("etcd") === undefined)("two control planes on one etcd cluster", () => {
@@ -25,6 +26,13 @@ describe.skipIf(engineVersion("etcd") === undefined)("two control planes on one 
     await b?.[Symbol.asyncDispose]();
     await etcd?.[Symbol.asyncDispose]();
   });
+
+  /** Past all control planes, as with etcdctl. */
+  const put = (name: string, value: string) =>
+    etcd.node(0).call("/v3/kv/put", {
+      key: Buffer.from(prefix + name).toString("base64"),
+      value: Buffer.from(value).toString("base64"),
+    });
 
   const bothAt = (etag: string) =>
     eventually(async () => (await a.etag()) === etag && (await b.etag()) === etag, {
@@ -91,6 +99,49 @@ describe.skipIf(engineVersion("etcd") === undefined)("two control planes on one 
     await using late = await EtcdControlPlane.start({ endpoints: etcd.endpoints, routing, token });
     expect(await late.get("/v1/routing")).toEqual(await a.get("/v1/routing"));
     expect(await late.etag()).toBe(etag);
+  });
+
+  test("rubbish in the table's key stops neither a start nor a whole table, and a change of one key is told why", async () => {
+    const etag = await a.etag();
+    const { body } = await a.get("/v1/routing");
+    await put("table", "rubbish");
+    await eventually(async () => String((await a.get("/healthz")).body["storeFault"]).includes(prefix), {
+      what: "the fault is shown",
+    });
+    await using late = await EtcdControlPlane.start({ endpoints: etcd.endpoints, routing: {}, token });
+    expect(await late.get("/v1/routing")).toMatchObject({ etag, body });
+    const refused = await late.patch("acme", "tier1", "*");
+    expect(refused).toMatchObject({ status: 503, body: { code: "store-unwritable" } });
+    expect(String(refused.body["faults"])).toContain(`The key ${prefix}table in etcd holds no valid table`);
+    const mended = await late.put({ ...body, version: "mended" }, etag);
+    expect(mended.status).toBe(200);
+    await bothAt(mended.etag);
+    await eventually(async () => (await late.get("/healthz")).body["storeFault"] === null, {
+      what: "the fault is over",
+    });
+  });
+
+  test("keys under the prefix that are not the store's stop nobody", async () => {
+    await put("zz", "x".repeat(1_000_000));
+    const env = { MAX_MESSAGE_BYTES: "100000" };
+    const options = { endpoints: etcd.endpoints, routing: {}, token, env };
+    await using small = await EtcdControlPlane.start(options);
+    expect((await small.patch("acme", "tier2", "*")).status).toBe(200);
+  });
+
+  test("a table that is longer than this control plane takes is told as that, not as a lost majority", async () => {
+    const etag = await a.etag();
+    const env = { MAX_MESSAGE_BYTES: "100000" };
+    const options = { endpoints: etcd.endpoints, routing: {}, token, env };
+    await using small = await EtcdControlPlane.start(options);
+    await put("table", "x".repeat(1_000_000));
+    const refused = await small.patch("acme", "tier2", "*");
+    expect(refused).toMatchObject({ status: 503, body: { code: "store-unwritable" } });
+    expect(String(refused.body["faults"])).toContain("longer than 265536 bytes");
+    const { body } = await a.get("/v1/routing");
+    const mended = await a.put(body, etag);
+    expect(mended.status).toBe(200);
+    await bothAt(mended.etag);
   });
 
   test("a control plane that is told to stop ends at once, with exit code 0", async () => {

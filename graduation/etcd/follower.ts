@@ -60,6 +60,7 @@ export class Follower {
         store.faults.noteReachable();
         cause = await this.#watch(seen.range);
       } catch (error) {
+        if (error instanceof EtcdError && error.isTooLong) store.faults.noteUnread(error);
         if (!(error instanceof EtcdError)) logger.error({ event: "store-fault", cause: String(error) });
         cause = error instanceof Error ? error.message : String(error);
       }

@@ -24,20 +24,23 @@ export function readEtcdSettings(environment: Readonly<Record<string, string | u
   if (result.success) return result.data;
   const faults = result.error.issues.map(({ path, message }) => {
     const name = path.join(".");
-    return `${name}=${JSON.stringify(environment[name] ?? "")}: ${message}`;
+    const value = environment[name] ?? "";
+    // A user's password may stand before an @, and this text ends up in a log.
+    return value.includes("@") ? `${name}: ${message}` : `${name}=${JSON.stringify(value)}: ${message}`;
   });
   throw new SettingsError(`Cannot start: ${faults.join("\n")}`);
 }
 
 function parseEndpoints(text: string, context: z.RefinementCtx): readonly string[] {
   const urls = text.split(",").map((part) => URL.parse(part.trim()));
+  // Whatever else a URL may have, such as a user and a password, is not used here.
   const origins = urls.map((url) =>
-    url?.pathname === "/" && /^https?:$/.test(url.protocol) ? url.origin : "",
+    url?.href === `${url?.origin}/` && /^https?:$/.test(url.protocol) ? url.origin : "",
   );
   if (!origins.includes("")) return [...new Set(origins)];
   context.addIssue({
     code: "custom",
-    message: "expected http://host:port of each node, with commas between",
+    message: "expected http://host:port of each node, with commas between, and no user or password",
   });
   return z.NEVER;
 }

@@ -7,6 +7,8 @@ import type { Etcd } from "./etcd-client.ts";
 export interface EtcdStoreDependencies {
   readonly client: Etcd;
   readonly clock: Clock;
+  /** The whole name of the key that holds the table, for what is told to people. */
+  readonly tableKey: string;
   readonly newEpoch: (clusterId: string) => string;
   readonly newWriteId: () => string;
   /** A snapshot that would be larger on the wire is refused. */

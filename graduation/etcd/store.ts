@@ -7,10 +7,12 @@ import type { Store } from "../../stages/m4/src/control-plane/any-store.ts";
 import { type Change, etagOf, type Stored } from "../../stages/m4/src/control-plane/stored.ts";
 import type { WriteResult } from "../../stages/m4/src/control-plane/write-result.ts";
 import type { Position } from "../../stages/m4/src/protocol.ts";
-import { compareAndSwap } from "./compare-and-swap.ts";
+import { compareAndSwap, withPuts } from "./compare-and-swap.ts";
 import { isLater, nextEpochRecord, reasonForNewEpoch, type Seen, understand } from "./epoch.ts";
 import { EtcdError } from "./etcd-error.ts";
 import type { KeyRange } from "./etcd-messages.ts";
+import { lastValid } from "./last-valid.ts";
+import { replacesAll } from "./replaces-all.ts";
 import type { EtcdStoreDependencies } from "./store-dependencies.ts";
 import { EtcdFaults } from "./store-faults.ts";
 import { Witnesses } from "./witnesses.ts";
@@ -18,7 +20,6 @@ import { Witnesses } from "./witnesses.ts";
 /** Time to find a majority, in milliseconds: an election of a new leader takes one to three seconds. */
 const readBudgetMs = 4_000;
 const writeBudgetMs = 6_000;
-
 /** One is enough, unless others write in the same moment. */
 const maxEpochSwaps = 8;
 
@@ -33,7 +34,7 @@ export class EtcdStore implements Store {
 
   private constructor(dependencies: EtcdStoreDependencies, seen: Seen, first: Stored) {
     this.#deps = dependencies;
-    this.faults = new EtcdFaults(dependencies.onFault);
+    this.faults = new EtcdFaults(dependencies.tableKey, dependencies.onFault);
     this.#seen = seen;
     this.#current = first;
   }
@@ -41,7 +42,7 @@ export class EtcdStore implements Store {
   // #region open
   /**
    * Reads the table; puts `seed` there if the cluster has none. Of several control planes that start at once, one does it.
-   * @throws Error when no majority responds within `budgetMs`, or the table is not valid
+   * @throws Error when no majority responds within `budgetMs`, or etcd has no valid table, and no older one
    */
   static async open(
     dependencies: EtcdStoreDependencies,
@@ -52,7 +53,10 @@ export class EtcdStore implements Store {
     let range = await client.read(budgetMs);
     for (;;) {
       const seen = understand(range);
-      if (seen.content.kind === "invalid") throw new Error(seen.content.faults.join("\n"));
+      if (seen.content.kind === "invalid") {
+        const last = await lastValid(range, seen.content.faults, dependencies, budgetMs);
+        return new EtcdStore(dependencies, last.seen, last.stored);
+      }
       if (seen.stored !== undefined && reasonForNewEpoch(seen, []) === undefined)
         return new EtcdStore(dependencies, seen, seen.stored);
       const epoch = JSON.stringify(nextEpochRecord(seen, [], newEpoch));
@@ -83,9 +87,7 @@ export class EtcdStore implements Store {
     } catch (error) {
       if (!(error instanceof EtcdError)) throw error;
       if (error.isTooLarge) return { kind: "too-large" };
-      const isRefused = error.kind === "refused" || error.kind === "full";
-      const cause = isRefused ? this.faults.noteRefused(error) : this.faults.noteUnreachable(error);
-      return { kind: "unwritable", cause };
+      return { kind: "unwritable", cause: this.faults.noteFailedWrite(error) };
     }
   }
 
@@ -94,10 +96,12 @@ export class EtcdStore implements Store {
     const endMs = clock.now() + readBudgetMs + writeBudgetMs;
     let seen = await this.refresh();
     while (clock.now() < endMs) {
-      if (seen.content.kind === "invalid") return { kind: "edited", faults: seen.content.faults };
       // Without the key, which somebody has deleted, memory is what there is to change.
       const stored = seen.stored ?? this.#current;
       if (!matches(etagOf(stored.history))) return { kind: "conflict", stored };
+      // What somebody put there by mistake may be replaced, but not mended key by key.
+      if (seen.content.kind === "invalid" && !replacesAll(change))
+        return { kind: "unwritable", cause: this.faults.noteInvalid(seen.content.faults) };
       const changed = change(stored.document);
       if (changed === undefined) return { kind: "unknown-key" };
       if (!changed.ok) return { kind: "invalid", faults: changed.faults };
@@ -129,10 +133,7 @@ export class EtcdStore implements Store {
 
   /** What a write has made current, published: nobody has to wait for the watch to bring it back. */
   #written(base: Seen, table: string, { revision, now }: { revision: number; now: KeyRange }): Stored {
-    const entries = new Map(base.range.entries);
-    const version = (entries.get("table")?.version ?? 0) + 1;
-    entries.set("table", { value: Buffer.from(table), modRevision: revision, version });
-    const own = understand({ ...base.range, revision, entries }, this.#seen);
+    const own = understand(withPuts(base.range, { table }, revision), this.#seen);
     this.#take(own, "written through this control plane");
     this.#take(understand(now, this.#seen), "read from the cluster");
     // The table was valid before it was written.
@@ -180,7 +181,7 @@ export class EtcdStore implements Store {
     );
   }
 
-  /** Makes it current if it is later. Responses overtake one another; an older one changes nothing. */
+  /** Responses overtake one another; an older one changes nothing. */
   #take(seen: Seen, why: string): void {
     if (seen.stored === undefined) return;
     if (!isLater(seen.stored.history, this.#current.history)) return;
@@ -207,7 +208,7 @@ export class EtcdStore implements Store {
       while (this.witnesses.areWaiting) await this.refresh();
     } catch (error) {
       // They stay; who follows the cluster asks again.
-      this.faults.noteUnreachable(error);
+      this.faults.noteUnread(error);
     }
   }
   // #endregion new-epoch

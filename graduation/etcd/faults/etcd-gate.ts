@@ -3,7 +3,7 @@
 
 import type { ServerResponse } from "node:http";
 import { eventually } from "../../../shared/testkit/eventually.ts";
-import { type EtcdProxy, startEtcdProxy } from "./etcd-proxy.ts";
+import { type EtcdProxy, isWrite, startEtcdProxy } from "./etcd-proxy.ts";
 
 export class EtcdGate {
   /** Of how many transactions one loses its response; 0 for none. */
@@ -21,7 +21,7 @@ export class EtcdGate {
   standBefore(nodeUrl: string): Promise<EtcdProxy> {
     return startEtcdProxy(nodeUrl, async (path, res, body) => {
       if (path === "/v3/watch") return await this.#hold(res);
-      if (path !== "/v3/kv/txn" || this.loseEvery === 0) return false;
+      if (!isWrite(path, body) || this.loseEvery === 0) return false;
       if (++this.#transactions % this.loseEvery !== 0) return false;
       const response = await fetch(`${nodeUrl}${path}`, { method: "POST", body });
       await response.text();

@@ -13,6 +13,11 @@ export interface EtcdProxy extends AsyncDisposable {
 /** Resolves with true when it has responded itself. */
 export type Intercept = (path: string, res: ServerResponse, body: string) => Promise<boolean>;
 
+/** A read of the store's is a transaction, too, but one that puts nothing. */
+export function isWrite(path: string, body: string): boolean {
+  return path === "/v3/kv/txn" && body.includes('"request_put"');
+}
+
 export async function startEtcdProxy(nodeUrl: string, intercept: Intercept): Promise<EtcdProxy> {
   const server = createServer((req, res) => {
     const answer = async (): Promise<void> => {

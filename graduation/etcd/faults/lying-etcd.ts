@@ -2,15 +2,15 @@
 // control plane behind it does what a wrong one would do on its own: it responds 200 before etcd has confirmed the write.
 
 import type { ServerResponse } from "node:http";
-import { type EtcdProxy, startEtcdProxy } from "./etcd-proxy.ts";
+import { type EtcdProxy, isWrite, startEtcdProxy } from "./etcd-proxy.ts";
 
 /** One of how many transactions is thrown away. */
 const lieEvery = 5;
 
 export function startLyingEtcd(nodeUrl: string): Promise<EtcdProxy> {
   let transactions = 0;
-  return startEtcdProxy(nodeUrl, async (path, res) => {
-    if (path !== "/v3/kv/txn" || ++transactions % lieEvery !== 0) return false;
+  return startEtcdProxy(nodeUrl, async (path, res, body) => {
+    if (!isWrite(path, body) || ++transactions % lieEvery !== 0) return false;
     await lie(nodeUrl, res);
     return true;
   });

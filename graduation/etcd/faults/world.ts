@@ -130,6 +130,9 @@ function documentOf(tier1: Cell, tier3: Cell) {
   };
 }
 
+/** Ends a control plane with this process, also after a SIGKILL. */
+const guard = new URL("../../../scripts/exit-with-parent.ts", import.meta.url).href;
+
 const main = join(import.meta.dirname, "..", "control-plane.ts");
 
 export class ControlPlane implements AsyncDisposable, ControlPlaneAddress {
@@ -163,8 +166,10 @@ export class ControlPlane implements AsyncDisposable, ControlPlaneAddress {
     this.#program = new Program({
       name: `control plane ${this.name}`,
       command: process.execPath,
-      args: [main],
+      args: ["--import", guard, main],
+      lifeline: true,
       env: {
+        EXIT_WITH_PARENT: String(process.pid),
         HOST: "127.0.0.1",
         CONTROL_PLANE_PORT: String(this.#port),
         STORE: "etcd",

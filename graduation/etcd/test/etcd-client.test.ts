@@ -8,7 +8,6 @@ import { eventually } from "../../../shared/testkit/eventually.ts";
 import { FakeClock } from "../../../shared/testkit/fake-clock.ts";
 import { failOnLeaks } from "../../../shared/testkit/leak-check.ts";
 import { EtcdClient } from "../etcd-client.ts";
-import { readEtcdSettings } from "../settings.ts";
 
 failOnLeaks();
 
@@ -16,6 +15,18 @@ const prefix = "/p/";
 const base64 = (text: string): string => Buffer.from(text).toString("base64");
 const header = { cluster_id: "17297804430150500011", revision: "9" };
 const table = { key: base64("/p/table"), value: base64("{}"), mod_revision: "7", version: "3" };
+
+/** What a read of the store's keys gets, one range for each. */
+const rangesOf = (...kvs: object[]) => ({
+  header,
+  responses: ["table", "epoch", "write"].map((name) => {
+    const found = kvs.filter((kv) => "key" in kv && kv.key === base64(prefix + name));
+    return { response_range: found.length === 0 ? {} : { kvs: found, count: "1" } };
+  }),
+});
+const threeKeys = ["table", "epoch", "write"].map((name) => ({
+  request_range: { key: base64(prefix + name) },
+}));
 
 async function server(handle: RequestListener) {
   const bodies: unknown[] = [];
@@ -58,18 +69,51 @@ async function closedUrl(): Promise<string> {
 }
 
 describe("a read", () => {
-  test("asks for all keys of the prefix, and understands numbers, ids and absent fields", async () => {
-    await using etcd = await responding({ header, kvs: [table, { key: base64("/p/empty") }] });
+  test("asks for the three keys by name, and understands numbers, ids and absent fields", async () => {
+    await using etcd = await responding({
+      ...rangesOf(table, { key: base64("/p/write") }),
+      succeeded: true,
+    });
     await using own = clientOf(etcd.url);
     const range = await own.client.read(1_000);
-    expect(etcd.bodies).toEqual([{ key: base64("/p/"), range_end: base64("/p0") }]);
+    expect(etcd.bodies).toEqual([{ success: threeKeys }]);
     expect(range).toMatchObject({ clusterId: "17297804430150500011", revision: 9 });
     expect(range.entries.get("table")).toEqual({ value: Buffer.from("{}"), modRevision: 7, version: 3 });
-    expect(range.entries.get("empty")).toEqual({ value: Buffer.from(""), modRevision: 0, version: 0 });
+    expect(range.entries.get("write")).toEqual({ value: Buffer.from(""), modRevision: 0, version: 0 });
+    expect([...range.entries.keys()]).toEqual(["table", "write"]);
+  });
+
+  test("of an older revision, or without the values, says so for each key", async () => {
+    await using etcd = await responding(rangesOf());
+    await using own = clientOf(etcd.url);
+    await own.client.read(1_000, { revision: 5 });
+    await own.client.read(1_000, { keysOnly: true });
+    const asked = (how: object) => ({
+      success: threeKeys.map(({ request_range }) => ({ request_range: { ...request_range, ...how } })),
+    });
+    expect(etcd.bodies).toEqual([asked({ revision: "5" }), asked({ keys_only: true })]);
+  });
+
+  test.each([
+    ["no number as its cluster id", { ...rangesOf(), header: { ...header, cluster_id: "x1" } }, "cluster_id"],
+    ["fewer ranges than were asked for", { header, responses: [{ response_range: {} }] }, "responses"],
+  ])("does not believe a response with %s", async (_, message, words) => {
+    await using etcd = await responding(message);
+    await using own = clientOf(etcd.url);
+    await expect(own.client.txn({}, {}, 1_000)).rejects.toThrow(`no response of etcd's: `);
+    await expect(own.client.txn({}, {}, 1_000)).rejects.toThrow(words);
+  });
+
+  test("whose response is too long asks nobody else: it is as long there", async () => {
+    await using etcd = await responding({ ...rangesOf(), filler: "x".repeat(2_000) });
+    await using other = await responding(rangesOf());
+    await using own = clientOf(etcd.url, other.url);
+    await expect(own.client.read(1_000)).rejects.toMatchObject({ isTooLong: true });
+    expect(other.bodies).toEqual([]);
   });
 
   test("goes to the next endpoint when one refuses the connection, and stays there", async () => {
-    await using etcd = await responding({ header });
+    await using etcd = await responding(rangesOf());
     await using own = clientOf(await closedUrl(), etcd.url);
     expect((await own.client.read(1_000)).revision).toBe(9);
     expect(own.client.endpoint).toBe(etcd.url);
@@ -77,7 +121,7 @@ describe("a read", () => {
 
   test("goes to the next endpoint when one does not respond", async () => {
     await using silent = await server(() => {});
-    await using etcd = await responding({ header });
+    await using etcd = await responding(rangesOf());
     await using own = clientOf(silent.url, etcd.url);
     const read = own.client.read(10_000);
     await eventually(() => silent.bodies.length === 1, { what: "the first one is asked" });
@@ -101,7 +145,7 @@ describe("a transaction", () => {
   const txn = ({ client }: ReturnType<typeof clientOf>) => client.txn({ table: 7 }, { table: "{}" }, 1_000);
 
   test("compares mod revisions, writes, and reads when the comparison fails", async () => {
-    await using etcd = await responding({ header, responses: [{ response_range: { kvs: [table] } }] });
+    await using etcd = await responding(rangesOf(table));
     await using own = clientOf(etcd.url);
     expect(await txn(own)).toMatchObject({ succeeded: false, found: { revision: 9 } });
     const key = base64("/p/table");
@@ -109,7 +153,7 @@ describe("a transaction", () => {
       {
         compare: [{ key, target: "MOD", result: "EQUAL", mod_revision: "7" }],
         success: [{ request_put: { key, value: base64("{}") } }],
-        failure: [{ request_range: { key: base64("/p/"), range_end: base64("/p0") } }],
+        failure: threeKeys,
       },
     ]);
   });
@@ -170,6 +214,18 @@ describe("a watch", () => {
     expect(etcd.bodies).toMatchObject([{ create_request: { start_revision: "5" } }]);
   });
 
+  test("does not hand on keys under the prefix that are not the store's", async () => {
+    const foreign = { kv: { ...table, key: base64("/p/zz") } };
+    const lines = [{ events: [foreign] }, { events: [foreign, { kv: table }] }];
+    await using etcd = await server((_, res) =>
+      res.end(lines.map((each) => `${JSON.stringify({ result: { header, ...each } })}\n`).join("")),
+    );
+    await using own = clientOf(etcd.url);
+    const [first, second] = await all(own.client.watch(5, new AbortController().signal));
+    expect(first).toEqual({ kind: "progress" });
+    expect([...(second as { changes: ReadonlyMap<string, unknown> }).changes.keys()]).toEqual(["table"]);
+  });
+
   test("ends with an error when the connection breaks, and the next one goes to another endpoint", async () => {
     await using etcd = await server((req, res) => {
       res.write(`${JSON.stringify(messages[0])}\n`);
@@ -178,23 +234,5 @@ describe("a watch", () => {
     await using own = clientOf(etcd.url, "http://127.0.0.1:9");
     await expect(all(own.client.watch(5, new AbortController().signal))).rejects.toThrow();
     expect(own.client.endpoint).toBe("http://127.0.0.1:9");
-  });
-});
-
-describe("settings", () => {
-  test("take several endpoints, each once", () => {
-    const { ETCD_ENDPOINTS } = readEtcdSettings({ ETCD_ENDPOINTS: "http://a:1, http://b:2/,http://a:1" });
-    expect(ETCD_ENDPOINTS).toEqual(["http://a:1", "http://b:2"]);
-  });
-
-  test.each([
-    { ETCD_ENDPOINTS: "" },
-    { ETCD_ENDPOINTS: "http://a:1,b:2" },
-    { ETCD_ENDPOINTS: "http://a:1/path" },
-    { ETCD_PREFIX: "" },
-    { STORE: "file" },
-  ])("that are wrong are named: %j", (environment) => {
-    const [[name, value] = []] = Object.entries(environment);
-    expect(() => readEtcdSettings(environment)).toThrow(`Cannot start: ${name}="${value}": `);
   });
 });

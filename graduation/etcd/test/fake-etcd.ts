@@ -2,7 +2,7 @@
 
 import type { Etcd } from "../etcd-client.ts";
 import { EtcdError } from "../etcd-error.ts";
-import type { Entry, KeyRange, TxnResult, WatchMessage } from "../etcd-messages.ts";
+import type { Entry, KeyRange, ReadOptions, TxnResult, WatchMessage } from "../etcd-messages.ts";
 
 /** What happens to a transaction. "full-by-this": it is carried out, and gets the error of a full disk all the same. */
 export type Loss = "not-sent" | "request-lost" | "response-lost" | "full" | "full-by-this";
@@ -17,6 +17,8 @@ export class FakeEtcd implements Etcd {
   #entries = new Map<string, Entry>();
   #revision = 1;
   #log: Change[] = [];
+  /** All that there ever was, also what is compacted. */
+  readonly #history: Change[] = [];
   #compacted = 0;
   #wake: (() => void)[] = [];
   /** One for each of the next transactions. */
@@ -27,12 +29,17 @@ export class FakeEtcd implements Etcd {
   afterRead: (() => Promise<unknown>) | undefined;
   /** No majority responds. */
   isDown = false;
+  /** Values are longer than the client takes. */
+  isTooLong = false;
   /** Watches stay open and say nothing. */
   isMute = false;
   txns = 0;
 
-  async read(): Promise<KeyRange> {
+  async read(_budgetMs?: number, { keysOnly, revision }: ReadOptions = {}): Promise<KeyRange> {
     if (this.isDown) throw new EtcdError("unclear", "nobody responds");
+    if (this.isTooLong && keysOnly !== true)
+      throw new EtcdError("unclear", "longer than this takes", { isTooLong: true });
+    if (revision !== undefined) return this.#rangeAt(revision);
     const range = this.#range();
     await Promise.resolve();
     const { afterRead } = this;
@@ -100,6 +107,7 @@ export class FakeEtcd implements Etcd {
       else this.#entries.set(name, entry);
     }
     this.#log.push({ revision: this.#revision, changes });
+    this.#history.push({ revision: this.#revision, changes });
     this.#wakeAll();
   }
 
@@ -126,6 +134,17 @@ export class FakeEtcd implements Etcd {
 
   #range(): KeyRange {
     return { clusterId: this.clusterId, revision: this.#revision, entries: new Map(this.#entries) };
+  }
+
+  /** What the changes up to then make of nothing. */
+  #rangeAt(revision: number): KeyRange {
+    if (revision < this.#compacted) throw new EtcdError("refused", "required revision has been compacted");
+    const entries = new Map<string, Entry>();
+    for (const { changes } of this.#history.filter((change) => change.revision <= revision))
+      for (const [name, entry] of changes)
+        if (entry === undefined) entries.delete(name);
+        else entries.set(name, entry);
+    return { clusterId: this.clusterId, revision: this.#revision, entries };
   }
 
   #wakeAll(): void {

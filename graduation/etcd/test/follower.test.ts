@@ -27,6 +27,7 @@ async function following() {
     client: etcd,
     clock,
     newEpoch: () => `epoch-${++names}`,
+    tableKey: "/p/table",
     newWriteId: () => `write-${++names}`,
     maxMessageBytes: 10_000,
     onPublish: ({ document }: Stored) => published.push(document.version),
