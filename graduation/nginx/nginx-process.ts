@@ -9,6 +9,7 @@ import { eventually, within } from "../../shared/testkit/eventually.ts";
 import { commandOf, withDescendants } from "../../shared/testkit/process-by-port.ts";
 import { Program } from "../../shared/testkit/program.ts";
 import type { RoutingTable } from "../../stages/m4/src/routing-table.ts";
+import { endingWithParent } from "../end-with-parent.ts";
 import { type NginxOptions, nginxConfiguration } from "./configuration.ts";
 
 export interface NginxProcessOptions extends Omit<NginxOptions, "generation"> {
@@ -83,25 +84,19 @@ export class NginxProcess implements AsyncDisposable {
     checkConfiguration(directory, "next.conf");
     writeFileSync(join(directory, "nginx.conf"), nginxConfiguration(table, { ...this.#options, generation }));
     const before = this.workers().accepting;
-    this.program.signal("SIGHUP");
+    process.kill(this.pid, "SIGHUP");
     await this.#serves(generation, before);
     this.#generation = generation;
   }
 
   /** SIGQUIT lets requests finish; SIGTERM does not. */
   async stop(signal: "SIGQUIT" | "SIGTERM" | "SIGKILL" = "SIGQUIT"): Promise<void> {
-    const workers = this.workers();
     // Half a second more than m1 gives a request to finish.
     if (signal === "SIGQUIT") {
       this.program.signal(signal);
       await within(this.program.exited, 10_500, "the end").catch(() => {});
     }
     await this.program.stop(signal === "SIGKILL" ? signal : "SIGTERM", 5_000);
-    // A killed master leaves its workers behind.
-    for (const pid of [...workers.accepting, ...workers.leaving]) {
-      if (signal === "SIGKILL" && commandOf(pid).join(" ").includes("nginx: worker"))
-        process.kill(pid, "SIGKILL");
-    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -129,13 +124,17 @@ export class NginxProcess implements AsyncDisposable {
 
 function startProgram(directory: string, onLine: ((line: string) => void) | undefined): Program {
   const words = ["nginx", "-p", directory, "-e", "stderr", "-c", join(directory, "nginx.conf")];
-  // nginx would outlive a parent that is killed, and keep its port.
-  const [command = "", ...args] = hasSetpriv() ? ["setpriv", "--pdeathsig", "TERM", ...words] : words;
-  return new Program({ name: "nginx", command, args, env, ...(onLine === undefined ? {} : { onLine }) });
-}
-
-function hasSetpriv(): boolean {
-  return spawnSync("setpriv", ["--version"]).status === 0;
+  // With SIGTERM the master ends its workers; after SIGKILL they would serve on without it.
+  const [command = "", ...args] = endingWithParent(words, "TERM");
+  // Its own group: SIGKILL reaches the workers, and the terminal's Ctrl-C leaves the end to whoever started nginx.
+  return new Program({
+    name: "nginx",
+    command,
+    args,
+    env,
+    ownGroup: true,
+    ...(onLine === undefined ? {} : { onLine }),
+  });
 }
 
 /** @throws RefusedConfigurationError with what `nginx -t` says */
