@@ -2,7 +2,7 @@
 // applied when the new workers answer for it and every old one has stopped accepting. Linux only: it reads /proc.
 
 import { spawnSync } from "node:child_process";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { delimiter, join } from "node:path";
 import { eventually, within } from "../../shared/testkit/eventually.ts";
@@ -11,6 +11,7 @@ import { Program } from "../../shared/testkit/program.ts";
 import type { RoutingTable } from "../../stages/m4/src/routing-table.ts";
 import { endingWithParent } from "../end-with-parent.ts";
 import { type NginxOptions, nginxConfiguration } from "./configuration.ts";
+import { lockFolder } from "./folder-lock.ts";
 
 export interface NginxProcessOptions extends Omit<NginxOptions, "generation"> {
   /** What nginx has to say, a line at a time. */
@@ -30,23 +31,42 @@ const env = { PATH: [process.env["PATH"] ?? "", "/usr/sbin"].join(delimiter) };
 export class NginxProcess implements AsyncDisposable {
   readonly program: Program;
   readonly #options: NginxProcessOptions;
+  readonly #lock: Disposable;
   #generation = 1;
 
-  private constructor(options: NginxProcessOptions, program: Program) {
+  private constructor(options: NginxProcessOptions, program: Program, lock: Disposable) {
     this.#options = options;
     this.program = program;
+    this.#lock = lock;
   }
 
-  /** @throws RefusedConfigurationError with nginx's own words */
+  /** @throws RefusedConfigurationError with nginx's own words, Error when another nginx has the folder */
   static async start(table: RoutingTable, options: NginxProcessOptions): Promise<NginxProcess> {
+    // The access log holds whatever clients send.
+    mkdirSync(options.directory, { recursive: true, mode: 0o700 });
+    chmodSync(options.directory, 0o700);
+    const lock = lockFolder(options.directory);
+    try {
+      return await NginxProcess.#start(table, options, lock);
+    } catch (error) {
+      lock[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  static async #start(
+    table: RoutingTable,
+    options: NginxProcessOptions,
+    lock: Disposable,
+  ): Promise<NginxProcess> {
     const { directory, onLine } = options;
-    mkdirSync(directory, { recursive: true });
     // One that was killed has left it, and nobody can listen there again.
     rmSync(join(directory, "state.sock"), { force: true });
+    // Who follows the log has seen its lines already.
+    writeFileSync(join(directory, "access.log"), "");
     writeFileSync(join(directory, "nginx.conf"), nginxConfiguration(table, { ...options, generation: 1 }));
     checkConfiguration(directory, "nginx.conf");
-    const program = startProgram(directory, onLine);
-    const nginx = new NginxProcess(options, program);
+    const nginx = new NginxProcess(options, startProgram(directory, onLine), lock);
     try {
       await nginx.#serves(1, []);
       return nginx;
@@ -84,7 +104,7 @@ export class NginxProcess implements AsyncDisposable {
     checkConfiguration(directory, "next.conf");
     writeFileSync(join(directory, "nginx.conf"), nginxConfiguration(table, { ...this.#options, generation }));
     const before = this.workers().accepting;
-    process.kill(this.pid, "SIGHUP");
+    if (!this.program.hasEnded) process.kill(this.pid, "SIGHUP");
     await this.#serves(generation, before);
     this.#generation = generation;
   }
@@ -96,7 +116,9 @@ export class NginxProcess implements AsyncDisposable {
       this.program.signal(signal);
       await within(this.program.exited, 10_500, "the end").catch(() => {});
     }
+    // Workers whose master was killed are in its group, too.
     await this.program.stop(signal === "SIGKILL" ? signal : "SIGTERM", 5_000);
+    this.#lock[Symbol.dispose]();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
