@@ -89,8 +89,8 @@ describe.skipIf(engineVersion("nginx") === undefined)("nginx behind the face of 
     await using cell = await startCell({ name: "one" });
     const options = { stage: "m4", command, routingText: textOf("v1", cell.url, "acme") } as const;
     await using router = await startRouter(options);
-    const second = startRouter({ ...options, env: { STATE_DIR: join(router.directory, "state") } });
-    await expect(second).rejects.toThrow(/is in use by another nginx of this project; set STATE_DIR/);
+    const words = /is in use by another nginx of this project; set STATE_DIR/;
+    await expectNoStart({ ...options, env: { STATE_DIR: join(router.directory, "state") } }, words);
     const config = await fetch(`${router.ready["adminUrl"]}/debug/config`);
     expect(((await config.json()) as { readonly generation: number }).generation).toBe(1);
     writeFileSync(join(router.directory, "routing.json"), textOf("v2", cell.url, "acme"));
@@ -104,9 +104,8 @@ describe.skipIf(engineVersion("nginx") === undefined)("nginx behind the face of 
     await using cell = await startCell({ name: "one" });
     const options = { stage: "m4", command, routingText: textOf("v1", cell.url, "acme") } as const;
     const PORT = new URL(cell.url).port;
-    await expect(startRouter({ ...options, env: { PORT } })).rejects.toThrow(
-      new RegExp(`Cannot start: PORT=${PORT} is in use; set PORT to a free port`),
-    );
+    const words = new RegExp(`Cannot start: PORT=${PORT} is in use; set PORT to a free port`);
+    await expectNoStart({ ...options, env: { PORT } }, words);
   });
 
   test("starts with a relative folder and on an address of IPv6", async () => {
@@ -126,3 +125,15 @@ describe.skipIf(engineVersion("nginx") === undefined)("nginx behind the face of 
     expect(statSync(join(folder, "nginx")).mode & 0o777).toBe(0o700);
   });
 });
+
+/** Leaves no program behind where it starts after all. */
+async function expectNoStart(options: Parameters<typeof startRouter>[0], words: RegExp): Promise<void> {
+  const starting = startRouter(options);
+  onTestFinished(async () => {
+    await starting.then(
+      (router) => router[Symbol.asyncDispose](),
+      () => {},
+    );
+  });
+  await expect(starting).rejects.toThrow(words);
+}
