@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { eventually } from "../../shared/testkit/eventually.ts";
+import { isRunning } from "../../shared/testkit/process-by-port.ts";
+import { Program } from "../../shared/testkit/program.ts";
 import { envoyMissing, envoyVersion } from "./envoy.ts";
 import { PushedLab } from "./pushed-lab.ts";
 
@@ -74,6 +76,21 @@ describe.skipIf(version === undefined)(
       expect((await lab.ask("acme")).headers["x-cell"]).toBe("tier1");
       await lab.acked(await lab.put((placements) => placements, { acme: "tier3" }));
       expect((await lab.ask("acme")).headers["x-cell"]).toBe("tier3");
+    });
+
+    it("ends with the process that started it, also after SIGKILL", async () => {
+      const lab = new URL("./pushed-lab.ts", import.meta.url).href;
+      const script = `
+        const { PushedLab } = await import(${JSON.stringify(lab)});
+        const { url, envoy, controlPlane } = await PushedLab.start();
+        const pids = [envoy.program.pid, controlPlane.pid];
+        console.log(JSON.stringify({ event: "ready", url, pids }));`;
+      const args = ["--input-type=module", "--eval", script];
+      await using program = new Program({ name: "the lab", command: process.execPath, args });
+      const { pids } = (await program.ready()) as { readonly pids?: readonly number[] };
+      expect(pids?.map(isRunning)).toEqual([true, true]);
+      await program.kill();
+      await eventually(() => pids?.every((pid) => !isRunning(pid)), { what: "both have ended" });
     });
 
     it("serves on when the control plane has died", async () => {
