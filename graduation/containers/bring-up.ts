@@ -1,5 +1,6 @@
 // Brings the stack of compose.yaml up, asks it, and takes it down again, with whatever Compose this machine has.
 
+import { spawnSync } from "node:child_process";
 import { ask } from "../../scripts/http-request.ts";
 import { lastLines, runProgramFile, type ToolResult } from "../../scripts/run-tool.ts";
 
@@ -7,11 +8,24 @@ import { lastLines, runProgramFile, type ToolResult } from "../../scripts/run-to
 const buildTimeoutMs = 600_000;
 const stepTimeoutMs = 120_000;
 
+const composeWords = [["docker", "compose"], ["docker-compose"]] as const;
+
+export const engineMissing =
+  "no container engine with Compose responds to `docker info` (graduation/containers/README.md shows how to get one)";
+
+/** Whether an engine and Compose respond; at once, for the list of topics. */
+export function hasEngine(): boolean {
+  const isThere = (words: string[]) => {
+    const [command = "", ...args] = words;
+    return spawnSync(command, args, { timeout: 10_000, stdio: "ignore" }).status === 0;
+  };
+  return isThere(["docker", "info"]) && composeWords.some((words) => isThere([...words, "version"]));
+}
+
 /** The words that begin a Compose command here, or undefined where no engine responds. */
 export async function findCompose(): Promise<readonly string[] | undefined> {
   if (!(await responds(["docker", "info"]))) return undefined;
-  for (const words of [["docker", "compose"], ["docker-compose"]])
-    if (await responds([...words, "version"])) return words;
+  for (const words of composeWords) if (await responds([...words, "version"])) return words;
   return undefined;
 }
 

@@ -1,7 +1,7 @@
 // Hands on what nginx appends to its access log. nginx cannot write to Node's standard output: that is a socket, which cannot be
 // opened by name.
 
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 
 const everyMs = 50;
 
@@ -9,6 +9,7 @@ export class AccessLogTail {
   readonly #file: number;
   readonly #timer: NodeJS.Timeout;
   readonly #onText: (text: string) => void;
+  #position = 0;
   #rest = "";
 
   constructor(path: string, onText: (wholeLines: string) => void) {
@@ -25,8 +26,14 @@ export class AccessLogTail {
 
   #read(): void {
     const piece = Buffer.allocUnsafe(64 * 1024);
+    // Somebody has emptied it, which is how a log is cut short without a new file.
+    if (fstatSync(this.#file).size < this.#position) {
+      this.#position = 0;
+      this.#rest = "";
+    }
     for (;;) {
-      const length = readSync(this.#file, piece, 0, piece.length, null);
+      const length = readSync(this.#file, piece, 0, piece.length, this.#position);
+      this.#position += length;
       if (length === 0) return;
       const text = this.#rest + piece.toString("latin1", 0, length);
       const end = text.lastIndexOf("\n") + 1;

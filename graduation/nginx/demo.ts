@@ -1,13 +1,14 @@
 // `npm run graduate nginx`: four cells, nginx with the generated configuration, and what it does with the table's promises.
 
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { isDeepStrictEqual } from "node:util";
 import { freePort } from "../../bench/free-port.ts";
 import { BrokenPromiseError } from "../../scripts/command-line.ts";
 import { type Cell, startCell } from "../../shared/cells/cell.ts";
 import { placementNames } from "../../shared/testkit/cluster.ts";
+import { eventually } from "../../shared/testkit/eventually.ts";
 import type { RawResponse } from "../../shared/testkit/http-message.ts";
 import { sendRaw } from "../../shared/testkit/raw-client.ts";
 import { parseRoutingTable, type RoutingTable } from "../../stages/m4/src/routing-table.ts";
@@ -21,15 +22,24 @@ export const topic: Topic = {
 };
 
 class Demo {
-  readonly stage: Stage;
   readonly url: string;
+  readonly nginx: NginxProcess;
   readonly cells: ReadonlyMap<string, Cell>;
   readonly facts: Record<string, unknown> = { nginx: engineVersion("nginx") };
+  readonly #tell: Stage["tell"];
+  /** Once it is aborted, whatever comes is no longer held to a promise. */
+  readonly #signal: AbortSignal;
 
-  constructor(stage: Stage, url: string, cells: ReadonlyMap<string, Cell>) {
-    this.stage = stage;
+  constructor(stage: Stage, url: string, nginx: NginxProcess, cells: ReadonlyMap<string, Cell>) {
+    this.#tell = (line) => stage.tell(`  ${line}`);
+    this.#signal = stage.signal;
     this.url = url;
+    this.nginx = nginx;
     this.cells = cells;
+  }
+
+  tell(line: string): void {
+    this.#tell(line);
   }
 
   ask(key: string, path = "/"): Promise<RawResponse> {
@@ -37,16 +47,22 @@ class Demo {
     return sendRaw(this.url, Buffer.from(head, "utf8"), { deadlineMs: 30_000 });
   }
 
-  /** Tells what came, and holds it to what was promised. */
-  expect(fact: string, got: unknown, promised: unknown): void {
-    this.stage.tell(`  ${fact}: ${JSON.stringify(got)}`);
-    if (!isDeepStrictEqual(got, promised))
-      throw new BrokenPromiseError(
-        `${fact}: promised ${JSON.stringify(promised)}, got ${JSON.stringify(got)}`,
-      );
-    this.facts[fact] = got;
+  /** Tells what was asked and what came, and holds it to what was promised. */
+  expect(asked: string, got: string, promised: string, id: string): void {
+    this.#signal.throwIfAborted();
+    this.tell(`> ${asked}`);
+    this.tell(`< ${got}`);
+    if (got !== promised) throw new BrokenPromiseError(`${asked}: promised ${promised}, got ${got}`);
+    this.facts[id] = got;
   }
 }
+
+const steps: readonly { readonly title: string; readonly run: (demo: Demo) => Promise<void> }[] = [
+  { title: "A key leads where the table says, and only as it is spelled", run: keys },
+  { title: "Keys have limits, and all unlisted keys share one", run: limits },
+  { title: "A key moves: a new file, and a reload", run: reload },
+  { title: "A dead tenant's requests go nowhere else; a tier's go to its fallback", run: deadCells },
+];
 
 async function run(stage: Stage): Promise<Readonly<Record<string, unknown>>> {
   await using stack = new AsyncDisposableStack();
@@ -56,88 +72,91 @@ async function run(stage: Stage): Promise<Readonly<Record<string, unknown>>> {
   stack.defer(() => rm(directory, { recursive: true, force: true }));
   const listen = `127.0.0.1:${await freePort()}`;
   const nginx = stack.use(await NginxProcess.start(tableOver(cells, "tier1"), { listen, directory }));
-  const demo = new Demo(stage, `http://${listen}`, cells);
+  const demo = new Demo(stage, `http://${listen}`, nginx, cells);
   stage.tell(`nginx ${engineVersion("nginx")} at ${demo.url}, configuration ${directory}/nginx.conf`);
-  await keys(demo);
-  await limits(demo);
-  await reload(demo, nginx);
-  await deadCells(demo);
-  stage.tell("All as promised.");
-  if (stage.stays && !stage.signal.aborted) {
-    stage.tell(`\nnginx stays up; Ctrl-C stops it. Two of the cells are dead. Try:`);
-    stage.tell(`  curl -i -H 'X-Routing-Key: globex' ${demo.url}/`);
+  for (const [index, step] of steps.entries()) {
+    stage.signal.throwIfAborted();
+    stage.tell(`\n${index + 1}/${steps.length} ${step.title}`);
+    await step.run(demo);
+  }
+  stage.tell(`\nAll ${steps.length} steps as promised.`);
+  if (stage.stays) {
+    stage.tell("\nnginx stays up until Ctrl-C. The cells of visa and tier2 are dead. Try this:");
+    stage.tell(`  curl -i -H 'X-Routing-Key: acme' ${demo.url}/    # tier3 serves for tier2`);
+    stage.tell(`  curl -i -H 'X-Routing-Key: visa' ${demo.url}/    # nobody serves for visa`);
     stage.tell(`  less ${directory}/nginx.conf`);
-    await new Promise<void>((resolve) =>
-      stage.signal.addEventListener("abort", () => resolve(), { once: true }),
-    );
+    if (!stage.signal.aborted) await once(stage.signal, "abort");
   }
   return demo.facts;
 }
 
+/** `200 tier3, failover from tier2: connect-failed`, from the fields of a response. */
+function summaryOf({ status, headers }: RawResponse): string {
+  const from = headers.one("x-failover-from");
+  const failover = from === undefined ? "" : `, failover from ${from}: ${headers.one("x-failover-reason")}`;
+  return `${status} ${headers.one("x-routed-to")} (${headers.one("x-route-reason")})${failover}`;
+}
+
 async function keys(demo: Demo): Promise<void> {
-  demo.stage.tell(
-    "\n1. A key leads where the table says, and only as it is spelled: nginx's map alone would ignore the case",
-  );
-  for (const [key, placement, reason] of [
-    ["visa", "visa", "dedicated"],
-    ["acme", "tier1", "tier"],
-    ["ACME", "tier3", "default"],
-    ["default", "tier2", "tier"],
-  ] as const) {
-    const { headers } = await demo.ask(key);
-    demo.expect(
-      `key ${key}`,
-      [headers.one("x-routed-to"), headers.one("x-route-reason")],
-      [placement, reason],
-    );
-  }
+  for (const [key, promised] of [
+    ["visa", "200 visa (dedicated)"],
+    ["acme", "200 tier1 (tier)"],
+    ["ACME", "200 tier3 (default)"],
+    ["default", "200 tier2 (tier)"],
+  ] as const)
+    demo.expect(key, summaryOf(await demo.ask(key)), promised, `key-${key}`);
+  demo.tell("nginx's map ignores case, so each entry also holds the spelling, and a second map compares it.");
 }
 
 async function limits(demo: Demo): Promise<void> {
-  demo.stage.tell(
-    "\n2. limit_req: globex has a bucket of three; keys that nobody listed share one of four, and ACME took one",
-  );
   const statuses = async (keysAsked: readonly string[]) => {
     const responses = await Promise.all(keysAsked.map((key) => demo.ask(key)));
-    return responses.map(({ status }) => status).sort();
+    return responses
+      .map(({ status }) => status)
+      .sort()
+      .join(" ");
   };
-  demo.expect(
-    "five of globex",
-    await statuses(Array.from({ length: 5 }, () => "globex")),
-    [200, 200, 200, 429, 429],
-  );
+  const promised = "200 200 200 429 429";
+  const globex = Array.from({ length: 5 }, () => "globex");
+  demo.expect("globex, five times at once", await statuses(globex), promised, "fiveOfOneKey");
   const invented = Array.from({ length: 5 }, (_, n) => `invented-${n}`);
-  demo.expect("five invented keys", await statuses(invented), [200, 200, 200, 429, 429]);
+  demo.expect("five invented keys at once", await statuses(invented), promised, "fiveInventedKeys");
+  demo.tell("limit_req: globex has a bucket of three. Unlisted keys share one of four, and ACME took one.");
 }
 
-async function reload(demo: Demo, nginx: NginxProcess): Promise<void> {
-  demo.stage.tell(
-    "\n3. A moved key is a new file and a reload: new workers serve it, the old one ends a download",
-  );
+async function reload(demo: Demo): Promise<void> {
+  const { nginx, cells } = demo;
   const download = demo.ask("visa", "/drip?chunks=20&intervalMs=100&bytes=100");
-  // It runs once the cell has seen it.
-  while ((demo.cells.get("visa")?.stats().inFlight ?? 0) === 0) await demo.ask("acme");
+  // Whoever leaves before it has ended hears of no failure.
+  download.catch(() => {});
+  await eventually(() => (cells.get("visa")?.stats().inFlight ?? 0) > 0, { what: "a download from visa" });
   const startedAt = performance.now();
-  await nginx.apply(tableOver(demo.cells, "tier2"));
-  demo.stage.tell(`  the reload took ${Math.round(performance.now() - startedAt)} ms`);
-  demo.expect("key acme after the reload", (await demo.ask("acme")).headers.one("x-routed-to"), "tier2");
-  demo.expect("old workers", nginx.workers().leaving.length, 1);
+  await nginx.apply(tableOver(cells, "tier2"));
+  const reloadMs = Math.round(performance.now() - startedAt);
+  demo.expect("acme", summaryOf(await demo.ask("acme")), "200 tier2 (tier)", "keyMoved");
+  const { leaving } = nginx.workers();
+  demo.tell(`The reload took ${reloadMs} ms. ${leaving.length} old worker finishes a download from visa.`);
+  if (leaving.length !== 1)
+    throw new BrokenPromiseError(`one old worker finishes; there are ${leaving.length}`);
   const { ending, bodyBytes } = await download;
-  demo.expect("the download", [ending, bodyBytes], ["complete", 2000]);
+  demo.expect("visa, a download of 2 s", `${ending}, ${bodyBytes} bytes`, "complete, 2000 bytes", "download");
+  demo.facts["reloadMs"] = reloadMs;
 }
 
 async function deadCells(demo: Demo): Promise<void> {
-  demo.stage.tell(
-    "\n4. A dead tenant's requests go nowhere else; a tier's go to the fallback that the table names",
-  );
   await demo.cells.get("visa")?.close();
   await demo.cells.get("tier2")?.close();
-  const codes: unknown[] = [];
-  for (let n = 0; n < 3; n++) codes.push((await demo.ask("visa")).json()["code"]);
-  demo.expect("visa", codes, ["upstream-unreachable", "upstream-unreachable", "circuit-open"]);
-  const { status, headers } = await demo.ask("acme");
-  const told = ["x-routed-to", "x-failover-from", "x-failover-reason"].map((name) => headers.one(name));
-  demo.expect("acme", [status, ...told], [200, "tier3", "tier2", "connect-failed"]);
+  for (const [index, code] of ["upstream-unreachable", "upstream-unreachable", "circuit-open"].entries()) {
+    const response = await demo.ask("visa");
+    demo.expect("visa", String(response.json()["code"]), code, `deadTenant${index + 1}`);
+  }
+  demo.expect(
+    "acme",
+    summaryOf(await demo.ask("acme")),
+    "200 tier3 (tier), failover from tier2: connect-failed",
+    "deadTier",
+  );
+  demo.tell("A group of nginx holds a placement's own cell and its fallback chain, and no other cell.");
 }
 
 function tableOver(cells: ReadonlyMap<string, Cell>, acme: string): RoutingTable {

@@ -4,6 +4,7 @@
 import type { RateLimitSettings } from "../../stages/m4/src/resilience-settings.ts";
 import type { Placement } from "../../stages/m4/src/routing-table.ts";
 import type { Numbered } from "./keys.ts";
+import { UnsupportedTableError } from "./upstreams.ts";
 
 /** Lines for the `http` block, and for the location that proxies. */
 export interface LimitLines {
@@ -16,6 +17,13 @@ export interface LimitLines {
 /** Holds some 16,000 keys: the table names them, so clients cannot fill it. */
 const zoneSize = "1m";
 
+/** @see https://nginx.org/en/docs/http/ngx_http_limit_conn_module.html nginx 1.22 refuses more */
+const mostConnections = 65_535;
+
+/** A client that waits a day may as well ask. */
+const longestWaitSeconds = 86_400;
+
+/** @throws UnsupportedTableError for a concurrency limit that nginx cannot count to */
 export function limitLines(numbers: Numbered): LimitLines {
   const { table, placements } = numbers;
   const http: string[] = [];
@@ -44,6 +52,10 @@ export function limitLines(numbers: Numbered): LimitLines {
     addRate(name, `$for_${name}`, limit);
   }
   for (const [limit, members] of concurrencyGroups(placements)) {
+    if (limit > mostConnections)
+      throw new UnsupportedTableError(
+        `The concurrency limit of "${members[0]?.name}" is ${limit}; nginx counts to ${mostConnections}`,
+      );
     const name = `under_way_${limit}`;
     http.push(onlyFor(numbers, name, members), `limit_conn_zone $for_${name} zone=${name}:${zoneSize};`);
     location.push(`limit_conn ${name} ${limit};`);
@@ -86,7 +98,7 @@ function burstOf({ burst }: RateLimitSettings): string {
 }
 
 function waitSeconds({ ratePerSecond }: RateLimitSettings): number {
-  return Math.max(1, Math.ceil(1 / ratePerSecond));
+  return Math.min(longestWaitSeconds, Math.max(1, Math.ceil(1 / ratePerSecond)));
 }
 
 /** `0.5` and `20` as `0p5_20`: part of a zone's name, so that what is equal shares a zone and what differs does not. */

@@ -2,7 +2,8 @@
 // that is followed. So the contract suites can start it, and whoever operates it sees what it runs on.
 
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { createServer, isIPv6 } from "node:net";
+import { join, resolve } from "node:path";
 import { freePort } from "../../bench/free-port.ts";
 import { AdminServer, sendJson } from "../../stages/m4/src/admin.ts";
 import { systemClock as clock } from "../../stages/m4/src/clock.ts";
@@ -29,10 +30,12 @@ async function main(): Promise<void> {
   });
   process.on("SIGHUP", () => source.reload());
   await source.start();
-  const directory = join(settings.STATE_DIR, "nginx");
+  const directory = join(resolve(settings.STATE_DIR), "nginx");
   const port = settings.PORT === 0 ? await freePort() : settings.PORT;
+  const host = isIPv6(settings.HOST) ? `[${settings.HOST}]` : settings.HOST;
+  await listenOnce(settings.HOST, port);
   const follower = await TableFollower.start(store, {
-    listen: `${settings.HOST}:${port}`,
+    listen: `${host}:${port}`,
     directory,
     onLine: (line) => logger.warn({ event: "nginx", line }),
   });
@@ -71,7 +74,16 @@ async function main(): Promise<void> {
   void follower.nginx.program.exited.then(() => stop(1));
 
   const adminUrl = `http://127.0.0.1:${await admin.listen(settings.ADMIN_PORT)}`;
-  log.write(`${JSON.stringify({ event: "ready", url: `http://${settings.HOST}:${port}`, adminUrl })}\n`);
+  log.write(`${JSON.stringify({ event: "ready", url: `http://${host}:${port}`, adminUrl })}\n`);
+}
+
+/** nginx would try for three seconds, and not know which setting is at fault. @throws Error as a stage's own listener does */
+async function listenOnce(host: string, port: number): Promise<void> {
+  const server = createServer();
+  const { promise, resolve: onListening, reject } = Promise.withResolvers<void>();
+  server.once("error", reject).listen({ host, port }, onListening);
+  await promise;
+  await new Promise((onClosed) => server.close(onClosed));
 }
 
 main().catch(async (error: NodeJS.ErrnoException) => {

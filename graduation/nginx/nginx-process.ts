@@ -2,14 +2,16 @@
 // applied when the new workers answer for it and every old one has stopped accepting. Linux only: it reads /proc.
 
 import { spawnSync } from "node:child_process";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { delimiter, join } from "node:path";
 import { eventually, within } from "../../shared/testkit/eventually.ts";
 import { commandOf, withDescendants } from "../../shared/testkit/process-by-port.ts";
 import { Program } from "../../shared/testkit/program.ts";
 import type { RoutingTable } from "../../stages/m4/src/routing-table.ts";
+import { endingWithParent } from "../end-with-parent.ts";
 import { type NginxOptions, nginxConfiguration } from "./configuration.ts";
+import { lockFolder } from "./folder-lock.ts";
 
 export interface NginxProcessOptions extends Omit<NginxOptions, "generation"> {
   /** What nginx has to say, a line at a time. */
@@ -29,23 +31,42 @@ const env = { PATH: [process.env["PATH"] ?? "", "/usr/sbin"].join(delimiter) };
 export class NginxProcess implements AsyncDisposable {
   readonly program: Program;
   readonly #options: NginxProcessOptions;
+  readonly #lock: Disposable;
   #generation = 1;
 
-  private constructor(options: NginxProcessOptions, program: Program) {
+  private constructor(options: NginxProcessOptions, program: Program, lock: Disposable) {
     this.#options = options;
     this.program = program;
+    this.#lock = lock;
   }
 
-  /** @throws RefusedConfigurationError with nginx's own words */
+  /** @throws RefusedConfigurationError with nginx's own words, Error when another nginx has the folder */
   static async start(table: RoutingTable, options: NginxProcessOptions): Promise<NginxProcess> {
+    // The access log holds whatever clients send.
+    mkdirSync(options.directory, { recursive: true, mode: 0o700 });
+    chmodSync(options.directory, 0o700);
+    const lock = lockFolder(options.directory);
+    try {
+      return await NginxProcess.#start(table, options, lock);
+    } catch (error) {
+      lock[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  static async #start(
+    table: RoutingTable,
+    options: NginxProcessOptions,
+    lock: Disposable,
+  ): Promise<NginxProcess> {
     const { directory, onLine } = options;
-    mkdirSync(directory, { recursive: true });
     // One that was killed has left it, and nobody can listen there again.
     rmSync(join(directory, "state.sock"), { force: true });
+    // Who follows the log has seen its lines already.
+    writeFileSync(join(directory, "access.log"), "");
     writeFileSync(join(directory, "nginx.conf"), nginxConfiguration(table, { ...options, generation: 1 }));
     checkConfiguration(directory, "nginx.conf");
-    const program = startProgram(directory, onLine);
-    const nginx = new NginxProcess(options, program);
+    const nginx = new NginxProcess(options, startProgram(directory, onLine), lock);
     try {
       await nginx.#serves(1, []);
       return nginx;
@@ -83,25 +104,21 @@ export class NginxProcess implements AsyncDisposable {
     checkConfiguration(directory, "next.conf");
     writeFileSync(join(directory, "nginx.conf"), nginxConfiguration(table, { ...this.#options, generation }));
     const before = this.workers().accepting;
-    this.program.signal("SIGHUP");
+    if (!this.program.hasEnded) process.kill(this.pid, "SIGHUP");
     await this.#serves(generation, before);
     this.#generation = generation;
   }
 
   /** SIGQUIT lets requests finish; SIGTERM does not. */
   async stop(signal: "SIGQUIT" | "SIGTERM" | "SIGKILL" = "SIGQUIT"): Promise<void> {
-    const workers = this.workers();
     // Half a second more than m1 gives a request to finish.
     if (signal === "SIGQUIT") {
       this.program.signal(signal);
       await within(this.program.exited, 10_500, "the end").catch(() => {});
     }
+    // Workers whose master was killed are in its group, too.
     await this.program.stop(signal === "SIGKILL" ? signal : "SIGTERM", 5_000);
-    // A killed master leaves its workers behind.
-    for (const pid of [...workers.accepting, ...workers.leaving]) {
-      if (signal === "SIGKILL" && commandOf(pid).join(" ").includes("nginx: worker"))
-        process.kill(pid, "SIGKILL");
-    }
+    this.#lock[Symbol.dispose]();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -129,13 +146,17 @@ export class NginxProcess implements AsyncDisposable {
 
 function startProgram(directory: string, onLine: ((line: string) => void) | undefined): Program {
   const words = ["nginx", "-p", directory, "-e", "stderr", "-c", join(directory, "nginx.conf")];
-  // nginx would outlive a parent that is killed, and keep its port.
-  const [command = "", ...args] = hasSetpriv() ? ["setpriv", "--pdeathsig", "TERM", ...words] : words;
-  return new Program({ name: "nginx", command, args, env, ...(onLine === undefined ? {} : { onLine }) });
-}
-
-function hasSetpriv(): boolean {
-  return spawnSync("setpriv", ["--version"]).status === 0;
+  // With SIGTERM the master ends its workers; after SIGKILL they would serve on without it.
+  const [command = "", ...args] = endingWithParent(words, "TERM");
+  // Its own group: SIGKILL reaches the workers, and the terminal's Ctrl-C leaves the end to whoever started nginx.
+  return new Program({
+    name: "nginx",
+    command,
+    args,
+    env,
+    ownGroup: true,
+    ...(onLine === undefined ? {} : { onLine }),
+  });
 }
 
 /** @throws RefusedConfigurationError with what `nginx -t` says */

@@ -47,9 +47,9 @@ await runCommand({ name: "reload-cost", usage, options, flagsOnly: true }, async
     console.log(
       `  long downloads      ${downloads.begun} begun, ${downloads.whole} whole, ${downloads.cut} cut`,
     );
-    console.log(`  old workers left    ${cost.oldWorkers} behind the last reload`);
+    console.log(`  old workers left    ${cost.oldWorkers} after the last reload`);
     console.log(
-      `  memory              ${memoryMiB.before} MiB before, ${memoryMiB.behindTheLast} MiB behind the last`,
+      `  memory              ${memoryMiB.before} MiB before, ${memoryMiB.afterTheLast} MiB after it`,
     );
   }
   return 0;

@@ -36,10 +36,10 @@ export interface ReloadCost {
   readonly downloads: { readonly begun: number; readonly whole: number; readonly cut: number };
   /** From the signal until only the new workers accept, in milliseconds. */
   readonly applyMs: { readonly median: number; readonly max: number };
-  /** Old workers that were still there behind the last reload. */
+  /** Old workers that were still there after the last reload. */
   readonly oldWorkers: number;
   /** Of the whole process tree; pages that processes share count once. */
-  readonly memoryMiB: { readonly before: number; readonly behindTheLast: number };
+  readonly memoryMiB: { readonly before: number; readonly afterTheLast: number };
 }
 
 export async function measureReloads(plan: ReloadPlan): Promise<ReloadCost> {
@@ -83,7 +83,7 @@ async function run(
     applyMs.push(performance.now() - startedAt);
   }
   const oldWorkers = nginx.workers().leaving.length;
-  const behindTheLast = memoryMiB(nginx.pid);
+  const afterTheLast = memoryMiB(nginx.pid);
   stop.abort();
   const ends = await Promise.all(downloads);
   const whole = ends.filter((end) => end === "ok").length;
@@ -97,7 +97,7 @@ async function run(
       max: Math.round(applyMs.at(-1) ?? 0),
     },
     oldWorkers,
-    memoryMiB: { before, behindTheLast },
+    memoryMiB: { before, afterTheLast },
   };
 }
 

@@ -70,10 +70,20 @@ function comparableAddress(placement: Placement, primary: Placement): string {
   );
 }
 
-export function addressOf({ url }: Placement): string {
+/** @throws UnsupportedTableError for a host that nginx would read as something else */
+export function addressOf({ name, url }: Placement): string {
   const { hostname, port } = new URL(url);
-  return `${hostname}:${port === "" ? "80" : port}`;
+  // `server unix:80` is a socket in the file system. Marks such as ";" would end the line.
+  if (hostname === "unix" || !/^(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)$/i.test(hostname))
+    throw new UnsupportedTableError(`nginx cannot name the host of "${name}": ${JSON.stringify(hostname)}`);
+  return `${dialled.get(hostname) ?? hostname}:${port === "" ? "80" : port}`;
 }
+
+/** "Every address" leads to this machine, by the word of the operating system only. */
+const dialled: ReadonlyMap<string, string> = new Map([
+  ["0.0.0.0", "127.0.0.1"],
+  ["[::]", "[::1]"],
+]);
 
 interface Ejection {
   readonly failures: number;

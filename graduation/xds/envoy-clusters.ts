@@ -12,7 +12,9 @@ import {
 import {
   bufferBytes,
   chainName,
+  clusterName,
   duration,
+  endpointOf,
   type Fields,
   type Placement,
   type RoutingTable,
@@ -27,17 +29,17 @@ const connectTimeoutMs = 5_000;
 /** One cluster a placement, and one more for each that has a fallback chain. */
 export function clustersOf(table: RoutingTable): Fields[] {
   return [...table.placements.values()].flatMap((placement) => {
-    const chain = [...fallbackChain(table, placement)].map(({ name }) => name);
+    const chain = [...fallbackChain(table, placement)];
     const own = clusterOf(placement, table.retryBudget ?? DEFAULT_RETRY_BUDGET);
-    return chain.length === 0 ? [own] : [own, chainOf(placement, chain)];
+    return chain.length === 0 ? [own] : [own, chainOf(chainName(table, placement), [placement, ...chain])];
   });
 }
 
 // #region cluster
 function clusterOf(placement: Placement, budget: RetryBudgetSettings): Fields {
-  const { name, health, circuitBreaker, concurrencyLimit } = placement;
-  const { hostname, port } = new URL(placement.url);
-  const host = hostname.replace(/^\[|\]$/g, "");
+  const { health, circuitBreaker, concurrencyLimit } = placement;
+  const name = clusterName(placement);
+  const { host } = endpointOf(placement);
   return {
     name,
     type: isIP(host) === 0 ? "STRICT_DNS" : "STATIC",
@@ -45,7 +47,7 @@ function clusterOf(placement: Placement, budget: RetryBudgetSettings): Fields {
     per_connection_buffer_limit_bytes: bufferBytes,
     load_assignment: {
       cluster_name: name,
-      endpoints: [{ lb_endpoints: [endpointOf(name, host, port === "" ? 80 : Number(port))] }],
+      endpoints: [{ lb_endpoints: [hostOf(placement)] }],
     },
     // Else Envoy panics once half of a cluster is unhealthy, which one of one is, and sends requests there all the same.
     common_lb_config: { healthy_panic_threshold: { value: 0 } },
@@ -55,11 +57,12 @@ function clusterOf(placement: Placement, budget: RetryBudgetSettings): Fields {
   };
 }
 
-function endpointOf(placement: string, host: string, port: number): Fields {
+function hostOf(placement: Placement): Fields {
+  const { host, port } = endpointOf(placement);
   return {
     endpoint: { address: socketAddress(host, port), hostname: host },
     // `X-Routed-To` is read from the host that served, so it is true after a failover too.
-    metadata: { filter_metadata: { cell: { placement } } },
+    metadata: { filter_metadata: { cell: { placement: placement.name } } },
   };
 }
 // #endregion cluster
@@ -115,15 +118,15 @@ function thresholdsOf(limit: number, { ratio, minPerSecond }: RetryBudgetSetting
 }
 
 /** The primary first, then its chain: the next one serves once nobody before it is healthy. No dedicated cell is ever in a chain. */
-function chainOf(placement: Placement, chain: readonly string[]): Fields {
+function chainOf(name: string, members: readonly Placement[]): Fields {
   return {
-    name: chainName(placement),
+    name,
     connect_timeout: duration(connectTimeoutMs),
     lb_policy: "CLUSTER_PROVIDED",
     cluster_type: {
       name: "envoy.clusters.aggregate",
       typed_config: typed("envoy.extensions.clusters.aggregate.v3.ClusterConfig", {
-        clusters: [placement.name, ...chain],
+        clusters: members.map(clusterName),
       }),
     },
   };

@@ -47,9 +47,10 @@ describe("the export for Envoy", () => {
     const chains = clustersOf(exported((document) => document)).flatMap(({ name, cluster_type }) =>
       cluster_type === undefined ? [] : [[name, cluster_type.typed_config.clusters]],
     );
+    const [tier1, tier2, tier3] = ["tier1@127.0.0.1:9001", "tier2@127.0.0.1:9002", "tier3@127.0.0.1:9003"];
     expect(chains).toEqual([
-      ["tier1+fallback", ["tier1", "tier2", "tier3"]],
-      ["tier2+fallback", ["tier2", "tier3"]],
+      [[tier1, tier2, tier3].join("+"), [tier1, tier2, tier3]],
+      [[tier2, tier3].join("+"), [tier2, tier3]],
     ]);
   });
 
@@ -94,6 +95,38 @@ describe("the export for Envoy", () => {
     expect(text).toContain('"type":"STRICT_DNS"');
     expect(text).toContain('{"address":"visa.internal","port_value":80}');
     expect(text).toContain('{"address":"2001:db8::1","port_value":9001}');
+  });
+
+  it("gives a cell that changes hands another name, so that no old route leads there", () => {
+    const table = (visa: string, tier1: string) =>
+      exported(({ placements, ...document }) => ({
+        ...document,
+        placements: {
+          ...placements,
+          visa: { kind: "dedicated", url: visa },
+          tier1: { kind: "tier", url: tier1, fallback: ["tier2"] },
+        },
+      }));
+    const [one, two] = ["http://127.0.0.1:1001", "http://127.0.0.1:1002"] as const;
+    const named = (config: unknown) => clustersOf(config).map(({ name }) => name);
+    const swapped = named(table(two, one));
+    const stays = named(table(one, two)).filter((name) => swapped.includes(name));
+    expect(stays.filter((name) => /visa|tier1/.test(name))).toEqual([]);
+    expect(stays).toContain("tier3@127.0.0.1:9003");
+  });
+
+  it("dials loopback where the table says every address, as m4 does", () => {
+    const config = exported(({ placements, ...document }) => ({
+      ...document,
+      placements: {
+        ...placements,
+        visa: { kind: "dedicated", url: "http://0.0.0.0:1001" },
+        tier1: { kind: "tier", url: "http://[::]:1002" },
+      },
+    }));
+    const addresses = under(clustersOf(config), "socket_address");
+    expect(addresses).toContainEqual({ address: "127.0.0.1", port_value: 1001 });
+    expect(addresses).toContainEqual({ address: "::1", port_value: 1002 });
   });
 
   it("refuses what is no routing table, with every fault", () => {

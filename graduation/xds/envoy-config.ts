@@ -1,9 +1,13 @@
 // The routing table as Envoy's static bootstrap configuration, settings of m4 included. `README.md` beside it says what
-// Envoy does otherwise. It has been checked against Envoy's schema, and has not run on Envoy.
+// Envoy does otherwise.
 //
-//   node graduation/xds/envoy-config.ts stages/m4/routing.resilience.json > envoy.json
+//   npx tsx graduation/xds/envoy-config.ts stages/m4/routing.resilience.json > envoy.json
+//
+// Exit codes: 0 printed, 1 the file cannot be read, or holds no routing table.
 
 import { readFileSync } from "node:fs";
+import { runCommand, UsageError, wholeNumber } from "../../scripts/command-line.ts";
+import { jsonIn } from "../../shared/testkit/json-text.ts";
 import { parseRoutingTable } from "../../stages/m4/src/routing-table.ts";
 import { clustersOf } from "./envoy-clusters.ts";
 import { rateLimitFilter } from "./envoy-limits.ts";
@@ -140,14 +144,36 @@ const accessLog: Fields = {
   }),
 };
 
-/** @throws Error that names every fault of the table */
+/** @throws UsageError that names every fault of the table */
 export function envoyConfigFromJson(text: string, listeners?: Listeners): Fields {
-  const result = parseRoutingTable(JSON.parse(text));
-  if (!result.ok) throw new Error(`not a routing table:\n${result.faults.join("\n")}`);
+  const decoded = jsonIn(text);
+  const result = parseRoutingTable(decoded);
+  if (!result.ok) throw new UsageError(`not a routing table:\n${result.faults.join("\n")}`);
   return envoyConfig(result.table, listeners);
 }
 
-if (import.meta.main) {
-  const [file = "stages/m4/routing.resilience.json"] = process.argv.slice(2);
-  console.log(JSON.stringify(envoyConfigFromJson(readFileSync(file, "utf8")), null, 2));
+const usage = `Usage: npx tsx graduation/xds/envoy-config.ts FILE [flags]
+  --port N        where Envoy listens for clients (8080)
+  --admin-port N  where it listens for those who operate it (8082)
+  --help          this text`;
+
+const options = { port: { type: "string" }, "admin-port": { type: "string" } } as const;
+
+if (import.meta.main)
+  await runCommand({ name: "envoy-config", usage, options }, async (values, [file, ...others]) => {
+    if (file === undefined || others.length > 0) throw new UsageError("name one routing file");
+    const config = envoyConfigFromJson(readText(file), {
+      port: wholeNumber("--port", values.port ?? "8080", 0, 65_535),
+      adminPort: wholeNumber("--admin-port", values["admin-port"] ?? "8082", 0, 65_535),
+    });
+    console.log(JSON.stringify(config, null, 2));
+    return 0;
+  });
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    throw new UsageError(`cannot read ${file}: ${(error as Error).message}`);
+  }
 }

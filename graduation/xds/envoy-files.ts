@@ -22,6 +22,9 @@ const types = {
 } as const;
 type ResourceType = keyof typeof types;
 
+/** How many clusters do not serve yet. */
+const warming = "cluster_manager.warming_clusters";
+
 /** What Envoy made of a version: our ack, or our nack with its reason. */
 export type Applied =
   | { readonly ok: true }
@@ -79,6 +82,7 @@ export class EnvoyFiles {
     for (const [type, step, resources] of steps) {
       const applied = await this.push(type, step, resources);
       if (!applied.ok) return applied;
+      if (type === "clusters") await this.#warm();
     }
     this.#clusters = next;
     return { ok: true };
@@ -101,6 +105,13 @@ export class EnvoyFiles {
     return { ok: false, refused: type, reason: reasonIn(this.#options.lastLines()) };
   }
 
+  /** An ack says that a cluster is valid. It serves once it is warm: its name is resolved, and its first health check is over. */
+  async #warm(): Promise<void> {
+    const isWarm = async () => (await this.#stats(warming)).every(({ value }) => Number(value) === 0);
+    // Whoever routes to a cell that says nothing for so long gets an error from it, too.
+    await eventually(isWarm, { what: "clusters are warm", deadlineMs: 10_000 }).catch(() => {});
+  }
+
   /** A move puts the new file in place: Envoy looks on a move, and never sees half of one. */
   #write(type: ResourceType, version: string, resources: readonly Fields[]): void {
     const file = this.#file(type);
@@ -114,13 +125,16 @@ export class EnvoyFiles {
 
   async #metrics(type: ResourceType): Promise<{ readonly version: string; readonly refused: number }> {
     const scope = types[type].metrics;
-    const url = `${this.#options.adminUrl()}/stats?format=json&filter=^${scope}.(version_text|update_rejected|update_failure)$`;
-    const { body } = await ask({ url });
-    const { stats } = JSON.parse(body) as { stats: { name?: string; value?: string | number }[] };
+    const stats = await this.#stats(`${scope}.(version_text|update_rejected|update_failure)`);
     const value = (name: string) => stats.find((each) => each.name === `${scope}.${name}`)?.value;
     // A file that Envoy cannot even read counts as a failure, and one that it refuses as rejected.
     const refused = Number(value("update_rejected") ?? 0) + Number(value("update_failure") ?? 0);
     return { version: String(value("version_text") ?? ""), refused };
+  }
+
+  async #stats(names: string): Promise<readonly { name?: string; value?: string | number }[]> {
+    const { body } = await ask({ url: `${this.#options.adminUrl()}/stats?format=json&filter=^${names}$` });
+    return (JSON.parse(body) as { stats: { name?: string; value?: string | number }[] }).stats;
   }
 
   #listener(table: RoutingTable): Fields {

@@ -5,6 +5,7 @@ import { maxRoutingKeyBytes } from "../../stages/m4/src/routing-table.ts";
 import { routeMetadata } from "./envoy-limits.ts";
 import {
   chainName,
+  clusterName,
   duration,
   type Fields,
   type Placement,
@@ -86,7 +87,7 @@ function routesOf(table: RoutingTable, key: string | undefined): Fields[] {
   const { placement, reason } =
     key === undefined ? { placement: table.defaultPlacement, reason: "default" } : route(table, key);
   const action = {
-    cluster: hasChain(placement) ? chainName(placement) : placement.name,
+    cluster: hasChain(placement) ? chainName(table, placement) : clusterName(placement),
     // No limit for a whole response: bodies stream. Silence is limited by `stream_idle_timeout`.
     timeout: "0s",
     auto_host_rewrite: true,

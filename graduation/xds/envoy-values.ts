@@ -1,5 +1,6 @@
 // The few forms that values take in an Envoy configuration written as JSON.
 
+import { fallbackChain } from "../../stages/m4/src/failover.ts";
 import type { Placement, RoutingTable } from "../../stages/m4/src/routing-table.ts";
 
 export type { Placement, RoutingTable };
@@ -25,9 +26,26 @@ export function socketAddress(host: string, port: number): Fields {
   return { socket_address: { address: host, port_value: port } };
 }
 
+/** Host and port that a placement's url leads to. "Every address" leads to this machine by the operating system's word only. */
+export function endpointOf({ url }: Placement): { readonly host: string; readonly port: number } {
+  const { hostname, port } = new URL(url);
+  const host = hostname.replace(/^\[|\]$/g, "");
+  const dialled = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
+  return { host: dialled, port: port === "" ? 80 : Number(port) };
+}
+
+/**
+ * The address is a part of the name: clusters change before routes do, so the routes of the old table must go on leading to
+ * the old addresses. With the placement's name alone, a cell that changes hands would serve its former tenant for a moment.
+ */
+export function clusterName(placement: Placement): string {
+  const { host, port } = endpointOf(placement);
+  return `${placement.name}@${host}:${port}`;
+}
+
 /** Whose traffic may end in another placement: the cluster of the whole chain. No placement's name has a plus. */
-export function chainName(placement: Placement): string {
-  return `${placement.name}+fallback`;
+export function chainName(table: RoutingTable, placement: Placement): string {
+  return [placement, ...fallbackChain(table, placement)].map(clusterName).join("+");
 }
 
 /** Envoy's largest number for a limit; a limit that is left out means 1024 to Envoy, or 3 for retries. */

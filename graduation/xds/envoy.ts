@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { ask } from "../../scripts/http-request.ts";
 import { eventually } from "../../shared/testkit/eventually.ts";
 import { Program } from "../../shared/testkit/program.ts";
+import { endingWithParent } from "../end-with-parent.ts";
 import type { Fields } from "./envoy-values.ts";
 
 /** Building the schema check for the first time compiles some hundred generated packages. */
@@ -36,7 +37,9 @@ export class Envoy implements AsyncDisposable {
     writeFileSync(file, JSON.stringify(config));
     const args = ["--config-path", file, "--admin-address-path", this.#addressFile];
     args.push("--log-level", "warning", "--concurrency", "1", "--disable-hot-restart");
-    this.program = new Program({ name: "Envoy", command: program, args });
+    const [command = program, ...words] = endingWithParent([program, ...args], "KILL");
+    // Its own group: the terminal's Ctrl-C leaves the end to whoever started Envoy.
+    this.program = new Program({ name: "Envoy", command, args: words, ownGroup: true });
   }
 
   /** @throws Error with Envoy's last lines when it refuses the configuration */

@@ -20,6 +20,7 @@ const routerId = "envoy";
 
 export class PushedLab implements AsyncDisposable {
   readonly controlPlane: Program;
+  readonly token = token;
   readonly envoy: Envoy;
   readonly url: string;
   readonly #ctl: ControlPlaneClient;
@@ -129,8 +130,13 @@ function startControlPlane(folder: string, routingFile: string): Program {
   return new Program({
     name: "the control plane",
     command: process.execPath,
-    args: [join(projectRoot, "stages/m4/src/control-plane/main.ts")],
+    args: [
+      ...["--import", new URL("../../scripts/exit-with-parent.ts", import.meta.url).href],
+      join(projectRoot, "stages/m4/src/control-plane/main.ts"),
+    ],
+    lifeline: true,
     env: {
+      EXIT_WITH_PARENT: String(process.pid),
       CONTROL_PLANE_PORT: "0",
       CONTROL_PLANE_TOKEN: token,
       ROUTING_FILE: routingFile,

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { parseRoutingTable, type RoutingTable } from "../../../stages/m4/src/routing-table.ts";
 import { nginxConfiguration } from "../configuration.ts";
 import { nginxRate } from "../limits.ts";
+import { addressOf } from "../upstreams.ts";
 import { readConfiguration, type Statement } from "./nginx-reader.ts";
 
 const options = { listen: "127.0.0.1:8080", directory: "folder", generation: 1 };
@@ -154,6 +155,51 @@ describe("limits", () => {
       "limit_req zone=placement_5_10 burst=9 nodelay",
       "limit_conn under_way_3 3",
     ]);
+  });
+});
+
+describe("what m4 takes and nginx would misread or refuse", () => {
+  const at = (url: string, more: object = {}) =>
+    nginxConfiguration(tableOf({ one: { kind: "tier", url, ...more } }), options);
+
+  test.each(["http://unix:1001", "http://UNIX:1001"])(
+    "the host of %s is no socket in the file system",
+    (url) => {
+      expect(() => at(url)).toThrow(/cannot name the host of "one"/);
+    },
+  );
+
+  test.each(["a;b", "a{b", "a$b", "*", "it's"])(
+    "the host %s never becomes a part of the configuration",
+    (host) => {
+      const url = `http://${host}:1001`;
+      // The validator may refuse it already.
+      const placement = { name: "one", kind: "tier", url } as const;
+      expect(() => addressOf(placement)).toThrow(/cannot name the host/);
+    },
+  );
+
+  test.each([
+    ["http://0.0.0.0:1001", "127.0.0.1:1001"],
+    ["http://[::]:1001", "[::1]:1001"],
+    ["http://[2001:db8::1]", "[2001:db8::1]:80"],
+    ["http://constructor:1001", "constructor:1001"],
+  ])("%s is %s", (url, address) => {
+    expect(groups(tableOf({ one: { kind: "tier", url } }))[0]).toEqual([`${address} max_fails=0`]);
+  });
+
+  test("more requests under way than nginx can count", () => {
+    expect(at("http://a:1", { concurrencyLimit: 65_535 })).toContain("limit_conn under_way_65535 65535;");
+    expect(() => at("http://a:1", { concurrencyLimit: 65_536 })).toThrow(
+      /"one" is 65536; nginx counts to 65535/,
+    );
+  });
+
+  test("a rate of next to nothing is a wait of a day", () => {
+    const rateLimit = { ratePerSecond: 1e-300, burst: 1 };
+    expect(at("http://a:1", { rateLimit })).toMatch(
+      /map \$placement_number \$placement_wait \{\s+default 1;\s+0 86400;/,
+    );
   });
 });
 

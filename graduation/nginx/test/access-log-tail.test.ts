@@ -1,0 +1,29 @@
+// What the tail hands on of a log that grows, and that somebody empties.
+
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { eventually } from "../../../shared/testkit/eventually.ts";
+import { AccessLogTail } from "../access-log-tail.ts";
+
+test("lines come whole and once, also after the log was emptied", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "access-log-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const path = join(folder, "access.log");
+  writeFileSync(path, "");
+  let text = "";
+  const tail = new AccessLogTail(path, (lines) => {
+    text += lines;
+  });
+  onTestFinished(() => tail.close());
+  appendFileSync(path, "first line\nsecond");
+  await eventually(() => text !== "", { what: "a whole line" });
+  expect(text).toBe("first line\n");
+  appendFileSync(path, " line\n");
+  await eventually(() => text === "first line\nsecond line\n", { what: "the second line" });
+  writeFileSync(path, "");
+  appendFileSync(path, "third\n");
+  await eventually(() => text.endsWith("third\n"), { what: "a line after the log was emptied" });
+  expect(text).toBe("first line\nsecond line\nthird\n");
+});
