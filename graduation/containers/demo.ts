@@ -8,7 +8,7 @@ import { ContainerStack, engineMissing, findCompose, hasEngine } from "./bring-u
 
 const project = "cell-routing-demo";
 
-export const topic: Topic & { readonly missing: () => string | undefined } = {
+export const topic: Topic = {
   title: "the same stack in containers: docker compose up --build",
   engines: [],
   missing: () => (hasEngine() ? undefined : engineMissing),
