@@ -16,9 +16,12 @@ import { systemClock as clock } from "../../../stages/m4/src/clock.ts";
 import { createLogger, endProcess, openLog } from "../../../stages/m4/src/log.ts";
 import { readSettings, type Settings, SettingsError } from "../../../stages/m4/src/settings.ts";
 import { startFault } from "../../../stages/m4/src/start-fault.ts";
+import { listenErrorIn } from "../listen-fault.ts";
 import { DataPlane } from "./data-plane.ts";
 import { HaproxyFiles } from "./files.ts";
+import { lockFolder } from "./folder-lock.ts";
 import { TableLink } from "./table-link.ts";
+import { HaproxyRefusal } from "./worker.ts";
 
 /** How long requests under way may take to finish after a signal to stop. */
 const drainMs = 10_000;
@@ -37,6 +40,8 @@ async function main(): Promise<void> {
       `Cannot start: STATE_DIR=${JSON.stringify(settings.STATE_DIR)}: too long for a socket`,
     );
   await mkdir(folder, { recursive: true, mode: 0o700 });
+  const held = lockFolder(folder);
+  process.once("exit", () => held[Symbol.dispose]());
   const port = await portFor(settings, folder);
 
   const accessLog = process.env["ACCESS_LOG"] ?? "stdout";
@@ -98,6 +103,10 @@ async function portFor({ PORT }: Settings, folder: string): Promise<number> {
 
 main().catch(async (error: NodeJS.ErrnoException) => {
   const errors = openLog(2, clock);
-  errors.write(`${startFault(error, process.env)}\n`);
+  const fault =
+    error instanceof HaproxyRefusal
+      ? (listenErrorIn(error.message, readSettings(process.env).PORT) ?? error)
+      : error;
+  errors.write(`${startFault(fault, process.env)}\n`);
   await endProcess(1, log, errors);
 });
