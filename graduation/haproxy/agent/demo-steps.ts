@@ -23,6 +23,7 @@ type Heading = (title: string) => void;
 /** The steps on a stack of their own, which stays up with the demo where that does, and is gone afterwards. */
 export async function agentDemo(stage: Stage, heading: Heading) {
   const { tell, signal, stays } = stage;
+  signal.throwIfAborted();
   const folder = mkdtempSync(join(tmpdir(), "haproxy-demo-"));
   try {
     tell("\nNow with a control plane: an agent takes its pushes, and changes HAProxy.");

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The agent: a router to the control plane, and the hand on HAProxy. Settings are m4's, by the same environment variables:
 //
-//   CONTROL_PLANE_URL=ws://127.0.0.1:8081 STATE_DIR=.state/haproxy PORT=8080 npx tsx graduation/haproxy/agent/main.ts
+//   CONTROL_PLANE_URL=ws://127.0.0.1:8081 STATE_DIR=.state/haproxy PORT=8180 npx tsx graduation/haproxy/agent/main.ts
 //
 // STATE_DIR holds the last-known-good snapshot and, in `haproxy/`, what HAProxy reads and its sockets. An agent that is killed
 // leaves HAProxy serving; the next one with the same STATE_DIR takes it over. SIGTERM and SIGINT stop both.
