@@ -83,11 +83,6 @@ export class Engine implements AsyncDisposable {
     return socketIn(this.#options.folder);
   }
 
-  /** How the master ended; undefined while it runs. */
-  get exitCode(): number | undefined {
-    return this.#master.exitCode ?? undefined;
-  }
-
   /** Sends one command to the worker in charge and returns what it says. */
   async command(line: string): Promise<string> {
     return await ask(this.socket, line);
