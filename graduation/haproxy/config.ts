@@ -66,6 +66,8 @@ function global({ socket, log = "stdout", threads = 1, maxConnections = 4096 }: 
     // A reload hands the listening sockets over, so no connection is refused meanwhile.
     `stats socket ${socket} mode 600 level admin expose-fd listeners`,
     `log ${log} len 16384 format raw local0 info`,
+    // A second HAProxy on this port must fail to start: the system would share the connections out between two tables.
+    "noreuseport",
     // After a reload, the old worker lets requests that are under way finish, but not for ever.
     "hard-stop-after 15m",
     "tune.http.maxhdr 1000",

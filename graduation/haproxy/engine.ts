@@ -10,6 +10,7 @@ import { createInterface } from "node:readline";
 import { eventually, within } from "../../shared/testkit/eventually.ts";
 import type { RoutingTable } from "../../stages/m4/src/routing-table.ts";
 import { type HaproxyOptions, haproxyConfig } from "./config.ts";
+import { listenErrorIn } from "./listen-fault.ts";
 
 export interface EngineOptions extends Omit<HaproxyOptions, "socket" | "folder"> {
   /** Where its files go; made when it is not there. */
@@ -25,30 +26,51 @@ export class ConfigurationError extends Error {
 
 const env = { ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/usr/local/sbin` };
 const startDeadlineMs = 15_000;
+/** HAProxy says why it ends in its last words. */
+const keptLines = 20;
+const lastWordsMs = 200;
 
 export class Engine implements AsyncDisposable {
   readonly #options: EngineOptions;
   readonly #master: ChildProcess;
-  readonly #exited: Promise<unknown>;
+  readonly #notices: string[] = [];
+  /** Resolves when HAProxy has ended, by itself or by `stop`, with how it ended and what it said last. Never rejects. */
+  readonly ended: Promise<string>;
 
-  private constructor(options: EngineOptions, master: ChildProcess) {
+  private constructor(options: EngineOptions) {
     this.#options = options;
-    this.#master = master;
-    this.#exited = once(master, "exit");
+    this.#master = startMaster(options, (line) => {
+      this.#notices.push(line);
+      if (this.#notices.length > keptLines) this.#notices.shift();
+    });
+    this.ended = new Promise((resolve) => {
+      const tell = (how: string) => resolve([how, ...this.#notices].join("\n"));
+      this.#master.on("error", (error) => tell(`HAProxy cannot be started: ${error.message}`));
+      this.#master.once("exit", (code, signal) => {
+        // Its last words may still be in the pipe, which an old worker may hold open.
+        const tellNow = () => tell(`HAProxy ended with ${signal ?? `exit code ${code}`}`);
+        this.#master.once("close", tellNow);
+        setTimeout(tellNow, lastWordsMs).unref();
+      });
+    });
   }
 
-  /** Starts HAProxy with this table and waits until it accepts. */
+  /**
+   * Starts HAProxy with this table and waits until it accepts.
+   *
+   * @throws ConfigurationError when HAProxy refuses the configuration, ListenError when it cannot have its port
+   */
   static async start(table: RoutingTable, options: EngineOptions): Promise<Engine> {
     await mkdir(options.folder, { recursive: true });
     await writeFiles(table, options);
     await checkConfiguration(options.folder);
-    const master = startMaster(options);
-    const engine = new Engine(options, master);
-    const worker = async () => {
-      if (master.exitCode !== null) throw new Error(`HAProxy ended with exit code ${master.exitCode}`);
-      return await engine.#workerPid();
-    };
-    await eventually(worker, { what: "HAProxy accepts", deadlineMs: startDeadlineMs, everyMs: 10 });
+    const engine = new Engine(options);
+    try {
+      await engine.#until(async () => (await engine.#workerPid()) !== undefined, "HAProxy accepts");
+    } catch (error) {
+      await engine.stop(0);
+      throw listenErrorIn(String(error), options.port) ?? error;
+    }
     return engine;
   }
 
@@ -59,11 +81,6 @@ export class Engine implements AsyncDisposable {
   /** The socket of the Runtime API. */
   get socket(): string {
     return socketIn(this.#options.folder);
-  }
-
-  /** How the master ended; undefined while it runs. */
-  get exitCode(): number | undefined {
-    return this.#master.exitCode ?? undefined;
   }
 
   /** Sends one command to the worker in charge and returns what it says. */
@@ -85,29 +102,40 @@ export class Engine implements AsyncDisposable {
       const now = await this.#workerPid();
       return now !== undefined && now !== before;
     };
-    await eventually(isReplaced, {
-      what: "the new worker answers",
-      deadlineMs: startDeadlineMs,
-      everyMs: 5,
-    });
+    await this.#until(isReplaced, "the new worker answers");
     // Both accept until the old one has been told.
     const hasStopped = async () => {
       const said = await ask(masterSocketIn(folder), `@!${before} show info`).catch(() => undefined);
       return said !== undefined && !/^Stopping: 0$/m.test(said);
     };
-    await eventually(hasStopped, { what: "the old worker stops", deadlineMs: startDeadlineMs, everyMs: 5 });
+    await this.#until(hasStopped, "the old worker stops");
   }
 
   /** Stops accepting, lets the requests under way finish, and cuts what is left after `drainMs`. */
   async stop(drainMs = 10_000): Promise<void> {
-    if (this.#master.exitCode !== null || this.#master.signalCode !== null) return;
+    if (this.#hasEnded()) return;
     this.#master.kill("SIGUSR1");
-    await within(this.#exited, drainMs, "HAProxy ends").catch(() => this.#master.kill("SIGTERM"));
-    await within(this.#exited, 1000, "HAProxy ends").catch(() => this.#master.kill("SIGKILL"));
+    await within(this.ended, drainMs, "HAProxy ends").catch(() => this.#master.kill("SIGTERM"));
+    await within(this.ended, 1000, "HAProxy ends").catch(() => this.#master.kill("SIGKILL"));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop(0);
+  }
+
+  #hasEnded(): boolean {
+    const { pid, exitCode, signalCode } = this.#master;
+    return pid === undefined || exitCode !== null || signalCode !== null;
+  }
+
+  /** Waits for what HAProxy does. @throws Error once it has ended, or after the deadline */
+  async #until(condition: () => Promise<boolean>, what: string): Promise<void> {
+    await eventually(async () => this.#hasEnded() || (await condition()), {
+      what,
+      deadlineMs: startDeadlineMs,
+      everyMs: 5,
+    });
+    if (this.#hasEnded()) throw new Error(await this.ended);
   }
 
   async #workerPid(): Promise<number | undefined> {
@@ -140,28 +168,37 @@ async function writeFiles(table: RoutingTable, options: EngineOptions): Promise<
 
 /** @throws ConfigurationError with HAProxy's own words */
 export async function checkConfiguration(folder: string): Promise<void> {
-  const check = spawn("haproxy", ["-c", "-f", configIn(folder)], { env, stdio: ["ignore", "pipe", "pipe"] });
+  const check = spawn("haproxy", ["-c", "-f", configIn(folder)], {
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+    // The terminal's Ctrl-C is no refusal.
+    detached: true,
+  });
   let said = "";
   for (const stream of [check.stdout, check.stderr])
     stream.setEncoding("utf8").on("data", (text: string) => {
       said += text;
     });
-  const [code] = (await once(check, "close")) as [number | null];
-  if (code !== 0) throw new ConfigurationError(said.trim());
+  const [code, signal] = (await once(check, "close")) as [number | null, NodeJS.Signals | null];
+  if (code !== 0) throw new ConfigurationError(said.trim() || `haproxy -c: ${signal ?? `exit code ${code}`}`);
 }
 
-function startMaster({ folder, onLine }: EngineOptions): ChildProcess {
+function startMaster({ folder, onLine }: EngineOptions, onNotice: (line: string) => void): ChildProcess {
   const words = ["haproxy", "-W", "-S", masterSocketIn(folder), "-f", configIn(folder)];
   // Linux ends HAProxy with this process, even when that is killed.
   const [program = "", ...args] =
     process.platform === "linux" ? ["setpriv", "--pdeathsig", "TERM", ...words] : words;
   const output = onLine === undefined ? "inherit" : "pipe";
-  const master = spawn(program, args, { env, stdio: ["ignore", output, output] });
+  // A session of its own: the terminal's Ctrl-C is for this process, which then stops HAProxy in good order.
+  const master = spawn(program, args, { env, stdio: ["ignore", output, output], detached: true });
   for (const stream of ["stdout", "stderr"] as const) {
     const input = master[stream];
-    if (input) createInterface({ input }).on("line", (line) => onLine?.(line, stream));
+    if (!input) continue;
+    createInterface({ input }).on("line", (line) => {
+      if (stream === "stderr") onNotice(line);
+      onLine?.(line, stream);
+    });
   }
-  master.on("error", () => {});
   return master;
 }
 

@@ -57,7 +57,7 @@ export function withResults(readme: string, runs: readonly JudgedContract[], dat
     throw new Error(`The README has no place between "${begin}" and "${end}"`);
   const table = aligned([["Suite", ...grades], ...runs.map(countsRow)]);
   const causes = aligned([["Cause", "m1", "m4", "What HAProxy does"], ...causeRows(runs)]);
-  const words = `Held, of all cases, on ${date}:`;
+  const words = `Held, of all cases, on ${date}. A core case that breaks in its form alone counts as form:`;
   const words2 = "Every broken core case has one of these causes:";
   return `${before}${begin}\n\n${words}\n\n${table}\n\n${words2}\n\n${causes}\n\n${end}${after}`;
 }

@@ -12,16 +12,18 @@ import { freePort } from "../../bench/free-port.ts";
 import { AdminServer, sendJson } from "../../stages/m4/src/admin.ts";
 import { systemClock as clock } from "../../stages/m4/src/clock.ts";
 import { FileSource } from "../../stages/m4/src/file-source.ts";
-import { createLogger, openLog } from "../../stages/m4/src/log.ts";
+import { createLogger, endProcess, openLog } from "../../stages/m4/src/log.ts";
 import { readSettings } from "../../stages/m4/src/settings.ts";
+import { startFault } from "../../stages/m4/src/start-fault.ts";
 import { TableStore } from "../../stages/m4/src/table-store.ts";
 import { Engine } from "./engine.ts";
+
+const log = openLog(1, clock);
 
 async function main(): Promise<void> {
   const settings = readSettings(process.env);
   const folder = mkdtempSync(join(tmpdir(), "cell-routing-haproxy-"));
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
-  const log = openLog(1, clock);
   const logger = createLogger(log, settings.LOG_LEVEL);
   const store = new TableStore();
   const wallClock = () => new Date();
@@ -31,13 +33,17 @@ async function main(): Promise<void> {
   const first = store.current()?.table;
   if (first === undefined) throw new Error("There is no table after the start");
   const port = settings.PORT === 0 ? await freePort() : settings.PORT;
+  let isReady = false;
   const engine = await Engine.start(first, {
     host: settings.HOST,
     port,
     folder,
     // Its lines go through this process, which loses lines where they cannot be written: HAProxy would wait. What is no
-    // access line is a notice of HAProxy's own.
-    onLine: (line) => void (line.startsWith("{") ? log : process.stderr).write(`${line}\n`),
+    // access line is a notice of HAProxy's own: before it is ready, the error of a start that fails has them.
+    onLine: (line) => {
+      if (line.startsWith("{")) log.write(`${line}\n`);
+      else if (isReady) process.stderr.write(`${line}\n`);
+    },
   });
 
   // What HAProxy runs on, which is later than what has been read.
@@ -63,18 +69,28 @@ async function main(): Promise<void> {
   const adminUrl = `http://127.0.0.1:${await admin.listen(settings.ADMIN_PORT)}`;
 
   process.on("SIGHUP", () => source.reload());
+  const stop = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT"] as const)
     process.once(signal, async () => {
+      stop.abort();
       await source.close();
       await reloading;
       await engine.stop();
       await admin.close();
-      process.exit(0);
+      await endProcess(0, log);
     });
+  void engine.ended.then((how) => {
+    if (!stop.signal.aborted) void fail(new Error(how));
+  });
+  isReady = true;
   log.write(`${JSON.stringify({ event: "ready", url: `http://${settings.HOST}:${port}`, adminUrl })}\n`);
 }
 
-await main().catch((error: unknown) => {
-  console.error(error instanceof Error ? error.message : String(error));
-  process.exit(1);
-});
+/** Without HAProxy nobody serves: whoever started this process should know. */
+async function fail(error: Error): Promise<never> {
+  const errors = openLog(2, clock);
+  errors.write(`${startFault(error, process.env)}\n`);
+  return await endProcess(1, log, errors);
+}
+
+await main().catch(fail);

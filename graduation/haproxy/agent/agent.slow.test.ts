@@ -130,15 +130,15 @@ describe.skipIf(engineVersion("haproxy") === undefined)("an agent with its HAPro
   test("what HAProxy refuses is nacked in its own words, and the traffic stays as it was", async () => {
     const { worker } = (await config()).haproxy;
     const refused = await put(({ placements, routingTable }) => ({
-      // A valid name for m4, but an open quote for HAProxy.
-      placements: { ...placements, odd: { kind: "tier", url: "http://it's:80" } },
+      // A good host for m4, but no name that HAProxy can ask DNS for.
+      placements: { ...placements, odd: { kind: "tier", url: "http://a..b:80" } },
       routingTable: { ...routingTable, acme: "odd" },
     }));
     await eventually(async () => (await view())?.lastNack?.revision === refused, {
       what: "the nack",
       deadlineMs: 10_000,
     });
-    expect((await view())?.lastNack?.reasons.join()).toContain("quote");
+    expect((await view())?.lastNack?.reasons.join()).toContain("DNS resolution");
     expect(await servedBy("acme")).toBe("tier2 by tier2");
     expect((await config()).haproxy.worker).toBe(worker);
     // The next good table comes through.

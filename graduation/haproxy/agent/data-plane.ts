@@ -7,7 +7,7 @@ import { Mutex } from "../../../stages/m4/src/control-plane/mutex.ts";
 import type { RoutingTable } from "../../../stages/m4/src/routing-table.ts";
 import { planChange } from "../plan-change.ts";
 import { carryOut, confirm, look, mend } from "./changes.ts";
-import { driftWords, hasDrift } from "./drift.ts";
+import { driftWords, hasDrift, needsReload } from "./drift.ts";
 import type { HaproxyFiles } from "./files.ts";
 import { Master } from "./master.ts";
 import { RuntimeApi } from "./runtime-api.ts";
@@ -154,7 +154,7 @@ export class DataPlane {
     const drift = hasSameFrame ? await look(this.#worker, table) : undefined;
     const why = drift === undefined ? ["its configuration is another one"] : driftWords(drift);
     logger.info({ event: "haproxy-found", master: found.pid, differs: why });
-    if (drift === undefined || drift.missing.length > 0) await found.reload();
+    if (drift === undefined || needsReload(drift)) await found.reload();
     else await mend(this.#worker, table, drift);
     await confirm(this.#worker, table);
     return { by: "found", why };

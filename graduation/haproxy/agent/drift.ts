@@ -30,6 +30,15 @@ export function hasDrift({ maps, servers, missing }: Drift): boolean {
   return maps.length + servers.length + missing.length > 0;
 }
 
+/**
+ * Whether mending one thing after the other could show a request half of a table: addresses that change one by one, or two maps.
+ * `plan-change.ts` has the same rules for two tables that are known.
+ */
+export function needsReload({ maps, servers, missing }: Drift): boolean {
+  const hasAddress = servers.some(({ kind }) => kind === "server-address");
+  return missing.length > 0 || hasAddress || (maps.includes("keys.map") && maps.includes("default.map"));
+}
+
 /** In words, for the log. */
 export function driftWords({ maps, servers, missing }: Drift): string[] {
   const names = servers.map(({ backend, server }) => `${backend}/${server}`);

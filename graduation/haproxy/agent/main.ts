@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The agent: a router to the control plane, and the hand on HAProxy. Settings are m4's, by the same environment variables:
 //
-//   CONTROL_PLANE_URL=ws://127.0.0.1:8081 STATE_DIR=.state/haproxy PORT=8080 npx tsx graduation/haproxy/agent/main.ts
+//   CONTROL_PLANE_URL=ws://127.0.0.1:8081 STATE_DIR=.state/haproxy PORT=8180 npx tsx graduation/haproxy/agent/main.ts
 //
 // STATE_DIR holds the last-known-good snapshot and, in `haproxy/`, what HAProxy reads and its sockets. An agent that is killed
 // leaves HAProxy serving; the next one with the same STATE_DIR takes it over. SIGTERM and SIGINT stop both.
@@ -16,9 +16,12 @@ import { systemClock as clock } from "../../../stages/m4/src/clock.ts";
 import { createLogger, endProcess, openLog } from "../../../stages/m4/src/log.ts";
 import { readSettings, type Settings, SettingsError } from "../../../stages/m4/src/settings.ts";
 import { startFault } from "../../../stages/m4/src/start-fault.ts";
+import { listenErrorIn } from "../listen-fault.ts";
 import { DataPlane } from "./data-plane.ts";
 import { HaproxyFiles } from "./files.ts";
+import { lockFolder } from "./folder-lock.ts";
 import { TableLink } from "./table-link.ts";
+import { HaproxyRefusal } from "./worker.ts";
 
 /** How long requests under way may take to finish after a signal to stop. */
 const drainMs = 10_000;
@@ -37,6 +40,8 @@ async function main(): Promise<void> {
       `Cannot start: STATE_DIR=${JSON.stringify(settings.STATE_DIR)}: too long for a socket`,
     );
   await mkdir(folder, { recursive: true, mode: 0o700 });
+  const held = lockFolder(folder);
+  process.once("exit", () => held[Symbol.dispose]());
   const port = await portFor(settings, folder);
 
   const accessLog = process.env["ACCESS_LOG"] ?? "stdout";
@@ -98,6 +103,10 @@ async function portFor({ PORT }: Settings, folder: string): Promise<number> {
 
 main().catch(async (error: NodeJS.ErrnoException) => {
   const errors = openLog(2, clock);
-  errors.write(`${startFault(error, process.env)}\n`);
+  const fault =
+    error instanceof HaproxyRefusal
+      ? (listenErrorIn(error.message, readSettings(process.env).PORT) ?? error)
+      : error;
+  errors.write(`${startFault(fault, process.env)}\n`);
   await endProcess(1, log, errors);
 });

@@ -60,14 +60,17 @@ export async function measureReloads(stack: Stack, reloads: number, seed = 1): P
     ),
   );
   const tookMs: number[] = [];
-  for (let n = 0; n < reloads; n++) {
-    const pushedAtMs = performance.now();
-    const undo = await operator.disturb({ kind: "table-push", atMs: 0, untilMs: 0 });
-    await undo();
-    tookMs.push(performance.now() - pushedAtMs);
+  try {
+    for (let n = 0; n < reloads; n++) {
+      const pushedAtMs = performance.now();
+      const undo = await operator.disturb({ kind: "table-push", atMs: 0, untilMs: 0 });
+      await undo();
+      tookMs.push(performance.now() - pushedAtMs);
+    }
+  } finally {
+    done.abort();
+    await Promise.all(clients);
   }
-  done.abort();
-  await Promise.all(clients);
   const seconds = (performance.now() - startedAtMs) / 1000;
   return {
     reloads: (await reloadsOf(router.adminUrl)) - before,

@@ -34,7 +34,7 @@ export const haproxyWays = {
 
 export async function startAgentStack(options: AgentStackOptions): Promise<Stack> {
   const { stateFolder, agents = 1, port = 0, onLine } = options;
-  const stack = await startStack({
+  const start = startStack({
     stage: "m4",
     port,
     routers: agents,
@@ -42,6 +42,11 @@ export async function startAgentStack(options: AgentStackOptions): Promise<Stack
     stateFolder,
     ported: { router: haproxyAgent, program: agentProgram, runs: "node" },
     ...(onLine && { onLine }),
+  });
+  // An agent that is killed with the rest of a start that fails may have started its HAProxy already.
+  const stack = await start.catch(async (error: unknown) => {
+    await stopOrphans(stateFolder, agents);
+    throw error;
   });
   const stop = async (): Promise<void> => {
     await stack.stop();

@@ -1,0 +1,35 @@
+// What two agents, or an agent and a HAProxy that runs already, must not do to each other.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { type Drift, needsReload } from "./drift.ts";
+import { lockFolder } from "./folder-lock.ts";
+
+test("a folder has one agent: the second one is told who has it, and may have it afterwards", () => {
+  const folder = mkdtempSync(join(tmpdir(), "haproxy-lock-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  {
+    using _first = lockFolder(folder);
+    expect(() => lockFolder(folder)).toThrow(`process ${process.pid}; set STATE_DIR to another folder`);
+  }
+  using _second = lockFolder(folder);
+});
+
+describe("taking over a HAProxy that holds another table", () => {
+  const none: Drift = { maps: [], servers: [], missing: [] };
+  const server = { backend: "p_visa", server: "cell" } as const;
+
+  test("is a reload where a request could see half of the change", () => {
+    const moved = { ...server, kind: "server-address", host: "127.0.0.1", port: 9001 } as const;
+    expect(needsReload({ ...none, servers: [moved] })).toBe(true);
+    expect(needsReload({ ...none, maps: ["keys.map", "default.map"] })).toBe(true);
+    expect(needsReload({ ...none, missing: ["p_visa/cell"] })).toBe(true);
+  });
+
+  test("is none where one thing changes at one moment", () => {
+    const limited = { ...server, kind: "server-maxconn", maxconn: 5 } as const;
+    expect(needsReload({ ...none, maps: ["keys.map"], servers: [limited] })).toBe(false);
+  });
+});

@@ -1,0 +1,71 @@
+// Starts that cannot succeed, and a HAProxy that ends by itself.
+
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { eventually } from "../../../shared/testkit/eventually.ts";
+import { busyPort } from "../../../shared/testkit/failed-start.ts";
+import { engineVersion } from "../../topic.ts";
+import { Engine } from "../engine.ts";
+import { fourKeys, fourPlacements, tableOf } from "./tables.ts";
+
+function options(port: number, host = "127.0.0.1") {
+  const folder = mkdtempSync(join(tmpdir(), "haproxy-start-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return { host, port, folder, onLine: () => {} };
+}
+
+describe.skipIf(engineVersion("haproxy") === undefined)("the start of HAProxy", () => {
+  const table = tableOf(fourPlacements, fourKeys);
+
+  test("fails at once where another program has the port, as an error of listening", async () => {
+    await using busy = await busyPort();
+    const start = Engine.start(table, options(busy.port));
+    await expect(start).rejects.toMatchObject({ code: "EADDRINUSE", port: busy.port });
+  });
+
+  test("fails beside another HAProxy, which reloads and then still has the port", async () => {
+    const { port, [Symbol.asyncDispose]: free } = await busyPort();
+    await free();
+    await using first = await Engine.start(table, options(port));
+    await expect(Engine.start(table, options(port))).rejects.toMatchObject({ code: "EADDRINUSE" });
+    await first.reload(tableOf({ ...fourPlacements, more: {} }, fourKeys));
+    await expect(Engine.start(table, options(port))).rejects.toMatchObject({ code: "EADDRINUSE" });
+  });
+
+  test("a HAProxy that is killed is told of, with how it ended", async () => {
+    const { port, [Symbol.asyncDispose]: free } = await busyPort();
+    await free();
+    await using engine = await Engine.start(table, options(port));
+    process.kill(engine.pid, "SIGKILL");
+    expect(await engine.ended).toContain("HAProxy ended with SIGKILL");
+  });
+
+  test("the address 0.0.0.0 of a cell is this machine, and not where the client has connected", async () => {
+    const seen: string[] = [];
+    const cell = (name: string) =>
+      createServer((_, response) => {
+        seen.push(name);
+        response.end();
+      });
+    const own = cell("own").listen(0, "127.0.0.1");
+    await once(own, "listening");
+    const { port: cellPort } = own.address() as AddressInfo;
+    // The same port on the address that the client will have come to.
+    const foreign = cell("foreign").listen(cellPort, "127.0.0.2");
+    await once(foreign, "listening");
+    onTestFinished(() => void own.close());
+    onTestFinished(() => void foreign.close());
+    const { port, [Symbol.asyncDispose]: free } = await busyPort();
+    await free();
+    const placements = { tier1: { url: `http://0.0.0.0:${cellPort}` } };
+    await using _engine = await Engine.start(tableOf(placements), options(port, "0.0.0.0"));
+    const ask = () => fetch(`http://127.0.0.2:${port}/`, { headers: { "X-Routing-Key": "acme" } });
+    await eventually(async () => (await ask()).status === 200, { what: "a cell serves" });
+    expect(new Set(seen)).toEqual(new Set(["own"]));
+  });
+});
