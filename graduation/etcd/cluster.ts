@@ -11,9 +11,9 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
+import { freePorts } from "../../bench/free-port.ts";
 import { eventually } from "../../shared/testkit/eventually.ts";
 import { dataFolder, EtcdNode, type NodeStatus } from "./etcd-node.ts";
-import { serverPorts } from "./server-ports.ts";
 
 export interface EtcdOptions {
   /** @default 3 */
@@ -188,7 +188,7 @@ async function plannedCluster(options: EtcdOptions): Promise<EtcdCluster> {
   const { nodes = 3, heartbeatMs = 100, electionMs = 1_000 } = options;
   const folder = await mkdtemp(join(tmpdir(), "cell-routing-etcd-"));
   const clusterToken = basename(folder);
-  const ports = await serverPorts(nodes * 2);
+  const ports = await freePorts(nodes * 2);
   const peers = ports.slice(nodes);
   const members = peers.map((port, index) => `n${index + 1}=http://127.0.0.1:${port}`).join(",");
   const planned = peers.map((peerPort, index) => {

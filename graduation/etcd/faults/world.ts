@@ -5,6 +5,7 @@ import { rmSync } from "node:fs";
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePorts } from "../../../bench/free-port.ts";
 import { type Cell, startCell } from "../../../shared/cells/cell.ts";
 import { eventually } from "../../../shared/testkit/eventually.ts";
 import { objectIn } from "../../../shared/testkit/json-text.ts";
@@ -12,7 +13,6 @@ import { Program } from "../../../shared/testkit/program.ts";
 import { type RouterProcess, startRouter } from "../../../shared/testkit/router-process.ts";
 import { type EtcdCluster, startEtcd } from "../cluster.ts";
 import type { ControlPlaneAddress } from "../linearizability/recorder.ts";
-import { serverPorts } from "../server-ports.ts";
 import type { EtcdGate } from "./etcd-gate.ts";
 import type { EtcdProxy } from "./etcd-proxy.ts";
 
@@ -102,7 +102,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const tier3 = parts.use(await startCell({ name: "tier3" }));
   const document = documentOf(tier1, tier3);
   await writeFile(join(folder, "routing.json"), JSON.stringify(document));
-  const ports = await serverPorts(options.controlPlanes ?? 2);
+  const ports = await freePorts(options.controlPlanes ?? 2);
   const controlPlanes = ports.map((port, index) => {
     const name = String.fromCharCode(97 + index);
     return parts.use(new ControlPlane(name, port, folder, endpoints));
