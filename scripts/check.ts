@@ -30,8 +30,6 @@ export interface Check {
   readonly order: number;
   /** It takes a second or so, and runs with `--fast`. @default false */
   readonly fast?: boolean;
-  /** Most of its time it waits, for time limits and processes: it runs beside other such checks. @default false */
-  readonly waits?: boolean;
   /**
    * Looks at the tree under `root`, which may be a planted one: read nothing outside of it. A check that looks at stages one
    * by one looks at `only`, where it is given.

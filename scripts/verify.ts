@@ -11,7 +11,6 @@
 // A new check is a new file in scripts/verify/; see scripts/check.ts.
 
 import { join } from "node:path";
-import pMap from "p-map";
 import { type Check, type CheckResult, checkNames, loadChecks } from "./check.ts";
 import { colours, runCommand, UsageError, type Values } from "./command-line.ts";
 import { type Milestone, parseStage, projectRoot } from "./stages.ts";
@@ -31,9 +30,6 @@ const options = {
   list: { type: "boolean" },
   json: { type: "boolean" },
 } as const;
-
-/** Of the checks that wait. Two of them keep two cores busy. */
-const maxBesideEachOther = 2;
 
 type Verdict = "passed" | "failed" | "broken";
 
@@ -56,13 +52,11 @@ async function main(values: Values<typeof options>, words: readonly string[]): P
     return 0;
   }
   const reports: Report[] = [];
-  const runAndTell = async (check: Check): Promise<void> => {
+  for (const check of checks) {
     const report = await runCheck(check, stage);
     reports.push(report);
     console.log(values.json === true ? JSON.stringify(report) : reportLines(report, check, width).join("\n"));
-  };
-  for (const together of runsOf(checks))
-    await pMap(together, runAndTell, { concurrency: maxBesideEachOther });
+  }
   const passed = reports.filter((report) => report.verdict === "passed").length;
   const failed = reports.length - passed;
   console.log(
@@ -70,17 +64,6 @@ async function main(values: Values<typeof options>, words: readonly string[]): P
   );
   if (failed === 0) return 0;
   return reports.some((report) => report.verdict === "broken") ? 2 : 1;
-}
-
-/** The checks in their order, those that wait in one group with their neighbours that do. */
-function runsOf(checks: readonly Check[]): Check[][] {
-  const runs: Check[][] = [];
-  for (const check of checks) {
-    const last = runs.at(-1);
-    if (check.waits === true && last?.[0]?.waits === true) last.push(check);
-    else runs.push([check]);
-  }
-  return runs;
 }
 
 function chosen(names: string[], only: readonly string[] | undefined): string[] {

@@ -51,7 +51,8 @@ async function run(root: string): Promise<CheckResult> {
   };
   for (const file of [...tree(root, "stages"), ...tree(root, "shared")]) read(file, facts);
   const tools = new Map<string, SourceFacts>();
-  for (const file of [...tree(root, "bench"), ...tree(root, "scripts")]) read(file, tools);
+  for (const file of ["bench", "graduation", "scripts"].flatMap((folder) => tree(root, folder)))
+    read(file, tools);
   const packages = dependenciesOf(root);
   for (const [file, { imports }] of facts) {
     for (const { specifier, line } of imports) {

@@ -15,7 +15,6 @@ export const check = {
   name: "isolation",
   title: "Each stage, copied alone, type-checks and passes its tests and all earlier contracts",
   order: 70,
-  waits: true,
   run,
 };
 

@@ -24,7 +24,6 @@ export const check = {
   name: "ports",
   title: "The routers in other languages are sound, and hold the core of every contract that they promise",
   order: 71,
-  waits: true,
   run,
 };
 
