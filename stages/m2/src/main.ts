@@ -18,9 +18,9 @@ import { Upstreams } from "./upstreams.ts";
 /** How long requests under way may take to finish after a signal to stop. */
 const drainMs = 10_000;
 
-// V8 learns which objects live long, and makes the next ones of their kind in the old generation at once. A burst right after the
-// start teaches it that those of a request do. From then on, requests that have ended hold on to later ones until the next
-// full collection: about 60 µs of CPU time per request instead of 42, and pauses of 5 ms instead of 1.
+// V8 notes which kinds of objects outlive a collection, and allocates those kinds in the old generation from then on. In a burst
+// right after the start, a request's objects do. Then each request that has ended keeps later ones alive until the next full
+// collection: stages/m1/README.md shows what that costs.
 setFlagsFromString("--no-allocation-site-pretenuring");
 
 const log = openLog(1, clock);

@@ -17,11 +17,11 @@ describe("a router that does not start says in one line what to change", () => {
     ],
     [
       { CONTROL_PLANE_URL: "ws://127.0.0.1:8081, http://127.0.0.1:8091,here" },
-      'CONTROL_PLANE_URL="ws://127.0.0.1:8081, http://127.0.0.1:8091,here": expected ws://host:port/v1/connect, or off; number 3 is none',
+      'CONTROL_PLANE_URL="ws://127.0.0.1:8081, http://127.0.0.1:8091,here": expected ws://host:port/v1/connect, or off; entry 3 is neither',
     ],
     [
       { CONTROL_PLANE_URL: "ws://127.0.0.1:8081," },
-      'CONTROL_PLANE_URL="ws://127.0.0.1:8081,": expected ws://host:port/v1/connect, or off; number 2 is none',
+      'CONTROL_PLANE_URL="ws://127.0.0.1:8081,": expected ws://host:port/v1/connect, or off; entry 2 is neither',
     ],
     [{ STATE_DIR: "" }, 'STATE_DIR="": expected the path of a folder'],
     [{ MAX_MESSAGE_BYTES: "1e7" }, 'MAX_MESSAGE_BYTES="1e7": expected a whole number from 1024 to 268435456'],

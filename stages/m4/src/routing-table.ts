@@ -169,7 +169,7 @@ const nameOfPlacement = z
 const notAnOrigin: z.core.$ZodErrorMap = ({ input }) =>
   `expected http://host:port without path, query or credentials, got ${quoted(input)}`;
 
-/** A host means the same to whoever reads the table next: no wildcard, no variable, no end of a word in its language. */
+/** What every program reads as the same host. HAProxy expands `*` and `$NAME`, and nginx ends a word at `;`. */
 const plainHost = /^(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])$/;
 
 const origin = z

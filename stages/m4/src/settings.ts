@@ -100,7 +100,7 @@ function parseControlPlaneUrls(text: string, context: z.RefinementCtx): readonly
   const urls = each.map(parseControlPlaneUrl);
   const wrong = urls.indexOf(undefined);
   if (wrong === -1) return [...new Set(urls.filter((url) => url !== undefined))];
-  const one = each.length === 1 ? "" : `; number ${wrong + 1} is none`;
+  const one = each.length === 1 ? "" : `; entry ${wrong + 1} is neither`;
   context.addIssue({ code: "custom", message: `expected ws://host:port/v1/connect, or off${one}` });
   return z.NEVER;
 }
