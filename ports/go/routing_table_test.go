@@ -153,6 +153,7 @@ func TestEndpointsAreOneWhereTheyDialOne(t *testing.T) {
 		"not a url", "127.0.0.1:9001", "https://a", "ftp://a", "http://a/", "http://a?b", "http://a#b", "http://u:p@a", "http://", "http://a:0",
 		"http://a:70000", "http://a:", "http://127.0.0.1:9001\\@b", "http://a :1", " http://a", "http://1.2.3.4.5", "http://256.1.1.1", "http://a%20b",
 		"http://[::1", "http://ü", "http://:80", "http://1.2.3.4.5.",
+		"http://*:1", "http://%2a:1", "http://$HOST:1", "http://it's:1", "http://a;b:1", "http://a{b}:1",
 	} {
 		if origin, _, ok := readOrigin(url); ok {
 			t.Errorf("%q is taken for %s", url, origin)

@@ -97,6 +97,11 @@ type settingsReader struct {
 }
 
 func (r *settingsReader) fault(name, value, words string) {
+	// A secret does not belong in a log.
+	if strings.Contains(value, "@") {
+		r.faults = append(r.faults, name+": "+words)
+		return
+	}
 	r.faults = append(r.faults, fmt.Sprintf("%s=%q: %s", name, value, words))
 }
 
@@ -149,7 +154,7 @@ func (r *settingsReader) limit(name string, otherwise int) time.Duration {
 func (r *settingsReader) cells() map[string]string {
 	cells := map[string]string{}
 	text := r.text("CELLS", "", "")
-	for pair := range strings.SplitSeq(text, ",") {
+	for at, pair := range strings.Split(text, ",") {
 		if pair = strings.TrimSpace(pair); pair == "" {
 			continue
 		}
@@ -158,7 +163,7 @@ func (r *settingsReader) cells() map[string]string {
 		_, _, isOrigin := readOrigin(url)
 		if name != "visa" && name != "tier1" && name != "tier2" && name != "tier3" || !isOrigin {
 			r.fault("CELLS", text, fmt.Sprintf(
-				"Write each cell as name=http://host:port, with a name of visa, tier1, tier2, tier3; got %q", pair))
+				"Write each cell as name=http://host:port, with a name of visa, tier1, tier2, tier3; number %d is none", at+1))
 			return nil
 		}
 		cells[name] = url

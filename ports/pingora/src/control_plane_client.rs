@@ -16,9 +16,10 @@ use tokio_tungstenite::tungstenite::{self, Message};
 
 use crate::backoff::{BackoffSettings, next_delay_ms};
 use crate::clock;
-use crate::control_plane_wire::{self as wire, ControlPlaneUrl, Socket};
-use crate::link_liveness::{LinkLiveness, PING_EVERY_MS};
+use crate::control_plane_wire::{self as wire, Socket};
+use crate::link_liveness::PING_EVERY_MS;
 use crate::link_status::LinkStatus;
+use crate::link_watch::LinkWatch;
 use crate::logger::{Level, Logger};
 use crate::protocol::{CLOSE_GOING_AWAY, CLOSE_NOT_UNDERSTOOD, RouterMessage, close_reason};
 use crate::snapshot_receiver::{Apply, Link, Reply, ReplyOutcome, SnapshotReceiver};
@@ -39,7 +40,6 @@ pub trait LinkOwner: Apply {
 }
 
 pub struct ControlPlaneClient {
-    pub url: ControlPlaneUrl,
     pub router_id: String,
     pub receiver: Arc<SnapshotReceiver>,
     pub owner: Arc<dyn LinkOwner>,
@@ -62,8 +62,9 @@ impl ControlPlaneClient {
             failures = if proven { 0 } else { failures };
             let delay_ms = next_delay_ms(failures, &mut fastrand::f64, RECONNECT).round();
             failures += 1;
+            let url = self.status.leave().href;
             let cause = self.status.last_error().and_then(|error| error.faults.into_iter().next());
-            let line = json!({ "event": "control-plane-lost", "cause": cause, "retryInMs": delay_ms });
+            let line = json!({ "event": "control-plane-lost", "url": url, "cause": cause, "retryInMs": delay_ms });
             self.logger.log(Level::Warn, &line);
             tokio::select! {
                 () = sleep(Duration::from_secs_f64(delay_ms / 1000.0)) => {}
@@ -76,9 +77,9 @@ impl ControlPlaneClient {
     // #region link
     /// One link from connect to close: whether it brought the router up to date.
     async fn link(&self) -> bool {
-        self.status.begin();
+        let url = self.status.begin();
         let token = self.owner.read_token();
-        let connecting = wire::connect(&self.url, token.as_deref(), self.max_message_bytes);
+        let connecting = wire::connect(&url, token.as_deref(), self.max_message_bytes);
         let connected = tokio::select! {
             connected = connecting => connected,
             () = until_stopped(&self.stopping) => return false,
@@ -91,7 +92,7 @@ impl ControlPlaneClient {
             }
         };
         self.status.connect();
-        self.logger.log(Level::Info, &json!({ "event": "control-plane-connected", "url": self.url.href }));
+        self.logger.log(Level::Info, &json!({ "event": "control-plane-connected", "url": url.href }));
         let mut proven = false;
         let hello = self.receiver.hello(&self.router_id);
         if self.send(&mut socket, &hello).await {
@@ -103,8 +104,7 @@ impl ControlPlaneClient {
 
     async fn serve(&self, socket: &mut Socket, proven: &mut bool) {
         let mut link = Link::default();
-        let mut liveness = LinkLiveness::new(clock::now_ms());
-        let mut received = socket.get_ref().bytes_received();
+        let mut watch = LinkWatch::new(clock::now_ms(), socket.get_ref().bytes_received());
         let ping_every = Duration::from_secs_f64(PING_EVERY_MS / 1000.0);
         let mut next_ping: Pin<Box<tokio::time::Sleep>> = Box::pin(sleep(Duration::ZERO));
         loop {
@@ -116,11 +116,8 @@ impl ControlPlaneClient {
                 }
                 () = next_ping.as_mut() => {
                     next_ping.as_mut().reset(Instant::now() + ping_every);
-                    if std::mem::replace(&mut received, socket.get_ref().bytes_received()) != received {
-                        liveness.heard();
-                    }
-                    if liveness.is_dead(clock::now_ms()) {
-                        return self.status.fail("The control plane does not answer: the link is half-open".into());
+                    if let Some(words) = watch.useless(clock::now_ms(), socket.get_ref().bytes_received()) {
+                        return self.status.fail(words.into());
                     }
                     let ping = timeout(SEND_TIMEOUT, socket.send(Message::Ping(Bytes::new()))).await;
                     if !matches!(ping, Ok(Ok(()))) {

@@ -18,12 +18,14 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Error};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
+use crate::endpoint::parse_port;
+
 pub type Socket = WebSocketStream<Counted>;
 
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Such as `ws://127.0.0.1:8081/v1/connect`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ControlPlaneUrl {
     pub href: String,
     host: String,
@@ -39,12 +41,14 @@ impl ControlPlaneUrl {
             return None;
         }
         let uri: http::Uri = format!("ws://{rest}").parse().ok()?;
-        let authority = uri.authority()?;
+        // A password would stand in the log and on the admin port. The token is a setting of its own.
+        let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'))?;
+        let port = parse_port(&authority.as_str()[authority.host().len()..])?;
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let path = if path == "/" { "/v1/connect" } else { path };
         let href = format!("ws://{authority}{path}");
-        Some(ControlPlaneUrl { href, host, port: authority.port_u16().unwrap_or(80) })
+        Some(ControlPlaneUrl { href, host, port })
     }
 }
 
@@ -143,6 +147,9 @@ mod tests {
             ("127.0.0.1:8081", None),
             ("ws://127.0.0.1:8081#x", None),
             ("ws://", None),
+            ("ws://127.0.0.1:99999", None),
+            ("ws://me:pa55word@127.0.0.1:8081", None),
+            ("ws://me@127.0.0.1:8081", None),
         ];
         for (text, href) in cases {
             assert_eq!(ControlPlaneUrl::parse(text).map(|url| url.href).as_deref(), href, "{text}");

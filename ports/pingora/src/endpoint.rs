@@ -76,7 +76,7 @@ impl Endpoint {
 // #endregion endpoint
 
 /// `:9001`, or nothing for port 80.
-fn parse_port(text: &str) -> Option<u16> {
+pub fn parse_port(text: &str) -> Option<u16> {
     let Some(digits) = text.strip_prefix(':') else { return text.is_empty().then_some(80) };
     if digits.is_empty() {
         return Some(80);
@@ -164,6 +164,12 @@ mod tests {
             "http://[::1",
             "http://[::1]x",
             "http://%31:1",
+            "http://*:9001",
+            "http://%2a:9001",
+            "http://$HOST:9001",
+            "http://it's:9001",
+            "http://a;b:9001",
+            "http://a{b}:9001",
         ];
         for text in cases {
             assert_eq!(Endpoint::parse(text), None, "{text:?}");

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::clock;
+use crate::control_plane_urls::ControlPlaneUrls;
+use crate::control_plane_wire::ControlPlaneUrl;
 use crate::file_source::LastError;
 
 /// What `/debug/config` shows of the link.
@@ -13,6 +15,7 @@ pub struct LinkStatus {
 }
 
 struct LinkState {
+    urls: ControlPlaneUrls,
     connected: bool,
     up_to_date: bool,
     /// When the control plane last confirmed that this router's table is the newest.
@@ -24,10 +27,16 @@ struct LinkState {
 
 impl LinkStatus {
     /// `stale_for_ms`: how long the table that the router starts with may be out of date already.
-    pub fn new(stale_for_ms: f64) -> Arc<Self> {
+    pub fn new(urls: ControlPlaneUrls, stale_for_ms: f64) -> Arc<Self> {
         let confirmed_at_ms = clock::now_ms() - stale_for_ms;
-        let state = LinkState { connected: false, up_to_date: false, confirmed_at_ms, last_error: None, ending: None };
+        let state =
+            LinkState { urls, connected: false, up_to_date: false, confirmed_at_ms, last_error: None, ending: None };
         Arc::new(LinkStatus { state: Mutex::new(state) })
+    }
+
+    /// The control plane of the present link, or of the next attempt.
+    pub fn url(&self) -> ControlPlaneUrl {
+        self.state.lock().urls.current()
     }
 
     pub fn connected(&self) -> bool {
@@ -56,9 +65,16 @@ impl LinkStatus {
         state.last_error = Some(LastError { at: clock::today(), faults: vec![first] });
     }
 
-    /// A link is about to begin.
-    pub fn begin(&self) {
-        self.state.lock().ending = None;
+    /// A link is about to begin: to this control plane.
+    pub fn begin(&self) -> ControlPlaneUrl {
+        let mut state = self.state.lock();
+        state.ending = None;
+        state.urls.current()
+    }
+
+    /// The link has ended. Returns the control plane that it led to; the next one leads to another, if there is one.
+    pub fn leave(&self) -> ControlPlaneUrl {
+        self.state.lock().urls.leave()
     }
 
     pub fn connect(&self) {

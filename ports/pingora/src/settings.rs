@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use indexmap::IndexSet;
+
 use crate::control_plane_wire::ControlPlaneUrl;
 use crate::endpoint::Endpoint;
 use crate::logger::Level;
@@ -40,8 +42,8 @@ pub struct Settings {
     /// m1: endpoints by placement, to run the cells elsewhere than on the default ports.
     pub cells: HashMap<String, Endpoint>,
     pub routing_file: PathBuf,
-    /// `None`: `ROUTING_FILE` alone counts.
-    pub control_plane_url: Option<ControlPlaneUrl>,
+    /// Who pushes the table, the same one if there are several. None: `ROUTING_FILE` alone counts.
+    pub control_plane_urls: Vec<ControlPlaneUrl>,
     pub control_plane_token: Option<String>,
     /// Read for each link, so it may be made later than this router is started.
     pub control_plane_token_file: PathBuf,
@@ -66,9 +68,16 @@ impl Reader<'_> {
     fn read<T>(&mut self, name: &str, otherwise: T, rule: &str, parse: impl FnOnce(&str) -> Option<T>) -> T {
         let Some(value) = self.text(name) else { return otherwise };
         parse(&value).unwrap_or_else(|| {
-            self.faults.push(format!("{name}={value:?}: {rule}"));
+            self.fault(name, &value, rule);
             otherwise
         })
+    }
+
+    fn fault(&mut self, name: &str, value: &str, rule: &str) {
+        // A secret does not belong in a log.
+        let is_secret = name == "CONTROL_PLANE_TOKEN" || value.contains('@');
+        let what = if is_secret { name.to_owned() } else { format!("{name}={value:?}") };
+        self.faults.push(format!("{what}: {rule}"));
     }
 
     fn port(&mut self, name: &str, otherwise: u16) -> u16 {
@@ -122,7 +131,7 @@ pub fn read_settings(variable: &dyn Fn(&str) -> Option<String>) -> Result<Settin
         keep_alive_timeout: (keep_alive_ms > 0.0).then(|| Duration::from_secs_f64(keep_alive_ms / 1000.0)),
         cells: reader.read("CELLS", HashMap::new(), CELLS_RULE, parse_cells),
         routing_file: reader.text("ROUTING_FILE").unwrap_or_else(|| "routing.json".into()).into(),
-        control_plane_url: read_control_plane_url(&mut reader, stage, url),
+        control_plane_urls: read_control_plane_urls(&mut reader, stage, url),
         control_plane_token: reader.read("CONTROL_PLANE_TOKEN", None, TOKEN_RULE, |text| {
             text.bytes().all(|byte| byte.is_ascii_graphic()).then(|| Some(text.to_owned()))
         }),
@@ -182,18 +191,18 @@ fn parse_cells(text: &str) -> Option<HashMap<String, Endpoint>> {
 }
 
 /// Set to nothing, or to `off`, there is none; not set at all, there is the one beside this router.
-fn read_control_plane_url(reader: &mut Reader<'_>, stage: Stage, url: Option<String>) -> Option<ControlPlaneUrl> {
+fn read_control_plane_urls(reader: &mut Reader<'_>, stage: Stage, url: Option<String>) -> Vec<ControlPlaneUrl> {
     let is_empty = (reader.variable)("CONTROL_PLANE_URL").is_some() && url.is_none();
     let text = url.unwrap_or_else(|| "ws://127.0.0.1:8081".into());
     if is_empty || text == "off" || stage < Stage::M3 {
-        return None;
+        return Vec::new();
     }
-    let parsed = ControlPlaneUrl::parse(&text);
-    if parsed.is_none() {
-        let rule = "write it as ws://host:port/v1/connect, or off";
-        reader.faults.push(format!("CONTROL_PLANE_URL={text:?}: {rule}"));
+    let each: Vec<Option<ControlPlaneUrl>> = text.split(',').map(|part| ControlPlaneUrl::parse(part.trim())).collect();
+    if let Some(wrong) = each.iter().position(Option::is_none) {
+        let one = if each.len() == 1 { String::new() } else { format!("; number {} is none", wrong + 1) };
+        reader.fault("CONTROL_PLANE_URL", &text, &format!("expected ws://host:port/v1/connect, or off{one}"));
     }
-    parsed
+    each.into_iter().flatten().collect::<IndexSet<_>>().into_iter().collect()
 }
 
 #[cfg(test)]
@@ -205,14 +214,17 @@ mod tests {
         read_settings(&find)
     }
 
+    fn hrefs(settings: &Settings) -> Vec<&str> {
+        settings.control_plane_urls.iter().map(|url| url.href.as_str()).collect()
+    }
+
     #[test]
     fn has_the_defaults_of_the_stages() {
         let settings = read(&[]).expect("settings");
         assert_eq!((settings.stage, settings.front, settings.threads), (Stage::M4, true, 1));
         assert_eq!((settings.host.to_string().as_str(), settings.port, settings.admin_port), ("127.0.0.1", 8080, 8082));
         assert_eq!((settings.head_timeout_ms, settings.body_idle_timeout_ms), (10_000.0, 30_000.0));
-        let url = settings.control_plane_url.expect("the one beside it");
-        assert_eq!(url.href, "ws://127.0.0.1:8081/v1/connect");
+        assert_eq!(hrefs(&settings), ["ws://127.0.0.1:8081/v1/connect"]);
     }
 
     #[test]
@@ -237,8 +249,31 @@ mod tests {
     #[test]
     fn a_control_plane_can_be_switched_off() {
         for value in ["", "off"] {
-            assert!(read(&[("CONTROL_PLANE_URL", value)]).expect("settings").control_plane_url.is_none());
+            assert!(read(&[("CONTROL_PLANE_URL", value)]).expect("settings").control_plane_urls.is_empty());
         }
-        assert!(read(&[("STAGE", "m2")]).expect("settings").control_plane_url.is_none());
+        assert!(read(&[("STAGE", "m2")]).expect("settings").control_plane_urls.is_empty());
+    }
+
+    #[test]
+    fn there_may_be_several_control_planes() {
+        let settings = read(&[("CONTROL_PLANE_URL", "ws://a:1, http://b:2,ws://a:1/")]).expect("settings");
+        assert_eq!(hrefs(&settings), ["ws://a:1/v1/connect", "ws://b:2/v1/connect"]);
+        let faults = read(&[("CONTROL_PLANE_URL", "ws://a:1,")]).expect_err("a fault");
+        let rule = "expected ws://host:port/v1/connect, or off; number 2 is none";
+        assert_eq!(faults, format!("Cannot start: CONTROL_PLANE_URL=\"ws://a:1,\": {rule}"));
+    }
+
+    #[test]
+    fn names_no_value_that_may_hold_a_secret() {
+        let secrets = [
+            ("CONTROL_PLANE_URL", "ws://me:pa55word@127.0.0.1:8081"),
+            ("CONTROL_PLANE_URL", "ws://a:1,ws://me:pa55word@b:2"),
+            ("CELLS", "visa=http://me:pa55word@127.0.0.1:9004"),
+            ("CONTROL_PLANE_TOKEN", "pa55word pa55word"),
+        ];
+        for (name, value) in secrets {
+            let faults = read(&[(name, value)]).expect_err("a fault");
+            assert!(faults.starts_with(&format!("Cannot start: {name}: ")) && !faults.contains("pa55"), "{faults}");
+        }
     }
 }

@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use crate::checksum::hex;
 use crate::clock;
 use crate::control_plane_client::{ControlPlaneClient, LinkOwner};
+use crate::control_plane_urls::ControlPlaneUrls;
 use crate::control_plane_wire::ControlPlaneUrl;
 use crate::file_source::{FileSource, LastError};
 use crate::last_known_good::LastKnownGood;
@@ -29,7 +30,8 @@ use crate::table_store::TableStore;
 use crate::tasks::spawn_restarting;
 
 pub struct SnapshotSourceSettings {
-    pub url: ControlPlaneUrl,
+    /// At least one; all of them push the same table.
+    pub urls: Vec<ControlPlaneUrl>,
     /// Folder of the last-known-good snapshot.
     pub state_dir: PathBuf,
     /// File with the token, when `token` is not given.
@@ -116,11 +118,11 @@ impl SnapshotSource {
             }
         }
         let stale_for = saved_at.and_then(|at| SystemTime::now().duration_since(at).ok()).unwrap_or_default();
-        let status = LinkStatus::new(stale_for.as_secs_f64() * 1000.0);
+        let urls = ControlPlaneUrls::new(self.settings.urls.clone(), fastrand::f64());
+        let status = LinkStatus::new(urls, stale_for.as_secs_f64() * 1000.0);
         let (this, link_status) = (self.clone(), status.clone());
         let run = move || {
             let client = ControlPlaneClient {
-                url: this.settings.url.clone(),
                 router_id: this.router_id.clone(),
                 receiver: this.receiver.clone(),
                 owner: this.clone(),
@@ -164,9 +166,11 @@ impl SnapshotSource {
         let applied = self.applied.lock().clone();
         let link = self.link.lock().as_ref().map(|(status, _)| status.clone());
         let link_error = link.as_ref().and_then(|link| link.last_error());
-        let (connected, staleness_seconds) =
-            link.map_or((false, 0.0), |link| (link.connected(), link.staleness_seconds()));
-        let own = (self.router_id.clone(), self.settings.url.href.clone());
+        let (url, connected, staleness_seconds) = link.map_or_else(
+            || (self.settings.urls[0].clone(), false, 0.0),
+            |link| (link.url(), link.connected(), link.staleness_seconds()),
+        );
+        let own = (self.router_id.clone(), url.href);
         match applied {
             Some(Applied { position, source, version, applied_at }) => SnapshotStatus {
                 source,

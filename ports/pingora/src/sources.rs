@@ -33,12 +33,12 @@ impl Sources {
         }
         let rules = Rules { resilience: settings.stage >= Stage::M4 };
         let file = FileSource::new(settings.routing_file.clone(), rules, store.clone(), logger.clone());
-        let Some(url) = settings.control_plane_url.clone() else {
+        if settings.control_plane_urls.is_empty() {
             file.start().await?;
             return Ok(Sources { file: Some(file), pushed: None });
-        };
+        }
         let source = SnapshotSourceSettings {
-            url,
+            urls: settings.control_plane_urls.clone(),
             state_dir: settings.state_dir.clone(),
             token_file: settings.control_plane_token_file.clone(),
             token: settings.control_plane_token.clone(),

@@ -47,6 +47,8 @@ export function readSettings(environment: Readonly<Record<string, string | undef
   if (result.success) return result.data;
   const faults = result.error.issues.map((issue) => {
     const name = issue.path.join(".");
+    // A secret does not belong in a log.
+    if (environment[name]?.includes("@")) return `${name}: ${issue.message}`;
     return `${name}=${JSON.stringify(environment[name] ?? "")}: ${issue.message}`;
   });
   throw new SettingsError(`Cannot start: ${faults.join("\n")}`);
@@ -59,14 +61,15 @@ export class SettingsError extends Error {
 function parseCells(text: string, context: z.RefinementCtx): ReadonlyMap<string, string> {
   const { placements } = staticRoutingTable();
   const cells = new Map<string, string>();
-  for (const pair of text.split(",").filter((each) => each.trim() !== "")) {
+  for (const [at, pair] of text.split(",").entries()) {
+    if (pair.trim() === "") continue;
     const [name = "", url = ""] = pair.split(/=(.*)/s).map((each) => each.trim());
     const isOrigin = /^http:\/\/[^/?#@\s]+$/.test(url) && URL.canParse(url);
     if (!placements.has(name) || !isOrigin) {
       const names = [...placements.keys()].join(", ");
       context.addIssue({
         code: "custom",
-        message: `Write each cell as name=http://host:port, with a name of ${names}; got ${JSON.stringify(pair)}`,
+        message: `Write each cell as name=http://host:port, with a name of ${names}; number ${at + 1} is none`,
       });
       return z.NEVER;
     }

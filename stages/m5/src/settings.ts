@@ -88,9 +88,9 @@ export function readSettings(environment: Readonly<Record<string, string | undef
   const faults = result.error.issues.map((issue) => {
     const name = issue.path.join(".");
     if (name === "") return issue.message;
-    // A secret does not belong into a log.
-    if (name === "CONTROL_PLANE_TOKEN" || environment[name]?.includes("@"))
-      return `${name}: ${issue.message}`;
+    // A secret does not belong in a log.
+    if (environment[name]?.includes("@")) return `${name}: ${issue.message}`;
+    if (name === "CONTROL_PLANE_TOKEN") return `${name}: ${issue.message}`;
     return `${name}=${JSON.stringify(environment[name] ?? "")}: ${issue.message}`;
   });
   throw new SettingsError(`Cannot start: ${faults.join("\n")}`);

@@ -49,7 +49,8 @@ export function readControlPlaneSettings(
   if (result.success) return result.data;
   const faults = result.error.issues.map(({ path, message }) => {
     const name = path.join(".");
-    // A secret does not belong into a log.
+    // A secret does not belong in a log.
+    if (environment[name]?.includes("@")) return `${name}: ${message}`;
     if (name === "CONTROL_PLANE_TOKEN") return `${name}: ${message}`;
     return `${name}=${JSON.stringify(environment[name] ?? "")}: ${message}`;
   });
