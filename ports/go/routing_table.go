@@ -199,7 +199,12 @@ func readPlacement(placements *Fields, name string, withResilience bool) *Placem
 	}
 	if url, ok := fields.Text("url", maxURLLength); ok {
 		if placement.URL, placement.Host, ok = readOrigin(url); !ok {
-			fields.faults.Add(fields.At("url"), "expected http://host:port without path, query or credentials, got %s", quoted(url))
+			// What is wrong with a table is logged: a password is not repeated.
+			got := ", got " + quoted(url)
+			if strings.Contains(url, "@") {
+				got = ""
+			}
+			fields.faults.Add(fields.At("url"), "expected http://host:port without path, query or credentials%s", got)
 		}
 	}
 	if withResilience {

@@ -207,7 +207,10 @@ fn read_placement(name: &str, value: &Value, path: &Path<'_>, rules: Rules, faul
             Some(Value::String(_)) => "http://host:port without path, query or credentials",
             _ => "a string",
         };
-        faults.add(&fields.path("url"), expected(rule, url));
+        // What is wrong with a table is logged: a password is not repeated.
+        let is_secret = matches!(url, Some(Value::String(text)) if text.contains('@'));
+        let words = if is_secret { format!("expected {rule}") } else { expected(rule, url) };
+        faults.add(&fields.path("url"), words);
     }
     let resilience =
         if rules.resilience { resilience_schema::read_placement(&mut fields, faults) } else { Default::default() };

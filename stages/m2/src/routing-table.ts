@@ -145,8 +145,9 @@ const nameOfPlacement = z
     "a placement's name has up to 64 letters, digits, dots, dashes and underscores, a letter or digit first",
   );
 
+/** What is wrong with a table is logged: a password is not repeated. */
 const notAnOrigin: z.core.$ZodErrorMap = ({ input }) =>
-  `expected http://host:port without path, query or credentials, got ${quoted(input)}`;
+  `expected http://host:port without path, query or credentials${/@/.test(String(input)) ? "" : `, got ${quoted(input)}`}`;
 
 /** What every program reads as the same host. HAProxy expands `*` and `$NAME`, and nginx ends a word at `;`. */
 const plainHost = /^(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])$/;

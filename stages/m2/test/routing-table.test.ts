@@ -208,6 +208,12 @@ describe("an endpoint", () => {
     expect(tableOf(withUrl(url)).placements.get("tier1")?.url).toBe(origin);
   });
 
+  test("with a password is refused, and the password not repeated", () => {
+    expect(faultsOf(withUrl("http://me:pa55word@127.0.0.1:9001"))).toEqual([
+      "placements.tier1.url: expected http://host:port without path, query or credentials",
+    ]);
+  });
+
   test("of a dedicated placement is its own, in whatever spelling", () => {
     expect(faultsOf(withUrl("http://127.1:09004"))).toEqual([
       'placements.tier1.url: "http://127.0.0.1:9004" is the endpoint of "visa": "tier1" would share its dedicated cell',
