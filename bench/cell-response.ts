@@ -1,4 +1,4 @@
-// The small answer that every cell of the bench gives, and by which the guard knows which cell gave it.
+// The small response of every cell of the bench. The guard knows by it which cell responded.
 
 /** The size of the body, in bytes: a small JSON document. */
 export const responseBytes = 512;

@@ -14,7 +14,7 @@ export async function findFault(url: string, routes: boolean): Promise<string | 
     if (status !== 200)
       return `routing key "${key}": expected status 200, got ${status} ${body.slice(0, 120)}`;
     if (body !== responseBody(cell)) {
-      return `routing key "${key}": expected the answer of cell "${cell}", got ${body.length} bytes: ${body.slice(0, 60)}`;
+      return `routing key "${key}": expected the response of cell "${cell}", got ${body.length} bytes: ${body.slice(0, 60)}`;
     }
   }
   return undefined;

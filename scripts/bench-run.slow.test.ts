@@ -31,7 +31,7 @@ function impostor(directory: string, goodResponses: number): string {
     let left = ${goodResponses};
     const server = createServer((req, res) => {
       if (left-- <= 0) return void res.writeHead(500).end("no");
-      get(cells[keys[req.headers["x-routing-key"]] ?? "tier3"], (answer) => answer.pipe(res));
+      get(cells[keys[req.headers["x-routing-key"]] ?? "tier3"], (response) => response.pipe(res));
     }).listen(0, "127.0.0.1", () => console.log(JSON.stringify({ event: "ready", url: "http://127.0.0.1:" + server.address().port })));`;
   writeFileSync(file, code);
   return file;

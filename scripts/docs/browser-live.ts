@@ -88,8 +88,8 @@ async function watchOutage(page: Page, url: string, stack: Stack): Promise<void>
 }
 
 async function ask(url: string): Promise<void> {
-  const answer = await fetch(`${url}/pay`, { headers: { "X-Routing-Key": "acme" } });
-  await answer.arrayBuffer();
+  const response = await fetch(`${url}/pay`, { headers: { "X-Routing-Key": "acme" } });
+  await response.arrayBuffer();
 }
 
 /** Gives tier1 a breaker, a health check and a fallback, all of them quick, as an operator's edit of the file. */

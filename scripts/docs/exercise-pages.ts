@@ -104,7 +104,7 @@ function givenFiles(exercise: Exercise): string[] {
 
 function inTheTerminal(id: string, because: string): string[] {
   return [
-    `This exercise needs real sockets or files, so it runs in your terminal: ${because}, which a page does not have. In a [clone of the repository](/set-up):`,
+    `${because}, which doesn't run in a page. So this exercise runs in your terminal, in a [clone of the repository](/set-up):`,
     `\`\`\`sh\nnpm run exercise ${id}\n\`\`\``,
     "It copies the starter to `workspace/` for your own editor, runs the tests whenever you save, and shows the first one that fails. Press `h` for a hint, `d` to compare with the solution, `q` to stop.",
   ];

@@ -5,11 +5,11 @@
 //
 // Exit codes: 0 written, 2 a router did not start or did not follow its file.
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describeMachine } from "../../bench/machine.ts";
+import { readTree } from "../../bench/process-tree.ts";
 import { eventually } from "../../shared/testkit/eventually.ts";
-import { withDescendants } from "../../shared/testkit/process-by-port.ts";
 import { contractRouting, startRouter } from "../../shared/testkit/router-process.ts";
 import { runProgram } from "../command-line.ts";
 import { projectRoot } from "../stages.ts";
@@ -40,7 +40,7 @@ await runProgram("router-memory", async () => {
 async function measure(stage: (typeof stages)[number], keys: number) {
   const text = (version: string) => JSON.stringify(tableOf(keys, version));
   await using router = await startRouter({ stage, routingText: text("first"), readyDeadlineMs: 60_000 });
-  const residentMiB = memory(router.pid, "VmRSS");
+  const residentMiB = inMiB(readTree(router.pid).rssKiB);
   writeFileSync(join(router.directory, "routing.json"), text("second"));
   const followed = async () => {
     const response = await fetch(`${router.ready["adminUrl"]}/debug/config`);
@@ -52,7 +52,7 @@ async function measure(stage: (typeof stages)[number], keys: number) {
     keys,
     tableBytes: text("first").length,
     residentMiB,
-    swapPeakMiB: memory(router.pid, "VmHWM"),
+    swapPeakMiB: inMiB(readTree(router.pid).peakRssKiB),
   };
 }
 
@@ -63,10 +63,6 @@ function tableOf(keys: number, version: string): object {
   return { ...(contractRouting() as object), version, routingTable: Object.fromEntries(entries) };
 }
 
-function memory(root: number, field: "VmRSS" | "VmHWM"): number {
-  const kib = withDescendants(root).map((pid) => {
-    const status = readFileSync(`/proc/${pid}/status`, "utf8");
-    return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(status)?.[1] ?? 0);
-  });
-  return Math.round(kib.reduce((sum, each) => sum + each, 0) / 102.4) / 10;
+function inMiB(kib: number): number {
+  return Math.round(kib / 102.4) / 10;
 }

@@ -1,4 +1,4 @@
-// What HAProxy and nginx do otherwise, by cause: site/data/graduation-*.json, which their contract-results.ts write.
+// How HAProxy and nginx differ from the contracts, by cause: site/data/graduation-*.json, which their contract-results.ts write.
 
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -48,7 +48,7 @@ function resultsOf(id: string, name: string, saved: Saved): EngineData {
     version: saved[id],
     date,
     command: `graduation/${id}/contract-results.ts`,
-    words: `${held.join(", ")}. What it does otherwise, and why`,
+    words: `${held.join(", ")}. What it does differently, and why`,
     causes: counted.filter(({ cases }: Saved) => cases > 0).sort((a: Saved, b: Saved) => b.cases - a.cases),
   };
 }
