@@ -13,23 +13,9 @@ import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { freePorts } from "../../bench/free-port.ts";
 import { eventually } from "../../shared/testkit/eventually.ts";
-import { dataFolder, EtcdNode, type NodeStatus } from "./etcd-node.ts";
+import { dataFolder, EtcdNode } from "./etcd-node.ts";
 
-export interface EtcdOptions {
-  /** @default 3 */
-  readonly nodes?: number;
-  /** etcd's own default. @default 100 */
-  readonly heartbeatMs?: number;
-  /** A follower that has heard no heartbeat for this long, up to twice of it, stands for election. @default 1000 */
-  readonly electionMs?: number;
-}
-
-/** A copy of all data folders, taken at one moment. */
-export interface Backup {
-  readonly folder: string;
-  /** The revision that the cluster had. */
-  readonly revision: number;
-}
+const nodes = 3;
 
 /** A cluster of three that starts on a busy machine; an election takes up to three election timeouts. */
 const readyDeadlineMs = 30_000;
@@ -91,38 +77,31 @@ export class EtcdCluster implements AsyncDisposable {
   }
 
   /** Index of the leader that a majority follows. Waits for an election. */
-  leader(deadlineMs = 15_000): Promise<number> {
+  leader(): Promise<number> {
     // Wrapped, because the first node's index is 0, and that is not "not yet".
     const found = eventually(
       async () => {
         const index = await this.#leaderNow();
         return index === undefined ? undefined : { index };
       },
-      { what: "a majority follows one leader", deadlineMs, everyMs: 20 },
+      { what: "a majority follows one leader", deadlineMs: 15_000, everyMs: 20 },
     );
     return found.then(({ index }) => index);
   }
 
-  /** What a node that runs says about the cluster; the first that answers. */
-  async status(): Promise<NodeStatus> {
-    return await Promise.any(this.#nodes.map((node) => node.status()));
-  }
-
   /** Forgets every revision before the present one: a watch that asks for an older one is cancelled. */
-  async compact(): Promise<number> {
+  async compact(): Promise<void> {
     const node = this.node(await this.leader());
     const { revision } = await node.status();
     await node.call("/v3/kv/compaction", { revision: String(revision), physical: true });
-    return revision;
   }
 
   /**
    * Copies all data folders while all nodes stand still, which takes well under a second: what a snapshot of the machines'
-   * volumes would hold.
+   * volumes would hold. Returns the folder with the copies.
    */
-  async backup(): Promise<Backup> {
+  async backup(): Promise<string> {
     const leader = await this.leader();
-    const { revision } = await this.node(leader).status();
     const folder = join(this.#folder, `backup-${++this.#backups}`);
     await mkdir(folder);
     // The leader first: without it nothing is committed, so the three copies fit together.
@@ -136,7 +115,7 @@ export class EtcdCluster implements AsyncDisposable {
       for (const index of running) this.resume(index);
     }
     await this.leader();
-    return { folder, revision };
+    return folder;
   }
 
   /**
@@ -144,11 +123,11 @@ export class EtcdCluster implements AsyncDisposable {
    * and the cluster keeps its id: so it does after `etcdctl snapshot restore` with the same URLs and token, since etcd
    * derives the id from these. Nothing in etcd tells that this happened.
    */
-  async restore(backup: Backup): Promise<void> {
+  async restore(backup: string): Promise<void> {
     await Promise.all(this.#nodes.map((node) => node.kill()));
     for (const [index, node] of this.#nodes.entries()) {
       await node.removeData();
-      await copyFolder(dataFolder(backup.folder, index), node.plan.folder);
+      await copyFolder(dataFolder(backup, index), node.plan.folder);
     }
     await this.start();
   }
@@ -169,9 +148,9 @@ export class EtcdCluster implements AsyncDisposable {
 }
 
 /** Starts a cluster with empty data, and resolves when every node serves. */
-export async function startEtcd(options: EtcdOptions = {}): Promise<EtcdCluster> {
+export async function startEtcd(): Promise<EtcdCluster> {
   for (let attempt = 1; ; attempt++) {
-    const cluster = await plannedCluster(options);
+    const cluster = await plannedCluster();
     try {
       await cluster.start();
       return cluster;
@@ -184,8 +163,7 @@ export async function startEtcd(options: EtcdOptions = {}): Promise<EtcdCluster>
   }
 }
 
-async function plannedCluster(options: EtcdOptions): Promise<EtcdCluster> {
-  const { nodes = 3, heartbeatMs = 100, electionMs = 1_000 } = options;
+async function plannedCluster(): Promise<EtcdCluster> {
   const folder = await mkdtemp(join(tmpdir(), "cell-routing-etcd-"));
   const clusterToken = basename(folder);
   const ports = await freePorts(nodes * 2);
@@ -194,7 +172,7 @@ async function plannedCluster(options: EtcdOptions): Promise<EtcdCluster> {
   const planned = peers.map((peerPort, index) => {
     const clientPort = ports[index] ?? 0;
     const place = { name: `n${index + 1}`, folder: dataFolder(folder, index), clientPort, peerPort };
-    return new EtcdNode({ ...place, members, clusterToken, heartbeatMs, electionMs });
+    return new EtcdNode({ ...place, members, clusterToken });
   });
   return new EtcdCluster(folder, planned);
 }

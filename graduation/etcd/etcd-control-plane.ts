@@ -9,6 +9,7 @@ import { jsonIn } from "../../shared/testkit/json-text.ts";
 import { Program } from "../../shared/testkit/program.ts";
 
 export interface ControlPlaneOptions {
+  /** @default "the control plane on etcd" */
   readonly name?: string;
   readonly endpoints: readonly string[];
   /** The first table of an empty cluster. */
@@ -34,13 +35,15 @@ const script = fileURLToPath(new URL("control-plane.ts", import.meta.url));
 
 export class EtcdControlPlane implements AsyncDisposable {
   readonly program: Program;
-  readonly #folder: string;
   readonly token: string;
+  /** Also for an exit that leaves no time for an orderly end. */
+  readonly #removeFolder: () => void;
 
   private constructor(program: Program, folder: string, token: string) {
     this.program = program;
-    this.#folder = folder;
     this.token = token;
+    this.#removeFolder = () => rmSync(folder, { recursive: true, force: true });
+    process.once("exit", this.#removeFolder);
   }
 
   /** @throws StartError when it does not start */
@@ -106,7 +109,8 @@ export class EtcdControlPlane implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.program.kill();
-    rmSync(this.#folder, { recursive: true, force: true });
+    process.off("exit", this.#removeFolder);
+    this.#removeFolder();
   }
 
   async #write(method: string, path: string, ifMatch: string, body: unknown): Promise<Reply> {

@@ -16,8 +16,6 @@ export interface NodePlan {
   readonly members: string;
   /** A node of another cluster, which may have had these ports before, is refused. */
   readonly clusterToken: string;
-  readonly heartbeatMs: number;
-  readonly electionMs: number;
 }
 
 /** What a node says when asked for its status. All numbers of etcd are 64 bits long, so JSON holds them as text. */
@@ -32,6 +30,9 @@ export interface NodeStatus {
 /** Bounds on one node: a workbook's cluster must not take a laptop's memory or disk. */
 const quotaBytes = 64 * 1024 * 1024;
 const memoryLimit = "96MiB";
+
+/** etcd's own default. A follower that has heard no heartbeat for this long, up to twice of it, stands for election. */
+const electionMs = 1_000;
 
 export class EtcdNode {
   readonly plan: NodePlan;
@@ -55,7 +56,7 @@ export class EtcdNode {
 
   /** Starts the process and does not wait. */
   start(): void {
-    const { name, folder, peerPort, members, clusterToken, heartbeatMs, electionMs } = this.plan;
+    const { name, folder, peerPort, members, clusterToken } = this.plan;
     const peerUrl = `http://127.0.0.1:${peerPort}`;
     this.#program = new Program({
       name: `etcd ${name}`,
@@ -66,7 +67,7 @@ export class EtcdNode {
         ...["--listen-peer-urls", peerUrl, "--initial-advertise-peer-urls", peerUrl],
         ...["--initial-cluster", members, "--initial-cluster-state", "new"],
         ...["--initial-cluster-token", clusterToken],
-        ...["--heartbeat-interval", String(heartbeatMs), "--election-timeout", String(electionMs)],
+        ...["--election-timeout", String(electionMs)],
         ...["--quota-backend-bytes", String(quotaBytes), "--snapshot-count", "1000"],
         ...["--max-snapshots", "1", "--max-wals", "1"],
         ...["--logger", "zap", "--log-outputs", "stderr", "--log-level", "warn"],

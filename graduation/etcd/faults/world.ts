@@ -1,17 +1,13 @@
 // Everything that a fault needs, on 127.0.0.1: an etcd cluster, control planes on it, routers that know all of them, and two
 // cells. Starts and stops processes and says what they show; what is right is for `round.ts` to say.
 
-import { rmSync } from "node:fs";
-import { mkdtemp, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { freePorts } from "../../../bench/free-port.ts";
 import { type Cell, startCell } from "../../../shared/cells/cell.ts";
 import { eventually } from "../../../shared/testkit/eventually.ts";
 import { objectIn } from "../../../shared/testkit/json-text.ts";
-import { Program } from "../../../shared/testkit/program.ts";
 import { type RouterProcess, startRouter } from "../../../shared/testkit/router-process.ts";
 import { type EtcdCluster, startEtcd } from "../cluster.ts";
+import { type ControlPlaneOptions, EtcdControlPlane } from "../etcd-control-plane.ts";
 import type { ControlPlaneAddress } from "../linearizability/recorder.ts";
 import type { EtcdGate } from "./etcd-gate.ts";
 import type { EtcdProxy } from "./etcd-proxy.ts";
@@ -19,8 +15,6 @@ import type { EtcdProxy } from "./etcd-proxy.ts";
 export const token = "a-token-for-the-faults";
 
 export interface WorldOptions {
-  /** @default 2 */
-  readonly controlPlanes?: number;
   /** @default 2 */
   readonly routers?: number;
   /** Puts a proxy between the control planes and each node of etcd. @default none: a real network refuses otherwise */
@@ -85,12 +79,6 @@ export class World implements AsyncDisposable {
 /** Starts all of it, and resolves when every router runs the table that etcd holds. */
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
   await using parts = new AsyncDisposableStack();
-  const folder = await mkdtemp(join(tmpdir(), "cell-routing-faults-"));
-  const removeFolder = (): void => rmSync(folder, { recursive: true, force: true });
-  parts.defer(() => void process.off("exit", removeFolder));
-  parts.defer(removeFolder);
-  // For an exit that leaves no time for an orderly end.
-  process.once("exit", removeFolder);
   const etcd = parts.use(await startEtcd());
   const endpoints: string[] = [];
   for (const url of etcd.endpoints) {
@@ -101,24 +89,28 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const tier1 = parts.use(await startCell({ name: "tier1" }));
   const tier3 = parts.use(await startCell({ name: "tier3" }));
   const document = documentOf(tier1, tier3);
-  await writeFile(join(folder, "routing.json"), JSON.stringify(document));
-  const ports = await freePorts(options.controlPlanes ?? 2);
+  const ports = await freePorts(2);
   const controlPlanes = ports.map((port, index) => {
     const name = String.fromCharCode(97 + index);
-    return parts.use(new ControlPlane(name, port, folder, endpoints));
+    return parts.use(new ControlPlane(name, port, { endpoints, routing: document }));
   });
-  await Promise.all(controlPlanes.map((each) => each.start()));
+  await allStarted(controlPlanes.map((each) => each.start()));
   const env = {
     CONTROL_PLANE_URL: controlPlanes.map(({ url }) => url).join(","),
     CONTROL_PLANE_TOKEN: token,
   };
-  const starting = Array.from({ length: options.routers ?? 2 }, async () =>
-    parts.use(await startRouter({ stage: "m4", routing: document, env })),
+  const routers = await allStarted(
+    Array.from({ length: options.routers ?? 2 }, async () =>
+      parts.use(await startRouter({ stage: "m4", routing: document, env })),
+    ),
   );
-  // All of them, also when one fails: what has started is to be ended.
-  await Promise.allSettled(starting);
-  const routers = await Promise.all(starting);
   return new World(parts.move(), { etcd, controlPlanes, routers, document, gate: options.gate });
+}
+
+/** Waits for all of them, also when one fails: what has started is to be ended. */
+async function allStarted<T>(starting: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(starting);
+  return await Promise.all(starting);
 }
 
 function documentOf(tier1: Cell, tier3: Cell) {
@@ -130,30 +122,23 @@ function documentOf(tier1: Cell, tier3: Cell) {
   };
 }
 
-/** Ends a control plane with this process, also after a SIGKILL. */
-const guard = new URL("../../../scripts/exit-with-parent.ts", import.meta.url).href;
-
-const main = join(import.meta.dirname, "..", "control-plane.ts");
-
+/** A control plane that comes back at the same address. */
 export class ControlPlane implements AsyncDisposable, ControlPlaneAddress {
   readonly name: string;
   readonly url: string;
-  readonly #port: number;
-  readonly #folder: string;
-  readonly #endpoints: readonly string[];
+  readonly #options: ControlPlaneOptions;
   readonly #events: string[] = [];
-  #program: Program | undefined;
+  #running: EtcdControlPlane | undefined;
 
-  constructor(name: string, port: number, folder: string, endpoints: readonly string[]) {
+  constructor(name: string, port: number, options: Pick<ControlPlaneOptions, "endpoints" | "routing">) {
     this.name = name;
     this.url = `http://127.0.0.1:${port}`;
-    this.#port = port;
-    this.#folder = folder;
-    this.#endpoints = endpoints;
+    const onLine = (line: string): void => void this.#events.push(line);
+    this.#options = { ...options, name: `control plane ${name}`, port, token, onLine };
   }
 
   get isRunning(): boolean {
-    return this.#program !== undefined && !this.#program.hasEnded;
+    return this.#running?.program.hasEnded === false;
   }
 
   /** Lines that it has logged, over all its lives. */
@@ -161,39 +146,21 @@ export class ControlPlane implements AsyncDisposable, ControlPlaneAddress {
     return this.#events;
   }
 
-  /** Starts it on its port, and resolves when it serves. */
+  /** Resolves when it serves. */
   async start(): Promise<void> {
-    this.#program = new Program({
-      name: `control plane ${this.name}`,
-      command: process.execPath,
-      args: ["--import", guard, main],
-      lifeline: true,
-      env: {
-        EXIT_WITH_PARENT: String(process.pid),
-        HOST: "127.0.0.1",
-        CONTROL_PLANE_PORT: String(this.#port),
-        STORE: "etcd",
-        ETCD_ENDPOINTS: this.#endpoints.join(","),
-        ROUTING_FILE: join(this.#folder, "routing.json"),
-        STATE_DIR: join(this.#folder, `state-${this.name}`),
-        CONTROL_PLANE_TOKEN: token,
-        LOG_LEVEL: "info",
-      },
-      onLine: (line) => void this.#events.push(line),
-    });
-    await this.#program.ready();
+    this.#running = await EtcdControlPlane.start(this.#options);
   }
 
   pause(): void {
-    this.#program?.signal("SIGSTOP");
+    this.#running?.program.signal("SIGSTOP");
   }
 
   resume(): void {
-    this.#program?.signal("SIGCONT");
+    this.#running?.program.signal("SIGCONT");
   }
 
   async kill(): Promise<void> {
-    await this.#program?.kill();
+    await this.#running?.[Symbol.asyncDispose]();
   }
 
   /** Waits for a line with `text` among those logged after the first `since`. */

@@ -15,6 +15,8 @@ export interface WritersOptions {
 /** Longest pause of a client between two operations, in milliseconds. */
 const maxPauseMs = 25;
 
+const storedDeadlineMs = 30_000;
+
 export class Writers {
   readonly #options: WritersOptions;
   readonly #stop = new AbortController();
@@ -61,11 +63,10 @@ export async function writeUntilStored(
   recorder: Recorder,
   client: string,
   via: ControlPlaneAddress,
-  deadlineMs = 30_000,
 ): Promise<{ readonly version: string; readonly marker: string }> {
   const startMs = performance.now();
   let last = "nothing was sent";
-  while (performance.now() - startMs < deadlineMs) {
+  while (performance.now() - startMs < storedDeadlineMs) {
     try {
       const { version } = await recorder.get(client, via);
       const { outcome, why = "", marker } = await recorder.write(client, via, "patch", version);
@@ -77,5 +78,5 @@ export async function writeUntilStored(
     }
     await delay(10);
   }
-  throw new Error(`No write through ${via.name} was stored within ${deadlineMs} ms; the last: ${last}`);
+  throw new Error(`No write through ${via.name} was stored within ${storedDeadlineMs} ms; the last: ${last}`);
 }

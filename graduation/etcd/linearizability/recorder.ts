@@ -29,14 +29,15 @@ export interface RecorderOptions {
   readonly name: string;
   /** Where a marker routes to. */
   readonly placement: string;
-  /** A client gives up after this time, and does not know what becomes of its write. @default 15000 */
-  readonly timeoutMs?: number;
 }
 
 export interface SeenTable {
   readonly version: Version;
   readonly value: string;
 }
+
+/** A client gives up after this time, and does not know what becomes of its write. */
+const timeoutMs = 15_000;
 
 /** Markers can be told from the keys of the document by this. */
 const markerStart = "write-";
@@ -99,7 +100,6 @@ export class Recorder {
   }
 
   async #fetch(via: ControlPlaneAddress): Promise<SeenTable> {
-    const { timeoutMs = 15_000 } = this.#options;
     const answer = await ask({ url: `${via.url}/v1/routing`, timeoutMs });
     const document = objectIn(answer.body) as Document | undefined;
     const version = answer.headers.etag;
@@ -115,7 +115,7 @@ export class Recorder {
     marker: string,
     ifMatch: Version,
   ): Promise<{ readonly outcome: Outcome; readonly why: string }> {
-    const { token, document, placement, timeoutMs = 15_000 } = this.#options;
+    const { token, document, placement } = this.#options;
     const routingTable = { ...document.routingTable, [marker]: placement };
     const [method, path, body] =
       kind === "put"

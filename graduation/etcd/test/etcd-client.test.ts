@@ -1,20 +1,11 @@
 // The client against servers that respond as a gateway of etcd does, late, or not at all.
 
-import { once } from "node:events";
-import { createServer, type RequestListener } from "node:http";
-import type { AddressInfo } from "node:net";
 import { describe, expect, test } from "vitest";
 import { eventually } from "../../../shared/testkit/eventually.ts";
-import { FakeClock } from "../../../shared/testkit/fake-clock.ts";
 import { failOnLeaks } from "../../../shared/testkit/leak-check.ts";
-import { EtcdClient } from "../etcd-client.ts";
+import { base64, clientOf, header, prefix, responding, server, table } from "./gateway.ts";
 
 failOnLeaks();
-
-const prefix = "/p/";
-const base64 = (text: string): string => Buffer.from(text).toString("base64");
-const header = { cluster_id: "17297804430150500011", revision: "9" };
-const table = { key: base64("/p/table"), value: base64("{}"), mod_revision: "7", version: "3" };
 
 /** What a read of the store's keys gets, one range for each. */
 const rangesOf = (...kvs: object[]) => ({
@@ -27,39 +18,6 @@ const rangesOf = (...kvs: object[]) => ({
 const threeKeys = ["table", "epoch", "write"].map((name) => ({
   request_range: { key: base64(prefix + name) },
 }));
-
-async function server(handle: RequestListener) {
-  const bodies: unknown[] = [];
-  const http = createServer(async (req, res) => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of req) chunks.push(chunk as Buffer);
-    bodies.push(JSON.parse(Buffer.concat(chunks).toString()));
-    handle(req, res);
-  });
-  http.listen(0, "127.0.0.1");
-  await once(http, "listening");
-  const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
-  const close = () => {
-    http.closeAllConnections();
-    return new Promise<void>((resolve) => http.close(() => resolve()));
-  };
-  return { url, bodies, close, [Symbol.asyncDispose]: close };
-}
-
-const responding = (message: unknown, status = 200) =>
-  server((_, res) => res.writeHead(status).end(JSON.stringify(message)));
-
-function clientOf(...endpoints: string[]) {
-  const clock = new FakeClock();
-  const client = new EtcdClient({ endpoints, prefix, maxBytes: 1_000, clock });
-  return { clock, client, [Symbol.asyncDispose]: () => client.close() };
-}
-
-async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const found: T[] = [];
-  for await (const item of items) found.push(item);
-  return found;
-}
 
 /** A port at which nobody listens. */
 async function closedUrl(): Promise<string> {
@@ -183,56 +141,5 @@ describe("a transaction", () => {
     await using etcd = await responding({ header, filler: "x".repeat(2_000) });
     await using own = clientOf(etcd.url);
     await expect(txn(own)).rejects.toMatchObject({ kind: "unclear" });
-  });
-});
-
-describe("a watch", () => {
-  const messages = [
-    { result: { header, created: true } },
-    { result: { header } },
-    { result: { header, events: [{ kv: table }, { type: "DELETE", kv: { key: base64("/p/write") } }] } },
-    { result: { header, canceled: true, compact_revision: "8" } },
-  ];
-
-  test("hands on each message, however the bytes are cut", async () => {
-    const bytes = Buffer.from(messages.map((each) => `${JSON.stringify(each)}\n`).join(""));
-    await using etcd = await server(async (_, res) => {
-      for (let at = 0; at < bytes.length; at += 7) {
-        res.write(bytes.subarray(at, at + 7));
-        await new Promise((resolve) => setImmediate(resolve));
-      }
-      res.end();
-    });
-    await using own = clientOf(etcd.url);
-    const seen = await all(own.client.watch(5, new AbortController().signal));
-    expect(seen.map(({ kind }) => kind)).toEqual(["created", "progress", "changes", "cancelled"]);
-    expect(seen[2]).toMatchObject({ revision: 9 });
-    const { changes } = seen[2] as { readonly changes: ReadonlyMap<string, unknown> };
-    expect([...changes.keys()]).toEqual(["table", "write"]);
-    expect(changes.get("write")).toBeUndefined();
-    expect(seen[3]).toMatchObject({ compactRevision: 8 });
-    expect(etcd.bodies).toMatchObject([{ create_request: { start_revision: "5" } }]);
-  });
-
-  test("does not hand on keys under the prefix that are not the store's", async () => {
-    const foreign = { kv: { ...table, key: base64("/p/zz") } };
-    const lines = [{ events: [foreign] }, { events: [foreign, { kv: table }] }];
-    await using etcd = await server((_, res) =>
-      res.end(lines.map((each) => `${JSON.stringify({ result: { header, ...each } })}\n`).join("")),
-    );
-    await using own = clientOf(etcd.url);
-    const [first, second] = await all(own.client.watch(5, new AbortController().signal));
-    expect(first).toEqual({ kind: "progress" });
-    expect([...(second as { changes: ReadonlyMap<string, unknown> }).changes.keys()]).toEqual(["table"]);
-  });
-
-  test("ends with an error when the connection breaks, and the next one goes to another endpoint", async () => {
-    await using etcd = await server((req, res) => {
-      res.write(`${JSON.stringify(messages[0])}\n`);
-      setImmediate(() => req.socket.destroy());
-    });
-    await using own = clientOf(etcd.url, "http://127.0.0.1:9");
-    await expect(all(own.client.watch(5, new AbortController().signal))).rejects.toThrow();
-    expect(own.client.endpoint).toBe("http://127.0.0.1:9");
   });
 });

@@ -158,6 +158,26 @@ describe("ControlPlaneClient", () => {
     await client.close();
   });
 
+  test("does not leave a control plane because of what it has not read itself", async () => {
+    await using controlPlane = await ScriptedControlPlane.listen();
+    const { client, clock, budget } = clientOf(controlPlane.url);
+    const link = await controlPlane.nextLink();
+    await eventually(() => clock.sleeping === 2, { what: "the client watches its link" });
+    // Earlier links have used up the time for reading; the next piece shows it.
+    budget.reading.spend(1_500, clock.now());
+    await link.ping();
+    await eventually(() => clock.sleeping === 3, { what: "it reads no more" });
+    await clock.advance(45_000);
+    expect(client.status()).toMatchObject({ connected: true, lastError: null });
+    // The few bytes of the ping have cost something, too.
+    await clock.advance(5_100);
+    await link.push({ epoch: "one", revision: 1 }, table);
+    await clock.advance(10_000);
+    await eventually(() => clock.sleeping === 1, { what: "only its life is watched" });
+    expect(client.status()).toMatchObject({ connected: true, lastError: null });
+    await client.close();
+  });
+
   test("is stale by the time since it was last known to be up to date", async () => {
     await using controlPlane = await ScriptedControlPlane.listen();
     const { client, clock, wait } = clientOf(controlPlane.url);

@@ -9,7 +9,7 @@ import { defaultLivenessLimits, untilDead } from "./link-liveness.ts";
 
 /** A snapshot follows each hello. This is how long its first bytes may take, in milliseconds: a fleet may come at once. */
 const firstBytesMs = 30_000;
-/** More than the pongs of that time; a snapshot of any table is larger. */
+/** More than the pings and pongs of that time; a snapshot of any table is larger. */
 const maxIdleBytes = 64;
 
 /** Resolves with why the link is to be given up, or with undefined when `signal` aborts before that. */
@@ -31,21 +31,33 @@ export async function uselessLink(
   const dead = untilDead(watched, clock, defaultLivenessLimits, signal).then((isDead) =>
     isDead ? "The control plane does not answer: the link is half-open" : undefined,
   );
-  return await Promise.race([dead, untilSilent(wire, clock, signal)]);
+  const silent = isSilent(wire, intake, clock, signal).then((is) =>
+    is ? "The control plane sends no table" : dead,
+  );
+  return await Promise.race([dead, silent]);
 }
 
-/** A control plane that lost its store may answer every ping, and hold a router that another one would serve. */
-async function untilSilent(wire: Socket, clock: Clock, signal: AbortSignal): Promise<string | undefined> {
-  const before = wire.bytesRead;
-  const wakeAtMs = clock.now() + firstBytesMs;
-  const isAborted = await clock.sleep(firstBytesMs, signal).then(
-    () => false,
-    () => true,
-  );
-  if (isAborted) return undefined;
-  // A process that itself stood still has not looked at its socket.
-  const overslept = clock.now() - wakeAtMs > firstBytesMs / 2;
-  if (!overslept && wire.bytesRead - before <= maxIdleBytes) return "The control plane sends no table";
-  // It has spoken: whether it lives is all that matters from here.
-  return await new Promise(() => {});
+/**
+ * A control plane that lost its store may answer every ping, and hold a router that another one would serve. Resolves with
+ * false when it has spoken: whether it lives is all that matters from there.
+ */
+async function isSilent(
+  wire: Socket,
+  intake: LinkIntake,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<boolean> {
+  for (;;) {
+    const before = wire.bytesRead;
+    const wakeAtMs = clock.now() + firstBytesMs;
+    try {
+      await clock.sleep(firstBytesMs, signal);
+    } catch {
+      return false;
+    }
+    if (wire.bytesRead - before > maxIdleBytes) return false;
+    // A process that stood still, or reads nothing to save time, must not blame the other end. It looks once more.
+    const overslept = clock.now() - wakeAtMs > firstBytesMs / 2;
+    if (!overslept && !intake.isPaused) return true;
+  }
 }

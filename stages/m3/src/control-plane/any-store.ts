@@ -8,13 +8,13 @@ import type { Change, Stored } from "./stored.ts";
 import type { WriteResult } from "./write-result.ts";
 
 export interface Store {
-  /** From memory. Valid, and kept where it is to be kept. */
+  /** From memory. Valid, and stored already. */
   current(): Stored;
   /** Why this is not the newest content, or why nothing can be written; null when all is well. */
   lastError(): string | null;
   /**
    * Changes the table if `matches` accepts the entity tag of what is current by then. Resolves with "stored" only when a
-   * crash cannot take the change away any more. Never rejects for want of the place.
+   * crash cannot take the change away any more. Never rejects because the disk or the cluster fails.
    */
   write(change: Change, matches: (etag: string) => boolean): Promise<WriteResult>;
   /** Begins a new epoch if what a router has shows that a part of the history was lost. Never rejects. */
