@@ -10,8 +10,8 @@ import { commandOf, withDescendants } from "../../shared/testkit/process-by-port
 import { Program } from "../../shared/testkit/program.ts";
 import type { RoutingTable } from "../../stages/m4/src/routing-table.ts";
 import { endingWithParent } from "../end-with-parent.ts";
+import { lockFolder } from "../folder-lock.ts";
 import { type NginxOptions, nginxConfiguration } from "./configuration.ts";
-import { lockFolder } from "./folder-lock.ts";
 
 export interface NginxProcessOptions extends Omit<NginxOptions, "generation"> {
   /** What nginx has to say, a line at a time. */
@@ -45,7 +45,7 @@ export class NginxProcess implements AsyncDisposable {
     // The access log holds whatever clients send.
     mkdirSync(options.directory, { recursive: true, mode: 0o700 });
     chmodSync(options.directory, 0o700);
-    const lock = lockFolder(options.directory);
+    const lock = lockFolder(options.directory, "nginx of this project");
     try {
       return await NginxProcess.#start(table, options, lock);
     } catch (error) {
