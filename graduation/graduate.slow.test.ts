@@ -57,7 +57,7 @@ for (const { topic, engine, version } of topics) {
       const started = await eventually(
         () => {
           const pids = withDescendants(child.pid ?? 0);
-          return pids.some((pid) => commandOf(pid).join(" ").startsWith(engine)) && pids;
+          return pids.some((pid) => commandOf(pid).join(" ").startsWith(engine)) ? pids : undefined;
         },
         { what: "it has started an engine", deadlineMs: 20_000 },
       );
