@@ -51,7 +51,6 @@ export function nginxConfiguration(table: RoutingTable, options: NginxOptions): 
       `listen ${quoted(`unix:${directory}/state.sock`)};`,
       "access_log off;",
       `location = /generation { return 200 "${generation}"; }`,
-      "location = /status { stub_status; }",
     ]),
   ];
   return `${[
