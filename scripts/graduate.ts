@@ -33,6 +33,9 @@ async function main(values: Values<typeof options>, words: readonly string[]): P
   if (name === undefined) return await listTopics();
   if (!topicNames().includes(name))
     throw new UsageError(`there is no topic "${name}": one of ${topicNames().join(", ")}`);
+  // Before anything takes time: whoever started this may be gone by then, and nobody would notice.
+  const stopSignal = new StopSignal();
+  endInTime(stopSignal);
   const topic = await loadTopic(name);
   const isJson = values.json === true;
   const missing = missingFor(topic);
@@ -43,9 +46,7 @@ async function main(values: Values<typeof options>, words: readonly string[]): P
     return 0;
   }
   const stop = new AbortController();
-  const stopSignal = new StopSignal();
   void stopSignal.raised.then(() => stop.abort());
-  endInTime(stopSignal);
   const running = topic.run({
     tell: isJson ? () => {} : (line) => console.log(line),
     signal: stop.signal,

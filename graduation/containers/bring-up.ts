@@ -13,25 +13,14 @@ const composeWords = [["docker", "compose"], ["docker-compose"]] as const;
 export const engineMissing =
   "no container engine with Compose responds to `docker info` (graduation/containers/README.md shows how to get one)";
 
-/** Whether an engine and Compose respond; at once, for the list of topics. */
-export function hasEngine(): boolean {
-  const isThere = (words: string[]) => {
-    const [command = "", ...args] = words;
-    return spawnSync(command, args, { timeout: 10_000, stdio: "ignore" }).status === 0;
-  };
-  return isThere(["docker", "info"]) && composeWords.some((words) => isThere([...words, "version"]));
-}
-
 /** The words that begin a Compose command here, or undefined where no engine responds. */
-export async function findCompose(): Promise<readonly string[] | undefined> {
-  if (!(await responds(["docker", "info"]))) return undefined;
-  for (const words of composeWords) if (await responds([...words, "version"])) return words;
-  return undefined;
+export function findCompose(): readonly string[] | undefined {
+  if (!responds(["docker", "info"])) return undefined;
+  return composeWords.find((words) => responds([...words, "version"]));
 }
 
-async function responds(words: readonly string[]): Promise<boolean> {
-  const { code } = await run(words, 10_000).catch(() => ({ code: 1 }));
-  return code === 0;
+function responds([program = "", ...args]: readonly string[]): boolean {
+  return spawnSync(program, args, { timeout: 10_000, stdio: "ignore" }).status === 0;
 }
 
 function run([program = "", ...args]: readonly string[], timeoutMs = stepTimeoutMs): Promise<ToolResult> {
@@ -41,13 +30,17 @@ function run([program = "", ...args]: readonly string[], timeoutMs = stepTimeout
 /** One stack under a project name of its own. The ports are those of compose.yaml, so only one can be up at a time. */
 export class ContainerStack implements AsyncDisposable {
   readonly #compose: readonly string[];
+  readonly #down: readonly string[];
 
   constructor(compose: readonly string[], project: string) {
     this.#compose = [...compose, "-p", project];
+    this.#down = [...this.#compose, "--profile", "test", "down", "--volumes", "--timeout", "5"];
   }
 
   /** @throws Error with the end of what Compose said */
   async up(): Promise<void> {
+    // A signal in the middle of a step ends this process, and containers do not end with it.
+    process.once("exit", this.#removeAtExit);
     const { code, output } = await run([...this.#compose, "up", "--build", "--detach"], buildTimeoutMs);
     if (code !== 0) throw new Error(`compose up ended with ${code}:\n${lastLines(output, 30)}`);
   }
@@ -92,8 +85,14 @@ export class ContainerStack implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await run([...this.#compose, "--profile", "test", "down", "--volumes", "--timeout", "5"]);
+    await run(this.#down);
+    process.off("exit", this.#removeAtExit);
   }
+
+  readonly #removeAtExit = (): void => {
+    const [program = "", ...args] = this.#down;
+    spawnSync(program, args, { timeout: stepTimeoutMs, stdio: "ignore" });
+  };
 }
 
 const confinement = `

@@ -4,16 +4,16 @@
 import { once } from "node:events";
 import { BrokenPromiseError, UsageError } from "../../scripts/command-line.ts";
 import type { Topic } from "../topic.ts";
-import { ContainerStack, engineMissing, findCompose, hasEngine } from "./bring-up.ts";
+import { ContainerStack, engineMissing, findCompose } from "./bring-up.ts";
 
 const project = "cell-routing-demo";
 
 export const topic: Topic = {
   title: "the same stack in containers: docker compose up --build",
   engines: [],
-  missing: () => (hasEngine() ? undefined : engineMissing),
+  missing: () => (findCompose() === undefined ? engineMissing : undefined),
   run: async ({ tell, signal, stays }) => {
-    const compose = await findCompose();
+    const compose = findCompose();
     if (compose === undefined) throw new UsageError(engineMissing);
     const stepCount = stays ? 2 : 4;
     const beginStep = (number: number, title: string) => {

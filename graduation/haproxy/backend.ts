@@ -4,7 +4,8 @@
 import type { ErrorCode } from "../../stages/m4/src/errors.ts";
 import type { FailoverReason } from "../../stages/m4/src/failover.ts";
 import type { Placement, RoutingTable } from "../../stages/m4/src/routing-table.ts";
-import { addressOf, backendName, cellServer, chainOf, fallbackServer } from "./names.ts";
+import { addressOf } from "../address.ts";
+import { backendName, cellServer, chainOf, fallbackServer } from "./names.ts";
 import { quoted, refuse } from "./pages.ts";
 import { hasBody } from "./validation.ts";
 

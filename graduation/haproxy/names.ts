@@ -49,19 +49,3 @@ export function serversOf(table: RoutingTable, placement: string): readonly Serv
 export function keyInMap(routingKey: string): string {
   return Buffer.from(routingKey, "utf8").toString("hex").toUpperCase();
 }
-
-/**
- * The system connects these to this machine. HAProxy connects them to the address that the client has come to, which may be
- * another tenant's cell.
- */
-const ownHosts: ReadonlyMap<string, string> = new Map([
-  ["0.0.0.0", "127.0.0.1"],
-  ["::", "::1"],
-]);
-
-/** Host and port of a cell's URL. */
-export function addressOf(url: string): { readonly host: string; readonly port: number } {
-  const { hostname, port } = new URL(url);
-  const host = hostname.replace(/^\[|\]$/g, "");
-  return { host: ownHosts.get(host) ?? host, port: port === "" ? 80 : Number(port) };
-}

@@ -5,8 +5,9 @@ import { isIP } from "node:net";
 import { isDeepStrictEqual } from "node:util";
 import { dialledAt } from "../../stages/m4/src/endpoint.ts";
 import type { Placement, RoutingTable } from "../../stages/m4/src/routing-table.ts";
+import { addressOf } from "../address.ts";
 import { type MapFile, mapEntries, mapFiles, ratePeriods } from "./maps.ts";
-import { addressOf, backendName, cellServer, type ServerName, serversOf } from "./names.ts";
+import { backendName, cellServer, type ServerName, serversOf } from "./names.ts";
 
 export type RuntimeChange =
   /** Adds the entry to the map, or changes it. */

@@ -7,7 +7,7 @@ import { limitLines, retryAfterLines } from "./limits.ts";
 import { outcomeMaps, proxyLines, requestMaps } from "./passing-on.ts";
 import { errorPages, problemLocations, problemMaps } from "./problems.ts";
 import { quoted } from "./syntax.ts";
-import { addressOf, ejectionSeconds, groupName, servedMap, upstreamGroups } from "./upstreams.ts";
+import { ejectionSeconds, groupName, servedMap, serverAddress, upstreamGroups } from "./upstreams.ts";
 
 export interface NginxOptions {
   /** Where clients connect, such as `127.0.0.1:8080`. */
@@ -36,7 +36,7 @@ export function nginxConfiguration(table: RoutingTable, options: NginxOptions): 
     ...limits.http,
     ...retryAfterLines(numbers),
     "map $placement_number $cell_authority {",
-    ...numbers.placements.map((each, number) => `  ${number} ${addressOf(each)};`),
+    ...numbers.placements.map((each, number) => `  ${number} ${serverAddress(each)};`),
     "}",
     "map $placement_number $ejection_wait {",
     "  default 1;",
@@ -51,7 +51,6 @@ export function nginxConfiguration(table: RoutingTable, options: NginxOptions): 
       `listen ${quoted(`unix:${directory}/state.sock`)};`,
       "access_log off;",
       `location = /generation { return 200 "${generation}"; }`,
-      "location = /status { stub_status; }",
     ]),
   ];
   return `${[

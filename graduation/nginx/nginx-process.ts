@@ -10,8 +10,8 @@ import { commandOf, withDescendants } from "../../shared/testkit/process-by-port
 import { Program } from "../../shared/testkit/program.ts";
 import type { RoutingTable } from "../../stages/m4/src/routing-table.ts";
 import { endingWithParent } from "../end-with-parent.ts";
+import { lockFolder } from "../folder-lock.ts";
 import { type NginxOptions, nginxConfiguration } from "./configuration.ts";
-import { lockFolder } from "./folder-lock.ts";
 
 export interface NginxProcessOptions extends Omit<NginxOptions, "generation"> {
   /** What nginx has to say, a line at a time. */
@@ -45,7 +45,7 @@ export class NginxProcess implements AsyncDisposable {
     // The access log holds whatever clients send.
     mkdirSync(options.directory, { recursive: true, mode: 0o700 });
     chmodSync(options.directory, 0o700);
-    const lock = lockFolder(options.directory);
+    const lock = lockFolder(options.directory, "nginx of this project");
     try {
       return await NginxProcess.#start(table, options, lock);
     } catch (error) {
@@ -128,7 +128,7 @@ export class NginxProcess implements AsyncDisposable {
   async #serves(generation: number, before: readonly number[]): Promise<void> {
     const replaced = async () => {
       if (this.program.hasEnded) return true;
-      if ((await askState(this.#options.directory, "/generation")) !== String(generation)) return false;
+      if ((await servingGeneration(this.#options.directory)) !== String(generation)) return false;
       const { accepting } = this.workers();
       return accepting.length > 0 && !accepting.some((pid) => before.includes(pid));
     };
@@ -166,10 +166,11 @@ function checkConfiguration(directory: string, name: string): void {
   if (status !== 0) throw new RefusedConfigurationError(stderr.trim());
 }
 
-/** What the workers say of themselves: `/generation` or `/status`. */
-export function askState(directory: string, path: "/generation" | "/status"): Promise<string> {
+/** The configuration that a worker serves, by its own word. */
+function servingGeneration(directory: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const asking = request({ socketPath: join(directory, "state.sock"), path, agent: false }, (response) => {
+    const options = { socketPath: join(directory, "state.sock"), path: "/generation", agent: false };
+    const asking = request(options, (response) => {
       let text = "";
       response.setEncoding("utf8");
       response.on("data", (piece: string) => {

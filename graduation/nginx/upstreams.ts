@@ -1,8 +1,10 @@
 // Placements as nginx's upstream groups: the cell, as often as it may be tried, and its explicit fallback chain as `backup`.
 // No other cell ever stands in a group, so nothing that fails can lead a request into somebody else's.
 
+import { isIPv6 } from "node:net";
 import { fallbackChain } from "../../stages/m4/src/failover.ts";
 import type { Placement } from "../../stages/m4/src/routing-table.ts";
+import { addressOf } from "../address.ts";
 import type { Numbered } from "./keys.ts";
 
 /** Where nothing listens and nothing is ever sent: see `upstreamGroups`. */
@@ -20,13 +22,13 @@ export function upstreamGroups(numbers: Numbered): string[] {
     const copies = 1 + (placement.retries?.maxRetries ?? 0);
     const lines = [`upstream ${groupName(number)} { # ${placement.name}`];
     for (let copy = 0; copy < copies; copy++)
-      lines.push(`  server ${addressOf(placement)}${ejection(placement, copies)};`);
+      lines.push(`  server ${serverAddress(placement)}${ejection(placement, copies)};`);
     // A server that is alone in its group is never ejected: nginx ignores `max_fails` there. One that is "down" for ever makes two.
     if (copies === 1 && chain.length === 0 && ejectionOf(placement) !== undefined)
       lines.push(`  server ${nobody} down;`);
     for (const [position, fallback] of chain.entries())
       lines.push(
-        `  server ${addressOf(fallback)} backup weight=${weightAt(position)}${ejection(fallback, 1)};`,
+        `  server ${serverAddress(fallback)} backup weight=${weightAt(position)}${ejection(fallback, 1)};`,
       );
     lines.push("  keepalive 256;", "  keepalive_requests 1000000;", "}");
     return lines;
@@ -63,7 +65,7 @@ export class UnsupportedTableError extends Error {
 /** The address as nginx reports it. A name would be reported as what it resolves to, which nobody knows beforehand. */
 function comparableAddress(placement: Placement, primary: Placement): string {
   const { hostname } = new URL(placement.url);
-  if (/^[\d.]+$|^\[/.test(hostname)) return addressOf(placement);
+  if (/^[\d.]+$|^\[/.test(hostname)) return serverAddress(placement);
   throw new UnsupportedTableError(
     `Write the url of "${placement.name}" with an IP address: nginx tells who served by address only, ` +
       `and "${placement.name}" belongs to the fallback chain of "${primary.name}"`,
@@ -71,19 +73,14 @@ function comparableAddress(placement: Placement, primary: Placement): string {
 }
 
 /** @throws UnsupportedTableError for a host that nginx would read as something else */
-export function addressOf({ name, url }: Placement): string {
-  const { hostname, port } = new URL(url);
+export function serverAddress({ name, url }: Placement): string {
+  const { host, port } = addressOf(url);
+  if (isIPv6(host)) return `[${host}]:${port}`;
   // `server unix:80` is a socket in the file system. Marks such as ";" would end the line.
-  if (hostname === "unix" || !/^(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)$/i.test(hostname))
-    throw new UnsupportedTableError(`nginx cannot name the host of "${name}": ${JSON.stringify(hostname)}`);
-  return `${dialled.get(hostname) ?? hostname}:${port === "" ? "80" : port}`;
+  if (host === "unix" || !/^[a-z0-9._-]+$/i.test(host))
+    throw new UnsupportedTableError(`nginx cannot name the host of "${name}": ${JSON.stringify(host)}`);
+  return `${host}:${port}`;
 }
-
-/** "Every address" leads to this machine, by the word of the operating system only. */
-const dialled: ReadonlyMap<string, string> = new Map([
-  ["0.0.0.0", "127.0.0.1"],
-  ["[::]", "[::1]"],
-]);
 
 interface Ejection {
   readonly failures: number;

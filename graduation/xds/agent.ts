@@ -75,9 +75,9 @@ class EnvoyReceiver extends SnapshotReceiver {
   }
 
   override receive(bytes: Uint8Array, link: Link): Promise<Received> {
-    const { message } = { message: undefined, ...decodeFromControlPlane(bytes) };
-    if (message !== undefined) {
-      const { epoch, revision, checksum } = message;
+    const decoded = decodeFromControlPlane(bytes);
+    if (decoded.ok) {
+      const { epoch, revision, checksum } = decoded.message;
       this.#offered = { version: `${epoch}/${revision}`, checksum };
     }
     return super.receive(bytes, link);

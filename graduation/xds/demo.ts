@@ -44,9 +44,9 @@ async function run({ tell, signal, stays }: Stage): Promise<Readonly<Record<stri
   const version = envoyVersion();
   const facts: Record<string, unknown> = { envoy: version ?? envoyMissing };
   const indented = (line: string) => tell(`  ${line}`);
-  // Before anything else runs: Go's compiler holds this process up, and the cells are in it.
+  // Before anything else runs: Go's compiler takes every core.
   tell(`1/${stepCount} Envoy's schema takes the export, and refuses a misspelt field`);
-  checkSchema(indented, facts);
+  await checkSchema(indented, facts);
   if (version === undefined) {
     tell(`\nThe other ${steps.length} steps are skipped: ${envoyMissing}`);
     return facts;
@@ -71,33 +71,31 @@ async function run({ tell, signal, stays }: Stage): Promise<Readonly<Record<stri
   return facts;
 }
 
-function checkSchema(tell: Stage["tell"], facts: Record<string, unknown>): void {
+async function checkSchema(tell: Stage["tell"], facts: Record<string, unknown>): Promise<void> {
   const config = envoyConfigFromJson(readFileSync(join(projectRoot, file), "utf8"));
   facts["bytes"] = JSON.stringify(config).length;
   tell(`> npx tsx graduation/xds/envoy-config.ts ${file}`);
   tell(`< ${facts["bytes"]} bytes of Envoy configuration, without the line breaks`);
   const folder = mkdtempSync(join(tmpdir(), "schema-check-"));
-  try {
-    const built = buildSchemaCheck(folder);
-    if (built.missing !== undefined) {
-      tell(`The schema check is skipped: ${built.missing}.`);
-      facts["schema"] = "skipped";
-      return;
-    }
-    const report = built.check(config);
-    if ("faults" in report)
-      throw new BrokenPromiseError(`Envoy's schema refuses the export:\n${report.faults}`);
-    const { version, messages, types } = report;
-    tell(`< valid by the schema of ${version}: ${messages} messages of ${types.length} types`);
-    const wrong = built.check({ ...config, admin: { adress: "127.0.0.1" } });
-    if (!("faults" in wrong))
-      throw new BrokenPromiseError("the schema check takes a field that does not exist");
-    tell("> the same with admin.adress");
-    tell(`< ${wrong.faults.trim()}`);
-    facts["schema"] = version;
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+  // A signal that stops the compiler ends this process as well.
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  const built = await buildSchemaCheck(folder);
+  if (built.missing !== undefined) {
+    tell(`The schema check is skipped: ${built.missing}.`);
+    facts["schema"] = "skipped";
+    return;
   }
+  const report = built.check(config);
+  if ("faults" in report)
+    throw new BrokenPromiseError(`Envoy's schema refuses the export:\n${report.faults}`);
+  const { version, messages, types } = report;
+  tell(`< valid by the schema of ${version}: ${messages} messages of ${types.length} types`);
+  const wrong = built.check({ ...config, admin: { adress: "127.0.0.1" } });
+  if (!("faults" in wrong))
+    throw new BrokenPromiseError("the schema check takes a field that does not exist");
+  tell("> the same with admin.adress");
+  tell(`< ${wrong.faults.trim()}`);
+  facts["schema"] = version;
 }
 
 async function routeKeys({ tell, lab }: Parts): Promise<void> {

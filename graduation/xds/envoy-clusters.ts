@@ -9,12 +9,12 @@ import {
   type HealthSettings,
   type RetryBudgetSettings,
 } from "../../stages/m4/src/resilience-settings.ts";
+import { addressOf } from "../address.ts";
 import {
   bufferBytes,
   chainName,
   clusterName,
   duration,
-  endpointOf,
   type Fields,
   type Placement,
   type RoutingTable,
@@ -39,7 +39,7 @@ export function clustersOf(table: RoutingTable): Fields[] {
 function clusterOf(placement: Placement, budget: RetryBudgetSettings): Fields {
   const { health, circuitBreaker, concurrencyLimit } = placement;
   const name = clusterName(placement);
-  const { host } = endpointOf(placement);
+  const { host } = addressOf(placement.url);
   return {
     name,
     type: isIP(host) === 0 ? "STRICT_DNS" : "STATIC",
@@ -58,7 +58,7 @@ function clusterOf(placement: Placement, budget: RetryBudgetSettings): Fields {
 }
 
 function hostOf(placement: Placement): Fields {
-  const { host, port } = endpointOf(placement);
+  const { host, port } = addressOf(placement.url);
   return {
     endpoint: { address: socketAddress(host, port), hostname: host },
     // `X-Routed-To` is read from the host that served, so it is true after a failover too.

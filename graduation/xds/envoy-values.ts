@@ -2,6 +2,7 @@
 
 import { fallbackChain } from "../../stages/m4/src/failover.ts";
 import type { Placement, RoutingTable } from "../../stages/m4/src/routing-table.ts";
+import { addressOf } from "../address.ts";
 
 export type { Placement, RoutingTable };
 
@@ -26,21 +27,13 @@ export function socketAddress(host: string, port: number): Fields {
   return { socket_address: { address: host, port_value: port } };
 }
 
-/** Host and port that a placement's url leads to. "Every address" leads to this machine by the operating system's word only. */
-export function endpointOf({ url }: Placement): { readonly host: string; readonly port: number } {
-  const { hostname, port } = new URL(url);
-  const host = hostname.replace(/^\[|\]$/g, "");
-  const dialled = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
-  return { host: dialled, port: port === "" ? 80 : Number(port) };
-}
-
 /**
  * The address is a part of the name: clusters change before routes do, so the routes of the old table must go on leading to
  * the old addresses. With the placement's name alone, a cell that changes hands would serve its former tenant for a moment.
  */
-export function clusterName(placement: Placement): string {
-  const { host, port } = endpointOf(placement);
-  return `${placement.name}@${host}:${port}`;
+export function clusterName({ name, url }: Placement): string {
+  const { host, port } = addressOf(url);
+  return `${name}@${host}:${port}`;
 }
 
 /** Whose traffic may end in another placement: the cluster of the whole chain. No placement's name has a plus. */

@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ask } from "../../scripts/http-request.ts";
+import { runProgramFile } from "../../scripts/run-tool.ts";
 import { eventually } from "../../shared/testkit/eventually.ts";
 import { Program } from "../../shared/testkit/program.ts";
 import { endingWithParent } from "../end-with-parent.ts";
@@ -112,16 +113,15 @@ export type SchemaCheck =
     };
 
 /** Builds the check into `folder`. */
-export function buildSchemaCheck(folder: string): SchemaCheck {
-  const source = join(import.meta.dirname, "check");
-  const go = (...args: string[]) =>
-    spawnSync("go", args, { cwd: source, encoding: "utf8", timeout: buildTimeoutMs });
-  if (go("version").status !== 0) return { missing: "go is not installed" };
-  const { status: downloaded } = go("mod", "download");
-  if (downloaded !== 0) return { missing: "go cannot get the modules of graduation/xds/check" };
+export async function buildSchemaCheck(folder: string): Promise<SchemaCheck> {
+  if (spawnSync("go", ["version"]).status !== 0) return { missing: "go is not installed" };
+  const cwd = join(import.meta.dirname, "check");
+  const go = (...args: string[]) => runProgramFile("go", args, { cwd, timeoutMs: buildTimeoutMs });
+  if ((await go("mod", "download")).code !== 0)
+    return { missing: "go cannot get the modules of graduation/xds/check" };
   const file = join(folder, "check");
-  const { status, stderr } = go("build", "-o", file, ".");
-  if (status !== 0) throw new Error(`graduation/xds/check does not build:\n${stderr}`);
+  const { code: built, stderr } = await go("build", "-o", file, ".");
+  if (built !== 0) throw new Error(`graduation/xds/check does not build:\n${stderr}`);
   return {
     check: (config) => {
       const {

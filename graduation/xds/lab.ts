@@ -2,17 +2,15 @@
 
 import { type Ask, ask, type ReceivedResponse } from "../../scripts/http-request.ts";
 import { type Cell, startCell } from "../../shared/cells/cell.ts";
+import { type PlacementName, placementNames } from "../../shared/testkit/cluster.ts";
 import { parseRoutingTable, type RoutingDocument } from "../../stages/m4/src/routing-table.ts";
 import { Envoy } from "./envoy.ts";
 import { envoyConfig } from "./envoy-config.ts";
 
-const cellNames = ["visa", "tier1", "tier2", "tier3"] as const;
-export type CellName = (typeof cellNames)[number];
-
 /** Settings of m4 for each placement, and for the table. */
 export interface LabSettings {
   readonly placements?: Partial<
-    Record<CellName, Omit<RoutingDocument["placements"][string], "kind" | "url">>
+    Record<PlacementName, Omit<RoutingDocument["placements"][string], "kind" | "url">>
   >;
   readonly table?: Pick<RoutingDocument, "keyLimits" | "unlistedKeysLimit" | "retryBudget">;
 }
@@ -20,17 +18,17 @@ export interface LabSettings {
 export class EnvoyLab implements AsyncDisposable {
   readonly url: string;
   readonly envoy: Envoy;
-  readonly #cells: ReadonlyMap<CellName, Cell>;
+  readonly #cells: ReadonlyMap<PlacementName, Cell>;
 
-  private constructor(envoy: Envoy, cells: ReadonlyMap<CellName, Cell>) {
+  private constructor(envoy: Envoy, cells: ReadonlyMap<PlacementName, Cell>) {
     this.url = envoy.url;
     this.envoy = envoy;
     this.#cells = cells;
   }
 
   static async start({ placements = {}, table: atTop = {} }: LabSettings = {}): Promise<EnvoyLab> {
-    const cells = new Map<CellName, Cell>();
-    for (const name of cellNames) cells.set(name, await startCell({ name }));
+    const cells = new Map<PlacementName, Cell>();
+    for (const name of placementNames) cells.set(name, await startCell({ name }));
     const document: RoutingDocument = {
       version: "1.0.0",
       defaultPlacement: "tier3",
@@ -54,7 +52,7 @@ export class EnvoyLab implements AsyncDisposable {
     }
   }
 
-  cell(name: CellName): Cell {
+  cell(name: PlacementName): Cell {
     const cell = this.#cells.get(name);
     if (cell === undefined) throw new Error(`no cell ${name}`);
     return cell;

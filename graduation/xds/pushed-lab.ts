@@ -8,6 +8,7 @@ import { ControlPlaneClient, type RouterView } from "../../scripts/ctl/client.ts
 import { ask, type ReceivedResponse } from "../../scripts/http-request.ts";
 import { projectRoot } from "../../scripts/stages.ts";
 import { type Cell, startCell } from "../../shared/cells/cell.ts";
+import { placementNames } from "../../shared/testkit/cluster.ts";
 import { eventually } from "../../shared/testkit/eventually.ts";
 import { Program } from "../../shared/testkit/program.ts";
 import { parseRoutingTable, type RoutingDocument } from "../../stages/m4/src/routing-table.ts";
@@ -46,8 +47,7 @@ export class PushedLab implements AsyncDisposable {
     const folder = mkdtempSync(join(tmpdir(), "pushed-envoy-"));
     cleanUp.defer(() => rmSync(folder, { recursive: true, force: true }));
     const cells: Cell[] = [];
-    for (const name of ["visa", "tier1", "tier2", "tier3"])
-      cells.push(cleanUp.use(await startCell({ name })));
+    for (const name of placementNames) cells.push(cleanUp.use(await startCell({ name })));
     const document = documentFor(cells);
     const routingFile = join(folder, "routing.json");
     writeFileSync(routingFile, JSON.stringify(document));

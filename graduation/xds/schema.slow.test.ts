@@ -9,7 +9,7 @@ import { envoyConfigFromJson } from "./envoy-config.ts";
 const folder = mkdtempSync(join(tmpdir(), "schema-check-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const built = buildSchemaCheck(folder);
+const built = await buildSchemaCheck(folder);
 const check = built.missing === undefined ? built.check : () => ({ faults: built.missing });
 const exported = (file: string) =>
   envoyConfigFromJson(readFileSync(join(projectRoot, "stages/m4", file), "utf8"));

@@ -21,7 +21,7 @@ async function run(root: string): Promise<CheckResult> {
   const findings = (await fileFaults(root)).map(({ where, what }) => error(where, what));
   const files = "compose.yaml, Dockerfile, .dockerignore";
   // A planted tree has files to look at, and nothing to run.
-  const compose = root === projectRoot ? await findCompose() : undefined;
+  const compose = root === projectRoot ? findCompose() : undefined;
   if (findings.length > 0 || compose === undefined)
     return { findings, looked: `${files}; the stack is skipped: no container engine with Compose responds` };
   const { faults, asked } = await bringUp(compose);

@@ -72,13 +72,20 @@ class Search {
     return this.#all.every((operation, index) => isDone(done, index) || isOptional(operation));
   }
 
-  /** Takes every operation that can come next and changes nothing: to take it at once never rules anything out. */
+  /**
+   * Takes every operation that can come next and changes nothing: to take it at once never rules anything out. Conflicts go
+   * first: a read can name the version, and nobody is refused for that version afterwards.
+   */
   settle(place: Place): Place {
     let settled = place;
     for (;;) {
       const next = this.#possible(settled).filter(({ operation }) => changesNothing(operation));
       const before = settled.count;
-      for (const { operation, index } of next) settled = step(settled, operation, index) ?? settled;
+      for (const isRead of [false, true]) {
+        if (settled.count > before) break;
+        for (const { operation, index } of next)
+          if ((operation.kind === "get") === isRead) settled = step(settled, operation, index) ?? settled;
+      }
       if (settled.count === before) return settled;
     }
   }

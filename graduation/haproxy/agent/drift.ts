@@ -1,8 +1,9 @@
 // What a running HAProxy holds that its table does not say. Pure: the agent reads, and mends what is named here.
 
 import type { RoutingTable } from "../../../stages/m4/src/routing-table.ts";
+import { addressOf } from "../../address.ts";
 import { type MapEntries, type MapFile, mapEntries, mapFiles } from "../maps.ts";
-import { addressOf, backendName, cellServer, serversOf } from "../names.ts";
+import { backendName, cellServer, serversOf } from "../names.ts";
 import type { RuntimeChange } from "../plan-change.ts";
 import type { ShownEntry, ShownServer } from "./runtime-output.ts";
 

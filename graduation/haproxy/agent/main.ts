@@ -16,10 +16,10 @@ import { systemClock as clock } from "../../../stages/m4/src/clock.ts";
 import { createLogger, endProcess, openLog } from "../../../stages/m4/src/log.ts";
 import { readSettings, type Settings, SettingsError } from "../../../stages/m4/src/settings.ts";
 import { startFault } from "../../../stages/m4/src/start-fault.ts";
+import { lockFolder } from "../../folder-lock.ts";
 import { listenErrorIn } from "../listen-fault.ts";
 import { DataPlane } from "./data-plane.ts";
 import { HaproxyFiles } from "./files.ts";
-import { lockFolder } from "./folder-lock.ts";
 import { TableLink } from "./table-link.ts";
 import { HaproxyRefusal } from "./worker.ts";
 
@@ -40,7 +40,7 @@ async function main(): Promise<void> {
       `Cannot start: STATE_DIR=${JSON.stringify(settings.STATE_DIR)}: too long for a socket`,
     );
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const held = lockFolder(folder);
+  const held = lockFolder(folder, "agent");
   process.once("exit", () => held[Symbol.dispose]());
   const port = await portFor(settings, folder);
 

@@ -4,17 +4,19 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { lockFolder } from "../../folder-lock.ts";
 import { type Drift, needsReload } from "./drift.ts";
-import { lockFolder } from "./folder-lock.ts";
 
 test("a folder has one agent: the second one is told who has it, and may have it afterwards", () => {
   const folder = mkdtempSync(join(tmpdir(), "haproxy-lock-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   {
-    using _first = lockFolder(folder);
-    expect(() => lockFolder(folder)).toThrow(`process ${process.pid}; set STATE_DIR to another folder`);
+    using _first = lockFolder(folder, "agent");
+    expect(() => lockFolder(folder, "agent")).toThrow(
+      `process ${process.pid}; set STATE_DIR to another folder`,
+    );
   }
-  using _second = lockFolder(folder);
+  using _second = lockFolder(folder, "agent");
 });
 
 describe("taking over a HAProxy that holds another table", () => {

@@ -89,7 +89,7 @@ describe.skipIf(engineVersion("nginx") === undefined)("nginx behind the face of 
     await using cell = await startCell({ name: "one" });
     const options = { stage: "m4", command, routingText: textOf("v1", cell.url, "acme") } as const;
     await using router = await startRouter(options);
-    const words = /is in use by another nginx of this project; set STATE_DIR/;
+    const words = /belongs to another nginx of this project, process \d+; set STATE_DIR/;
     await expectNoStart({ ...options, env: { STATE_DIR: join(router.directory, "state") } }, words);
     const config = await fetch(`${router.ready["adminUrl"]}/debug/config`);
     expect(((await config.json()) as { readonly generation: number }).generation).toBe(1);

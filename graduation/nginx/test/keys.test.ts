@@ -1,18 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { route } from "../../../stages/m4/src/routing.ts";
-import { parseRoutingTable, type RoutingTable } from "../../../stages/m4/src/routing-table.ts";
+import type { RoutingTable } from "../../../stages/m4/src/routing-table.ts";
 import { nginxConfiguration } from "../configuration.ts";
 import { Maps, readConfiguration } from "./nginx-reader.ts";
 import { anyKey, documentOver, oddKeys } from "./odd-keys.ts";
+import { tableOf } from "./scene.ts";
 
 const options = { listen: "127.0.0.1:8080", directory: "folder", generation: 1 };
-
-function tableOf(document: unknown): RoutingTable {
-  const result = parseRoutingTable(document);
-  if (!result.ok) throw new Error(result.faults.join("\n"));
-  return result.table;
-}
 
 /** Bytes as nginx sees them: one character a byte, so that its folding of case meets ASCII only. */
 const latin1 = (text: string) => Buffer.from(text, "utf8").toString("latin1");

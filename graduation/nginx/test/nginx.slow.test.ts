@@ -2,11 +2,12 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { placementNames } from "../../../shared/testkit/cluster.ts";
 import { route } from "../../../stages/m4/src/routing.ts";
 import { engineVersion } from "../../topic.ts";
 import { RefusedConfigurationError } from "../nginx-process.ts";
 import { measureReloads } from "../reload-run.ts";
-import { anyKey, documentOver, oddKeys, placementNames } from "./odd-keys.ts";
+import { anyKey, documentOver, oddKeys } from "./odd-keys.ts";
 import { documentWith, placement, Scene, tableOf } from "./scene.ts";
 
 describe.skipIf(engineVersion("nginx") === undefined)("nginx", () => {

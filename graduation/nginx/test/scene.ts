@@ -5,11 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../../../bench/free-port.ts";
 import { type Cell, startCell } from "../../../shared/cells/cell.ts";
+import { placementNames } from "../../../shared/testkit/cluster.ts";
 import type { RawResponse } from "../../../shared/testkit/http-message.ts";
 import { sendRaw } from "../../../shared/testkit/raw-client.ts";
 import { parseRoutingTable, type RoutingTable } from "../../../stages/m4/src/routing-table.ts";
 import { NginxProcess } from "../nginx-process.ts";
-import { placementNames } from "./odd-keys.ts";
 
 export function tableOf(document: unknown): RoutingTable {
   const result = parseRoutingTable(document);
