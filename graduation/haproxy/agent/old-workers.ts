@@ -41,7 +41,7 @@ export async function guardOldWorkers(
         await old.setEntry("places.map", name, "0");
     } catch (error) {
       // It may have ended meanwhile.
-      if ((await running()).includes(pid)) throw error;
+      if ((await running()).includes(pid)) throw new Error(`HAProxy's old worker ${pid}: ${error}`);
     }
   }
 }
