@@ -7,10 +7,13 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { eventually, within } from "../../shared/testkit/eventually.ts";
 import type { RoutingTable } from "../../stages/m4/src/routing-table.ts";
+import { endingWithParent } from "../end-with-parent.ts";
 import { checkConfiguration, haproxyEnvironment } from "./agent/haproxy-words.ts";
 import { filesIn } from "./agent/master.ts";
 import { guardOldWorkers } from "./agent/old-workers.ts";
+import { hasEnded } from "./agent/processes.ts";
 import { RuntimeApi } from "./agent/runtime-api.ts";
+import { parseInfo } from "./agent/runtime-output.ts";
 import { type HaproxyOptions, haproxyConfig } from "./config.ts";
 import { listenErrorIn } from "./listen-fault.ts";
 
@@ -113,7 +116,7 @@ export class Engine implements AsyncDisposable {
 
   /** Stops accepting, lets the requests under way finish, and cuts what is left after `drainMs`. */
   async stop(drainMs = 10_000): Promise<void> {
-    if (this.#hasEnded()) return;
+    if (hasEnded(this.#master)) return;
     this.#master.kill("SIGUSR1");
     await within(this.ended, drainMs, "HAProxy ends").catch(() => this.#master.kill("SIGTERM"));
     await within(this.ended, 1000, "HAProxy ends").catch(() => this.#master.kill("SIGKILL"));
@@ -123,24 +126,19 @@ export class Engine implements AsyncDisposable {
     await this.stop(0);
   }
 
-  #hasEnded(): boolean {
-    const { pid, exitCode, signalCode } = this.#master;
-    return pid === undefined || exitCode !== null || signalCode !== null;
-  }
-
   /** Waits for what HAProxy does. @throws Error once it has ended, or after the deadline */
   async #until(condition: () => Promise<boolean>, what: string): Promise<void> {
-    await eventually(async () => this.#hasEnded() || (await condition()), {
+    await eventually(async () => hasEnded(this.#master) || (await condition()), {
       what,
       deadlineMs: startDeadlineMs,
       everyMs: 5,
     });
-    if (this.#hasEnded()) throw new Error(await this.ended);
+    if (hasEnded(this.#master)) throw new Error(await this.ended);
   }
 
   async #workerPid(): Promise<number | undefined> {
     const said = await this.command("show info").catch(() => "");
-    const pid = /^Pid: (\d+)$/m.exec(said)?.[1];
+    const pid = parseInfo(said, "Pid");
     return pid === undefined ? undefined : Number(pid);
   }
 }
@@ -156,9 +154,7 @@ async function writeFiles(table: RoutingTable, options: EngineOptions): Promise<
 
 function startMaster({ folder, onLine }: EngineOptions, onNotice: (line: string) => void): ChildProcess {
   const words = ["haproxy", "-W", "-S", filesIn(folder).masterSocket, "-f", filesIn(folder).config];
-  // Linux ends HAProxy with this process, even when that is killed.
-  const [program = "", ...args] =
-    process.platform === "linux" ? ["setpriv", "--pdeathsig", "TERM", ...words] : words;
+  const [program = "", ...args] = endingWithParent(words, "TERM");
   const output = onLine === undefined ? "inherit" : "pipe";
   // A session of its own: the terminal's Ctrl-C is for this process, which then stops HAProxy in good order.
   const master = spawn(program, args, {
