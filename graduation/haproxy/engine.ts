@@ -2,13 +2,18 @@
 // folder, the start, the reload and the stop.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdir, rename, writeFile } from "node:fs/promises";
-import { connect } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { eventually, within } from "../../shared/testkit/eventually.ts";
 import type { RoutingTable } from "../../stages/m4/src/routing-table.ts";
+import { endingWithParent } from "../end-with-parent.ts";
+import { checkConfiguration, haproxyEnvironment } from "./agent/haproxy-words.ts";
+import { filesIn } from "./agent/master.ts";
+import { guardOldWorkers } from "./agent/old-workers.ts";
+import { hasEnded } from "./agent/processes.ts";
+import { RuntimeApi } from "./agent/runtime-api.ts";
+import { parseInfo } from "./agent/runtime-output.ts";
 import { type HaproxyOptions, haproxyConfig } from "./config.ts";
 import { listenErrorIn } from "./listen-fault.ts";
 
@@ -19,12 +24,6 @@ export interface EngineOptions extends Omit<HaproxyOptions, "socket" | "folder">
   readonly onLine?: (line: string, stream: "stdout" | "stderr") => void;
 }
 
-/** HAProxy refused a configuration. The one in use goes on. */
-export class ConfigurationError extends Error {
-  override readonly name = "ConfigurationError";
-}
-
-const env = { ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/usr/local/sbin` };
 const startDeadlineMs = 15_000;
 /** HAProxy says why it ends in its last words. */
 const keptLines = 20;
@@ -58,12 +57,12 @@ export class Engine implements AsyncDisposable {
   /**
    * Starts HAProxy with this table and waits until it accepts.
    *
-   * @throws ConfigurationError when HAProxy refuses the configuration, ListenError when it cannot have its port
+   * @throws HaproxyRefusal when HAProxy refuses the configuration, ListenError when it cannot have its port
    */
   static async start(table: RoutingTable, options: EngineOptions): Promise<Engine> {
     await mkdir(options.folder, { recursive: true });
     await writeFiles(table, options);
-    await checkConfiguration(options.folder);
+    await checkConfiguration(filesIn(options.folder).config);
     const engine = new Engine(options);
     try {
       await engine.#until(async () => (await engine.#workerPid()) !== undefined, "HAProxy accepts");
@@ -80,23 +79,25 @@ export class Engine implements AsyncDisposable {
 
   /** The socket of the Runtime API. */
   get socket(): string {
-    return socketIn(this.#options.folder);
+    return filesIn(this.#options.folder).runtimeSocket;
   }
 
   /** Sends one command to the worker in charge and returns what it says. */
   async command(line: string): Promise<string> {
-    return await ask(this.socket, line);
+    return await new RuntimeApi(this.socket).send(line);
   }
 
   /**
    * Replaces the worker by one with this table. The old one finishes what it has under way. Resolves when every new
-   * connection meets the new one. @throws ConfigurationError when HAProxy refuses it
+   * connection meets the new one, and no old connection leads to a cell that is now somebody else's.
+   *
+   * @throws HaproxyRefusal when HAProxy refuses the configuration
    */
   async reload(table: RoutingTable): Promise<void> {
     const { folder } = this.#options;
     const before = await this.#workerPid();
     await writeFiles(table, this.#options);
-    await checkConfiguration(folder);
+    await checkConfiguration(filesIn(folder).config);
     this.#master.kill("SIGUSR2");
     const isReplaced = async () => {
       const now = await this.#workerPid();
@@ -104,16 +105,18 @@ export class Engine implements AsyncDisposable {
     };
     await this.#until(isReplaced, "the new worker answers");
     // Both accept until the old one has been told.
+    const master = new RuntimeApi(filesIn(folder).masterSocket);
     const hasStopped = async () => {
-      const said = await ask(masterSocketIn(folder), `@!${before} show info`).catch(() => undefined);
+      const said = await master.send(`@!${before} show info`).catch(() => undefined);
       return said !== undefined && !/^Stopping: 0$/m.test(said);
     };
     await this.#until(hasStopped, "the old worker stops");
+    await guardOldWorkers(filesIn(folder), folder, table);
   }
 
   /** Stops accepting, lets the requests under way finish, and cuts what is left after `drainMs`. */
   async stop(drainMs = 10_000): Promise<void> {
-    if (this.#hasEnded()) return;
+    if (hasEnded(this.#master)) return;
     this.#master.kill("SIGUSR1");
     await within(this.ended, drainMs, "HAProxy ends").catch(() => this.#master.kill("SIGTERM"));
     await within(this.ended, 1000, "HAProxy ends").catch(() => this.#master.kill("SIGKILL"));
@@ -123,74 +126,42 @@ export class Engine implements AsyncDisposable {
     await this.stop(0);
   }
 
-  #hasEnded(): boolean {
-    const { pid, exitCode, signalCode } = this.#master;
-    return pid === undefined || exitCode !== null || signalCode !== null;
-  }
-
   /** Waits for what HAProxy does. @throws Error once it has ended, or after the deadline */
   async #until(condition: () => Promise<boolean>, what: string): Promise<void> {
-    await eventually(async () => this.#hasEnded() || (await condition()), {
+    await eventually(async () => hasEnded(this.#master) || (await condition()), {
       what,
       deadlineMs: startDeadlineMs,
       everyMs: 5,
     });
-    if (this.#hasEnded()) throw new Error(await this.ended);
+    if (hasEnded(this.#master)) throw new Error(await this.ended);
   }
 
   async #workerPid(): Promise<number | undefined> {
     const said = await this.command("show info").catch(() => "");
-    const pid = /^Pid: (\d+)$/m.exec(said)?.[1];
+    const pid = parseInfo(said, "Pid");
     return pid === undefined ? undefined : Number(pid);
   }
 }
 
-function configIn(folder: string): string {
-  return join(folder, "haproxy.cfg");
-}
-
-function socketIn(folder: string): string {
-  return join(folder, "runtime.sock");
-}
-
-function masterSocketIn(folder: string): string {
-  return join(folder, "master.sock");
-}
-
 async function writeFiles(table: RoutingTable, options: EngineOptions): Promise<void> {
   const { folder } = options;
-  const { text, maps } = haproxyConfig(table, { ...options, socket: socketIn(folder) });
+  const { text, maps } = haproxyConfig(table, { ...options, socket: filesIn(folder).runtimeSocket });
   for (const [name, content] of [...maps, ["haproxy.cfg", text] as const]) {
     await writeFile(join(folder, `${name}.next`), content);
     await rename(join(folder, `${name}.next`), join(folder, name));
   }
 }
 
-/** @throws ConfigurationError with HAProxy's own words */
-export async function checkConfiguration(folder: string): Promise<void> {
-  const check = spawn("haproxy", ["-c", "-f", configIn(folder)], {
-    env,
-    stdio: ["ignore", "pipe", "pipe"],
-    // The terminal's Ctrl-C is no refusal.
-    detached: true,
-  });
-  let said = "";
-  for (const stream of [check.stdout, check.stderr])
-    stream.setEncoding("utf8").on("data", (text: string) => {
-      said += text;
-    });
-  const [code, signal] = (await once(check, "close")) as [number | null, NodeJS.Signals | null];
-  if (code !== 0) throw new ConfigurationError(said.trim() || `haproxy -c: ${signal ?? `exit code ${code}`}`);
-}
-
 function startMaster({ folder, onLine }: EngineOptions, onNotice: (line: string) => void): ChildProcess {
-  const words = ["haproxy", "-W", "-S", masterSocketIn(folder), "-f", configIn(folder)];
-  // Linux ends HAProxy with this process, even when that is killed.
-  const [program = "", ...args] =
-    process.platform === "linux" ? ["setpriv", "--pdeathsig", "TERM", ...words] : words;
+  const words = ["haproxy", "-W", "-S", filesIn(folder).masterSocket, "-f", filesIn(folder).config];
+  const [program = "", ...args] = endingWithParent(words, "TERM");
   const output = onLine === undefined ? "inherit" : "pipe";
   // A session of its own: the terminal's Ctrl-C is for this process, which then stops HAProxy in good order.
-  const master = spawn(program, args, { env, stdio: ["ignore", output, output], detached: true });
+  const master = spawn(program, args, {
+    env: haproxyEnvironment,
+    stdio: ["ignore", output, output],
+    detached: true,
+  });
   for (const stream of ["stdout", "stderr"] as const) {
     const input = master[stream];
     if (!input) continue;
@@ -200,20 +171,4 @@ function startMaster({ folder, onLine }: EngineOptions, onNotice: (line: string)
     });
   }
   return master;
-}
-
-/** One command to a socket of HAProxy, and all that comes back. */
-async function ask(socket: string, line: string): Promise<string> {
-  const connection = connect(socket);
-  try {
-    connection.setEncoding("utf8").end(`${line}\n`);
-    let said = "";
-    connection.on("data", (text: string) => {
-      said += text;
-    });
-    await once(connection, "close", { signal: AbortSignal.timeout(5000) });
-    return said;
-  } finally {
-    connection.destroy();
-  }
 }

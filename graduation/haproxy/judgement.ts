@@ -1,31 +1,12 @@
 // Judges a contract's results by the named differences: each broken core case needs its cause, and each cause its case.
 
-import type { Report } from "../../scripts/contract/report.ts";
-import { type Grade, grades } from "../../shared/contract/grades.ts";
+import { grades } from "../../shared/contract/grades.ts";
+import { type ContractRun, type JudgedContract, withCauses } from "../contract-results.ts";
 import type { Difference } from "./difference.ts";
 import { differences } from "./differences.ts";
 
-export interface ContractRun {
-  readonly contract: string;
-  readonly grades: Report["grades"];
-  readonly failures: readonly { readonly title: string; readonly grade: Grade }[];
-}
-
-export interface JudgedContract extends ContractRun {
-  readonly failures: readonly {
-    readonly title: string;
-    readonly grade: Grade;
-    /** Name of the difference that explains it; null where none does. */
-    readonly cause: string | null;
-  }[];
-}
-
 export function judged(run: ContractRun, named: readonly Difference[] = differences): JudgedContract {
-  const causeOf = (title: string) => named.find((each) => each[casesOf(run)]?.includes(title) === true);
-  const failures = run.failures.map(({ title, grade }) => {
-    return { title, grade, cause: causeOf(title)?.name ?? null };
-  });
-  return { contract: run.contract, grades: run.grades, failures };
+  return withCauses(run, (title) => named.find((each) => each[casesOf(run)]?.includes(title) === true));
 }
 
 /** What is wrong between the results and the named differences, one line each; empty when they agree. */

@@ -12,6 +12,7 @@ import type { ControlPlaneMember, RouterMember } from "../../../scripts/stack-me
 import { projectRoot } from "../../../scripts/stages.ts";
 import { startCell } from "../../../shared/cells/cell.ts";
 import { eventually } from "../../../shared/testkit/eventually.ts";
+import { RawClient } from "../../../shared/testkit/raw-client.ts";
 import type { RoutingDocument } from "../../../stages/m4/src/routing-table.ts";
 import { engineVersion } from "../../topic.ts";
 import { filesIn } from "./master.ts";
@@ -162,6 +163,33 @@ describe.skipIf(engineVersion("haproxy") === undefined)("an agent with its HAPro
     await isAcked(await at(before.url));
     expect(await servedBy("initech")).toBe("tier2 by tier2");
     expect((await config()).haproxy.worker).toBe(worker);
+  });
+
+  test("a cell that is given to another tenant gets nothing more from a connection that idles in an old worker", async () => {
+    await using moved = await startCell({ name: "visa, moved" });
+    const before = (await table()).table.placements["visa"] ?? expect.fail("no visa");
+    const oldCell = stack.cells.get("visa") ?? expect.fail("no cell visa");
+    await using idle = await RawClient.connect(agent().url);
+    const request = "GET / HTTP/1.1\r\nHost: cell\r\nX-Routing-Key: visa\r\n\r\n";
+    expect((await idle.request(request)).status).toBe(200);
+    const handOver = put(({ placements, routingTable }) => ({
+      placements: { ...placements, visa: { ...before, url: moved.url }, master: before },
+      routingTable: { ...routingTable, mc: "master" },
+    }));
+    await isAcked(await handOver);
+    expect(await servedBy("mc")).toBe("master by visa");
+    const askedBefore = await oldCell.requests();
+    expect((await idle.request(request)).status).toBe(503);
+    expect(await oldCell.requests()).toBe(askedBefore);
+    expect(await servedBy("visa")).toBe("visa by visa, moved");
+    const back = put(
+      ({ placements: { master: _, ...placements }, routingTable: { mc: __, ...routingTable } }) => ({
+        placements: { ...placements, visa: before },
+        routingTable,
+      }),
+    );
+    await isAcked(await back);
+    await isServedBy("visa", "visa by visa");
   });
 
   test("what somebody changes in HAProxy by hand is mended", async () => {

@@ -10,6 +10,7 @@ import { carryOut, confirm, look, mend } from "./changes.ts";
 import { driftWords, hasDrift, needsReload } from "./drift.ts";
 import type { HaproxyFiles } from "./files.ts";
 import { Master } from "./master.ts";
+import { guardOldWorkers } from "./old-workers.ts";
 import { RuntimeApi } from "./runtime-api.ts";
 import { watch } from "./watch.ts";
 import { Worker } from "./worker.ts";
@@ -69,7 +70,7 @@ export class DataPlane {
   }
 
   /**
-   * Makes HAProxy serve `table`. Resolves when HAProxy has confirmed it.
+   * Makes HAProxy serve `table`. Resolves when HAProxy has confirmed it, and its old workers reach nobody's cell but their own.
    *
    * @throws HaproxyRefusal with HAProxy's own words; then it serves the table before. Any other error is of the moment (a full
    *         disk, a HAProxy that says nothing): the same table may be applied later
@@ -80,6 +81,8 @@ export class DataPlane {
       const { by, why } = await this.#change(table);
       this.#table = table;
       this.#last = { by, why, tookMs: Math.round(this.#deps.clock.now() - startedAtMs) };
+      const { paths, folder } = this.#deps.files;
+      await guardOldWorkers(paths, folder, table);
     });
   }
 

@@ -15,6 +15,8 @@ export async function checkConfiguration(file: string): Promise<void> {
   const check = spawn("haproxy", ["-c", "-f", file], {
     env: haproxyEnvironment,
     stdio: ["ignore", "pipe", "pipe"],
+    // The terminal's Ctrl-C is no refusal.
+    detached: true,
   });
   let said = "";
   for (const stream of [check.stdout, check.stderr])

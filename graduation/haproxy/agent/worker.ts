@@ -21,11 +21,11 @@ export class HaproxyRefusal extends Error {
 const maxPayloadBytes = 12_000;
 
 export class Worker {
-  readonly #api: RuntimeApi;
+  readonly #api: Pick<RuntimeApi, "send">;
   readonly #folder: string;
 
   /** @param folder Where the map files are: HAProxy knows a map by the path of its file. */
-  constructor(api: RuntimeApi, folder: string) {
+  constructor(api: Pick<RuntimeApi, "send">, folder: string) {
     this.#api = api;
     this.#folder = folder;
   }

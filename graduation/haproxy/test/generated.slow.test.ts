@@ -4,8 +4,9 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, test } from "vitest";
 import { engineVersion } from "../../topic.ts";
+import { checkConfiguration } from "../agent/haproxy-words.ts";
 import { haproxyConfig } from "../config.ts";
-import { checkConfiguration } from "../engine.ts";
+
 import { tables } from "./tables.ts";
 
 describe.skipIf(engineVersion("haproxy") === undefined)("the generated configuration", () => {
@@ -18,7 +19,7 @@ describe.skipIf(engineVersion("haproxy") === undefined)("the generated configura
       const { text, maps } = haproxyConfig(table, options);
       await writeFile(join(folder, "haproxy.cfg"), text);
       for (const [name, content] of maps) await writeFile(join(folder, name), content);
-      await checkConfiguration(folder);
+      await checkConfiguration(join(folder, "haproxy.cfg"));
     });
     await fc.assert(property, { numRuns: 12, seed: 16, endOnFailure: true });
   });

@@ -2,9 +2,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { projectRoot } from "../../../scripts/stages.ts";
+import type { ContractRun, JudgedContract } from "../../contract-results.ts";
 import type { Difference } from "../difference.ts";
 import { differences } from "../differences.ts";
-import { type ContractRun, faultsOf, type JudgedContract, judged, withResults } from "../judgement.ts";
+import { faultsOf, judged, withResults } from "../judgement.ts";
 
 const counts = { passed: 1, failed: 1 };
 const named: readonly Difference[] = [
