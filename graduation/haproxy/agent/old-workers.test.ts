@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { RoutingTable } from "../../../stages/m4/src/routing-table.ts";
+import { addressOf } from "../../address.ts";
 import { mapEntries } from "../maps.ts";
-import { addressOf, serversOf } from "../names.ts";
+import { serversOf } from "../names.ts";
 import { type PlacementDocument, tableOf } from "../test/tables.ts";
 import { type OldWorker, toBeClosed } from "./old-workers.ts";
 import type { ShownServer } from "./runtime-output.ts";
