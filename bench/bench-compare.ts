@@ -1,4 +1,4 @@
-// `npm run bench`: starts everyone, compares, reports.
+// `npm run bench`: starts everyone, compares, reports. Other commands that compare share its report.
 import { compare } from "./compare.ts";
 import { deliver, showProgress } from "./deliver.ts";
 import { Lineup, select } from "./lineup.ts";
@@ -7,8 +7,20 @@ import { describeMachine } from "./machine.ts";
 import type { BenchOptions } from "./options.ts";
 import { formatReport, type Report, summarise } from "./report.ts";
 
-/** Returns the exit code: 0 when everyone that is installed was measured without an error. */
+/** Returns the exit code. */
 export async function benchCompare(options: BenchOptions): Promise<number> {
+  const report = await takeReport(options);
+  deliver(options, report, formatReport(report, options.against));
+  return exitCode(report);
+}
+
+/** 0 when everyone that is installed was measured without an error. */
+export function exitCode({ failed, rows }: Report): number {
+  return failed.length > 0 || rows.some((row) => row.voidRounds > 0) ? 2 : 0;
+}
+
+/** Starts everyone and measures them. */
+export async function takeReport(options: BenchOptions): Promise<Report> {
   const machine = describeMachine();
   const closedLoop = chooseClosedLoop();
   await using lineup = new Lineup();
@@ -19,7 +31,7 @@ export async function benchCompare(options: BenchOptions): Promise<number> {
   const comparison = await compare(entrants, { ...options, closedLoop, onProgress: showProgress });
   const { rounds, seconds, warmUpSeconds, connections, cpuOnly } = options;
   showProgress("");
-  const report: Report = {
+  return {
     kind: options.command,
     takenAt: new Date().toISOString(),
     machine,
@@ -37,6 +49,4 @@ export async function benchCompare(options: BenchOptions): Promise<number> {
     missing,
     failed,
   };
-  deliver(options, report, formatReport(report, options.against));
-  return failed.length > 0 || report.rows.some((row) => row.voidRounds > 0) ? 2 : 0;
 }

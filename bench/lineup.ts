@@ -31,13 +31,12 @@ export const allContenders: readonly Contender[] = [
   direct,
 ];
 
-/** A wrong argument: the caller's fault, exit code 1. */
 /** The contenders named, in the order named; without names those that run by default. @throws UsageError on an unknown name. */
-export function select(names: readonly string[] | undefined): Contender[] {
-  if (names === undefined) return allContenders.filter(({ byDefault }) => byDefault);
-  const known = allContenders.map(({ name }) => name);
+export function select(names: readonly string[] | undefined, among = allContenders): Contender[] {
+  if (names === undefined) return among.filter(({ byDefault }) => byDefault);
+  const known = among.map(({ name }) => name);
   return [...new Set(names)].map((name) => {
-    const contender = allContenders.find((candidate) => candidate.name === name);
+    const contender = among.find((candidate) => candidate.name === name);
     if (contender === undefined)
       throw new UsageError(`No contender "${name}"; there are: ${known.join(", ")}`);
     return contender;

@@ -7,6 +7,7 @@ import type { Contender } from "./contender.ts";
 import type { Delivery } from "./deliver.ts";
 import { select } from "./lineup.ts";
 import { yardsticks } from "./report.ts";
+import { rungContenders } from "./rung-contenders.ts";
 import { stageLike } from "./stages.ts";
 
 export type BenchOptions = Measurement &
@@ -64,17 +65,22 @@ export function parseOptions(
     const given = text(name);
     return given === undefined ? fallback : wholeNumber(`--${name}`, given, min, max);
   };
+  const ofRungs = command === "rungs";
   return {
     command,
     operands,
     ...deliveryOptions(command, values),
-    only: text("only") === undefined ? undefined : select((text("only") ?? "").split(",")),
+    only:
+      text("only") === undefined
+        ? undefined
+        : select((text("only") ?? "").split(","), ofRungs ? rungContenders : undefined),
     also: (text("also") ?? "")
       .split(",")
       .filter((pair) => pair !== "")
       .map((pair) => parseAlso(pair, flag("resilience"))),
     against: text("against")?.split(",") ?? yardsticks,
-    rounds: whole("rounds", 3, 100),
+    // An interval of the median needs six rounds at least, and is wide with six.
+    rounds: whole("rounds", ofRungs ? 20 : 3, 100),
     seconds: whole("seconds", 2, 60),
     warmUpSeconds: whole("warm-up", defaultWarmUpSeconds, 60, 0),
     connections: whole("connections", 64, 4096),

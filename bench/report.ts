@@ -51,11 +51,12 @@ export type Report = {
   readonly failed: readonly Absent[];
 };
 
-function valid(measured: Measured, phase: Round["phase"]): readonly Round[] {
+function valid(measured: Pick<Measured, "rounds">, phase: Round["phase"]): readonly Round[] {
   return measured.rounds.filter((round) => round.phase === phase && round.valid);
 }
 
-function cpuByRound(measured: Measured): ReadonlyMap<number, number> {
+/** CPU time a request in each round of the closed loop that is not void. */
+export function cpuByRound(measured: Pick<Measured, "rounds">): ReadonlyMap<number, number> {
   const pairs: [number, number][] = [];
   for (const { round, cpuUsPerRequest } of valid(measured, "closed")) {
     if (cpuUsPerRequest !== undefined) pairs.push([round, cpuUsPerRequest]);
@@ -122,17 +123,29 @@ export function formatReport(report: Report, against: readonly string[] = yardst
     withRange(row.p99Ms),
     formatNumber(row.peakRssMiB),
   ]);
-  const { machine, method } = report;
-  const latencies = method.rate === undefined ? "" : `; latencies at ${method.rate} requests/s (open loop)`;
-  const lines = [
-    `${machine.cpu}, ${machine.cores} cores${machine.virtual ? " (virtual)" : ""}, ${machine.kernel}, Node ${machine.node}, load before ${machine.loadBefore}`,
-    `${method.load}; ${method.rounds} interleaved rounds of ${method.seconds} s, ${method.connections} connections${latencies}`,
+  return [
+    ...methodLines(report),
     "Median (smallest–largest round). CPU time is the proxy's process tree's; ratios are of CPU time, paired by round.",
     "",
     formatTable(head, rows),
     "",
     ...report.rows.map((row) => `${row.name} ${row.version}: ${row.about}`),
+    ...warnings(report),
+  ].join("\n");
+}
+
+/** The machine, and how the figures were taken. */
+export function methodLines({ machine, method }: Report): string[] {
+  const latencies = method.rate === undefined ? "" : `; latencies at ${method.rate} requests/s (open loop)`;
+  return [
+    `${machine.cpu}, ${machine.cores} cores${machine.virtual ? " (virtual)" : ""}, ${machine.kernel}, Node ${machine.node}, load before ${machine.loadBefore}`,
+    `${method.load}; ${method.rounds} interleaved rounds of ${method.seconds} s, ${method.connections} connections${latencies}`,
   ];
+}
+
+/** What one must know before believing the figures, and who is missing. */
+export function warnings({ machine, method, missing, failed, rows }: Report): string[] {
+  const lines: string[] = [];
   if (machine.loadBefore > busyLoad) {
     lines.push(
       `NOTE the machine was busy (load ${machine.loadBefore}): trust the smallest rounds and repeat when it is quiet`,
@@ -142,10 +155,10 @@ export function formatReport(report: Report, against: readonly string[] = yardst
     lines.push(
       `NOTE a warm-up of ${method.warmUpSeconds} s: the figures hold start-up costs, compare none of them`,
     );
-  lines.push(...absentLines(report.missing, report.failed));
-  for (const row of report.rows) {
+  lines.push(...absentLines(missing, failed));
+  for (const row of rows) {
     if (row.voidRounds > 0)
       lines.push(`VOID ${row.name}: ${row.voidRounds} rounds had errors and were left out`);
   }
-  return lines.join("\n");
+  return lines;
 }

@@ -16,20 +16,61 @@ export function spread(values: readonly number[]): Spread {
 }
 
 /**
- * The ratio in each round that both took part in, then the median of those ratios. Rounds are paired because the two
- * measurements of one round are seconds apart and share the weather; medians of different rounds may not.
- * Returns undefined when no round is shared.
+ * The ratio in each round that both took part in. Rounds are paired because the two measurements of one round are seconds
+ * apart and share the weather; medians of different rounds may not.
  */
-export function pairedRatio(
+export function ratiosByRound(
   values: ReadonlyMap<number, number>,
   references: ReadonlyMap<number, number>,
-): Spread | undefined {
+): number[] {
   const ratios: number[] = [];
   for (const [round, value] of values) {
     const reference = references.get(round);
     if (reference !== undefined && reference > 0) ratios.push(value / reference);
   }
+  return ratios;
+}
+
+/** The median of the ratios by round; undefined when no round is shared. */
+export function pairedRatio(
+  values: ReadonlyMap<number, number>,
+  references: ReadonlyMap<number, number>,
+): Spread | undefined {
+  const ratios = ratiosByRound(values, references);
   return ratios.length === 0 ? undefined : spread(ratios);
+}
+
+/** A median, and an interval that holds the true one in `coverage` of all runs. */
+export type MedianInterval = {
+  readonly median: number;
+  readonly low: number;
+  readonly high: number;
+  /** From 0 to 1. */
+  readonly coverage: number;
+  readonly count: number;
+};
+
+/**
+ * From the k-th smallest value to the k-th largest, with the largest k that covers enough. How many of n values lie below
+ * the true median is binomial with one half, whatever their distribution is. Fewer than six values cannot cover 95 %:
+ * then it is their whole range, and `coverage` says how little that is.
+ * @see W. J. Conover, Practical Nonparametric Statistics, 3rd ed. (1999), section 3.2
+ * @throws RangeError when `values` is empty.
+ */
+export function medianInterval(values: readonly number[], enough = 0.95): MedianInterval {
+  const sorted = [...values].sort((a, b) => a - b);
+  const count = sorted.length;
+  const { median, min, max } = spread(sorted);
+  let interval: MedianInterval = { median, low: min, high: max, coverage: 0, count };
+  // `exactly`: the chance that k - 1 values lie below the median; `below`: that fewer than k do.
+  for (let k = 1, exactly = 0.5 ** count, below = exactly; 2 * k <= count + 1; k++) {
+    const coverage = 1 - 2 * below;
+    if (k > 1 && coverage < enough) break;
+    interval = { median, low: sorted[k - 1] ?? min, high: sorted[count - k] ?? max, coverage, count };
+    exactly *= (count - k + 1) / k;
+    below += exactly;
+  }
+  return interval;
 }
 
 /**

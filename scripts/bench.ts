@@ -3,6 +3,7 @@
 //   npm run bench                                      everyone, about three minutes
 //   npm run bench -- --only m1,reply-from,nginx --rounds 5 --seconds 4
 //   npm run bench -- bodies|connections|workers|fleet  large bodies, many connections, worker processes, control plane
+//   npm run bench -- rungs                             what each step of m5's rewrite saves
 //   npm run bench -- profile m4                        where a stage spends its CPU time
 //
 // Options: --only NAMES --also NAME=FILE --against NAMES --resilience --cpu-only
@@ -10,6 +11,7 @@
 // Exit codes: 0 measured, 1 wrong arguments, 2 something failed to start, did not route or had errors under load,
 // 130 interrupted.
 import { benchCompare } from "../bench/bench-compare.ts";
+import { benchRungs } from "../bench/bench-rungs.ts";
 import { benchBodies } from "../bench/bodies.ts";
 import { benchConnections } from "../bench/connections.ts";
 import { benchFleet } from "../bench/fleet.ts";
@@ -20,12 +22,12 @@ import { parseFlags, UsageError } from "./command-line.ts";
 
 const interrupted = 130;
 
-const usage = `Usage: npm run bench [-- [compare|bodies|connections|workers|fleet|profile NAME] [options]]
-  --only NAMES      contenders, separated by commas
+const usage = `Usage: npm run bench [-- [compare|bodies|connections|workers|fleet|rungs|profile NAME] [options]]
+  --only NAMES      contenders, separated by commas; of rungs, the steps to take out
   --also NAME=FILE  further programs that start like a stage
   --against NAMES   whose CPU time the ratios are of (reply-from, nginx and their -nolog)
   --resilience      give those a table with every protection of m4 on
-  --rounds N        interleaved rounds (3)
+  --rounds N        interleaved rounds (3; of rungs 20)
   --seconds N       measured seconds a round (2)
   --warm-up N       seconds of load before anything is timed (2); 0 for a rehearsal
   --connections N   connections of the load (64)
@@ -44,6 +46,7 @@ const commands: Readonly<Record<string, Command>> = {
   bodies: benchBodies,
   connections: benchConnections,
   workers: benchWorkers,
+  rungs: benchRungs,
   profile: benchProfile,
 };
 

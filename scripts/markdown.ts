@@ -52,3 +52,12 @@ export function escapeHtml(text: string): string {
 function withoutTemplates(html: string): string {
   return html.replaceAll("{{", "&#123;&#123;");
 }
+
+/** A table whose columns stand under each other, as Prettier leaves it; the first row is the head. */
+export function alignedTable(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, at) => Math.max(...rows.map((row) => (row[at] ?? "").length)));
+  const line = (row: readonly string[]) =>
+    `| ${row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(" | ")} |`;
+  const [head = [], ...body] = rows;
+  return [line(head), line(widths.map((width) => "-".repeat(width))), ...body.map(line)].join("\n");
+}

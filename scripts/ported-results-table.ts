@@ -1,6 +1,7 @@
 // The table of a port's README, made from site/data/ports.json: what holds and what is broken, by contract and mode.
 
 import { type Grade, grades } from "../shared/contract/grades.ts";
+import { alignedTable } from "./markdown.ts";
 import type { PortedRun } from "./ported-contract.ts";
 
 const begin = "<!-- results: npx tsx scripts/ported-results.ts -->";
@@ -25,7 +26,7 @@ function resultsTable(runs: readonly PortedRun[]): string {
     const first = runs.find((each) => each.contract === contract);
     return [contract, String(first === undefined ? 0 : countOf(first.grades)), cell("on"), cell("off")];
   });
-  return aligned([["Suite", "Cases", "Missed with the front", "Missed in stock mode"], ...rows]);
+  return alignedTable([["Suite", "Cases", "Missed with the front", "Missed in stock mode"], ...rows]);
 }
 
 function countOf(counts: PortedRun["grades"]): number {
@@ -36,12 +37,4 @@ function inWords(counts: PortedRun["grades"]): string {
   const broken = (grade: Grade) => counts[grade].failed;
   const words = grades.filter((grade) => broken(grade) > 0).map((grade) => `${broken(grade)} ${grade}`);
   return words.join(", ") || "none";
-}
-
-function aligned(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, at) => Math.max(...rows.map((row) => (row[at] ?? "").length)));
-  const line = (row: readonly string[]) =>
-    `| ${row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(" | ")} |`;
-  const [head = [], ...body] = rows;
-  return [line(head), line(widths.map((width) => "-".repeat(width))), ...body.map(line)].join("\n");
 }
