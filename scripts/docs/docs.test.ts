@@ -327,15 +327,17 @@ describe("the ladder of m5", () => {
     ]);
   });
 
-  test("has bars only where every row of a table is one ratio", () => {
-    const table = (...ratios: string[]) =>
-      ladder(
-        "| Rung | Without it | Cost |",
-        "| - | - | - |",
-        ...ratios.map((ratio) => `| a | ${ratio} | b |`),
-      ).flatMap((block) => (block.kind === "table" ? block.table.rows.map((row) => row.ratio) : []));
-    expect(table("1.34 [1.32]", "1.2", "1.10", "1.47")).toEqual([1.34, 1.2, 1.1, 1.47]);
-    expect(table("1.34", "1.20", "0.77, 0.90", "1.47")).toEqual([undefined, undefined, undefined, undefined]);
+  test("has the rows of a table, and not the marks around what a command writes", () => {
+    const table = ["| Step | Saved |", "| ---- | ----- |", "| `a` | 3.0 % |"];
+    expect(ladder("<!-- begin -->", "", ...table, "", "<!-- end -->")).toEqual([
+      {
+        kind: "table",
+        rows: [
+          ["Step", "Saved"],
+          ["<code>a</code>", "3.0 %"],
+        ],
+      },
+    ]);
   });
 
   test("that is not there stops the build", () => {

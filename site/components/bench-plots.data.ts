@@ -1,16 +1,14 @@
-// Every saved figure of the bench as a plot. The site's folder data/ has what `npm run bench -- … --save` wrote, and m5's
-// README has its ladder. What has not been saved is left out, and the page says how to measure it.
+// Every saved figure of the bench as a plot. The site's folder data/ has what `npm run bench -- … --save` wrote. What has not
+// been saved is left out, and the page says how to measure it.
 
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { coverageOf, type RungsReport, stepsOf, storyOf, withInterval } from "../../bench/rungs-report.ts";
 import { isStage, type Kind, kinds, labelOf, spread } from "./bench-kinds.ts";
-import { readLadder } from "./ladder.data.ts";
 import { type Plot, plotOf, type SourceRow, type Value } from "./plot.ts";
-import { rungsOf } from "./rungs.ts";
 import { type Saved, takenWords } from "./saved-tables.ts";
 
 const folder = fileURLToPath(new URL("../data", import.meta.url));
-const readme = fileURLToPath(new URL("../../stages/m5/README.md", import.meta.url));
 /** Above this the machine did more than the bench could bear: the plot itself says so, and not only the text behind it. */
 const busyLoad = 4;
 const overlap = "only ranges that don't overlap tell two contenders apart";
@@ -76,26 +74,35 @@ function drawBeside(): Plot | undefined {
   });
 }
 
-function drawRungs(): Plot {
-  const rungs = rungsOf(readLadder(readFileSync(readme, "utf8")));
+/** What each step of m5's rewrite saves, and what seems to be saved where nothing was taken out. */
+function drawRungs(): Plot | undefined {
+  const saved: (Saved & RungsReport) | undefined = read("bench-rungs");
+  if (saved === undefined) return undefined;
+  const rows = stepsOf(saved).flatMap(({ step, part, costs, savedPercent, isNoise }): SourceRow[] => {
+    if (savedPercent === undefined) return [];
+    const { median, low, high } = savedPercent;
+    return [
+      {
+        label: step,
+        isOurs: !isNoise,
+        values: [{ median, min: low, max: high }],
+        value: `${median.toFixed(1)} %`,
+        cells: [part, withInterval(savedPercent), costs],
+      },
+    ];
+  });
   return plotOf({
-    title: "What each step of the rewrite is worth.",
-    note: "How many times the CPU time a request would cost without it. A dot for each run that measured it, and a line from one to the other.",
-    scale: "log",
-    rows: rungs.map(({ name, ratios }) => {
-      const [min, max] = [Math.min(...ratios), Math.max(...ratios)];
-      return {
-        label: name,
-        isOurs: true,
-        values: ratios.map((median) => ({ median, min, max })),
-        value: [...new Set([min, max])].map((ratio) => ratio.toFixed(2)).join("–"),
-        cells: [ratios.map((ratio) => ratio.toFixed(2)).join(", ")],
-      };
-    }),
-    reference: { value: 1, label: "no gain" },
-    columns: ["Step", "Without it"],
-    taken: "From the README of m5, which has the method, the price of each step, and what did not pay.",
-    command: "",
+    title: "What each step of the rewrite saves.",
+    note:
+      "Per cent of the CPU time per request that it would cost without the step. The dot is the median of the rounds; the line holds " +
+      `the true median in ${coverageOf(saved)} of such runs. In the same run, CPU time per request: ${storyOf(saved)}.`,
+    scale: "linear",
+    rows,
+    reference: { value: 0, label: "nothing saved" },
+    columns: ["Step", "Part", "Saved", "What it costs"],
+    caveat: caveatOf(saved),
+    taken: taken(saved),
+    command: "npm run bench -- rungs --save",
   });
 }
 
@@ -106,7 +113,7 @@ declare const data: Plots;
 export { data };
 
 export default {
-  watch: ["../data/bench*.json", "../../stages/m5/README.md"],
+  watch: ["../data/bench*.json", "../../bench/rungs.ts"],
   load(): Plots {
     const drawn = [
       ...Object.entries(kinds).map(([name, kind]) => [name, draw(kind)] as const),

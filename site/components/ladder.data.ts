@@ -1,25 +1,13 @@
-// The section "The ladder" of m5's README: its figures stand in one place, and the page draws them from there.
+// The section "The ladder" of m5's README: its figures stand in one place, and the page has them from there.
 
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { inlineHtml } from "../../scripts/markdown.ts";
-
-export interface LadderTable {
-  readonly head: readonly string[];
-  readonly rows: readonly LadderRow[];
-}
-
-export interface LadderRow {
-  /** HTML of the cells. */
-  readonly cells: readonly string[];
-  /** The ratio at the beginning of the second cell, where the whole table is one of ratios that can be drawn. */
-  readonly ratio?: number;
-}
+import { inlineHtml, tablesOf } from "../../scripts/markdown.ts";
 
 export type LadderBlock =
-  | { readonly kind: "heading"; readonly html: string }
-  | { readonly kind: "words"; readonly html: string }
-  | { readonly kind: "table"; readonly table: LadderTable };
+  | { readonly kind: "heading" | "words"; readonly html: string }
+  /** HTML of the cells; the first row is the head. */
+  | { readonly kind: "table"; readonly rows: readonly (readonly string[])[] };
 
 const file = fileURLToPath(new URL("../../stages/m5/README.md", import.meta.url));
 
@@ -39,28 +27,13 @@ export function readLadder(readme: string): readonly LadderBlock[] {
   return section
     .split(/\n\s*\n/)
     .map((text) => text.trim())
-    .filter((text) => text !== "")
+    .filter((text) => text !== "" && !text.startsWith("<!--"))
     .map(readBlock);
 }
 
 function readBlock(text: string): LadderBlock {
   if (text.startsWith("### ")) return { kind: "heading", html: inlineHtml(text.slice(4)) };
-  if (text.startsWith("|")) return { kind: "table", table: readTable(text) };
+  const [table] = tablesOf(text);
+  if (table !== undefined) return { kind: "table", rows: table.map((cells) => cells.map(inlineHtml)) };
   return { kind: "words", html: inlineHtml(text.replace(/\s+/g, " ")) };
-}
-
-function readTable(text: string): LadderTable {
-  const [head = [], , ...rows] = text.split("\n").map((line) =>
-    line
-      .replace(/^\||\|$/g, "")
-      .split("|")
-      .map((cell) => inlineHtml(cell.trim())),
-  );
-  // "1.34 [1.32]" can be drawn; "0.77, 0.90, 0.98" is three, and "0.99" of two peers is a matter of reading.
-  const ratios = rows.map(([, ratio = ""]) => Number(/^(\d+\.\d+)(?: \[[\d.]+\])?$/.exec(ratio)?.[1]));
-  const isDrawn = ratios.length > 3 && ratios.every(Number.isFinite) && head.length === 3;
-  return {
-    head,
-    rows: rows.map((cells, index) => ({ cells, ...(isDrawn && { ratio: ratios[index] ?? 1 }) })),
-  };
 }

@@ -2,9 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import benchPlots from "./bench-plots.data.ts";
-import { readLadder } from "./ladder.data.ts";
 import { linearTicks, logTicks, type PlotSource, plotOf } from "./plot.ts";
-import { rungsOf } from "./rungs.ts";
 
 const source = (values: readonly number[], scale: PlotSource["scale"]): PlotSource => ({
   title: "t",
@@ -26,6 +24,7 @@ describe("a plot's scale", () => {
   test("has round steps that hold every value", () => {
     expect(linearTicks([19.2, 186])).toEqual([0, 50, 100, 150, 200]);
     expect(linearTicks([1, 6.4])).toEqual([0, 2, 4, 6, 8]);
+    expect(linearTicks([-3, 24], -3)).toEqual([-10, 0, 10, 20, 30]);
     expect(linearTicks([1.02, 1.47], 1)).toEqual([1, 1.1, 1.2, 1.3, 1.4, 1.5]);
     expect(logTicks([15.9, 275])).toEqual([10, 20, 50, 100, 200, 500]);
     expect(logTicks([0.27, 2183])).toEqual([0.1, 1, 10, 100, 1_000, 10_000]);
@@ -59,22 +58,9 @@ test("every saved plot keeps its marks inside, in the order of its scale, and ha
   }
 });
 
-describe("the rungs of m5", () => {
-  const ladder = (head: string, ...rows: string[]) =>
-    readLadder(
-      ["## The ladder", `| Rung | ${head} | Cost |`, "| - | - | - |", ...rows, "", "## Next"].join("\n"),
-    );
-
-  test("are told in one convention: what a request would cost without the step", () => {
-    expect(rungsOf(ladder("Without it", "| one `write` | 1.34 [1.32] | b |"))).toEqual([
-      { name: "one write", ratios: [1.34, 1.32] },
-    ]);
-    expect(rungsOf(ladder("Ratio to before", "| a | 0.80, 0.50 | b |"))).toEqual([
-      { name: "a", ratios: [1.25, 2] },
-    ]);
-  });
-
-  test("that are not there stop the build", () => {
-    expect(() => rungsOf(ladder("Measured", "| a | 1.07 | b |"))).toThrow("no table");
-  });
+test("the plot of m5's rungs ends with the row in which nothing was taken out, and tells it apart", () => {
+  const { rows = [], reference } = benchPlots.load()["rungs"] ?? {};
+  expect(rows.map(({ isOurs }) => isOurs)).toEqual(rows.map((_, at) => at < rows.length - 1));
+  expect(rows.at(-1)?.label).toContain("nothing taken out");
+  expect(reference?.label).toBe("nothing saved");
 });

@@ -81,7 +81,7 @@ export function plotOf(source: PlotSource): Plot {
   const values = rows.flatMap((row) => row.values);
   const all = values.flatMap(({ median, min = median, max = median }) => [min, max]);
   if (reference !== undefined) all.push(reference.value);
-  const ticks = scale === "log" ? logTicks(all) : linearTicks(all);
+  const ticks = scale === "log" ? logTicks(all) : linearTicks(all, Math.min(0, ...all));
   const place = placer(scale, ticks, isBar ? 0 : edge);
   return {
     title: source.title,
@@ -142,7 +142,7 @@ export function logTicks(values: readonly number[]): number[] {
   return ladder.slice(from, until + 1);
 }
 
-/** Four to eight round steps, from zero or from just below `least`. */
+/** Four to eight round steps, from zero or from just below `least`, which may be below zero. */
 export function linearTicks(values: readonly number[], least = 0): number[] {
   const span = Math.max(...values) - least || 1;
   const rough = span / 5;
