@@ -4,7 +4,8 @@ import { exitCode, takeReport } from "./bench-compare.ts";
 import { deliver } from "./deliver.ts";
 import { select } from "./lineup.ts";
 import type { BenchOptions } from "./options.ts";
-import { noise, rungContenders } from "./rung-contenders.ts";
+import { rungContenders } from "./rung-contenders.ts";
+import { noise } from "./rungs.ts";
 import { renewReadme, rungsFile } from "./rungs-readme.ts";
 import { formatRungs, reportRungs } from "./rungs-report.ts";
 

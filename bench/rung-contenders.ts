@@ -2,13 +2,10 @@
 import { join } from "node:path";
 import type { Contender } from "./contender.ts";
 import { writeRung } from "./rung-patch.ts";
-import { rungs } from "./rungs.ts";
+import { noise, rungs } from "./rungs.ts";
 import { stageLike } from "./stages.ts";
 
 const root = join(import.meta.dirname, "..");
-
-/** m5 once more, with nothing taken out: how far it seems to be from m5 is noise. */
-export const noise = "nothing";
 
 function copyOfM5(name: string, rung: string | undefined, about: string): Contender {
   const started = (folder: string) =>

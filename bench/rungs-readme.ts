@@ -3,7 +3,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { alignedTable } from "../scripts/markdown.ts";
-import { coverageOf, type RungsReport, stepsOf, storyOf, withInterval } from "./rungs-report.ts";
+import { coverageOf, type RungsReport, stepsOf, storyOf, withInterval } from "./rung-savings.ts";
 
 const root = join(import.meta.dirname, "..");
 const begin = "<!-- rungs: npx tsx bench/rungs-readme.ts -->";

@@ -19,3 +19,6 @@ export const rungs: readonly Rung[] = [
     costs: "Nothing. Its reason is fewer stale connections; CPU time is a side effect.",
   },
 ];
+
+/** In the place of a rung: m5 once more, with nothing taken out. How far it seems to be from m5 is noise. */
+export const noise = "nothing";

@@ -133,6 +133,7 @@ const cases: readonly Case[] = [
   ["bench", ["--connections", "9999"], '--connections takes a whole number from 1 to 4096; got "9999"'],
   ["bench", ["--rate", ""], '--rate takes a whole number from 1 to 1000000; got ""'],
   ["bench", ["--only", "m0"], 'No contender "m0"; there are: m1'],
+  ["bench", ["rungs", "--only", "m1"], 'No contender "m1"; there are: '],
   ["bench", ["--name", "../etc"], '--name takes letters, digits, ".", "-", "_", not "../etc"'],
   ["bench", ["--also", "mine"], '--also takes NAME=FILE; got "mine"'],
   ["bench", ["--also", "mine=/no/file.ts"], '--also takes NAME=FILE; there is no file "/no/file.ts"'],

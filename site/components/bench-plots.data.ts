@@ -3,7 +3,7 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { coverageOf, type RungsReport, stepsOf, storyOf, withInterval } from "../../bench/rungs-report.ts";
+import { coverageOf, type RungsReport, stepsOf, storyOf, withInterval } from "../../bench/rung-savings.ts";
 import { isStage, type Kind, kinds, labelOf, spread } from "./bench-kinds.ts";
 import { type Plot, plotOf, type SourceRow, type Value } from "./plot.ts";
 import { type Saved, takenWords } from "./saved-tables.ts";
