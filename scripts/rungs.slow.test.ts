@@ -10,7 +10,7 @@ import { linkPackages, plantTree } from "./planted-tree.ts";
 import { runCompiler } from "./run-tool.ts";
 import { projectRoot } from "./stages.ts";
 
-describe("m5 without one of its steps", () => {
+describe.concurrent("m5 without one of its steps", () => {
   it("starts and routes, whichever step it is", async () => {
     await using lineup = new Lineup();
     const { signal } = new AbortController();
