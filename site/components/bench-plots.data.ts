@@ -94,8 +94,8 @@ function drawRungs(): Plot | undefined {
   return plotOf({
     title: "What each step of the rewrite saves.",
     note:
-      "Per cent of the CPU time per request that it would cost without the step. The dot is the median of the rounds; the line holds " +
-      `the true median in ${coverageOf(saved)} of such runs. In the same run, CPU time per request: ${storyOf(saved)}.`,
+      `CPU time per request in this run: ${storyOf(saved)}. A dot shows by how much a step lowers it, in per cent of m5 ` +
+      `without that step: the median of the rounds. Its line holds the true median in ${coverageOf(saved)} of such runs.`,
     scale: "linear",
     rows,
     reference: { value: 0, label: "nothing saved" },
