@@ -75,8 +75,14 @@ export const rungs: readonly Rung[] = [
   {
     name: "log",
     part: "trim",
-    step: "log lines put together by hand, many in one write",
-    costs: "The log's format is ours to prove, and the last lines of a crash are lost.",
+    step: "the log: lines put together by hand, not by pino",
+    costs: "That a line stays one line of JSON is ours to prove.",
+  },
+  {
+    name: "log-batches",
+    part: "trim",
+    step: "of the log: many lines in one write",
+    costs: "A line waits for up to 100 ms, and is lost when the process is killed meanwhile.",
   },
   {
     name: "one-shape",
