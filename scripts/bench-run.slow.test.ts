@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { FleetResult } from "../bench/fleet/fleet-report.ts";
 import type { Report } from "../bench/report.ts";
+import type { RungsReport } from "../bench/rung-savings.ts";
 import { eventually } from "../shared/testkit/eventually.ts";
 import { isRunning } from "../shared/testkit/process-by-port.ts";
 import { Program } from "../shared/testkit/program.ts";
@@ -89,6 +90,17 @@ describe("npm run bench", { timeout: 120_000 }, () => {
     expect(code).toBe(2);
     expect(stdout).toContain("VOID impostor: 1 rounds had errors");
     expect(stdout).toMatch(/^impostor +- /m);
+  });
+
+  it.concurrent("takes a step out of m5, and measures that beside m4, m5 and a second m5", async () => {
+    const { code, stdout, stderr } = await bench("rungs", "--only", "last-used-first", "--json", ...short);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    const { contenders, rungs } = JSON.parse(stdout) as RungsReport;
+    expect(contenders.map(({ name }) => name)).toEqual(expect.arrayContaining(["m4", "m5"]));
+    expect(rungs.map(({ name, savedPercent }) => [name, savedPercent.count])).toEqual([
+      ["last-used-first", 1],
+      ["nothing", 1],
+    ]);
   });
 
   it.concurrent("times a change to a fleet that takes deltas, beside one that does not", async () => {
