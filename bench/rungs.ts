@@ -126,6 +126,18 @@ export const rungs: readonly Rung[] = [
     step: "counts as plain numbers, named when somebody scrapes",
     costs: "Two more files, and a histogram of our own, held to prom-client's by a test.",
   },
+  {
+    name: "abort-signals",
+    part: "trim",
+    step: "an abort signal only for a request that has to wait",
+    costs: "Whoever asks late that the client has left must be told so at once.",
+  },
+  {
+    name: "all-trim",
+    part: "trim",
+    step: "all of trim but raw sockets: log by hand, texts, calls and counts",
+    costs: "All that the single steps cost.",
+  },
 ];
 
 /** In the place of a rung: m5 once more, with nothing taken out. How far it seems to be from m5 is noise. */
