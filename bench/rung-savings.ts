@@ -12,8 +12,8 @@ export type RungsReport = Omit<Report, "rows"> & {
     readonly name: string;
     readonly version: string;
     readonly cpuUsPerRequest: Spread | undefined;
-    /** In each round that is not void. */
-    readonly cpuUsByRound: readonly number[];
+    /** Those that are not void, to a hundredth of a microsecond. */
+    readonly rounds: readonly { readonly round: number; readonly cpuUsPerRequest: number }[];
   }[];
   readonly rungs: readonly Saving[];
 };

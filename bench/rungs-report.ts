@@ -22,7 +22,11 @@ function percentSaved(m5: ReadonlyMap<number, number>, without: ReadonlyMap<numb
 
 function contenderOf(row: Row): RungsReport["contenders"][number] {
   const { name, version, cpuUsPerRequest } = row;
-  return { name, version, cpuUsPerRequest, cpuUsByRound: [...cpuByRound(row).values()] };
+  const rounds = [...cpuByRound(row)].map(([round, us]) => ({
+    round,
+    cpuUsPerRequest: Number(us.toFixed(2)),
+  }));
+  return { name, version, cpuUsPerRequest, rounds };
 }
 
 /** The table in plain text, and what one must know to read it. */

@@ -78,6 +78,10 @@ describe("what a step saves", () => {
     const [saving, noise] = reportRungs(measured).rungs;
     // 1 − 20/25 and 1 − 30/60.
     expect(saving?.savedPercent).toMatchObject({ median: 35, low: expect.closeTo(20), high: 50, count: 2 });
+    expect(reportRungs(measured).contenders.at(2)?.rounds).toEqual([
+      { round: 0, cpuUsPerRequest: 25 },
+      { round: 1, cpuUsPerRequest: 60 },
+    ]);
     expect(noise).toMatchObject({ name: "nothing", savedPercent: { median: 0, count: 3 } });
   });
 
