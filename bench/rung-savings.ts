@@ -57,10 +57,11 @@ export function coverageOf({ rungs: savings }: Pick<RungsReport, "rungs">): stri
 /** `24.3 % (21.0 to 27.2)` */
 export function withInterval(saved: MedianInterval | undefined): string {
   if (saved === undefined) return "–";
-  return `${signed(saved.median)} % (${signed(saved.low)} to ${signed(saved.high)})`;
+  return `${inPercent(saved.median)} % (${inPercent(saved.low)} to ${inPercent(saved.high)})`;
 }
 
-function signed(percent: number): string {
+/** With a minus where there is one, and none before zero. */
+export function inPercent(percent: number): string {
   return percent
     .toFixed(1)
     .replace(/^-0\.0$/, "0.0")

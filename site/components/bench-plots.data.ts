@@ -3,7 +3,14 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { coverageOf, type RungsReport, stepsOf, storyOf, withInterval } from "../../bench/rung-savings.ts";
+import {
+  coverageOf,
+  inPercent,
+  type RungsReport,
+  stepsOf,
+  storyOf,
+  withInterval,
+} from "../../bench/rung-savings.ts";
 import { isStage, type Kind, kinds, labelOf, spread } from "./bench-kinds.ts";
 import { type Plot, plotOf, type SourceRow, type Value } from "./plot.ts";
 import { type Saved, takenWords } from "./saved-tables.ts";
@@ -86,7 +93,7 @@ function drawRungs(): Plot | undefined {
         label: step,
         isOurs: !isNoise,
         values: [{ median, min: low, max: high }],
-        value: `${median.toFixed(1)} %`,
+        value: `${inPercent(median)} %`,
         cells: [part, withInterval(savedPercent), costs],
       },
     ];
