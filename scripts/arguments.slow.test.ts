@@ -40,7 +40,7 @@ const cases: readonly Case[] = [
   ["stage", ["m1", "--port", "go", "--test"], "stage: --test does not go with --port go"],
   ["stage", ["m1", "--port", "65000"], "stage: --port 65000 puts a cell on port 65924"],
   ["stage", ["m1", "--routers", "3"], "stage: --routers needs m3 or later"],
-  ["stage", ["m1", "--overlay", "no-such"], "stage: no TypeScript file to lay over m1 in no-such"],
+  ["stage", ["m1", "--overlay", "no-such"], "stage: there is no folder no-such"],
   ["contract", [], "name a contract and a router, as in: npm run contract -- m1 http://127.0.0.1:8080"],
   ["contract", ["m9", "http://127.0.0.1:1"], 'unknown contract "m9": one of m1'],
   ["contract", ["m1", "127.0.0.1:1"], `write the router's URL as http://host:port; got "127.0.0.1:1"`],
