@@ -81,8 +81,7 @@ export class DataPlane {
       const { by, why } = await this.#change(table);
       this.#table = table;
       this.#last = { by, why, tookMs: Math.round(this.#deps.clock.now() - startedAtMs) };
-      const { paths, folder } = this.#deps.files;
-      await guardOldWorkers(paths, folder, table);
+      await this.#guard(table);
     });
   }
 
@@ -181,10 +180,17 @@ export class DataPlane {
     }
     const drift = await look(this.#worker, this.#table);
     if (!hasDrift(drift)) return;
-    if (drift.missing.length > 0) await this.#master.reload();
-    else await mend(this.#worker, this.#table, drift);
+    if (needsReload(drift)) {
+      await this.#master.reload();
+      await this.#guard(this.#table);
+    } else await mend(this.#worker, this.#table, drift);
     this.#mended += 1;
     logger.warn({ event: "haproxy-mended", differed: driftWords(drift) });
+  }
+
+  async #guard(table: RoutingTable): Promise<void> {
+    const { paths, folder } = this.#deps.files;
+    await guardOldWorkers(paths, folder, table);
   }
 
   async #running(): Promise<Master | undefined> {

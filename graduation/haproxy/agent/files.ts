@@ -68,8 +68,8 @@ function withDescription(text: string): string {
   return text.replace(/^global$/m, (head) => `${head}\n  description ${digestOf(text)}`);
 }
 
-/** Of everything that the Runtime API cannot change: server addresses and limits are left out. */
+/** Of everything that the Runtime API cannot change: limits of servers are left out. */
 export function digestOf(text: string): string {
-  const fixed = text.replace(/^(\s*server \S+) \S+/gm, "$1").replace(/^(\s*server .*) maxconn \d+/gm, "$1");
+  const fixed = text.replace(/^(\s*server .*) maxconn \d+/gm, "$1");
   return createHash("sha256").update(fixed).digest("hex").slice(0, 16);
 }
