@@ -218,6 +218,7 @@ describe.skipIf(engineVersion("haproxy") === undefined)("an agent with its HAPro
       await setKey(client(), "acme", "tier3");
       await expectInStep();
       const before = (await config()).haproxy;
+      rmSync(files().config);
       process.kill(before[which], "SIGKILL");
       await eventually(async () => (await config()).haproxy.restarts > before.restarts, {
         what: "a new start",

@@ -1,18 +1,18 @@
 // The agent's parts without a HAProxy: what it reads, what it compares, and how it speaks to a socket that misbehaves.
 
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { failOnLeaks } from "../../../shared/testkit/leak-check.ts";
 import { encodeSnapshot } from "../../../stages/m4/src/protocol.ts";
 import { parseRoutingTable, type RoutingTable } from "../../../stages/m4/src/routing-table.ts";
 import { decodeTable } from "../../../stages/m4/src/table-decoder.ts";
 import { mapEntries, mapFiles } from "../maps.ts";
 import { driftOf, driftWords } from "./drift.ts";
-import { digestOf } from "./files.ts";
+import { digestOf, HaproxyFiles } from "./files.ts";
 import { HaproxyReceiver } from "./receiver.ts";
 import { RuntimeApi } from "./runtime-api.ts";
 import { parseMap, parseMapValue, parseProcesses, parseServers, type ShownServer } from "./runtime-output.ts";
@@ -157,6 +157,23 @@ describe("drift", () => {
       wrong: ["p_tier1/cell has another address", "p_tier2/cell is missing"],
     });
   });
+});
+
+test("files that somebody has changed or removed are written again, and the others stay as they are", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "haproxy-files-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const files = new HaproxyFiles(folder, { host: "127.0.0.1", port: 1 });
+  const [keys, kinds, config] = ["keys.map", "kinds.map", "haproxy.cfg"].map((name) => join(folder, name));
+  if (keys === undefined || kinds === undefined || config === undefined) expect.fail("three files");
+  const table = tableOf(document({ acme: "tier2" }));
+  await files.write(table);
+  const [text, { ino }] = [readFileSync(config, "utf8"), statSync(kinds)];
+  writeFileSync(config, "other");
+  rmSync(keys);
+  await files.write(table);
+  expect(readFileSync(config, "utf8")).toBe(text);
+  expect(readFileSync(keys, "utf8")).toBe("61636D65 tier2\n");
+  expect(statSync(kinds).ino).toBe(ino);
 });
 
 describe("changes", () => {
