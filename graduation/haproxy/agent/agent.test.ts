@@ -102,9 +102,11 @@ describe("what HAProxy prints", () => {
     const found = 'type=str, case=sensitive, found=yes, idx=tree, key="62", value="tier1", type="str"';
     expect(parseMapValue(found)).toBe("tier1");
     expect(parseMapValue("type=str, case=sensitive, found=no")).toBeUndefined();
-    expect(parseServers("# pxname,svname,slim,addr,\np_a,cell,,127.0.0.1:1,\np_b,f1_a,7,[::1]:2,")).toEqual([
+    expect(
+      parseServers("# pxname,svname,slim,addr,\np_a,cell,,127.0.0.1:1,\np_b,f1_a,7,[::1.2.3.4]:2,"),
+    ).toEqual([
       { backend: "p_a", server: "cell", address: "127.0.0.1:1", maxconn: 0 },
-      { backend: "p_b", server: "f1_a", address: "[::1]:2", maxconn: 7 },
+      { backend: "p_b", server: "f1_a", address: "[::102:304]:2", maxconn: 7 },
     ]);
     const shown = `#<PID>          <type>          <reloads>       <uptime>        <version>
 5750            master          2 [failed: 1]   0d00h12m57s     2.6.12-1+deb12u4
