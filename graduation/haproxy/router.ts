@@ -19,6 +19,7 @@ import { TableStore } from "../../stages/m4/src/table-store.ts";
 import { Engine } from "./engine.ts";
 
 const log = openLog(1, clock);
+const errors = openLog(2, clock);
 
 async function main(): Promise<void> {
   const settings = readSettings(process.env);
@@ -38,11 +39,11 @@ async function main(): Promise<void> {
     host: settings.HOST,
     port,
     folder,
-    // Its lines go through this process, which loses lines where they cannot be written: HAProxy would wait. What is no
+    // Its lines go through this process, which loses lines where they cannot be written: HAProxy would wait. What is not an
     // access line is a notice of HAProxy's own: before it is ready, the error of a start that fails has them.
     onLine: (line) => {
       if (line.startsWith("{")) log.write(`${line}\n`);
-      else if (isReady) process.stderr.write(`${line}\n`);
+      else if (isReady) errors.write(`${line}\n`);
     },
   });
 
@@ -88,7 +89,6 @@ async function main(): Promise<void> {
 
 /** Without HAProxy nobody serves: whoever started this process should know. */
 async function fail(error: Error): Promise<never> {
-  const errors = openLog(2, clock);
   errors.write(`${startFault(error, process.env)}\n`);
   return await endProcess(1, log, errors);
 }
