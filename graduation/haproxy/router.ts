@@ -16,7 +16,11 @@ import { createLogger, endProcess, openLog } from "../../stages/m4/src/log.ts";
 import { readSettings } from "../../stages/m4/src/settings.ts";
 import { startFault } from "../../stages/m4/src/start-fault.ts";
 import { TableStore } from "../../stages/m4/src/table-store.ts";
+import { HaproxyRefusal } from "./agent/worker.ts";
 import { Engine } from "./engine.ts";
+
+/** Before a table is tried again whose reload failed for a reason of the moment, such as a full disk. */
+const retryMs = 1_000;
 
 const log = openLog(1, clock);
 const errors = openLog(2, clock);
@@ -50,14 +54,19 @@ async function main(): Promise<void> {
   // What HAProxy runs on, which is later than what has been read.
   let served = first;
   let reloading: Promise<void> = Promise.resolve();
+  const stop = new AbortController();
   const reload = async (): Promise<void> => {
-    const table = store.current()?.table;
-    if (table === undefined || table === served) return;
-    try {
-      await engine.reload(table);
-      served = table;
-    } catch (error) {
-      logger.error({ event: "reload-refused", cause: String(error) });
+    while (!stop.signal.aborted) {
+      const table = store.current()?.table;
+      if (table === undefined || table === served) return;
+      try {
+        await engine.reload(table);
+        served = table;
+      } catch (error) {
+        logger.error({ event: "reload-refused", cause: String(error) });
+        if (error instanceof HaproxyRefusal) return;
+        await clock.sleep(retryMs, stop.signal).catch(() => {});
+      }
     }
   };
   store.subscribe(() => {
@@ -70,7 +79,6 @@ async function main(): Promise<void> {
   const adminUrl = `http://127.0.0.1:${await admin.listen(settings.ADMIN_PORT)}`;
 
   process.on("SIGHUP", () => source.reload());
-  const stop = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT"] as const)
     process.once(signal, async () => {
       stop.abort();

@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -47,7 +47,7 @@ describe.skipIf(engineVersion("haproxy") === undefined)("the start of HAProxy", 
     expect(await engine.ended).toContain("HAProxy ended with SIGKILL");
   });
 
-  test("a router whose standard error nobody reads goes on reloading", async () => {
+  test("a router goes on reloading where nobody reads its standard error, and after a file that it could not write", async () => {
     const folder = mkdtempSync(join(tmpdir(), "haproxy-router-"));
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
     const file = join(folder, "routing.json");
@@ -58,7 +58,7 @@ describe.skipIf(engineVersion("haproxy") === undefined)("the start of HAProxy", 
       renameSync(`${file}.next`, file);
     };
     write("v1");
-    const env = { ...process.env, PORT: "0", ADMIN_PORT: "0", ROUTING_FILE: file };
+    const env = { ...process.env, PORT: "0", ADMIN_PORT: "0", ROUTING_FILE: file, TMPDIR: folder };
     const program = fileURLToPath(new URL("../router.ts", import.meta.url));
     const router = spawn(process.execPath, [program], { env, stdio: ["ignore", "pipe", "pipe"] });
     onTestFinished(async () => {
@@ -71,13 +71,19 @@ describe.skipIf(engineVersion("haproxy") === undefined)("the start of HAProxy", 
     const adminUrl = () => /"adminUrl":"([^"]+)"/.exec(printed)?.[1];
     await eventually(() => adminUrl() !== undefined, { what: "it is ready", deadlineMs: 15_000 });
     router.stderr.destroy();
+    const isServed = (version: string) => async () =>
+      router.exitCode !== null ||
+      (await (await fetch(`${adminUrl()}/debug/config`)).text()).includes(`"version": "${version}"`);
     for (const version of ["v2", "v3"]) {
       write(version);
-      const isServed = async () =>
-        router.exitCode !== null ||
-        (await (await fetch(`${adminUrl()}/debug/config`)).text()).includes(`"version": "${version}"`);
-      await eventually(isServed, { what: `it serves ${version}`, deadlineMs: 15_000 });
+      await eventually(isServed(version), { what: `it serves ${version}`, deadlineMs: 15_000 });
     }
+    const own = readdirSync(folder).find((name) => name.startsWith("cell-routing-haproxy-")) ?? "";
+    mkdirSync(join(folder, own, "keys.map.next"));
+    write("v4");
+    await eventually(() => printed.includes("EISDIR"), { what: "the fault", deadlineMs: 15_000 });
+    rmdirSync(join(folder, own, "keys.map.next"));
+    await eventually(isServed("v4"), { what: "it serves v4", deadlineMs: 15_000 });
     expect(router.exitCode).toBeNull();
   });
 
