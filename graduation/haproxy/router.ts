@@ -16,9 +16,14 @@ import { createLogger, endProcess, openLog } from "../../stages/m4/src/log.ts";
 import { readSettings } from "../../stages/m4/src/settings.ts";
 import { startFault } from "../../stages/m4/src/start-fault.ts";
 import { TableStore } from "../../stages/m4/src/table-store.ts";
+import { HaproxyRefusal } from "./agent/worker.ts";
 import { Engine } from "./engine.ts";
 
+/** Before a table is tried again whose reload failed for a reason of the moment, such as a full disk. */
+const retryMs = 1_000;
+
 const log = openLog(1, clock);
+const errors = openLog(2, clock);
 
 async function main(): Promise<void> {
   const settings = readSettings(process.env);
@@ -38,25 +43,30 @@ async function main(): Promise<void> {
     host: settings.HOST,
     port,
     folder,
-    // Its lines go through this process, which loses lines where they cannot be written: HAProxy would wait. What is no
+    // Its lines go through this process, which loses lines where they cannot be written: HAProxy would wait. What is not an
     // access line is a notice of HAProxy's own: before it is ready, the error of a start that fails has them.
     onLine: (line) => {
       if (line.startsWith("{")) log.write(`${line}\n`);
-      else if (isReady) process.stderr.write(`${line}\n`);
+      else if (isReady) errors.write(`${line}\n`);
     },
   });
 
   // What HAProxy runs on, which is later than what has been read.
   let served = first;
   let reloading: Promise<void> = Promise.resolve();
+  const stop = new AbortController();
   const reload = async (): Promise<void> => {
-    const table = store.current()?.table;
-    if (table === undefined || table === served) return;
-    try {
-      await engine.reload(table);
-      served = table;
-    } catch (error) {
-      logger.error({ event: "reload-refused", cause: String(error) });
+    while (!stop.signal.aborted) {
+      const table = store.current()?.table;
+      if (table === undefined || table === served) return;
+      try {
+        await engine.reload(table);
+        served = table;
+      } catch (error) {
+        logger.error({ event: "reload-refused", cause: String(error) });
+        if (error instanceof HaproxyRefusal) return;
+        await clock.sleep(retryMs, stop.signal).catch(() => {});
+      }
     }
   };
   store.subscribe(() => {
@@ -69,7 +79,6 @@ async function main(): Promise<void> {
   const adminUrl = `http://127.0.0.1:${await admin.listen(settings.ADMIN_PORT)}`;
 
   process.on("SIGHUP", () => source.reload());
-  const stop = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT"] as const)
     process.once(signal, async () => {
       stop.abort();
@@ -88,7 +97,6 @@ async function main(): Promise<void> {
 
 /** Without HAProxy nobody serves: whoever started this process should know. */
 async function fail(error: Error): Promise<never> {
-  const errors = openLog(2, clock);
   errors.write(`${startFault(error, process.env)}\n`);
   return await endProcess(1, log, errors);
 }
