@@ -41,6 +41,12 @@ const cases: readonly Case[] = [
   ["stage", ["m1", "--port", "65000"], "stage: --port 65000 puts a cell on port 65924"],
   ["stage", ["m1", "--routers", "3"], "stage: --routers needs m3 or later"],
   ["stage", ["m1", "--overlay", "no-such"], "stage: there is no folder no-such"],
+  [
+    "../graduation/etcd/measure",
+    ["--writes", "x"],
+    '--writes takes a whole number from 1 to 1000000; got "x"',
+  ],
+  ["../graduation/etcd/measure", ["5"], 'measure: unknown word "5": measure takes flags only'],
   ["contract", [], "name a contract and a router, as in: npm run contract -- m1 http://127.0.0.1:8080"],
   ["contract", ["m9", "http://127.0.0.1:1"], 'unknown contract "m9": one of m1'],
   ["contract", ["m1", "127.0.0.1:1"], `write the router's URL as http://host:port; got "127.0.0.1:1"`],

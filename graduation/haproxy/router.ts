@@ -5,9 +5,9 @@
 //
 // For changes without a reload, under a control plane, see the agent.
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { freePort } from "../../bench/free-port.ts";
 import { AdminServer, sendJson } from "../../stages/m4/src/admin.ts";
 import { systemClock as clock } from "../../stages/m4/src/clock.ts";
@@ -22,12 +22,15 @@ import { Engine } from "./engine.ts";
 /** Before a table is tried again whose reload failed for a reason of the moment, such as a full disk. */
 const retryMs = 1_000;
 
+/** Longer ones leave no room for a socket's path. */
+const maxStateFolderLength = 65;
+
 const log = openLog(1, clock);
 const errors = openLog(2, clock);
 
 async function main(): Promise<void> {
   const settings = readSettings(process.env);
-  const folder = mkdtempSync(join(tmpdir(), "cell-routing-haproxy-"));
+  const folder = ownFolder();
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   const logger = createLogger(log, settings.LOG_LEVEL);
   const store = new TableStore();
@@ -93,6 +96,16 @@ async function main(): Promise<void> {
   });
   isReady = true;
   log.write(`${JSON.stringify({ event: "ready", url: `http://${settings.HOST}:${port}`, adminUrl })}\n`);
+}
+
+/** For HAProxy's files. Whoever names a `STATE_DIR` removes it, also after a SIGKILL, when nothing here can. */
+function ownFolder(): string {
+  const stateFolder = resolve(process.env["STATE_DIR"] ?? "");
+  // A Unix socket's path has 107 bytes at most, and HAProxy adds a suffix while it binds one.
+  if (!process.env["STATE_DIR"] || stateFolder.length > maxStateFolderLength)
+    return mkdtempSync(join(tmpdir(), "cell-routing-haproxy-"));
+  mkdirSync(stateFolder, { recursive: true });
+  return mkdtempSync(join(stateFolder, "haproxy-"));
 }
 
 /** Without HAProxy nobody serves: whoever started this process should know. */

@@ -11,14 +11,19 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { eventually } from "../../../shared/testkit/eventually.ts";
 import { busyPort } from "../../../shared/testkit/failed-start.ts";
+import { startRouter } from "../../../shared/testkit/router-process.ts";
 import { engineVersion } from "../../topic.ts";
 import { Engine } from "../engine.ts";
 import { fourKeys, fourPlacements, tableOf } from "./tables.ts";
 
-function options(port: number, host = "127.0.0.1") {
+function emptyFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "haproxy-start-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  return { host, port, folder, onLine: () => {} };
+  return folder;
+}
+
+function options(port: number, host = "127.0.0.1") {
+  return { host, port, folder: emptyFolder(), onLine: () => {} };
 }
 
 describe.skipIf(engineVersion("haproxy") === undefined)("the start of HAProxy", () => {
@@ -85,6 +90,14 @@ describe.skipIf(engineVersion("haproxy") === undefined)("the start of HAProxy", 
     rmdirSync(join(folder, own, "keys.map.next"));
     await eventually(isServed("v4"), { what: "it serves v4", deadlineMs: 15_000 });
     expect(router.exitCode).toBeNull();
+  });
+
+  test("a router that is killed leaves its files to whoever has named its STATE_DIR", async () => {
+    const temporary = emptyFolder();
+    const command = [process.execPath, join(import.meta.dirname, "..", "router.ts")];
+    await using router = await startRouter({ stage: "m4", command, env: { TMPDIR: temporary } });
+    await router.stop("SIGKILL");
+    expect(readdirSync(temporary)).toEqual([]);
   });
 
   test("the address 0.0.0.0 of a cell is this machine, and not where the client has connected", async () => {
