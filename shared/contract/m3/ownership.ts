@@ -89,7 +89,7 @@ export function describeOwnership(contract: PushContract): void {
         };
         const writers = [0, 1, 2, 3].map(writer);
         const [before, { seen }] = [writes, watcher];
-        await eventually(() => writes >= before + 12 + round * 3 && watcher.seen > seen, {
+        await eventually(() => writes >= before + 6 + round && watcher.seen > seen, {
           what: "some writes, and the watcher sees one",
           everyMs: 1,
         });
