@@ -102,7 +102,7 @@ describe.skipIf(engineVersion("haproxy") === undefined)("HAProxy, with the gener
   });
 
   test("ejects a cell after so many failures in a row, and asks it again after its wait", async () => {
-    const circuitBreaker = { consecutiveFailures: 3, waitMs: 300 };
+    const circuitBreaker = { consecutiveFailures: 3, waitMs: 2_000 };
     await using running = await Running.start({ placements: { tier1: { circuitBreaker } } });
     await untilPath(running, "acme", plainly("tier1"));
     const cell = running.cell("tier1");
