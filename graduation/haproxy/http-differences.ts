@@ -96,7 +96,7 @@ export const httpDifferences: readonly Difference[] = [
     name: "a half-closed client counts as gone",
     kind: "choice",
     words:
-      "`option abortonclose` lets a cell feel that its client has left (four cases of the core). Its price: who closes only its sending side gets 400.",
+      "`option abortonclose` aborts the request of a client that has left (four cases of the core). Its price: who closes only its sending side gets 400.",
     m1: [
       "a client that leaves > still gets its response when it has only ended its sending side, or loses it cleanly",
     ],

@@ -84,7 +84,7 @@ describe("SIGTERM", () => {
     expect(performance.now() - startedAt).toBeLessThan(5000);
   });
 
-  test("tells a client on a kept connection that its answer is the last one", async () => {
+  test("tells a client on a kept connection that its response is the last one", async () => {
     await using cluster = await startCluster({ stage });
     await using client = await RawClient.connect(cluster.url);
     cluster.fault("tier1", { fault: "slow", delayMs: 300 });
