@@ -80,7 +80,7 @@ function drawRungs(): Plot {
   const rungs = rungsOf(readLadder(readFileSync(readme, "utf8")));
   return plotOf({
     title: "What each step of the rewrite is worth.",
-    note: "How many times the CPU time a request would cost without it. A dot for each run that measured it, and a line from one to the other.",
+    note: "The CPU time per request without it, as a multiple of that with it. A dot for each run that measured it, and a line from one to the other.",
     scale: "log",
     rows: rungs.map(({ name, ratios }) => {
       const [min, max] = [Math.min(...ratios), Math.max(...ratios)];

@@ -1,4 +1,4 @@
-// The rungs of m5's ladder in one convention: how many times the CPU time a request would cost without the step.
+// The rungs of m5's ladder in one convention: the CPU time per request without the step, as a multiple of that with it.
 
 import type { LadderBlock, LadderTable } from "./ladder.data.ts";
 

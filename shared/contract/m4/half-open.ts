@@ -109,7 +109,7 @@ export function describeHalfOpen(contract: ResilienceContract): void {
       expect(path(await contract.servedBy("one", "one"))).toEqual(plainly("one"));
     });
 
-    test("a long answer does not keep the circuit half-open: its head proves the cell", async () => {
+    test("a long response does not keep the circuit half-open: its head proves the cell", async () => {
       await using cell = await openCircuit({});
       const asking = contract.askUntil("one", "gets through", ({ status }) => status === 200);
       const probe = await cell.sees(1);

@@ -182,7 +182,7 @@ export function describeHealth(contract: ResilienceContract): void {
       expect(one.probes.length).toBeLessThanOrEqual(count + 1);
     });
 
-    test("without a fallback the answer is 503: nobody else's cell, whatever is idle", async () => {
+    test("without a fallback the response is 503: nobody else's cell, whatever is idle", async () => {
       await using one = await contract.cell("one");
       await using other = await contract.cell("other");
       one.onProbe = (probe) => probe.respond(500);

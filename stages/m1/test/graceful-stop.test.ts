@@ -74,7 +74,7 @@ describe("SIGTERM", () => {
     expect(await cluster.router.exited(beforeTheCutMs)).toEqual(gone);
   });
 
-  test("tells a client on a kept connection that its answer is the last one", async () => {
+  test("tells a client on a kept connection that its response is the last one", async () => {
     await using cluster = await startCluster({ stage });
     await using client = await RawClient.connect(cluster.url);
     const fields = "Host: a\r\nX-Routing-Key: acme\r\nContent-Length: 10\r\n";

@@ -51,7 +51,7 @@ describe("SIGHUP", () => {
     for (let n = 1; n <= 40; n++) {
       cluster.router.signal("SIGHUP");
       const responses = load.responses;
-      await eventually(() => load.responses > responses, { what: "an answer in between", deadlineMs });
+      await eventually(() => load.responses > responses, { what: "a response in between", deadlineMs });
     }
     await eventually(() => replaced() > 0, { what: "the workers are replaced", deadlineMs });
     await roll(cluster);
@@ -61,7 +61,7 @@ describe("SIGHUP", () => {
     expect(await countedBy(cluster)).toBe(load.responses);
   });
 
-  test("tells an idle client on its next answer that the connection ends", patient, async () => {
+  test("tells an idle client on its next response that the connection ends", patient, async () => {
     await using cluster = await startWorkers();
     await using client = await RawClient.connect(cluster.url);
     await client.request(request());
@@ -72,7 +72,7 @@ describe("SIGHUP", () => {
         expect(status).toBe(200);
         return headers.one("connection")?.toLowerCase() === "close";
       },
-      { what: "an answer that says Connection: close", deadlineMs },
+      { what: "a response that says Connection: close", deadlineMs },
     );
     expect(await client.untilClosed()).toBe("closed");
   });

@@ -96,7 +96,7 @@ export class AttemptLoop {
     this.#retryIn(retry.delayMs);
   }
 
-  /** False when the attempt's answer is discarded, for the retry that follows. */
+  /** False when the attempt's response is discarded, for the retry that follows. */
   shouldForward(status: number): boolean {
     // Recorded with the head, not the end: a long stream must not keep a half-open breaker waiting.
     const failed = isFailureStatus(status);
