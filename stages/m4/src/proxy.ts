@@ -5,7 +5,8 @@
 import type { RequestListener } from "node:http";
 import type { AccessLog } from "./access-log.ts";
 import { type AttemptResult, attempt } from "./attempt.ts";
-import { type Attempts, isClientFailure } from "./attempts.ts";
+import { isClientFailure } from "./attempt-failure.ts";
+import type { Attempts } from "./attempts.ts";
 import type { Clock } from "./clock.ts";
 import { type ErrorCode, problemOf } from "./errors.ts";
 import { accessEntry, attemptedRequest, type Ending, type Exchange, routingOf } from "./exchange.ts";
