@@ -1,5 +1,5 @@
 // Cells for large bodies: GET /down/BYTES sends that many, POST /up counts what it gets and says so; anything else gets
-// the small answer. On node:http, since a proxy may frame a body anew. Prints {"event":"ready","cells":{…}}.
+// the small response. On node:http, since a proxy may frame a body anew. Prints {"event":"ready","cells":{…}}.
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { responseBody } from "./cell-response.ts";

@@ -1,4 +1,4 @@
-// The main measurement: everyone on the same cells, closed loop for the CPU time a request, then open loop for the
+// The main measurement: everyone on the same cells, closed loop for the CPU time per request, then open loop for the
 // latency, in interleaved rounds. Leaves out starting (lineup.ts) and printing (report.ts).
 import { truncateSync } from "node:fs";
 import type { Entrant } from "./lineup.ts";

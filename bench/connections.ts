@@ -48,7 +48,7 @@ async function measure(lineup: Lineup, contender: Contender, options: BenchOptio
   const busyPeakMiB = readTree(busy.pid ?? process.pid).peakRssKiB / 1024;
   await busy.stop();
   const { requests } = load;
-  // No answer at all within the time is as bad as an error.
+  // No response at all within the time is as bad as an error.
   const errors = requests === 0 ? load.errors + 1 : load.errors;
   return { name, freshMiB, idlePeakMiB, busyPeakMiB, busyRequestsPerSecond: requests / load.seconds, errors };
 }

@@ -7,7 +7,7 @@ import { type CellName, defaultCell, routingKeys } from "./routes.ts";
 /** Sends a request for each routing key and one unknown; returns what was wrong, or undefined when all was right. */
 export async function findFault(url: string, routes: boolean): Promise<string | undefined> {
   const all: [string, CellName][] = [...Object.entries(routingKeys), ["nobody-knows-me", defaultCell]];
-  // Without a proxy there is nothing that routes: only the cell's own answer is checked.
+  // Without a proxy there is nothing that routes: only the cell's own response is checked.
   for (const [key, cell] of routes ? all : all.filter(([key]) => key === requestKey)) {
     const headers = { ...requestHeaders, "X-Routing-Key": key };
     const { status, body } = await ask({ url: `${url}${requestPath}`, headers, timeoutMs: 5_000 });

@@ -23,7 +23,7 @@ export type Row = {
   readonly about: string;
   readonly version: string;
   readonly cpuUsPerRequest: Spread | undefined;
-  /** Name of another contender → this row's CPU time a request over the other's, paired by round. */
+  /** Name of another contender → this row's CPU time per request over the other's, paired by round. */
   readonly cpuRatios: Readonly<Record<string, Spread>>;
   readonly requestsPerSecond: Spread | undefined;
   readonly p50Ms: Spread | undefined;

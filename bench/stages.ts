@@ -32,13 +32,16 @@ type StageOptions = {
   readonly byDefault?: boolean;
   /** Whether it understands WORKERS. @default false */
   readonly hasWorkers?: boolean;
-  /** Settings of Node for it. @default none */
+  /** Flags of Node for it. @default none */
+  readonly nodeFlags?: readonly string[];
+  /** Settings of Node and of the C library for it. @default none */
   readonly nodeEnvironment?: Readonly<Record<string, string>>;
 };
 
 /** A contender that keeps the stages' promise: environment in, one ready line out, the access log on standard output. */
 export function stageLike(name: string, main: string, about: string, more: StageOptions = {}): Contender {
-  const { resilience = false, byDefault = true, hasWorkers = false, nodeEnvironment = {} } = more;
+  const { resilience = false, byDefault = true, hasWorkers = false } = more;
+  const { nodeFlags = [], nodeEnvironment = {} } = more;
   return {
     name,
     kind: "stage",
@@ -50,7 +53,7 @@ export function stageLike(name: string, main: string, about: string, more: Stage
         ? { kind: "available", version: packageVersion() }
         : { kind: "missing", why: `${relative(root, main)} does not exist` },
     async start(context) {
-      const args = [...context.nodeArgs, main];
+      const args = [...context.nodeArgs, ...nodeFlags, main];
       const { directory } = context;
       const child = startChild(process.execPath, args, {
         name,
@@ -86,9 +89,10 @@ function mainOf(name: string): string {
 /** m5 with what its README names for little memory. Started once before: Node keeps what it has compiled when it ends. */
 function small(): Contender {
   const cache = join(root, ".cache", "compiled");
-  const nodeEnvironment = { NODE_COMPILE_CACHE: cache, NODE_OPTIONS: "--max-semi-space-size=4" };
-  const about = "m5 with a small young generation and its code compiled before";
-  const options = { resilience: true, byDefault: false, hasWorkers: true, nodeEnvironment };
+  const nodeFlags = ["--max-semi-space-size=2", "--no-maglev"];
+  const nodeEnvironment = { NODE_COMPILE_CACHE: cache, MALLOC_MMAP_THRESHOLD_: "32768" };
+  const about = "m5 with a small young generation, one compiler less, and its code compiled before";
+  const options = { resilience: true, byDefault: false, hasWorkers: true, nodeFlags, nodeEnvironment };
   const started = stageLike("m5-small", mainOf("m5"), about, options);
   const start: Contender["start"] = async (context) => {
     const directory = join(context.directory, "first");

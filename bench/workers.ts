@@ -1,6 +1,6 @@
-// `npm run bench -- workers`: requests a second and CPU time a request with one worker and with two, for the proxies that have
-// workers; another one runs once, as it is. On a machine of two cores the load and the cell take their share of both:
-// read it as a trend.
+// `npm run bench -- workers`: requests per second and CPU time per request with one worker and with two, for the proxies
+// that have workers; another one runs once, as it is. On a machine of two cores the load and the cell take their share of
+// both: read it as a trend.
 import { benchCompare } from "./bench-compare.ts";
 import type { Contender } from "./contender.ts";
 import { select } from "./lineup.ts";

@@ -23,7 +23,7 @@ const bench = (...args: string[]): Promise<ToolResult> => runNode(script, args);
 const load = ["--rounds", "1", "--seconds", "1", "--connections", "4", "--rate", "200"];
 const short = [...load, "--warm-up", "0", "--name", "test"];
 
-/** A file that starts like a stage but answers with `status` and a body of its own after `goodAnswers` good ones. */
+/** A file that starts like a stage but answers with `status` and a body of its own after `goodResponses` good ones. */
 function impostor(directory: string, goodResponses: number): string {
   const file = join(directory, "impostor.mjs");
   const code = `import { createServer, get } from "node:http";

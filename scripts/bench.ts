@@ -31,7 +31,7 @@ const usage = `Usage: npm run bench [-- [compare|bodies|connections|workers|flee
   --seconds N       measured seconds a round (2)
   --warm-up N       seconds of load before anything is timed (2); 0 for a rehearsal
   --connections N   connections of the load (64)
-  --rate N          requests a second of the open loop (half of the slowest proxy's saturation)
+  --rate N          requests per second of the open loop (half of the slowest proxy's saturation)
   --cpu-only        closed loop only, no latencies
   --json            the result as JSON on standard output
   --name NAME       write bench/results/NAME.json (latest-<command>)

@@ -37,7 +37,7 @@ test("runs the chosen cases against a router that is up, and says which held", a
   const only = ["--ports", listed(ports), "--only", "keeps a length"];
   const words = await contract("m1", router.url, ...only);
   expect(words).toMatchObject({ code: 0, stderr: "" });
-  expect(words.stdout).toContain("ok       bodies of an answer > keeps a length of zero");
+  expect(words.stdout).toContain("ok       response bodies > keeps a length of zero");
   expect(words.stdout).toMatch(/Contract m1 at http:\/\/127\.0\.0\.1:\d+: 2 hold, 0 broken/);
   const { stdout } = await contract("m1", router.url, ...only, "--json");
   expect(JSON.parse(stdout)).toMatchObject({ contract: "m1", passed: 2, failed: 0, failures: [] });

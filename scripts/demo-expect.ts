@@ -1,14 +1,14 @@
-// What a demo shows of an answer, and whether it is what the lesson promises. A fault is words, or undefined.
+// What a demo shows of a response, and whether it is what the lesson promises. A fault is words, or undefined.
 
 import { ask, type ReceivedResponse } from "./http-request.ts";
 import type { Fields } from "./narrator.ts";
 
-/** What an answer must be. Fields that are not named are not looked at. */
+/** What a response must be. Fields that are not named are not looked at. */
 export interface Expected {
   readonly status: number;
   readonly routedTo?: string;
   readonly reason?: string;
-  /** Answer fields by lower-case name; undefined means that the field must be absent. */
+  /** Response fields by lower-case name; undefined means that the field must be absent. */
   readonly headers?: Readonly<Record<string, string | RegExp | undefined>>;
   readonly body?: RegExp;
 }
@@ -21,7 +21,7 @@ export function servedBy(cell: string, reason: string): Expected {
 /** What fields of the admin port must be, by path; undefined means that a field must be absent. */
 export type ExpectedFields = Readonly<Record<string, RegExp | undefined>>;
 
-/** Answer fields that a demo always shows when they are there. */
+/** Response fields that a demo always shows when they are there. */
 const shownFields = [
   "X-Routed-To",
   "X-Route-Reason",
@@ -58,7 +58,7 @@ export function faultOf(response: ReceivedResponse, expected: Expected): string 
   return undefined;
 }
 
-/** Fields of a JSON answer by path (`lastError.faults`), as text; a list of texts has one a line. */
+/** Fields of a JSON response by path (`lastError.faults`), as text; a list of texts has one per line. */
 export async function readFields(url: string, names: readonly string[]): Promise<Fields> {
   const { body } = await ask({ url });
   const json: unknown = JSON.parse(body);

@@ -1,4 +1,4 @@
-// The small language in which a milestone's demo is written: steps that ask the router, show the answer, hold it
+// The small language in which a milestone's demo is written: steps that ask the router, show the response, hold it
 // to what the lesson promises and say why. A step that finds anything else fails the demo with exit code 2.
 
 import { randomUUID } from "node:crypto";
@@ -28,7 +28,7 @@ export interface Demo {
 export interface DemoStep {
   /** What is about to happen, as a sentence without a full stop. */
   readonly title: string;
-  /** Why the answer is what it is; told after the step. */
+  /** Why the response is what it is; told after the step. */
   readonly why: string;
   readonly run: (demo: DemoContext) => Promise<unknown>;
 }
@@ -75,21 +75,21 @@ export class DemoContext {
     this.#tell({ event: "action", text });
   }
 
-  /** Shows an answer that a step got by its own means. */
+  /** Shows a response that a step got by its own means. */
   showResponse(status: number, fields: Readonly<Record<string, string>>): void {
-    this.#tell({ event: "answer", status, fields });
+    this.#tell({ event: "response", status, fields });
   }
 
-  /** Sends one request through the router, shows both sides, and holds the answer to `expect`. */
+  /** Sends one request through the router, shows both sides, and holds the response to `expect`. */
   async ask(options: DemoAsk): Promise<ReceivedResponse> {
     this.#tell(this.#requestOf(options));
     const response = await this.#send(options);
-    this.#tell({ event: "answer", status: response.status, fields: shownOf(response) });
+    this.#tell({ event: "response", status: response.status, fields: shownOf(response) });
     this.check(faultOf(response, options.expect));
     return response;
   }
 
-  /** Asks again until the answer is as expected; shows only the last answer. Fails after `withinMs`. */
+  /** Asks again until the response is as expected; shows only the last one. Fails after `withinMs`. */
   async askUntil(options: DemoAsk, withinMs = 5_000): Promise<ReceivedResponse> {
     const deadlineMs = performance.now() + withinMs;
     this.#tell(this.#requestOf(options));
@@ -97,7 +97,7 @@ export class DemoContext {
       const response = await this.#send(options);
       const fault = faultOf(response, options.expect);
       if (fault === undefined || performance.now() > deadlineMs) {
-        this.#tell({ event: "answer", status: response.status, fields: shownOf(response) });
+        this.#tell({ event: "response", status: response.status, fields: shownOf(response) });
         this.check(fault && `${fault} (waited ${withinMs} ms)`);
         return response;
       }

@@ -9,7 +9,7 @@ export interface Ask {
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
   /** Sent whole, or piece by piece: each piece is asked for when the one before it is written. */
   readonly body?: string | AsyncIterable<string>;
-  /** Called with each piece of the answer's body as it arrives. */
+  /** Called with each piece of the response's body as it arrives. */
   readonly onChunk?: (text: string) => void;
   /** @default 20000 */
   readonly timeoutMs?: number;
@@ -21,7 +21,7 @@ export interface ReceivedResponse {
   readonly body: string;
 }
 
-/** Sends one request and reads the whole answer. Rejects on a broken connection, a cut body, and after `timeoutMs`. */
+/** Sends one request and reads the whole response. Rejects on a broken connection, a cut body, and after `timeoutMs`. */
 export async function ask(options: Ask): Promise<ReceivedResponse> {
   const signal = AbortSignal.timeout(options.timeoutMs ?? 20_000);
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
@@ -55,7 +55,7 @@ async function writePieces(
 async function readBody(incoming: IncomingMessage, options: Ask): Promise<string> {
   incoming.setEncoding("utf8");
   let body = "";
-  // The iterator throws when the connection ends before the body does: a cut answer never looks whole.
+  // The iterator throws when the connection ends before the body does: a cut response never looks whole.
   for await (const chunk of incoming as AsyncIterable<string>) {
     body += chunk;
     options.onChunk?.(chunk);

@@ -17,7 +17,7 @@ export type StageEvent =
       readonly path: string;
       readonly fields: Fields;
     }
-  | { readonly event: "answer"; readonly status: number; readonly fields: Fields }
+  | { readonly event: "response"; readonly status: number; readonly fields: Fields }
   | {
       readonly event: "fact";
       readonly of: string | undefined;
@@ -70,7 +70,7 @@ function linesOf(event: StageEvent, c: ReturnType<typeof colours>): string[] {
           `  > ${event.to === undefined ? "" : `${event.to}: `}${event.method} ${event.path}${fieldList(event.fields)}`,
         ),
       ];
-    case "answer":
+    case "response":
       return [(event.status < 400 ? c.green : c.red)(`  < ${event.status}${fieldList(event.fields)}`)];
     case "fact":
       return [

@@ -20,7 +20,8 @@ export interface Overlay {
 export function layOver(stage: Milestone, sources: readonly string[], target: string): Overlay {
   const files = new Set<string>();
   for (const source of sources) {
-    const found = existsSync(source) && !statSync(source).isDirectory() ? [] : sourceFiles(source);
+    if (!existsSync(source)) throw new UsageError(`there is no folder ${nameOf(source)}`);
+    const found = statSync(source).isDirectory() ? sourceFiles(source) : [];
     if (found.length === 0)
       throw new UsageError(`no TypeScript file to lay over ${stage} in ${nameOf(source)}`);
     for (const file of found) files.add(file);

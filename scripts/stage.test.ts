@@ -130,7 +130,7 @@ describe.concurrent("the demo", () => {
     const { pids } = await run.parts();
     expect(await run.exited).toEqual([0, null]);
     expect(await run.event("demo")).toEqual({ event: "demo", stage: "m1", steps: 7, ok: true });
-    const statuses = run.events.filter(({ event }) => event === "answer").map(({ status }) => status);
+    const statuses = run.events.filter(({ event }) => event === "response").map(({ status }) => status);
     expect(statuses).toEqual([200, 200, 200, 400, 200, 502, 200, 200]);
     await expectAllGone(pids);
   });

@@ -1,4 +1,4 @@
-// Closed loop: a fixed number of connections, each sending its next request when it has its answer. Finds the
+// Closed loop: a fixed number of connections, each sending its next request when it has its response. Finds the
 // saturation and the CPU cost; its latencies say nothing about a user's, since a slow proxy is asked less often.
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";

@@ -1,5 +1,5 @@
 // Opens many keep-alive connections, sends one request on each, and then holds them open and idle until it is told to stop.
-// Prints {"event":"ready","answered":N} when every connection has its answer.
+// Prints {"event":"ready","answered":N} when every connection has its response.
 import { connect } from "node:net";
 import { requestHeaders, requestPath } from "./request.ts";
 
@@ -13,7 +13,7 @@ const request = `GET ${requestPath} HTTP/1.1\r\n${fields.join("")}\r\n`;
 let answered = 0;
 for (let index = 0; index < connections; index += 1) {
   const socket = connect({ host: hostname, port: Number(port), noDelay: true }, () => socket.write(request));
-  // The answers are small: one that has begun is as good as whole here.
+  // The responses are small: one that has begun is as good as whole here.
   socket.once("data", () => {
     answered += 1;
     if (answered === connections) console.log(JSON.stringify({ event: "ready", answered }));

@@ -4,7 +4,7 @@ export type LoadResult = {
   /** Requests that were answered. */
   readonly requests: number;
   readonly seconds: number;
-  /** Connect, read, write and time-out errors and answers outside 2xx, counted together. One is enough to void the round. */
+  /** Connect, read, write and time-out errors and responses outside 2xx, counted together. One is enough to void the round. */
   readonly errors: number;
   readonly p50Ms: number;
   readonly p99Ms: number;

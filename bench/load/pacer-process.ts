@@ -1,6 +1,6 @@
 // The open loop's pacer. Every millisecond it sends the requests that have become due; a request that finds every
-// connection busy waits in a queue, and its wait counts: latency runs from the tick at which it was due until its answer is
-// complete, so a stalled proxy cannot hide by being asked less often (coordinated omission). How late the ticks
+// connection busy waits in a queue, and its wait counts: latency runs from the tick at which it was due until its response
+// is complete, so a stalled proxy cannot hide by being asked less often (coordinated omission). How late the ticks
 // themselves ran is the pacer's own fault and is reported apart. Prints one LoadResult as JSON.
 import { connect, type Socket } from "node:net";
 import { createHistogram } from "node:perf_hooks";
@@ -54,7 +54,7 @@ class Connection {
     this.#socket.destroy();
   }
 
-  /** Takes bytes of the answer; true when it is complete. */
+  /** Takes bytes of the response; true when it is complete. */
   #take(chunk: Buffer): boolean {
     if (this.#missingBytes < 0) {
       this.#received = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk]);
@@ -62,14 +62,14 @@ class Connection {
       if (end < 0) return false;
       const head = this.#received.toString("latin1", 0, end);
       const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
-      if (length === undefined) throw new Error("The answer has no Content-Length");
+      if (length === undefined) throw new Error("The response has no Content-Length");
       this.#ok = head.startsWith("HTTP/1.1 200 ");
       this.#missingBytes = Number(length) - (this.#received.length - end - headEnd.length);
     } else {
       this.#missingBytes -= chunk.length;
     }
     if (this.#missingBytes > 0) return false;
-    if (this.#missingBytes < 0) throw new Error("The answer is longer than its Content-Length");
+    if (this.#missingBytes < 0) throw new Error("The response is longer than its Content-Length");
     this.#received = Buffer.alloc(0);
     this.#missingBytes = -1;
     if (this.#ok) answered += 1;

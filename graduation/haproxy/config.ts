@@ -94,7 +94,7 @@ function defaults(): readonly string[] {
     // A fallback whose places are taken is passed over at once, and not waited for.
     "timeout queue 1ms",
     "option http-ignore-probes",
-    // A client that has left must be felt by the cell.
+    // When a client has left, its request to the cell must be aborted.
     "option abortonclose",
     // A client that connects during a reload gets its response before the old worker closes the connection.
     "option idle-close-on-response",

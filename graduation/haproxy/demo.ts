@@ -65,8 +65,13 @@ class Demo {
     this.show(id, key, await this.running.ask(key), promised);
   }
 
-  show(id: string, key: string, answer: ReceivedResponse, promised: Readonly<Record<string, string>>): void {
-    const shown = { status: String(answer.status), ...shownOf(answer) };
+  show(
+    id: string,
+    key: string,
+    response: ReceivedResponse,
+    promised: Readonly<Record<string, string>>,
+  ): void {
+    const shown = { status: String(response.status), ...shownOf(response) };
     this.say(`  > X-Routing-Key: ${key || "(none)"}`);
     this.say(
       `  < ${Object.entries(shown)
@@ -81,7 +86,7 @@ class Demo {
   }
 
   /** Waits until checks have found out, without showing each try. */
-  async until(key: string, fits: (answer: ReceivedResponse) => boolean): Promise<void> {
+  async until(key: string, fits: (response: ReceivedResponse) => boolean): Promise<void> {
     const { signal } = this.#stage;
     const fitting = async () => signal.aborted || fits(await this.running.ask(key));
     await eventually(fitting, { what: `HAProxy finds out about "${key}"`, deadlineMs: 10_000, everyMs: 50 });

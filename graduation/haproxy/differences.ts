@@ -91,7 +91,7 @@ export const differences: readonly Difference[] = [
     words:
       "A retry goes to the same cell although it has just been ejected, unless the table names a fallback; then it goes on to that at once, with the reason `retried`: HAProxy does not tell how the attempt failed. After a 103, a failed retry becomes a 500.",
     m4: [
-      "protection > retries > not once an interim answer has gone to the client",
+      "protection > retries > not once an interim response has gone to the client",
       "protection > retries > a retry goes where the request would go now",
       "protection > retries > a retry that nobody takes is not counted as one",
     ],

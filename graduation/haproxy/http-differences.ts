@@ -45,7 +45,7 @@ export const httpDifferences: readonly Difference[] = [
       "HAProxy removes Connection and the fields that the rules list, but no rule can remove a field that another field names. Such fields reach the cell and the client.",
     m1: [
       "fields that stop at the router > strips every field that Connection names, in any case, spacing and number of fields",
-      "fields of an answer > strips the fields of the connection to the cell, and those that Connection names",
+      "response fields > strips the fields of the connection to the cell, and those that Connection names",
     ],
   },
   {
@@ -65,8 +65,8 @@ export const httpDifferences: readonly Difference[] = [
     kind: "engine",
     words: "A client of HTTP/1.0 gets chunks and interim responses if the cell sends them.",
     m1: [
-      "bodies of an answer > never sends chunks to a client of HTTP/1.0",
-      "interim answers > drops interim answers for a client of HTTP/1.0",
+      "response bodies > never sends chunks to a client of HTTP/1.0",
+      "interim responses > drops interim responses for a client of HTTP/1.0",
     ],
   },
   {
@@ -75,7 +75,7 @@ export const httpDifferences: readonly Difference[] = [
     words:
       "Rules see the final head only. A cell can forge X-Routed-To in a trailer or a 103; in the final head it cannot.",
     m1: [
-      "bodies of an answer > never lets a trailer say where the request went, or how the body is framed",
+      "response bodies > never lets a trailer say where the request went, or how the body is framed",
       "interim responses > lets no interim response say where the request went",
     ],
     m4: [
@@ -88,17 +88,17 @@ export const httpDifferences: readonly Difference[] = [
     words:
       "A body that ends with the connection ends with a plain close for the client, also where the cell's connection was reset. Bodies with a length or chunks do look cut.",
     m1: [
-      "a cell that fails in the middle of its answer > shows the client that the answer was cut when a body that ends with the connection is reset",
-      "a cell that fails in the middle of its answer > shows a client of HTTP/1.0 that a body was cut, where it is ended by the connection",
+      "a cell that fails in the middle of its response > shows the client that the response was cut when a body that ends with the connection is reset",
+      "a cell that fails in the middle of its response > shows a client of HTTP/1.0 that a body was cut, where it is ended by the connection",
     ],
   },
   {
     name: "a half-closed client counts as gone",
     kind: "choice",
     words:
-      "`option abortonclose` lets a cell feel that its client has left (four cases of the core). Its price: who closes only its sending side gets 400.",
+      "`option abortonclose` aborts the request of a client that has left (four cases of the core). Its price: who closes only its sending side gets 400.",
     m1: [
-      "a client that leaves > still gets its answer when it has only ended its sending side, or loses it cleanly",
+      "a client that leaves > still gets its response when it has only ended its sending side, or loses it cleanly",
     ],
   },
   {

@@ -1,11 +1,8 @@
 // What a new table needs of a HAProxy that runs the old one: a list of Runtime API changes, or a reload. Pure; who sends the
 // commands is the agent's business.
 
-import { isIP } from "node:net";
 import { isDeepStrictEqual } from "node:util";
-import { dialledAt } from "../../stages/m4/src/endpoint.ts";
 import type { Placement, RoutingTable } from "../../stages/m4/src/routing-table.ts";
-import { addressOf } from "../address.ts";
 import { type MapFile, mapEntries, mapFiles, ratePeriods } from "./maps.ts";
 import { backendName, cellServer, type ServerName, serversOf } from "./names.ts";
 
@@ -13,8 +10,6 @@ export type RuntimeChange =
   /** Adds the entry to the map, or changes it. */
   | { readonly kind: "map-set"; readonly file: MapFile; readonly key: string; readonly value: string }
   | { readonly kind: "map-delete"; readonly file: MapFile; readonly key: string }
-  /** `set server BACKEND/SERVER addr HOST port PORT`. */
-  | ({ readonly kind: "server-address"; readonly host: string; readonly port: number } & ServerName)
   /** `set maxconn server BACKEND/SERVER N`; 0 is no limit. */
   | ({ readonly kind: "server-maxconn"; readonly maxconn: number } & ServerName);
 
@@ -28,16 +23,12 @@ export type ChangePlan =
  */
 export function planChange(before: RoutingTable, after: RoutingTable): ChangePlan {
   const why = [...placementReasons(before, after), ...rateReasons(before, after)];
-  const addresses = why.length > 0 ? [] : addressChanges(before, after);
   const maps = mapChanges(before, after);
   const changes = (file: MapFile) => maps.some((each) => each.file === file);
-  const movesKeys = changes("keys.map") || changes("default.map");
   if (changes("keys.map") && changes("default.map"))
     why.push("keys and the default placement change at once: a key could meet one of each table");
-  if (addresses.length > 0 && movesKeys)
-    why.push("keys and addresses change at once: a key could meet the old address of its new placement");
   if (why.length > 0) return { reload: true, why };
-  return { reload: false, runtime: [...addresses, ...placesChanges(before, after), ...maps] };
+  return { reload: false, runtime: [...placesChanges(before, after), ...maps] };
 }
 
 function placementReasons(before: RoutingTable, after: RoutingTable): string[] {
@@ -49,34 +40,18 @@ function placementReasons(before: RoutingTable, after: RoutingTable): string[] {
     if (last === undefined) why.push(`placement "${name}" is new`);
     else why.push(...settingReasons(last, next));
   }
-  why.push(...takenAddresses(before, after));
   return why;
 }
 
-/** Settings that stand in the configuration itself. */
-const fixedSettings = ["kind", "health", "circuitBreaker", "fallback", "retries"] as const;
+/**
+ * Settings that stand in the configuration itself. An address could be changed with `set server`, but a connection whose request is
+ * under way then goes back into the server's pool afterwards, and brings later requests to the old address.
+ */
+const fixedSettings = ["kind", "url", "health", "circuitBreaker", "fallback", "retries"] as const;
 
 function settingReasons(last: Placement, next: Placement): string[] {
   const changed = fixedSettings.filter((setting) => !isDeepStrictEqual(last[setting], next[setting]));
-  const why = changed.map((setting) => `"${setting}" of placement "${next.name}" has changed`);
-  const hasName = [last, next].some(({ url }) => isIP(addressOf(url).host) === 0);
-  if (last.url !== next.url && hasName)
-    why.push(`the address of placement "${next.name}" is a host name: HAProxy resolves it when it starts`);
-  return why;
-}
-
-/** While addresses are changed one by one, two placements must not share a cell. */
-function takenAddresses(before: RoutingTable, after: RoutingTable): string[] {
-  const why: string[] = [];
-  const owners = new Map([...before.placements.values()].map(({ name, url }) => [dialledAt(url), name]));
-  for (const { name, url } of after.placements.values()) {
-    const last = before.placements.get(name);
-    if (last === undefined || last.url === url) continue;
-    const owner = owners.get(dialledAt(url));
-    if (owner !== undefined && owner !== name)
-      why.push(`placement "${name}" takes over the address of "${owner}"`);
-  }
-  return why;
+  return changed.map((setting) => `"${setting}" of placement "${next.name}" has changed`);
 }
 
 /** A counter's window is as long as the stick table says, and stick tables stand in the configuration. */
@@ -84,16 +59,6 @@ function rateReasons(before: RoutingTable, after: RoutingTable): string[] {
   const known = new Set(ratePeriods(before));
   const missing = ratePeriods(after).filter((periodMs) => !known.has(periodMs));
   return missing.map((periodMs) => `no stick table counts in windows of ${periodMs} ms yet`);
-}
-
-function addressChanges(before: RoutingTable, after: RoutingTable): RuntimeChange[] {
-  const changes: RuntimeChange[] = [];
-  for (const { name, url } of after.placements.values()) {
-    if (before.placements.get(name)?.url === url) continue;
-    for (const server of serversOf(after, name))
-      changes.push({ kind: "server-address", ...server, ...addressOf(url) });
-  }
-  return changes;
 }
 
 /** The limit of a fallback holds for its stand-in servers, too. A cell's own requests are counted by `places.map`. */

@@ -5,9 +5,9 @@
 //
 // For changes without a reload, under a control plane, see the agent.
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { freePort } from "../../bench/free-port.ts";
 import { AdminServer, sendJson } from "../../stages/m4/src/admin.ts";
 import { systemClock as clock } from "../../stages/m4/src/clock.ts";
@@ -16,13 +16,21 @@ import { createLogger, endProcess, openLog } from "../../stages/m4/src/log.ts";
 import { readSettings } from "../../stages/m4/src/settings.ts";
 import { startFault } from "../../stages/m4/src/start-fault.ts";
 import { TableStore } from "../../stages/m4/src/table-store.ts";
+import { HaproxyRefusal } from "./agent/worker.ts";
 import { Engine } from "./engine.ts";
 
+/** Before a table is tried again whose reload failed for a reason of the moment, such as a full disk. */
+const retryMs = 1_000;
+
+/** Longer ones leave no room for a socket's path. */
+const maxStateFolderLength = 65;
+
 const log = openLog(1, clock);
+const errors = openLog(2, clock);
 
 async function main(): Promise<void> {
   const settings = readSettings(process.env);
-  const folder = mkdtempSync(join(tmpdir(), "cell-routing-haproxy-"));
+  const folder = ownFolder();
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   const logger = createLogger(log, settings.LOG_LEVEL);
   const store = new TableStore();
@@ -38,25 +46,30 @@ async function main(): Promise<void> {
     host: settings.HOST,
     port,
     folder,
-    // Its lines go through this process, which loses lines where they cannot be written: HAProxy would wait. What is no
+    // Its lines go through this process, which loses lines where they cannot be written: HAProxy would wait. What is not an
     // access line is a notice of HAProxy's own: before it is ready, the error of a start that fails has them.
     onLine: (line) => {
       if (line.startsWith("{")) log.write(`${line}\n`);
-      else if (isReady) process.stderr.write(`${line}\n`);
+      else if (isReady) errors.write(`${line}\n`);
     },
   });
 
   // What HAProxy runs on, which is later than what has been read.
   let served = first;
   let reloading: Promise<void> = Promise.resolve();
+  const stop = new AbortController();
   const reload = async (): Promise<void> => {
-    const table = store.current()?.table;
-    if (table === undefined || table === served) return;
-    try {
-      await engine.reload(table);
-      served = table;
-    } catch (error) {
-      logger.error({ event: "reload-refused", cause: String(error) });
+    while (!stop.signal.aborted) {
+      const table = store.current()?.table;
+      if (table === undefined || table === served) return;
+      try {
+        await engine.reload(table);
+        served = table;
+      } catch (error) {
+        logger.error({ event: "reload-refused", cause: String(error) });
+        if (error instanceof HaproxyRefusal) return;
+        await clock.sleep(retryMs, stop.signal).catch(() => {});
+      }
     }
   };
   store.subscribe(() => {
@@ -69,7 +82,6 @@ async function main(): Promise<void> {
   const adminUrl = `http://127.0.0.1:${await admin.listen(settings.ADMIN_PORT)}`;
 
   process.on("SIGHUP", () => source.reload());
-  const stop = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT"] as const)
     process.once(signal, async () => {
       stop.abort();
@@ -86,9 +98,18 @@ async function main(): Promise<void> {
   log.write(`${JSON.stringify({ event: "ready", url: `http://${settings.HOST}:${port}`, adminUrl })}\n`);
 }
 
+/** For HAProxy's files. Whoever names a `STATE_DIR` removes it, also after a SIGKILL, when nothing here can. */
+function ownFolder(): string {
+  const stateFolder = resolve(process.env["STATE_DIR"] ?? "");
+  // A Unix socket's path has 107 bytes at most, and HAProxy adds a suffix while it binds one.
+  if (!process.env["STATE_DIR"] || stateFolder.length > maxStateFolderLength)
+    return mkdtempSync(join(tmpdir(), "cell-routing-haproxy-"));
+  mkdirSync(stateFolder, { recursive: true });
+  return mkdtempSync(join(stateFolder, "haproxy-"));
+}
+
 /** Without HAProxy nobody serves: whoever started this process should know. */
 async function fail(error: Error): Promise<never> {
-  const errors = openLog(2, clock);
   errors.write(`${startFault(error, process.env)}\n`);
   return await endProcess(1, log, errors);
 }

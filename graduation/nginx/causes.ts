@@ -41,15 +41,13 @@ export const causes: readonly Cause[] = [
     name: "a lenient response parser",
     words:
       "What a cell sends that is not HTTP, nginx passes to the client as it is, as a response of HTTP/0.9. Of two lengths it takes one. A cell that speaks nonsense is not a broken cell to it.",
-    cases:
-      /answers that are unclear > |never repeat what the client or the cell sent|an answer that is not HTTP/,
+    cases: /unclear responses > |never repeat what the client or the cell sent|a response that is not HTTP/,
   },
   {
     name: "interim responses end the exchange",
     words:
       "nginx 1.22 takes a 100 or 103 for the final response, and all that follows for its body: fields that the router owns then pass as the cell wrote them. Since 1.29 nginx passes 103 on; before that, cells must send none.",
-    cases:
-      /interim (answers|responses|answer)|resets after an interim answer|forge who stood in|204 on with a length of zero|204 is no failure/,
+    cases: /interim response|forge who stood in|204 on with a length of zero|204 is no failure/,
   },
   {
     name: "HTTP/1.0 clients see an orderly end",

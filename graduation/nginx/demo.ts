@@ -106,6 +106,7 @@ async function keys(demo: Demo): Promise<void> {
   ] as const)
     demo.expect(key, summaryOf(await demo.ask(key)), promised, `key-${key}`);
   demo.tell("nginx's map ignores case, so each entry also holds the spelling, and a second map compares it.");
+  demo.tell("`default` is a word of a map's own, and here a tenant like any other.");
 }
 
 async function limits(demo: Demo): Promise<void> {

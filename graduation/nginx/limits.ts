@@ -85,7 +85,7 @@ export function retryAfterLines({ table, placements }: Numbered): string[] {
   ];
 }
 
-/** `rate=`: whole requests a second, or a minute; nginx knows no fraction, and nothing slower than one a minute. */
+/** `rate=`: whole requests per second or per minute; nginx knows no fraction, and nothing slower than one per minute. */
 export function nginxRate({ ratePerSecond }: RateLimitSettings): string {
   if (Number.isInteger(ratePerSecond)) return `${ratePerSecond}r/s`;
   return `${Math.max(1, Math.round(ratePerSecond * 60))}r/m`;

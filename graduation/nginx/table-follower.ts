@@ -1,9 +1,14 @@
 // Keeps one nginx in step with a table store: each new table is a reload, one after the other, and those that were overtaken
-// are left out.
+// are left out. What fails for a reason of the moment is tried again.
 
+import { systemClock } from "../../stages/m4/src/clock.ts";
 import type { RoutingTable } from "../../stages/m4/src/routing-table.ts";
 import type { TableStore } from "../../stages/m4/src/table-store.ts";
-import { NginxProcess, type NginxProcessOptions } from "./nginx-process.ts";
+import { NginxProcess, type NginxProcessOptions, RefusedConfigurationError } from "./nginx-process.ts";
+import { UnsupportedTableError } from "./upstreams.ts";
+
+/** Before a table is tried again whose reload failed for a reason of the moment, such as a full disk. */
+const retryMs = 1_000;
 
 export class TableFollower {
   readonly nginx: NginxProcess;
@@ -11,6 +16,7 @@ export class TableFollower {
   #version: string;
   #next: RoutingTable | undefined;
   #applying: Promise<void> | undefined;
+  readonly #closing = new AbortController();
   #lastError: { readonly at: string; readonly faults: readonly string[] } | null = null;
 
   private constructor(store: TableStore, nginx: NginxProcess, table: RoutingTable) {
@@ -41,6 +47,7 @@ export class TableFollower {
 
   async close(): Promise<void> {
     this.#unsubscribe();
+    this.#closing.abort();
     this.#next = undefined;
     await this.#applying;
     await this.nginx.stop();
@@ -55,6 +62,11 @@ export class TableFollower {
       } catch (error) {
         const words = error instanceof Error ? error.message : String(error);
         this.#lastError = { at: new Date().toISOString(), faults: [words] };
+        const isRefused =
+          error instanceof RefusedConfigurationError || error instanceof UnsupportedTableError;
+        if (isRefused) continue;
+        await systemClock.sleep(retryMs, this.#closing.signal).catch(() => {});
+        if (!this.#closing.signal.aborted) this.#next ??= table;
       }
     }
     this.#applying = undefined;

@@ -29,13 +29,13 @@ describe.skipIf(version === undefined)(
       const load = Array.from({ length: 4 }, async () => {
         while (!done.signal.aborted) statuses.push((await lab.ask("acme")).status);
       });
-      for (let i = 0; i < 10; i++) await lab.acked(await lab.move("acme", i % 2 === 0 ? "tier2" : "tier1"));
+      for (let i = 0; i < 10 || statuses.length <= 20; i++)
+        await lab.acked(await lab.move("acme", i % 2 === 0 ? "tier2" : "tier1"));
       // tier1 leaves the table: its cluster goes last, when no route names it any more.
       const removed = await lab.put(({ tier1: _, ...placements }) => placements, { acme: "tier2" });
       await lab.acked(removed);
       done.abort();
       await Promise.all(load);
-      expect(statuses.length).toBeGreaterThan(20);
       expect(statuses.filter((status) => status !== 200)).toEqual([]);
       expect((await lab.ask("acme")).headers["x-cell"]).toBe("tier2");
     });

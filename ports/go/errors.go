@@ -48,7 +48,7 @@ var problems = map[ErrorCode]Problem{
 	"circuit-open":                  {503, "Service Unavailable", "The cell has failed too often of late."},
 	"connect-timeout":               {504, "Gateway Timeout", "No connection to the cell could be made in time."},
 	"head-timeout":                  {504, "Gateway Timeout", "The cell did not answer in time."},
-	"body-timeout":                  {504, "Gateway Timeout", "The cell stopped sending in the middle of its answer."},
+	"body-timeout":                  {504, "Gateway Timeout", "The cell stopped sending in the middle of its response."},
 }
 
 // #endregion problems

@@ -8,9 +8,8 @@ import { cut, lengthOf } from "./delivery.ts";
 import type { PlantedFault } from "./fake-router.ts";
 import { readOptions } from "./options.ts";
 import { cellMode, clientKinds, planConnection } from "./plan.ts";
-import type { Target } from "./router.ts";
 import { runChaos } from "./run.ts";
-import type { RunResult } from "./run-result.ts";
+import type { RunOptions, RunResult, SoFar } from "./run-result.ts";
 import { cleanIdOf, isCleanId, readTag, tagOf, tagsIn } from "./tags.ts";
 
 const fakeRouter = join(projectRoot, "scripts/chaos/fake-router.ts");
@@ -75,50 +74,59 @@ describe("the flags", () => {
   });
 });
 
-describe("a run", { concurrent: true }, () => {
+describe("a run", { concurrent: true, timeout: 150_000 }, () => {
   const freePorts = { visa: 0, tier1: 0, tier2: 0, tier3: 0 };
-  interface Changes {
-    readonly seconds?: number;
-    readonly only?: string;
-    readonly target?: Target;
-    readonly ports?: typeof freePorts;
-  }
-  const run = (fault: PlantedFault, changes: Changes = {}): Promise<RunResult> => {
-    const { seconds = 4, only } = changes;
-    const options = readOptions({ seed: "5", ...(only === undefined ? {} : { only }) });
+  type Changed = "seconds" | "target" | "ports" | "recoveryMs" | "withAftermath" | "isEnough";
+  type Changes = Partial<Pick<RunOptions, Changed>> & { readonly only?: string };
+  /** Runs end when they have come far enough: the time is for a machine that is very slow, or a fault that is not found. */
+  const run = (fault: PlantedFault, { only, ...changes }: Changes): Promise<RunResult> => {
+    const options = readOptions({ seed: "5", seconds: "60", ...(only === undefined ? {} : { only }) });
     return runChaos({
       ...options,
       target: { kind: "command", words: [process.execPath, fakeRouter], env: { FAULT: fault } },
       level: "m1",
       ports: freePorts,
-      ...changes,
-      seconds,
       lanes: 16,
       cleanClients: 4,
-      recoveryMs: 3_000,
+      recoveryMs: 30_000,
       withAftermath: true,
       signal: new AbortController().signal,
+      ...changes,
     });
   };
-  const rules = ({ faults }: RunResult) => faults.map(({ rule }) => rule).join("\n");
+  const rules = ({ faults }: SoFar) => faults.map(({ rule }) => rule).join("\n");
+  const served = ({ clean }: SoFar) => clean.outcomes.get("served") ?? 0;
+  /** Until the run has shown all rules. */
+  const runUntil = async (fault: PlantedFault, sought: readonly RegExp[], only?: string) => {
+    const isEnough = (soFar: SoFar) => sought.every((rule) => rule.test(rules(soFar)));
+    const kinds = only === undefined ? {} : { only };
+    const result = await run(fault, { ...kinds, withAftermath: false, isEnough });
+    for (const rule of sought) expect(rules(result)).toMatch(rule);
+    return result;
+  };
+
+  // The longest comes first: the others run beside it.
+  test("finds a router that SIGTERM does not end", async () => {
+    const result = await run("never-stops", { seconds: 1 });
+    expect(rules(result)).toContain("8 survival: SIGTERM does not end it in time");
+  });
 
   test("finds nothing in a router that does it right", async () => {
-    const result = await run("none");
-    expect([result.death, result.faults]).toEqual([undefined, []]);
-    // How many there are in the time is the machine's matter.
-    expect(result.connections).toBeGreaterThan(10);
-    expect(result.clean.outcomes.get("served")).toBeGreaterThan(2);
+    const isEnough = (soFar: SoFar) => soFar.connections >= 100 && served(soFar) >= 20;
+    const result = await run("none", { isEnough });
+    expect([result.death, result.faults, isEnough(result)]).toEqual([undefined, [], true]);
   });
 
   test("says at once that the router has ended, how, and after which connections", async () => {
-    const { death, latest, seconds } = await run("dies-on-reset", { seconds: 30 });
+    const { death, latest, seconds } = await run("dies-on-reset", {});
     expect(death?.how).toBe("ended with exit code 7");
-    expect(seconds).toBeLessThan(30);
-    expect(latest.some(({ ending, sent }) => ending.startsWith("reset") && sent !== "")).toBe(true);
+    expect(seconds).toBeLessThan(60);
+    // Who closes with a response unread resets the connection, too.
+    expect(latest.some(({ ending, sent }) => /^(reset|closed)/.test(ending) && sent !== "")).toBe(true);
   });
 
   test("says that the router no longer responds, although its process lives", async () => {
-    const { death, faults } = await run("hangs-on-reset", { seconds: 60 });
+    const { death, faults } = await run("hangs-on-reset", {});
     expect(death).toMatchObject({ how: "no longer responds", isStall: true });
     // What clients suffer from it is not told again and again.
     expect(faults).toEqual([]);
@@ -137,73 +145,69 @@ describe("a run", { concurrent: true }, () => {
     });
     await program.ready();
     const target = { kind: "running", url: program.url, pid: program.pid } as const;
-    const result = await run("none", { seconds: 2, target, ports });
+    const result = await run("none", { seconds: 1, target, ports });
     expect([result.death, result.faults, result.stopMs]).toEqual([undefined, [], undefined]);
     expect(program.hasEnded).toBe(false);
   });
 
   test("finds responses that reach another request", async () => {
-    const found = rules(await run("mixes-responses"));
-    expect(found).toMatch(/a client got the response to (another connection's|a clean client's) request/);
-    expect(found).toMatch(/clean client: .*(another request|another body)/);
+    await runUntil("mixes-responses", [
+      /a client got the response to (another connection's|a clean client's) request/,
+      /clean client: .*(another request|another body)/,
+    ]);
   });
 
   test("finds sockets that never come back", async () => {
-    expect(rules(await run("leaks-sockets"))).toContain("descriptors stay open after everybody has gone");
+    // One stays open for each response; the router is given a moment to close them.
+    const result = await run("leaks-sockets", {
+      isEnough: (soFar) => served(soFar) >= 40,
+      recoveryMs: 3_000,
+    });
+    expect(rules(result)).toContain("descriptors stay open after everybody has gone");
   });
 
   test("finds smuggled requests by what the cells saw", async () => {
-    const result = await run("smuggles", { only: "one-request,upload,pipeline" });
-    expect(rules(result)).toContain("a cell got a smuggled request");
+    const result = await runUntil(
+      "smuggles",
+      [/a cell got a smuggled request/],
+      "one-request,upload,pipeline",
+    );
     const group = result.faults.find(({ rule }) => rule.includes("smuggled"));
     const connection = group?.cases[0]?.connection;
     expect(result.guilty.map(({ number }) => number)).toContain(connection);
   });
 
   test("finds cut responses that look whole", async () => {
-    const rule = "clean client: 7 truthful endings: a response that looks whole";
-    // A busy machine may cut no clean client's response in a run that is short.
-    for (const seconds of [4, 12, 30]) if (rules(await run("hides-cuts", { seconds })).includes(rule)) return;
-    expect.fail(`not found: ${rule}`);
-  });
-
-  test("finds a router that SIGTERM does not end", async () => {
-    expect(rules(await run("never-stops", { seconds: 1 }))).toContain(
-      "8 survival: SIGTERM does not end it in time",
-    );
+    await runUntil("hides-cuts", [/clean client: 7 truthful endings: a response that looks whole/]);
   });
 });
 
-describe("the command", () => {
+describe("the command", { concurrent: true, timeout: 150_000 }, () => {
   const chaos = (...args: string[]) =>
     runNode(join(projectRoot, "scripts/chaos.ts"), args, { cwd: projectRoot });
   const start = `${process.execPath} ${fakeRouter}`;
 
   test("names the connection that ended the router, with its bytes, and can make it again", async () => {
-    const first = await chaos(
-      "--start",
-      start,
-      "--env",
-      "FAULT=dies-on-reset",
-      "--seed",
-      "5",
-      "--seconds",
-      "30",
-    );
+    const first = await chaos("--start", start, "--env", "FAULT=dies-on-reset", "--seed", "5");
     expect(first.code).toBe(1);
     expect(first.output).toMatch(/^FAULT: the router ended with exit code 7 after \d/m);
-    expect(first.output).toMatch(/^Connection \d+ \(.*\): sent \d+ bytes, .*reset after \d+ bytes\n {2}> /m);
+    expect(first.output).toMatch(
+      /^Connection \d+ \(.*\): sent \d+ bytes, .*(reset|closed) after \d+ bytes\n {2}> /m,
+    );
     const [, replay = ""] = /^Again: .* --replay (5:\d+x\d+)$/m.exec(first.output) ?? [];
-    const again = await chaos("--start", start, "--env", "FAULT=dies-on-reset", "--replay", replay);
+    const replayed = () => chaos("--start", start, "--env", "FAULT=dies-on-reset", "--replay", replay);
+    let again = await replayed();
+    // Whether the router is hit at the wrong moment is chance: a busy machine needs another go now and then.
+    for (let more = 5; more > 0 && again.code === 0; more--) again = await replayed();
     expect(again.output).toMatch(/^FAULT: the router ended with exit code 7/m);
     expect(again.code).toBe(1);
   });
 
   test("makes the same connections from the same seed, and prints one JSON line", async () => {
-    const args = ["--start", start, "--seed", "9", "--connections", "60", "--seconds", "20", "--json"];
+    const args = ["--start", start, "--seed", "9", "--connections", "30", "--seconds", "60", "--json"];
     const reports = await Promise.all([chaos(...args), chaos(...args)]);
     const [one, other] = reports.map(({ stdout }) => JSON.parse(stdout) as Record<string, unknown>);
-    expect(one).toMatchObject({ seed: 9, connections: 60, faultCount: 0 });
+    expect(one).toMatchObject({ seed: 9, connections: 30, faultCount: 0 });
     expect(other?.["connectionsByKind"]).toEqual(one?.["connectionsByKind"]);
   });
 });

@@ -32,10 +32,11 @@ export function suspects({ latest, death, startedAtMs }: RunResult): number[] {
   return likelyFirst(latest.filter(isOfInterest)).map(({ number }) => number);
 }
 
-/** Most routers that end do so because somebody has just left. */
+/** Most routers that end do so because somebody has just left; a reset does the same each time it is made again. */
 export function likelyFirst(connections: readonly Told[]): readonly Told[] {
-  const hasLeft = ({ ending }: Told) => /^(reset|closed after|left|half-closed)/.test(ending);
-  return [...connections.filter(hasLeft), ...connections.filter((each) => !hasLeft(each))];
+  const order = [/^reset/, /^(closed after|left|half-closed)/, /^/];
+  const rank = ({ ending }: Told) => order.findIndex((each) => each.test(ending));
+  return connections.toSorted((a, b) => rank(a) - rank(b));
 }
 
 /** Undefined when the router does not end again: something else was part of it. */

@@ -37,6 +37,7 @@ const deadlineMs = 3_000;
 
 let previous: RawResponse | undefined;
 let served = 0;
+let underWay = 0;
 
 const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
   socket.on("error", () => {
@@ -81,7 +82,8 @@ function refusal({ method, target, version, headers }: RequestHead): number | un
 async function forward(socket: Socket, reader: ByteReader, head: RequestHead): Promise<boolean> {
   const key = head.headers.one("x-routing-key") ?? "";
   const placement = placements.get(key) ?? "tier3";
-  const response = await ask(cells.get(placement) ?? "", reader, head);
+  underWay += 1;
+  const response = await ask(cells.get(placement) ?? "", reader, head).finally(() => (underWay -= 1));
   if (response === "client-left") return false;
   const id = head.headers.all("x-request-id")[0] ?? "none";
   const own = `X-Request-Id: ${id}\r\nX-Routed-To: ${placement}\r\n`;
@@ -144,7 +146,8 @@ async function ask(
 process.on("SIGTERM", async () => {
   if (fault === "never-stops") return;
   server.close();
-  await delay(500);
+  do await delay(500);
+  while (underWay > 0);
   process.exit(0);
 });
 server.listen(Number(process.env["PORT"] ?? 0), "127.0.0.1", () => {

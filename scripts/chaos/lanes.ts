@@ -96,10 +96,11 @@ export class Lanes {
     const plan: ConnectionPlan = plans.at(number);
     const port = plan.kind === "admin" ? admin : data;
     if (port === undefined || !kinds.has(plan.kind)) return;
-    for (const cell of cells) if (cell.isHostile) await cell.setMode(cellMode(seed, cell.index, number));
-    if (signal.aborted) return;
+    // Before anything is waited for: lanes that begin at once must not make more than `most`.
     this.connections += 1;
     this.byKind.set(plan.kind, (this.byKind.get(plan.kind) ?? 0) + 1);
+    for (const cell of cells) if (cell.isHostile) await cell.setMode(cellMode(seed, cell.index, number));
+    if (signal.aborted) return;
     const onTag = (tag: string, earlier: ReadonlySet<string>) => witness.clientGot(number, tag, earlier);
     const client = new HostileClient({ plan, ...port, now, onTag, signal });
     const { transcript } = client;

@@ -13,8 +13,12 @@ export interface RunOptions extends Omit<ChaosOptions, "jobs">, Omit<Job, "name"
   readonly recoveryMs: number;
   /** A replay looks at the fault alone. */
   readonly withAftermath: boolean;
+  /** Ends a run before its time, once it has come far enough. */
+  readonly isEnough?: (soFar: SoFar) => boolean;
   readonly signal: AbortSignal;
 }
+
+export type SoFar = Pick<RunResult, "faults" | "connections" | "clean">;
 
 /** A transcript, with what cells did for the connection's requests. */
 export type Told = Transcript & { readonly deeds: readonly string[] };

@@ -1,5 +1,6 @@
 // One run: cells, a router between them, hostile clients on one side and clean ones beside them, and the judgement.
 
+import { eventually } from "../../shared/testkit/eventually.ts";
 import { type CellName, cellNames, cellsOf, type Table } from "../load/tables.ts";
 import {
   type AfterFault,
@@ -17,7 +18,7 @@ import { Plans } from "./plan.ts";
 import { Pulse } from "./pulse.ts";
 import { type Resources, ResourceWatch } from "./resources.ts";
 import { type RouterUnderTest, startRouterUnderTest } from "./router.ts";
-import { deathOf, type RunOptions, type RunResult, stallOf, type Told } from "./run-result.ts";
+import { deathOf, type RunOptions, type RunResult, type SoFar, stallOf, type Told } from "./run-result.ts";
 import { chaosTable, hostileCells } from "./table.ts";
 import { numberOf, tagOf } from "./tags.ts";
 import { Witness } from "./witness.ts";
@@ -109,7 +110,12 @@ class Run {
     const startedAtMs = now();
     watch.start();
     clean.start(cleanClients);
-    const isStalled = await this.#hostilities(lanes, router, over);
+    const soFar = () => ({
+      faults: this.#faults.groups(),
+      connections: lanes.connections,
+      clean: clean.tally,
+    });
+    const isStalled = await this.#hostilities(lanes, router, over, soFar);
     // Half of a run would be judged wrongly.
     this.#options.signal.throwIfAborted();
     const lengthMs = now() - startedAtMs;
@@ -166,9 +172,18 @@ class Run {
     });
   }
 
-  /** Until the time is up, every connection has been made, or the router has ended. Whether it no longer responds. */
-  async #hostilities(lanes: Lanes, router: RouterUnderTest, over: AbortController): Promise<boolean> {
+  /**
+   * Until the time is up, the run has come far enough, every connection has been made, or the router has ended. Whether
+   * it no longer responds.
+   */
+  async #hostilities(
+    lanes: Lanes,
+    router: RouterUnderTest,
+    over: AbortController,
+    soFar: () => SoFar,
+  ): Promise<boolean> {
     const { sequence, seconds, connections, lanes: width, signal, seed } = this.#options;
+    const { isEnough = () => false } = this.#options;
     const pulse = new Pulse(router.url, seed);
     let isStalled = false;
     const ended = Promise.race([
@@ -178,11 +193,12 @@ class Run {
       }),
     ]);
     const work = sequence === undefined ? lanes.run(width, connections) : lanes.replay(sequence);
-    await Promise.race([
-      work,
-      aborted(AbortSignal.any([AbortSignal.timeout(seconds * 1000), signal])),
-      ended,
-    ]);
+    const enough = eventually(() => signal.aborted || over.signal.aborted || isEnough(soFar()), {
+      what: "",
+      deadlineMs: seconds * 1000,
+      everyMs: 50,
+    });
+    await Promise.race([work, enough.catch(() => {}), ended]);
     lanes.finish();
     // What is under way may end as planned.
     if (!router.hasEnded && !isStalled)

@@ -1,4 +1,4 @@
-// The control plane's API as `ctl` uses it. Answers become values, refusals become sentences.
+// The control plane's API as `ctl` uses it. Responses become values, refusals become sentences.
 
 import { objectIn } from "../../shared/testkit/json-text.ts";
 import { BrokenPromiseError, UsageError } from "../command-line.ts";
@@ -115,7 +115,7 @@ export class ControlPlaneClient {
     throw new Error("no token was tried");
   }
 
-  /** What a 200 tells. Anybody may answer 200 at a mistaken address; only a control plane's answer has `member`. */
+  /** What a 200 tells. Anybody may answer 200 at a mistaken address; only a control plane's response has `member`. */
   #told<Value>({ body }: ReceivedResponse, member: keyof Value & string): Value {
     const value = objectIn(body);
     if (value !== undefined && Object.hasOwn(value, member)) return value as Value;

@@ -90,7 +90,7 @@ function mended(demo: DemoContext): string {
   return `${JSON.stringify({ ...file, version: "1.3.0" }, null, 2)}\n`;
 }
 
-/** tier2 leaves the table in the middle of an answer that it is giving. */
+/** tier2 leaves the table in the middle of a response that it is sending. */
 async function removeUnderWay(demo: DemoContext): Promise<void> {
   const firstPiece = Promise.withResolvers<void>();
   const underWay = demo.ask({
@@ -108,6 +108,6 @@ async function removeUnderWay(demo: DemoContext): Promise<void> {
     delete file.placements["tier2"];
   });
   await demo.askUntil({ key: "globex", path: "/pay", expect: servedBy("tier1", "tier") });
-  demo.act("the answer that tier2 had begun arrives whole");
+  demo.act("the response that tier2 had begun arrives whole");
   await underWay;
 }

@@ -84,7 +84,7 @@ export const demo: Demo = {
       run: slowCell,
     },
     {
-      title: "Every second answer is an error",
+      title: "Every second response is an error",
       why: "A GET is tried again, within a budget. A POST is not: nobody knows what the cell had done with it.",
       run: async (demo) => {
         demo.act("tier2 answers every second request with 503");
@@ -153,7 +153,7 @@ function refused(status: number) {
 
 async function slowCell(demo: DemoContext): Promise<void> {
   const cell = demo.cell("tier3");
-  demo.act("tier3 takes three seconds for each answer; two requests are under way to it");
+  demo.act("tier3 takes three seconds for each response; two requests are under way to it");
   await cell.fault({ fault: "slow", delayMs: 3000 });
   // Not shown as they are sent: three requests above one response would leave open which of them it answers.
   const url = `${demo.router.url}/pay`;

@@ -55,7 +55,7 @@ export const demo: Demo = {
     },
     {
       title: "All workers are replaced while requests come",
-      why: "A new worker accepts before an old one stops, and the last answer on a kept connection says that it is the last.",
+      why: "A new worker accepts before an old one stops, and the last response on a kept connection says that it is the last.",
       run: (demo) => withWorkers(demo, roll),
     },
     ...m4.steps,

@@ -141,7 +141,7 @@ describe("the judge", () => {
       response("tier3", "tier3", {}, { ...asked, key: "visa" }),
       /^5 /,
     ],
-    ["the answer to another request", asked, response("tier1", "tier1", { "x-request-id": "n-2" }), /^7 /],
+    ["the response to another request", asked, response("tier1", "tier1", { "x-request-id": "n-2" }), /^7 /],
     ["another body at the cell", asked, response("tier1", "tier1", {}, { ...asked, bodySha256: "c" }), /^7 /],
     ["another routing key at the cell", asked, response("tier1", "tier1", {}, mover), /^7 /],
     [

@@ -1,5 +1,5 @@
 // The two tables of a gameday, and what a request may see of each. They differ in everything that a request sees of its
-// key: the placement's name and the cell behind it. An answer that has one from each has seen two tables.
+// key: the placement's name and the cell behind it. A response that has one from each has seen two tables.
 
 import type { CellName, Placement, Table } from "../load/tables.ts";
 

@@ -7,7 +7,7 @@ import { type Fault, type FaultAction, type FaultRequest, FaultSwitch, parseFaul
 import { respondTo } from "./responses.ts";
 
 export interface CellOptions {
-  /** Named in every answer, as `cell` and in the `X-Cell` header. */
+  /** Named in every response, as `cell` and in the `X-Cell` header. */
   readonly name: string;
   /** @default 0, any free port */
   readonly port?: number;
@@ -19,7 +19,7 @@ export interface CellStats {
   /** Requests other than `/health` and the control path. */
   readonly requests: number;
   readonly inFlight: number;
-  /** Requests whose client left before the answer was complete, and those that a fault cut. */
+  /** Requests whose client left before the response was complete, and those that a fault cut. */
   readonly aborted: number;
   readonly healthChecks: number;
   readonly byMethod: Readonly<Record<string, number>>;
@@ -138,7 +138,7 @@ class CellServer {
   ): Promise<void> {
     try {
       switch (action.kind) {
-        case "answer":
+        case "respond":
           return await respond();
         case "error":
           req.resume();

@@ -3,7 +3,7 @@
 
 /** What the cell does to a request while a fault is on. */
 export type FaultAction =
-  | { readonly kind: "answer" }
+  | { readonly kind: "respond" }
   | { readonly kind: "error"; readonly status: number }
   | { readonly kind: "slow"; readonly delayMs: number }
   | { readonly kind: "hang" }
@@ -117,7 +117,7 @@ export function parseFault(input: unknown): Fault {
   }
 }
 
-const answer: FaultAction = { kind: "answer" };
+const respond: FaultAction = { kind: "respond" };
 
 /** The one fault that a cell has at a time, and the count that spreads `ratio` evenly. */
 export class FaultSwitch {
@@ -138,10 +138,10 @@ export class FaultSwitch {
   /** What happens to a request that arrives at `nowMs`. */
   actionFor(request: { readonly health: boolean }, nowMs: number): FaultAction {
     const fault = this.#fault;
-    if (fault.fault === "none") return answer;
-    if (request.health) return fault.healthToo ? this.#act(fault, nowMs) : answer;
+    if (fault.fault === "none") return respond;
+    if (request.health) return fault.healthToo ? this.#act(fault, nowMs) : respond;
     this.#owed += fault.ratio;
-    if (this.#owed < 1) return answer;
+    if (this.#owed < 1) return respond;
     this.#owed -= 1;
     return this.#act(fault, nowMs);
   }
@@ -161,7 +161,7 @@ export class FaultSwitch {
       case "flap": {
         // Derived from the time it was set, so no timer has to run.
         const phaseMs = (nowMs - this.#setAtMs) % (fault.upMs + fault.downMs);
-        return phaseMs < fault.upMs ? answer : { kind: "error", status: fault.status };
+        return phaseMs < fault.upMs ? respond : { kind: "error", status: fault.status };
       }
       default:
         return fault satisfies never;

@@ -114,7 +114,7 @@ async function sendBytes(
   if (req.method === "HEAD") return void res.end();
   for (let sent = 0; sent < count; sent += pattern.length) {
     const piece = pattern.subarray(0, Math.min(pattern.length, count - sent));
-    // `write` answers false when the reader is slower than we are: waiting keeps this process's memory flat.
+    // `write` returns false when the reader is slower than we are: waiting keeps this process's memory flat.
     if (!res.write(piece)) await drained(res);
   }
   res.end();

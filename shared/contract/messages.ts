@@ -25,7 +25,7 @@ export function requestBytes(parts: RequestParts): string {
   return `${lines.join("\r\n")}\r\n\r\n${body ?? ""}`;
 }
 
-/** An answer with its `Content-Length`, unless `fields` frame it. */
+/** A response with its `Content-Length`, unless `fields` frame it. */
 export function responseBytes(status: string, fields: readonly string[] = [], body = ""): string {
   const lines = [`HTTP/1.1 ${status}`, ...fields];
   if (!framed(fields)) lines.push(`Content-Length: ${body.length}`);

@@ -292,9 +292,9 @@ export interface Case {
   readonly stream: string;
   /** How many messages went into the stream. */
   readonly messages: number;
-  /** For answers: the methods they answer, in order. */
+  /** For responses: the methods of their requests, in order. */
   readonly methods: readonly string[];
-  /** For answers: whether the cell then closes the connection in order. */
+  /** For responses: whether the cell then closes the connection in order. */
   readonly ended: boolean;
   /** Where the stream is cut into reads. */
   readonly cuts: readonly number[];

@@ -40,7 +40,7 @@ class NodeReading {
   #fields: string[] = [];
   #target = "";
 
-  /** @param methods What the answers answer; undefined for requests. */
+  /** @param methods Of the requests that the responses belong to; undefined where requests are read. */
   constructor(methods: readonly string[] | undefined) {
     this.#methods = methods;
     const parser = this.#parser;
@@ -85,7 +85,7 @@ class NodeReading {
     this.messages.push({ firstLine, fields: all, body: "", trailers: [], complete: false });
     this.closed = !keepsAlive || (isRequest && firstLine.startsWith("CONNECT ")) || status === 101;
     if (isRequest) return 0;
-    // The client's own answers: 1 means that no body follows.
+    // What the client's parser wants to hear: 1 means that no body follows.
     if (status < 200) return 1;
     const answered = this.#methods?.[this.#answered++];
     return answered === "HEAD" ? 1 : 0;

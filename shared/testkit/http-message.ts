@@ -9,7 +9,7 @@ export interface RawResponse extends Message {
   readonly version: string;
   readonly status: number;
   readonly reason: string;
-  /** 1xx answers that came first. */
+  /** 1xx responses that came first. */
   readonly interim: readonly ResponseHead[];
   /** The body as UTF-8. */
   text(): string;
@@ -89,7 +89,7 @@ export async function readResponseHead(reader: ByteReader): Promise<ResponseHead
 /**
  * Reads a response head (after any 1xx) and its body.
  *
- * @param method Of the request: the answer to HEAD has no body whatever its fields say (RFC 9112 §6.3).
+ * @param method Of the request: the response to HEAD has no body whatever its fields say (RFC 9112 §6.3).
  */
 export async function readResponse(
   reader: ByteReader,

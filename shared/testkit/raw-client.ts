@@ -1,4 +1,4 @@
-// A client that sends exactly the bytes a test gives it and reads answers with the strict framing of
+// A client that sends exactly the bytes a test gives it and reads responses with the strict framing of
 // `http-message.ts`. It reads only when asked, so a test that waits is a slow reader.
 
 import { once } from "node:events";
@@ -80,12 +80,12 @@ export class RawClient implements AsyncDisposable {
     return this.#socket.writableLength;
   }
 
-  /** The next whole answer, after any 1xx. */
+  /** The next whole response, after any 1xx. */
   readResponse(options: ReadResponseOptions = {}): Promise<RawResponse> {
     return told(readResponse(this.reader, options.method ?? "GET", options));
   }
 
-  /** Only the head of the next answer: it may arrive long before its body. */
+  /** Only the head of the next response: it may arrive long before its body. */
   readHead(): Promise<ResponseHead> {
     return told(readResponseHead(this.reader));
   }
@@ -95,7 +95,7 @@ export class RawClient implements AsyncDisposable {
     return told(readResponseBody(this.reader, head, options.method ?? "GET", options));
   }
 
-  /** Sends bytes and reads one answer. */
+  /** Sends bytes and reads one response. */
   async request(bytes: string | Buffer, options: ReadResponseOptions = {}): Promise<RawResponse> {
     await this.write(bytes);
     const method = /^[!-~]+/.exec(bytes.toString("latin1"))?.[0];

@@ -1,4 +1,4 @@
-// What `npm run exercise run` sends with your request-body.ts in the stage. Your answer-body.ts is not laid over it.
+// What `npm run exercise run` sends with your request-body.ts in the stage. Your response-body.ts is not laid over it.
 
 import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";

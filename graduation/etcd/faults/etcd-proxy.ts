@@ -20,13 +20,13 @@ export function isWrite(path: string, body: string): boolean {
 
 export async function startEtcdProxy(nodeUrl: string, intercept: Intercept): Promise<EtcdProxy> {
   const server = createServer((req, res) => {
-    const answer = async (): Promise<void> => {
+    const respond = async (): Promise<void> => {
       const body = await text(req);
       const path = req.url ?? "/";
       if (!(await intercept(path, res, body))) await passOn(`${nodeUrl}${path}`, body, res);
     };
     // The node is gone, or the control plane: the other one is told by the end of its connection.
-    answer().catch(() => res.destroy());
+    respond().catch(() => res.destroy());
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
   const { port } = server.address() as AddressInfo;

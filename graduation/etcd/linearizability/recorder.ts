@@ -100,11 +100,13 @@ export class Recorder {
   }
 
   async #fetch(via: ControlPlaneAddress): Promise<SeenTable> {
-    const answer = await ask({ url: `${via.url}/v1/routing`, timeoutMs });
-    const document = objectIn(answer.body) as Document | undefined;
-    const version = answer.headers.etag;
-    if (answer.status !== 200 || document === undefined || version === undefined)
-      throw new Error(`Cannot read the table of ${via.name}: ${answer.status} ${answer.body.slice(0, 200)}`);
+    const response = await ask({ url: `${via.url}/v1/routing`, timeoutMs });
+    const document = objectIn(response.body) as Document | undefined;
+    const version = response.headers.etag;
+    if (response.status !== 200 || document === undefined || version === undefined)
+      throw new Error(
+        `Cannot read the table of ${via.name}: ${response.status} ${response.body.slice(0, 200)}`,
+      );
     const keys = Object.keys(document.routingTable);
     return { version, value: tableValue(keys.filter((key) => key.startsWith(markerStart))) };
   }

@@ -1,18 +1,18 @@
 // The agent's parts without a HAProxy: what it reads, what it compares, and how it speaks to a socket that misbehaves.
 
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { failOnLeaks } from "../../../shared/testkit/leak-check.ts";
 import { encodeSnapshot } from "../../../stages/m4/src/protocol.ts";
 import { parseRoutingTable, type RoutingTable } from "../../../stages/m4/src/routing-table.ts";
 import { decodeTable } from "../../../stages/m4/src/table-decoder.ts";
 import { mapEntries, mapFiles } from "../maps.ts";
 import { driftOf, driftWords } from "./drift.ts";
-import { digestOf } from "./files.ts";
+import { digestOf, HaproxyFiles } from "./files.ts";
 import { HaproxyReceiver } from "./receiver.ts";
 import { RuntimeApi } from "./runtime-api.ts";
 import { parseMap, parseMapValue, parseProcesses, parseServers, type ShownServer } from "./runtime-output.ts";
@@ -102,9 +102,11 @@ describe("what HAProxy prints", () => {
     const found = 'type=str, case=sensitive, found=yes, idx=tree, key="62", value="tier1", type="str"';
     expect(parseMapValue(found)).toBe("tier1");
     expect(parseMapValue("type=str, case=sensitive, found=no")).toBeUndefined();
-    expect(parseServers("# pxname,svname,slim,addr,\np_a,cell,,127.0.0.1:1,\np_b,f1_a,7,[::1]:2,")).toEqual([
+    expect(
+      parseServers("# pxname,svname,slim,addr,\np_a,cell,,127.0.0.1:1,\np_b,f1_a,7,[::1.2.3.4]:2,"),
+    ).toEqual([
       { backend: "p_a", server: "cell", address: "127.0.0.1:1", maxconn: 0 },
-      { backend: "p_b", server: "f1_a", address: "[::1]:2", maxconn: 7 },
+      { backend: "p_b", server: "f1_a", address: "[::102:304]:2", maxconn: 7 },
     ]);
     const shown = `#<PID>          <type>          <reloads>       <uptime>        <version>
 5750            master          2 [failed: 1]   0d00h12m57s     2.6.12-1+deb12u4
@@ -153,13 +155,27 @@ describe("drift", () => {
     ];
     expect(driftOf(table, { maps, servers: seen })).toEqual({
       maps: [],
-      servers: [
-        { kind: "server-address", backend: "p_tier1", server: "cell", host: "127.0.0.1", port: 9001 },
-        { kind: "server-maxconn", backend: "p_tier1", server: "f1_tier2", maxconn: 5 },
-      ],
-      missing: ["p_tier2/cell"],
+      servers: [{ kind: "server-maxconn", backend: "p_tier1", server: "f1_tier2", maxconn: 5 }],
+      wrong: ["p_tier1/cell has another address", "p_tier2/cell is missing"],
     });
   });
+});
+
+test("files that somebody has changed or removed are written again, and the others stay as they are", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "haproxy-files-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const files = new HaproxyFiles(folder, { host: "127.0.0.1", port: 1 });
+  const [keys, kinds, config] = ["keys.map", "kinds.map", "haproxy.cfg"].map((name) => join(folder, name));
+  if (keys === undefined || kinds === undefined || config === undefined) expect.fail("three files");
+  const table = tableOf(document({ acme: "tier2" }));
+  await files.write(table);
+  const [text, { ino }] = [readFileSync(config, "utf8"), statSync(kinds)];
+  writeFileSync(config, "other");
+  rmSync(keys);
+  await files.write(table);
+  expect(readFileSync(config, "utf8")).toBe(text);
+  expect(readFileSync(keys, "utf8")).toBe("61636D65 tier2\n");
+  expect(statSync(kinds).ino).toBe(ino);
 });
 
 describe("changes", () => {
@@ -173,7 +189,8 @@ describe("changes", () => {
 
   test("a worker's description stays with what the Runtime API can change, and not with the rest", () => {
     const text = "backend b\n  server cell 127.0.0.1:1 check\n  server f1_x 127.0.0.1:2 maxconn 5";
-    expect(digestOf(text.replace(":1 ", ":3 ").replace("maxconn 5", "maxconn 7"))).toBe(digestOf(text));
+    expect(digestOf(text.replace("maxconn 5", "maxconn 7"))).toBe(digestOf(text));
+    expect(digestOf(text.replace(":1 ", ":3 "))).not.toBe(digestOf(text));
     expect(digestOf(text.replace("check", "check inter 5"))).not.toBe(digestOf(text));
     expect(digestOf(text.replace("cell", "other"))).not.toBe(digestOf(text));
   });

@@ -22,7 +22,7 @@ export async function carryOut(
   table: RoutingTable,
   changes: readonly RuntimeChange[],
 ): Promise<void> {
-  for (const change of changes) if ("backend" in change) await worker.setServer(change);
+  for (const change of changes) if ("backend" in change) await worker.setLimit(change);
   for (const file of mapFiles) {
     const inMap = changesOf(file, changes);
     const [first] = inMap;
@@ -70,7 +70,7 @@ export async function look(
 
 /** Sets right what the Runtime API can set right. */
 export async function mend(worker: Worker, table: RoutingTable, drift: Drift): Promise<void> {
-  for (const change of drift.servers) await worker.setServer(change);
+  for (const change of drift.servers) await worker.setLimit(change);
   for (const file of drift.maps) await worker.replaceMap(file, mapEntries(table)[file]);
 }
 

@@ -37,7 +37,6 @@ export class DataPlane {
   #master: Master | undefined;
   #table: RoutingTable | undefined;
   #last: LastChange | undefined;
-  #filesAreOld = false;
   #reloads = 0;
   #restarts = 0;
   #mended = 0;
@@ -81,8 +80,7 @@ export class DataPlane {
       const { by, why } = await this.#change(table);
       this.#table = table;
       this.#last = { by, why, tookMs: Math.round(this.#deps.clock.now() - startedAtMs) };
-      const { paths, folder } = this.#deps.files;
-      await guardOldWorkers(paths, folder, table);
+      await this.#guard(table);
     });
   }
 
@@ -110,10 +108,7 @@ export class DataPlane {
       await this.#mendTo(this.#table).catch(() => {});
       throw error;
     }
-    await files.write(table).then(
-      () => this.#filesWritten(),
-      (error: Error) => this.#filesFailed(error),
-    );
+    await files.write(table).catch(this.#onFilesFault);
     return { by: "runtime", why: [] };
   }
 
@@ -128,14 +123,10 @@ export class DataPlane {
       this.#reloads += 1;
     } catch (error) {
       // The files of a table that is not in use would be the next start's.
-      await files.write(before).then(
-        () => this.#filesWritten(),
-        (failure: Error) => this.#filesFailed(failure),
-      );
+      await files.write(before).catch(this.#onFilesFault);
       if (await master.isRunning()) await master.reload().catch(() => {});
       throw error;
     }
-    this.#filesWritten();
   }
   // #endregion reload
 
@@ -146,7 +137,6 @@ export class DataPlane {
     const found = await Master.find(files.paths, clock);
     await files.check(table);
     await files.write(table);
-    this.#filesWritten();
     if (found === undefined) {
       this.#master = await Master.start(files.paths, clock);
       await confirm(this.#worker, table);
@@ -175,16 +165,22 @@ export class DataPlane {
   async #compare(): Promise<void> {
     const { logger, files } = this.#deps;
     if (this.#table === undefined || this.#master === undefined) return;
-    if (this.#filesAreOld) {
-      await files.write(this.#table);
-      this.#filesWritten();
-    }
     const drift = await look(this.#worker, this.#table);
+    if (!needsReload(drift)) await mend(this.#worker, this.#table, drift);
+    // Whoever reloads HAProxy next, or starts it, begins with them.
+    await files.write(this.#table);
     if (!hasDrift(drift)) return;
-    if (drift.missing.length > 0) await this.#master.reload();
-    else await mend(this.#worker, this.#table, drift);
+    if (needsReload(drift)) {
+      await this.#master.reload();
+      await this.#guard(this.#table);
+    }
     this.#mended += 1;
     logger.warn({ event: "haproxy-mended", differed: driftWords(drift) });
+  }
+
+  async #guard(table: RoutingTable): Promise<void> {
+    const { paths, folder } = this.#deps.files;
+    await guardOldWorkers(paths, folder, table);
   }
 
   async #running(): Promise<Master | undefined> {
@@ -195,13 +191,8 @@ export class DataPlane {
     await mend(this.#worker, table, await look(this.#worker, table));
   }
 
-  #filesWritten(): void {
-    this.#filesAreOld = false;
-  }
-
-  /** Traffic has the new table already; only the next start of HAProxy would not. Tried again at the next look. */
-  #filesFailed(error: Error): void {
-    this.#filesAreOld = true;
+  /** Traffic has the new table already; only the next start of HAProxy would not. The next look writes them again. */
+  readonly #onFilesFault = (error: Error): void => {
     this.#deps.logger.error({ event: "files-not-written", cause: error.message });
-  }
+  };
 }

@@ -17,8 +17,8 @@ export interface Drift {
   /** Maps to be replaced as a whole. */
   readonly maps: readonly MapFile[];
   readonly servers: readonly Extract<RuntimeChange, { readonly backend: string }>[];
-  /** Servers that the table asks for and HAProxy does not have: only a reload brings them. */
-  readonly missing: readonly string[];
+  /** Servers that only a reload sets right, with why: HAProxy does not have them, or they lead elsewhere. */
+  readonly wrong: readonly string[];
 }
 
 export function driftOf(table: RoutingTable, seen: Seen): Drift {
@@ -27,23 +27,18 @@ export function driftOf(table: RoutingTable, seen: Seen): Drift {
   return { maps, ...serverDrift(table, seen.servers) };
 }
 
-export function hasDrift({ maps, servers, missing }: Drift): boolean {
-  return maps.length + servers.length + missing.length > 0;
+export function hasDrift({ maps, servers, wrong }: Drift): boolean {
+  return maps.length + servers.length + wrong.length > 0;
 }
 
-/**
- * Whether mending one thing after the other could show a request half of a table: addresses that change one by one, or two maps.
- * `plan-change.ts` has the same rules for two tables that are known.
- */
-export function needsReload({ maps, servers, missing }: Drift): boolean {
-  const hasAddress = servers.some(({ kind }) => kind === "server-address");
-  return missing.length > 0 || hasAddress || (maps.includes("keys.map") && maps.includes("default.map"));
+/** Also where mending one map after the other could show a request half of a table, as in `plan-change.ts`. */
+export function needsReload({ maps, wrong }: Drift): boolean {
+  return wrong.length > 0 || (maps.includes("keys.map") && maps.includes("default.map"));
 }
 
 /** In words, for the log. */
-export function driftWords({ maps, servers, missing }: Drift): string[] {
-  const names = servers.map(({ backend, server }) => `${backend}/${server}`);
-  return [...maps, ...names, ...missing.map((name) => `${name} is missing`)];
+export function driftWords({ maps, servers, wrong }: Drift): string[] {
+  return [...maps, ...servers.map(({ backend, server }) => `${backend}/${server}`), ...wrong];
 }
 
 /** A second entry of one key is a difference, too: the first one hides it until somebody deletes that. */
@@ -51,27 +46,27 @@ export function isSameMap(wanted: MapEntries, shown: readonly ShownEntry[]): boo
   return wanted.size === shown.length && shown.every(([key, value]) => wanted.get(key) === value);
 }
 
-function serverDrift(table: RoutingTable, shown: readonly ShownServer[]): Pick<Drift, "servers" | "missing"> {
+function serverDrift(table: RoutingTable, shown: readonly ShownServer[]): Pick<Drift, "servers" | "wrong"> {
   const byName = new Map(shown.map((each) => [`${each.backend}/${each.server}`, each]));
   const servers: Drift["servers"][number][] = [];
-  const missing: string[] = [];
+  const wrong: string[] = [];
   for (const { name, url, concurrencyLimit = 0 } of table.placements.values()) {
     const { host, port } = addressOf(url);
     for (const each of serversOf(table, name)) {
       const seen = byName.get(`${each.backend}/${each.server}`);
       if (seen === undefined) {
-        missing.push(`${each.backend}/${each.server}`);
+        wrong.push(`${each.backend}/${each.server} is missing`);
         continue;
       }
       // A host name has been resolved meanwhile: what to is not ours to say.
       if (isAddress(host) && seen.address !== shownAddress(host, port))
-        servers.push({ kind: "server-address", ...each, host, port });
+        wrong.push(`${each.backend}/${each.server} has another address`);
       const isOwn = each.backend === backendName(name) && each.server === cellServer;
       if (!isOwn && seen.maxconn !== concurrencyLimit)
         servers.push({ kind: "server-maxconn", ...each, maxconn: concurrencyLimit });
     }
   }
-  return { servers, missing };
+  return { servers, wrong };
 }
 
 function isAddress(host: string): boolean {

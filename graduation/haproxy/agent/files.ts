@@ -4,10 +4,13 @@
 import { createHash } from "node:crypto";
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { readRegularFile } from "../../../stages/m4/src/regular-file.ts";
 import type { RoutingTable } from "../../../stages/m4/src/routing-table.ts";
 import { type HaproxyOptions, haproxyConfig } from "../config.ts";
 import { checkConfiguration } from "./haproxy-words.ts";
 import { filesIn, type MasterFiles } from "./master.ts";
+
+const maxFileBytes = 64 * 1024 * 1024;
 
 /** What a configuration takes beside the table. */
 export type ListenOptions = Omit<HaproxyOptions, "socket" | "folder">;
@@ -15,8 +18,6 @@ export type ListenOptions = Omit<HaproxyOptions, "socket" | "folder">;
 export class HaproxyFiles {
   readonly folder: string;
   readonly #options: ListenOptions;
-  /** What this process has written, by file: the same content is not written twice. */
-  readonly #written = new Map<string, string>();
 
   constructor(folder: string, options: ListenOptions) {
     this.folder = folder;
@@ -35,16 +36,16 @@ export class HaproxyFiles {
     await checkConfiguration(filesIn(folder).config);
   }
 
-  /** Each file is replaced whole: HAProxy may read them at any moment. */
+  /** Sets right each file that holds something else. It is replaced whole: HAProxy may read it at any moment. */
   async write(table: RoutingTable): Promise<void> {
     await mkdir(this.folder, { recursive: true, mode: 0o700 });
     for (const [name, content] of this.#contents(table, this.folder)) {
-      if (this.#written.get(name) === content) continue;
-      this.#written.delete(name);
       const path = join(this.folder, name);
+      // Asked of the disk: somebody else may have changed the file, or removed it.
+      const found = await readRegularFile(path, maxFileBytes).catch(() => undefined);
+      if (found?.bytes.toString("utf8") === content) continue;
       await writeFile(`${path}.next`, content, { mode: 0o600 });
       await rename(`${path}.next`, path);
-      this.#written.set(name, content);
     }
   }
 
@@ -68,8 +69,8 @@ function withDescription(text: string): string {
   return text.replace(/^global$/m, (head) => `${head}\n  description ${digestOf(text)}`);
 }
 
-/** Of everything that the Runtime API cannot change: server addresses and limits are left out. */
+/** Of everything that the Runtime API cannot change: limits of servers are left out. */
 export function digestOf(text: string): string {
-  const fixed = text.replace(/^(\s*server \S+) \S+/gm, "$1").replace(/^(\s*server .*) maxconn \d+/gm, "$1");
+  const fixed = text.replace(/^(\s*server .*) maxconn \d+/gm, "$1");
   return createHash("sha256").update(fixed).digest("hex").slice(0, 16);
 }

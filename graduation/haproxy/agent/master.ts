@@ -58,7 +58,11 @@ export class Master {
   }
 
   // #region start
-  /** Starts HAProxy with the configuration that is there, and waits until it accepts. @throws HaproxyRefusal */
+  /**
+   * Starts HAProxy with the configuration that is there, and waits until it accepts.
+   *
+   * @throws HaproxyRefusal when HAProxy ends by itself. Any other error is of the moment: it was killed, or says nothing
+   */
   static async start(files: MasterFiles, clock: Clock): Promise<Master> {
     await rm(files.masterSocket, { force: true });
     const output = openSync(files.output, "w", 0o600);
@@ -70,15 +74,21 @@ export class Master {
       detached: true,
     });
     closeSync(output);
-    const failed = new Promise<string>((resolve) => {
-      child.once("error", (error) => resolve(error.message));
-      child.once("exit", (code, signal) => resolve(`ended with ${signal ?? `exit code ${code}`}`));
+    const failed = new Promise<never>((_, reject) => {
+      child.once("error", (error) => reject(new HaproxyRefusal(`HAProxy ${error.message}`)));
+      child.once("exit", (code, signal) => {
+        const refusal = `HAProxy ended with exit code ${code}: ${outputFaults(files.output)}`;
+        reject(code === null ? new Error(`HAProxy ended with ${signal}`) : new HaproxyRefusal(refusal));
+      });
     });
     const master = new Master(files, clock, child.pid ?? 0, child);
-    const how = await Promise.race([failed, master.#accepts(0)]);
-    if (how === undefined) return master;
-    child.kill("SIGKILL");
-    throw new HaproxyRefusal(`HAProxy ${how}: ${outputFaults(files.output)}`);
+    try {
+      await Promise.race([failed, master.#accepts(0)]);
+      return master;
+    } catch (error) {
+      child.kill("SIGKILL");
+      throw error;
+    }
   }
 
   /**
@@ -95,9 +105,13 @@ export class Master {
       });
     if (said === undefined) return undefined;
     const found = new Master(files, clock, parseProcesses(said).master);
-    if ((await found.#accepts(0)) === undefined) return found;
-    await found.stop(0);
-    return undefined;
+    try {
+      await found.#accepts(0);
+      return found;
+    } catch {
+      await found.stop(0);
+      return undefined;
+    }
   }
   // #endregion start
 
@@ -139,14 +153,14 @@ export class Master {
    * the old one finishes its requests. Resolves when every new connection meets the new one, and the connections of clients
    * that are not idle have come over, too.
    *
-   * @throws HaproxyRefusal when the master could not load the files: then the old worker goes on
+   * @throws HaproxyRefusal when the master could not load the files: then the old worker goes on. Any other error is of the
+   *         moment: HAProxy has ended, or says nothing
    */
   async reload(): Promise<void> {
     const before = await this.processes();
     // The master replaces itself by a new start of the program, so this connection may end in any way.
     await this.#cli.send("reload").catch(() => "");
-    const how = await this.#accepts(before.worker ?? 0, before.failed);
-    if (how !== undefined) throw new HaproxyRefusal(`${how}: ${outputFaults(this.#files.output)}`);
+    await this.#accepts(before.worker ?? 0, before.failed);
     const { worker } = before;
     if (worker === undefined) return;
     await this.#until(() => this.#hasStopped(worker), "the old worker stops");
@@ -177,31 +191,35 @@ export class Master {
     ] as const) {
       if (!this.#isAlive()) return;
       if (deadlineMs > 0) this.#signal(signal);
-      await this.#until(() => !this.#isAlive(), "HAProxy ends", deadlineMs).catch(() => {});
+      await until(() => !this.#isAlive(), "HAProxy ends", deadlineMs, this.#clock).catch(() => {});
     }
   }
 
-  /** Resolves with undefined once a worker other than `before` is in charge and answers; else with what went wrong. */
-  async #accepts(before: number, failedBefore = 0): Promise<string | undefined> {
-    let fault: string | undefined;
+  /** Resolves once a worker other than `before` is in charge and answers. */
+  async #accepts(before: number, failedBefore = 0): Promise<void> {
+    let isRefused = false;
     const isThere = async () => {
       const { worker, failed } = await this.processes();
-      if (failed > failedBefore && before !== 0) fault = "HAProxy could not load the configuration";
-      if (fault !== undefined) return true;
+      isRefused = failed > failedBefore && before !== 0;
+      if (isRefused) return true;
       if (worker === undefined || worker === before) return false;
       const pid = parseInfo(await this.#runtime.send("show info"), "Pid");
       if (pid !== String(worker)) return false;
       this.#worker = worker;
       return true;
     };
-    await this.#until(isThere, "a worker answers").catch((error: Error) => {
-      fault = error.message;
-    });
-    return fault;
+    await this.#until(isThere, "a worker answers");
+    if (isRefused)
+      throw new HaproxyRefusal(
+        `HAProxy could not load the configuration: ${outputFaults(this.#files.output)}`,
+      );
   }
 
-  #until(condition: () => boolean | Promise<boolean>, what: string, deadlineMs = startDeadlineMs) {
-    return until(condition, what, deadlineMs, this.#clock);
+  /** Waits while HAProxy lives. @throws Error once it has ended, or after the deadline */
+  async #until(condition: () => Promise<boolean>, what: string, deadlineMs = startDeadlineMs): Promise<void> {
+    const isDecided = async () => !this.#isAlive() || (await condition());
+    await until(isDecided, what, deadlineMs, this.#clock);
+    if (!this.#isAlive()) throw new Error("HAProxy has ended");
   }
 
   #isAlive(): boolean {

@@ -10,7 +10,8 @@ import type { ShownServer } from "./runtime-output.ts";
 function shown(table: RoutingTable): readonly ShownServer[] {
   return [...table.placements.values()].flatMap(({ name, url }) => {
     const { host, port } = addressOf(url);
-    return serversOf(table, name).map((each) => ({ ...each, address: `${host}:${port}`, maxconn: 0 }));
+    const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+    return serversOf(table, name).map((each) => ({ ...each, address, maxconn: 0 }));
   });
 }
 
@@ -35,6 +36,12 @@ describe("an old worker keeps away from", () => {
     ["nothing, where only others change", { a: own(1), b: at(2) }, { a: own(1), c: at(3) }, []],
     ["a dedicated cell that has left", { a: own(1) }, {}, ["a"]],
     ["a dedicated cell with another name", { a: own(1) }, { a: own(2), b: own(1) }, ["a"]],
+    [
+      "a dedicated cell in another spelling of its address",
+      { a: { url: "http://[::1]:1" } },
+      { b: own(1), a: at(2) },
+      ["a"],
+    ],
     ["shared cells that change hands", { a: at(1), b: at(2) }, { a: at(2), b: at(1) }, ["a", "b"]],
     ["no shared cell that its other placement keeps", { a: at(1), b: at(1) }, { b: at(1) }, []],
     [

@@ -3,6 +3,7 @@
 // socket reaches old workers. They take no `set server` any more ("Proxy is disabled"), but changes of maps: so a placement
 // is closed by giving it 0 places in `places.map`.
 
+import { dialledAt } from "../../../stages/m4/src/endpoint.ts";
 import type { RoutingTable } from "../../../stages/m4/src/routing-table.ts";
 import { backendName, cellServer, keyInMap } from "../names.ts";
 import type { MasterFiles } from "./master.ts";
@@ -65,14 +66,14 @@ export function toBeClosed(old: OldWorker, now: readonly ShownServer[], table: R
   const lostKey = placementsThatLostKeys(old, table);
   const leadsNow = new Set(now.map(route));
   const hadCell = new Set(old.servers.filter(isOwn).map(route));
-  const owners = Map.groupBy(now.filter(isOwn), ({ address }) => address);
+  const owners = Map.groupBy(now.filter(isOwn), cellOf);
   const kindNow = (backend: string) => table.placements.get(placementOf(backend))?.kind;
   const isForeign = (each: ShownServer): boolean => {
-    const { backend, address } = each;
+    const { backend } = each;
     if (leadsNow.has(route(each)))
       return kindNow(backend) === "dedicated" && lostKey.has(placementOf(backend));
     if (isOwn(each) && kindBefore.get(placementOf(backend)) === "dedicated") return true;
-    const ownersNow = owners.get(address) ?? [];
+    const ownersNow = owners.get(cellOf(each)) ?? [];
     return ownersNow.some((owner) => kindNow(owner.backend) === "dedicated" || !hadCell.has(route(owner)));
   };
   return new Set(old.servers.filter(isForeign).map(({ backend }) => placementOf(backend)));
@@ -80,7 +81,10 @@ export function toBeClosed(old: OldWorker, now: readonly ShownServer[], table: R
 // #endregion to-be-closed
 
 const isOwn = ({ server }: ShownServer) => server === cellServer;
-const route = ({ backend, address }: ShownServer) => `${backend} ${address}`;
+/** Two spellings of one address are one cell, as for the validator. Without an address, it is a name that DNS does not know. */
+const cellOf = ({ address }: ShownServer) =>
+  URL.canParse(`http://${address}`) ? dialledAt(`http://${address}`) : address;
+const route = (each: ShownServer) => `${each.backend} ${cellOf(each)}`;
 const placementOf = (backend: string) => backend.slice(backendName("").length);
 
 /** The placements to which the old worker sends keys that `table` sends elsewhere. */

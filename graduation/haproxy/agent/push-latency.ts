@@ -61,9 +61,12 @@ async function main(values: Values<typeof options>): Promise<number> {
     const loadAverage = Math.round((loadavg()[0] ?? 0) * 10) / 10;
     if (isJson) console.log(JSON.stringify({ latency, load, cores: availableParallelism(), loadAverage }));
     else console.log(`On ${availableParallelism()} cores with a load average of ${loadAverage}.`);
-    const isFast =
-      latency === undefined || (latency.p99Ms < barMs && latency.failed + latency.wentBack === 0);
-    return isFast && (load === undefined || load.failed + load.violations.length === 0) ? 0 : 1;
+    const isFast = latency === undefined || latency.p99Ms < barMs;
+    const isWhole =
+      (latency === undefined || latency.failed + latency.wentBack === 0) &&
+      (load === undefined || load.failed + load.violations.length === 0);
+    if (!isFast) console.error(`A p99 of ${latency?.p99Ms} ms is over the bar of ${barMs} ms.`);
+    return isFast && isWhole ? 0 : 1;
   } finally {
     await stack.stop();
     rmSync(folder, { recursive: true, force: true });

@@ -19,7 +19,7 @@ export function parseMapValue(output: string): string | undefined {
 export interface ShownServer {
   readonly backend: string;
   readonly server: string;
-  /** `127.0.0.1:9001`, or `[::1]:9001`. */
+  /** `127.0.0.1:9001`, or `[::1]:9001`; IPv6 is spelled as in a URL. */
   readonly address: string;
   /** 0 is no limit. */
   readonly maxconn: number;
@@ -34,9 +34,14 @@ export function parseServers(output: string): ShownServer[] {
     .map((row) => {
       const cells = row.split(",");
       const cell = (name: string) => cells[names.indexOf(name)] ?? "";
-      const [backend, server, address] = [cell("pxname"), cell("svname"), cell("addr")];
-      return { backend, server, address, maxconn: Number(cell("slim")) };
+      const [backend, server] = [cell("pxname"), cell("svname")];
+      return { backend, server, address: asInUrl(cell("addr")), maxconn: Number(cell("slim")) };
     });
+}
+
+/** The system writes the last four bytes of some IPv6 addresses in decimal, which a URL does not. */
+function asInUrl(address: string): string {
+  return address.replace(/^\[.*\]/, (host) => URL.parse(`http://${host}`)?.hostname ?? host);
 }
 
 export interface ShownProcesses {

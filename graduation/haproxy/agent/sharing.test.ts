@@ -20,18 +20,15 @@ test("a folder has one agent: the second one is told who has it, and may have it
 });
 
 describe("taking over a HAProxy that holds another table", () => {
-  const none: Drift = { maps: [], servers: [], missing: [] };
-  const server = { backend: "p_visa", server: "cell" } as const;
+  const none: Drift = { maps: [], servers: [], wrong: [] };
 
   test("is a reload where a request could see half of the change", () => {
-    const moved = { ...server, kind: "server-address", host: "127.0.0.1", port: 9001 } as const;
-    expect(needsReload({ ...none, servers: [moved] })).toBe(true);
     expect(needsReload({ ...none, maps: ["keys.map", "default.map"] })).toBe(true);
-    expect(needsReload({ ...none, missing: ["p_visa/cell"] })).toBe(true);
+    expect(needsReload({ ...none, wrong: ["p_visa/cell is missing"] })).toBe(true);
   });
 
   test("is none where one thing changes at one moment", () => {
-    const limited = { ...server, kind: "server-maxconn", maxconn: 5 } as const;
+    const limited = { kind: "server-maxconn", backend: "p_a", server: "f1_b", maxconn: 5 } as const;
     expect(needsReload({ ...none, maps: ["keys.map"], servers: [limited] })).toBe(false);
   });
 });

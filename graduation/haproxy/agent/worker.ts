@@ -65,12 +65,9 @@ export class Worker {
   }
   // #endregion transaction
 
-  /** Address or limit of one server. HAProxy words a success of the first in many ways: read back what came of it. */
-  async setServer(change: Extract<RuntimeChange, { readonly backend: string }>): Promise<void> {
-    const name = `${change.backend}/${change.server}`;
-    if (change.kind === "server-maxconn")
-      return await this.#silent(`set maxconn server ${name} ${change.maxconn}`);
-    await this.#api.send(`set server ${name} addr ${change.host} port ${change.port}`);
+  async setLimit(change: Extract<RuntimeChange, { readonly backend: string }>): Promise<void> {
+    const { backend, server, maxconn } = change;
+    await this.#silent(`set maxconn server ${backend}/${server} ${maxconn}`);
   }
 
   async value(file: MapFile, key: string): Promise<string | undefined> {

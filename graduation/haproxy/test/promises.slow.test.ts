@@ -47,9 +47,9 @@ describe.skipIf(engineVersion("haproxy") === undefined)("HAProxy, with the gener
     expect(path(await running.ask("visa"))).toEqual(plainly("visa", "dedicated"));
     expect(path(await running.ask("acme"))).toEqual(plainly("tier1"));
     expect(path(await running.ask("VISA"))).toEqual(plainly("tier3", "default"));
-    const answer = await running.ask(odd);
-    expect(path(answer)).toEqual(plainly("tier2"));
-    const echo = JSON.parse(answer.body) as { headers: Record<string, string> };
+    const response = await running.ask(odd);
+    expect(path(response)).toEqual(plainly("tier2"));
+    const echo = JSON.parse(response.body) as { headers: Record<string, string> };
     expect(Buffer.from(echo.headers["x-routing-key"] ?? "", "latin1").toString()).toBe(odd);
   });
 
@@ -77,8 +77,8 @@ describe.skipIf(engineVersion("haproxy") === undefined)("HAProxy, with the gener
     await untilPath(running, "visa", plainly("visa", "dedicated"));
     await running.cell("visa").close();
     await untilPath(running, "visa", { status: 503, to: "visa", code: "unhealthy" });
-    const answer = await running.ask("visa");
-    expect(answer.headers["retry-after"]).toBe("1");
+    const response = await running.ask("visa");
+    expect(response.headers["retry-after"]).toBe("1");
     expect(running.seen()).toMatchObject({ tier1: 0, tier2: 0, tier3: 0 });
   });
 
@@ -102,7 +102,7 @@ describe.skipIf(engineVersion("haproxy") === undefined)("HAProxy, with the gener
   });
 
   test("ejects a cell after so many failures in a row, and asks it again after its wait", async () => {
-    const circuitBreaker = { consecutiveFailures: 3, waitMs: 300 };
+    const circuitBreaker = { consecutiveFailures: 3, waitMs: 2_000 };
     await using running = await Running.start({ placements: { tier1: { circuitBreaker } } });
     await untilPath(running, "acme", plainly("tier1"));
     const cell = running.cell("tier1");
@@ -171,9 +171,9 @@ describe.skipIf(engineVersion("haproxy") === undefined)("HAProxy, with the gener
   test("lets neither a client nor a cell say where a request went", async () => {
     await using running = await Running.start();
     const forged = { "X-Routed-To": "visa", "X-Failover-From": "visa", "X-Forwarded-Proto": "https" };
-    const answer = await running.ask("acme", "/", { headers: forged });
-    expect(path(answer)).toEqual(plainly("tier1"));
-    const { headers } = JSON.parse(answer.body) as { headers: Record<string, string> };
+    const response = await running.ask("acme", "/", { headers: forged });
+    expect(path(response)).toEqual(plainly("tier1"));
+    const { headers } = JSON.parse(response.body) as { headers: Record<string, string> };
     expect([headers["x-routed-to"], headers["x-forwarded-proto"]]).toEqual([undefined, "http"]);
   });
 
@@ -183,7 +183,7 @@ describe.skipIf(engineVersion("haproxy") === undefined)("HAProxy, with the gener
     const statuses = new Map<number | string, number>();
     const load = async () => {
       while (!loaded.signal.aborted) {
-        const status = await running.ask("acme").then((answer) => answer.status, String);
+        const status = await running.ask("acme").then((response) => response.status, String);
         statuses.set(status, (statuses.get(status) ?? 0) + 1);
       }
     };

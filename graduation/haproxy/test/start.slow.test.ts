@@ -1,22 +1,29 @@
 // Starts that cannot succeed, and a HAProxy that ends by itself.
 
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { eventually } from "../../../shared/testkit/eventually.ts";
 import { busyPort } from "../../../shared/testkit/failed-start.ts";
+import { startRouter } from "../../../shared/testkit/router-process.ts";
 import { engineVersion } from "../../topic.ts";
 import { Engine } from "../engine.ts";
 import { fourKeys, fourPlacements, tableOf } from "./tables.ts";
 
-function options(port: number, host = "127.0.0.1") {
+function emptyFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "haproxy-start-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  return { host, port, folder, onLine: () => {} };
+  return folder;
+}
+
+function options(port: number, host = "127.0.0.1") {
+  return { host, port, folder: emptyFolder(), onLine: () => {} };
 }
 
 describe.skipIf(engineVersion("haproxy") === undefined)("the start of HAProxy", () => {
@@ -43,6 +50,54 @@ describe.skipIf(engineVersion("haproxy") === undefined)("the start of HAProxy", 
     await using engine = await Engine.start(table, options(port));
     process.kill(engine.pid, "SIGKILL");
     expect(await engine.ended).toContain("HAProxy ended with SIGKILL");
+  });
+
+  test("a router goes on reloading where nobody reads its standard error, and after a file that it could not write", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "haproxy-router-"));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const file = join(folder, "routing.json");
+    const write = (version: string) => {
+      const placements = { [version]: { kind: "tier", url: "http://127.0.0.1:1" } };
+      const document = { version, defaultPlacement: version, routingTable: {}, placements };
+      writeFileSync(`${file}.next`, JSON.stringify(document));
+      renameSync(`${file}.next`, file);
+    };
+    write("v1");
+    const env = { ...process.env, PORT: "0", ADMIN_PORT: "0", ROUTING_FILE: file, TMPDIR: folder };
+    const program = fileURLToPath(new URL("../router.ts", import.meta.url));
+    const router = spawn(process.execPath, [program], { env, stdio: ["ignore", "pipe", "pipe"] });
+    onTestFinished(async () => {
+      if (router.exitCode === null && router.kill()) await once(router, "exit");
+    });
+    let printed = "";
+    router.stdout.on("data", (text: Buffer) => {
+      printed += text;
+    });
+    const adminUrl = () => /"adminUrl":"([^"]+)"/.exec(printed)?.[1];
+    await eventually(() => adminUrl() !== undefined, { what: "it is ready", deadlineMs: 15_000 });
+    router.stderr.destroy();
+    const isServed = (version: string) => async () =>
+      router.exitCode !== null ||
+      (await (await fetch(`${adminUrl()}/debug/config`)).text()).includes(`"version": "${version}"`);
+    for (const version of ["v2", "v3"]) {
+      write(version);
+      await eventually(isServed(version), { what: `it serves ${version}`, deadlineMs: 15_000 });
+    }
+    const own = readdirSync(folder).find((name) => name.startsWith("cell-routing-haproxy-")) ?? "";
+    mkdirSync(join(folder, own, "keys.map.next"));
+    write("v4");
+    await eventually(() => printed.includes("EISDIR"), { what: "the fault", deadlineMs: 15_000 });
+    rmdirSync(join(folder, own, "keys.map.next"));
+    await eventually(isServed("v4"), { what: "it serves v4", deadlineMs: 15_000 });
+    expect(router.exitCode).toBeNull();
+  });
+
+  test("a router that is killed leaves its files to whoever has named its STATE_DIR", async () => {
+    const temporary = emptyFolder();
+    const command = [process.execPath, join(import.meta.dirname, "..", "router.ts")];
+    await using router = await startRouter({ stage: "m4", command, env: { TMPDIR: temporary } });
+    await router.stop("SIGKILL");
+    expect(readdirSync(temporary)).toEqual([]);
   });
 
   test("the address 0.0.0.0 of a cell is this machine, and not where the client has connected", async () => {

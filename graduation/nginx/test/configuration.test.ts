@@ -182,6 +182,8 @@ describe("what m4 takes and nginx would misread or refuse", () => {
   test.each([
     ["http://0.0.0.0:1001", "127.0.0.1:1001"],
     ["http://[::]:1001", "[::1]:1001"],
+    ["http://[::ffff:127.0.0.1]:1001", "127.0.0.1:1001"],
+    ["http://[::ffff:0.0.0.0]:1001", "127.0.0.1:1001"],
     ["http://[2001:db8::1]", "[2001:db8::1]:80"],
     ["http://constructor:1001", "constructor:1001"],
   ])("%s is %s", (url, address) => {

@@ -1,6 +1,6 @@
 // The program that follows a routing file with nginx. Skipped where nginx is not installed.
 
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -54,6 +54,27 @@ describe.skipIf(engineVersion("nginx") === undefined)("nginx behind the face of 
     });
     expect([(await config()).version, await routedTo("globex")]).toEqual(["v2", "two"]);
     expect(await router.stop("SIGTERM")).toEqual({ code: 0, signal: null });
+  });
+
+  test("tries a table again that could not be written", async () => {
+    await using cell = await startCell({ name: "one" });
+    const folder = mkdtempSync(join(tmpdir(), "nginx-retry-"));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    await using router = await startRouter({
+      stage: "m4",
+      command,
+      routingText: textOf("v1", cell.url, "acme"),
+      env: { STATE_DIR: folder },
+    });
+    const shows = (words: string) => async () =>
+      (await (await fetch(`${router.ready["adminUrl"]}/debug/config`)).text()).includes(words);
+    const inTheWay = join(folder, "nginx", "next.conf");
+    mkdirSync(inTheWay);
+    writeFileSync(join(router.directory, "routing.json"), textOf("v2", cell.url, "globex"));
+    await eventually(shows("EISDIR"), { what: "the fault", deadlineMs: 10_000 });
+    rmdirSync(inTheWay);
+    await eventually(shows('"version": "v2"'), { what: "the second table", deadlineMs: 10_000 });
+    expect(await shows('"lastError": null')()).toBe(true);
   });
 
   test("takes nginx with it when it is killed", async () => {

@@ -60,7 +60,7 @@ problems! {
     CIRCUIT_OPEN = "circuit-open", 503, "Service Unavailable", "The cell has failed too often of late.";
     CONNECT_TIMEOUT = "connect-timeout", 504, "Gateway Timeout", "No connection to the cell could be made in time.";
     HEAD_TIMEOUT = "head-timeout", 504, "Gateway Timeout", "The cell did not answer in time.";
-    BODY_TIMEOUT = "body-timeout", 504, "Gateway Timeout", "The cell stopped sending in the middle of its answer.";
+    BODY_TIMEOUT = "body-timeout", 504, "Gateway Timeout", "The cell stopped sending in the middle of its response.";
 }
 // #endregion problems
 

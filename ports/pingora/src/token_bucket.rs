@@ -1,5 +1,5 @@
 //! Rate limits as token buckets: one bucket, and a set of them by routing key. No timer fills a bucket: each look first
-//! adds what has flowed in since the last one. The answer 429 is left to `proxy.rs`.
+//! adds what has flowed in since the last one. The 429 is left to `proxy.rs`.
 
 use std::collections::HashMap;
 use std::sync::Arc;

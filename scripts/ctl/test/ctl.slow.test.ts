@@ -171,7 +171,7 @@ describe("ctl", () => {
     expect(stdout).toMatch(/^Usage/);
   });
 
-  test("with --json, a program can read every answer", async () => {
+  test("with --json, a program can read every response", async () => {
     const get = JSON.parse((await ctl(["get", "--json"])).stdout);
     expect(get).toMatchObject({ etag: expect.any(String), table: { defaultPlacement: "tier3" } });
     expect(JSON.parse((await ctl(["get", "visa", "--json"])).stdout)).toMatchObject({ placement: "visa" });

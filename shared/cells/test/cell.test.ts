@@ -94,7 +94,7 @@ describe("faults", () => {
     expect(cell.currentFault()).toEqual({ fault: "none" });
   });
 
-  test("reset cuts the connection before any byte of an answer", async () => {
+  test("reset cuts the connection before any byte of a response", async () => {
     await using cell = await startCell({ name: "tier1" });
     cell.setFault({ fault: "reset" });
     await using client = await RawClient.connect(cell.port);

@@ -36,7 +36,7 @@ describe("FaultSwitch", () => {
     const faults = new FaultSwitch();
     faults.set(parseFault({ fault: "reset", ratio: 0.5 }), 0);
     const kinds = Array.from({ length: 6 }, () => faults.actionFor(request, 0).kind);
-    expect(kinds).toEqual(["answer", "reset", "answer", "reset", "answer", "reset"]);
+    expect(kinds).toEqual(["respond", "reset", "respond", "reset", "respond", "reset"]);
   });
 
   test("flaps with the time since it was switched on", () => {
@@ -44,11 +44,11 @@ describe("FaultSwitch", () => {
     faults.set(parseFault({ fault: "flap", upMs: 100, downMs: 50 }), 1000);
     const at = (nowMs: number) => faults.actionFor(request, nowMs).kind;
     expect([at(1000), at(1099), at(1100), at(1149), at(1150), at(1250)]).toEqual([
-      "answer",
-      "answer",
+      "respond",
+      "respond",
       "error",
       "error",
-      "answer",
+      "respond",
       "error",
     ]);
   });
@@ -56,7 +56,7 @@ describe("FaultSwitch", () => {
   test("keeps /health out of a slow cell unless told otherwise", () => {
     const faults = new FaultSwitch();
     faults.set(parseFault({ fault: "slow" }), 0);
-    expect(faults.actionFor({ health: true }, 0).kind).toBe("answer");
+    expect(faults.actionFor({ health: true }, 0).kind).toBe("respond");
     expect(faults.actionFor(request, 0).kind).toBe("slow");
     faults.set(parseFault({ fault: "slow", healthToo: true }), 0);
     expect(faults.actionFor({ health: true }, 0).kind).toBe("slow");

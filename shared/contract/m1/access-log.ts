@@ -55,7 +55,7 @@ export function describeAccessLog(contract: Contract): void {
       expect(await lineFor(scene.path("/refused"))).toMatchObject({ status: 400, outcome: "complete" });
     });
 
-    test("has a line for bytes that are no request, under the id of the answer", async ({ skip }) => {
+    test("has a line for bytes that are no request, under the id of the response", async ({ skip }) => {
       readable(skip);
       using scene = contract.scene();
       const response = await contract.send(scene.request({ fields: ["No colon here"] }));
@@ -67,11 +67,11 @@ export function describeAccessLog(contract: Contract): void {
       expect(line).toMatchObject({ event: "request", status: 400, outcome: "complete" });
     });
 
-    test("says client-aborted when the client closed in the middle of its body, and counts no answer", async ({
+    test("says client-aborted when the client closed in the middle of its body, and counts no response", async ({
       skip,
     }) => {
       readable(skip);
-      // The answer before this one went over the same connection to the cell.
+      // The response before this one went over the same connection to the cell.
       using before = contract.scene();
       await contract.send(before.request());
       const arrived = Promise.withResolvers<void>();

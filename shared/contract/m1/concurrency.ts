@@ -1,4 +1,4 @@
-// Many clients at once: every answer must be the one to its own request, whoever else comes, goes or fails meanwhile.
+// Many clients at once: every response must belong to its own request, whoever else comes, goes or fails meanwhile.
 
 import { randomInt } from "node:crypto";
 import { describe, expect, test } from "vitest";
@@ -29,7 +29,7 @@ export function describeConcurrency(contract: Contract): void {
   };
 
   describe("concurrency", () => {
-    test(`gives ${clients} keep-alive clients the answer to their own request, every time`, async () => {
+    test(`gives ${clients} keep-alive clients the response to their own request, every time`, async () => {
       using scene = contract.scene(mirror);
       const wrong: string[] = [];
       const oneClient = async (n: number) => {

@@ -10,15 +10,15 @@ import type { Contract } from "./contract.ts";
 import { expectProblem } from "./problem.ts";
 
 export function describeConnections(contract: Contract): void {
-  /** Answers with the last part of the path, so that a wrong answer shows. */
-  const answerName: Script = async (exchange) => {
+  /** Answers with the last part of the path, so that a wrong response shows. */
+  const respondWithName: Script = async (exchange) => {
     await exchange.readBody();
     await exchange.write(responseBytes("200 OK", [], exchange.seen.target.split("/").at(-1) ?? ""));
   };
 
   describe("connections of a client", () => {
     test("stay open from one exchange to the next, over different cells", async () => {
-      using scene = contract.scene(answerName);
+      using scene = contract.scene(respondWithName);
       await using client = await contract.connect();
       for (const key of ["visa", "acme", "globex", "initech"]) {
         const response = await client.request(scene.request({ key, target: scene.path(`/${key}`) }));
@@ -54,7 +54,7 @@ export function describeConnections(contract: Contract): void {
     test.each([
       ["that asks for it", "1.1", ["Connection: close"]],
       ["of HTTP/1.0", "1.0", []],
-    ])("close after the answer to a client %s", async (_, version, fields) => {
+    ])("close after the response to a client %s", async (_, version, fields) => {
       using scene = contract.scene();
       await using client = await contract.connect();
       expect((await client.request(scene.request({ version, fields }))).text()).toBe("ok");
@@ -63,13 +63,13 @@ export function describeConnections(contract: Contract): void {
 
     test("carry pipelined requests, answered in their order although a later cell is faster", async () => {
       using scene = contract.scene(async (exchange) => {
-        // The first answer waits until another request has come, where the router asks for them side by side.
+        // The first response waits until another request has come, where the router asks for them side by side.
         if (exchange.seen.target.endsWith("/0")) {
           await eventually(() => scene.seen.length > 1, { what: "another request", deadlineMs: 200 }).catch(
             () => {},
           );
         }
-        await answerName(exchange);
+        await respondWithName(exchange);
       });
       await using client = await contract.connect();
       const keys = ["acme", "visa", "globex", "initech", "acme", "visa"];
@@ -87,7 +87,7 @@ export function describeConnections(contract: Contract): void {
     });
 
     test("carry pipelined requests with a refusal in the middle, in their order", async () => {
-      using scene = contract.scene(answerName);
+      using scene = contract.scene(respondWithName);
       await using client = await contract.connect();
       const first = scene.request({ target: scene.path("/first") });
       const refused = scene.request({ target: scene.path("/refused"), key: null });
@@ -149,10 +149,10 @@ export function describeConnections(contract: Contract): void {
     });
 
     test.each([
-      ["along with its answer", true],
+      ["along with its response", true],
       ["while the connection is idle", false],
-    ])("never take bytes that the cell sends %s for the next answer", async (_, atOnce) => {
-      // Response desynchronisation: every client after this one would get the answer of somebody else.
+    ])("never take bytes that the cell sends %s for the next response", async (_, atOnce) => {
+      // Response desynchronisation: every client after this one would get somebody else's response.
       const forged = responseBytes("200 OK", ["X-Forged: yes"], "forged");
       using scene = contract.scene(async (exchange) => {
         await exchange.readBody();
@@ -171,7 +171,7 @@ export function describeConnections(contract: Contract): void {
     });
 
     test.each([
-      ["a body after the answer to HEAD", "HEAD", responseBytes("200 OK", [], "body that may not be")],
+      ["a body after the response to HEAD", "HEAD", responseBytes("200 OK", [], "body that may not be")],
       ["a body after 304", "GET", `HTTP/1.1 304 Not Modified\r\nContent-Length: 6\r\n\r\nforged`],
       ["a body after 204", "GET", `HTTP/1.1 204 No Content\r\n\r\n${responseBytes("200 OK", [], "forged")}`],
       [
@@ -179,9 +179,9 @@ export function describeConnections(contract: Contract): void {
         "GET",
         `HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok${responseBytes("200 OK", [], "forged")}`,
       ],
-    ])("never take %s for the next answer", async (_, method, bytes) => {
+    ])("never take %s for the next response", async (_, method, bytes) => {
       using scene = contract.scene(async (exchange) => {
-        if (exchange.seen.target.endsWith("/next")) return answerName(exchange);
+        if (exchange.seen.target.endsWith("/next")) return respondWithName(exchange);
         await exchange.readBody();
         return exchange.write(bytes);
       });

@@ -1,5 +1,5 @@
-// How exchanges end when the cell fails: before its answer, and in the middle of it. The rule behind every case: a cut answer
-// never looks whole. Clients that leave are in `leaving.ts`.
+// How exchanges end when the cell fails: before its response, and in the middle of it. The rule behind every case: a cut
+// response never looks whole. Clients that leave are in `leaving.ts`.
 
 import { describe, expect, test } from "vitest";
 import { eventually } from "../../testkit/eventually.ts";
@@ -9,7 +9,7 @@ import type { Contract } from "./contract.ts";
 import { expectProblem } from "./problem.ts";
 
 export function describeEndings(contract: Contract): void {
-  describe("a cell that fails before its answer", () => {
+  describe("a cell that fails before its response", () => {
     test.each<[string, Script]>([
       ["resets the connection", async ({ connection }) => connection.reset()],
       ["closes the connection", async ({ connection }) => connection.close()],
@@ -21,7 +21,7 @@ export function describeEndings(contract: Contract): void {
         },
       ],
       [
-        "resets after an interim answer",
+        "resets after an interim response",
         async (exchange) => {
           await exchange.write("HTTP/1.1 102 Processing\r\n\r\n");
           exchange.connection.reset();
@@ -66,12 +66,12 @@ export function describeEndings(contract: Contract): void {
     });
   });
 
-  describe("a cell that fails in the middle of its answer", () => {
+  describe("a cell that fails in the middle of its response", () => {
     const lengthHead = "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n";
     const chunkedHead = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     const untilCloseHead = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
 
-    /** Sends the start of an answer, waits until the client has it, then fails. */
+    /** Sends the start of a response, waits until the client has it, then fails. */
     const cutResponse = async (start: string, fail: (exchange: Exchange) => unknown, version = "1.1") => {
       let clientHasIt = () => {};
       const seenByClient = new Promise<void>((resolve) => {
@@ -115,7 +115,7 @@ export function describeEndings(contract: Contract): void {
         `${untilCloseHead}part`,
         ({ connection }) => connection.reset(),
       ],
-    ])("shows the client that the answer was cut when %s", async (_, start, fail) => {
+    ])("shows the client that the response was cut when %s", async (_, start, fail) => {
       const { response, text, scene } = await cutResponse(start, fail);
       expect([response.status, response.ending]).toEqual([200, "truncated"]);
       expect(text).toBe("part");

@@ -55,7 +55,7 @@ export function describeErrors(contract: Contract): void {
       }
     });
 
-    test("are no answer of the router's to an unknown path: it has none of its own", async () => {
+    test("are not the router's response to an unknown path: it has no paths of its own", async () => {
       using scene = contract.scene();
       for (const rest of ["/healthz", "/metrics", "/debug/config", "/favicon.ico", "/admin"]) {
         const response = await contract.send(scene.request({ target: scene.path(rest) }));

@@ -9,14 +9,14 @@ import { expectNothingThrough } from "./nothing-through.ts";
 import { type Attack, bodyAttacks, headAttacks } from "./smuggling-attacks.ts";
 
 export function describeRequestFraming(contract: Contract): void {
-  /** Sends bytes and reads every answer until the router closes the connection, or says nothing more for 2 s. */
+  /** Sends bytes and reads every response until the router closes the connection, or says nothing more for 2 s. */
   const responsesTo = async (bytes: string): Promise<RawResponse[]> => {
     await using client = await contract.connect();
     // A router that refuses need not read all of it.
     await client.write(bytes).catch(() => {});
     const responses: RawResponse[] = [];
     for (;;) {
-      // Waits only where nothing has arrived yet, so an answer under way is never given up.
+      // Waits only where nothing has arrived yet, so a response under way is never given up.
       if (client.reader.buffered === 0 && !(await client.reader.more(2000))) return responses;
       responses.push(await client.readResponse());
     }

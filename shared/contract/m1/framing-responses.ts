@@ -1,4 +1,4 @@
-// Answers in every framing that HTTP/1.1 knows, what the client must make of them, and answers whose framing is unclear.
+// Responses in every framing that HTTP/1.1 knows, what the client must make of them, and those whose framing is unclear.
 
 import { describe, expect, test } from "vitest";
 import { form, policy } from "../grades.ts";
@@ -19,7 +19,7 @@ export function describeResponseFraming(contract: Contract): void {
     return await contract.send(scene.request(parts));
   };
 
-  describe("bodies of an answer", () => {
+  describe("response bodies", () => {
     test("keeps a length", async () => {
       const response = await exchange(responseBytes("200 OK", [], "hello"));
       expect([response.text(), response.headers.one("content-length")]).toEqual(["hello", "5"]);
@@ -87,7 +87,7 @@ export function describeResponseFraming(contract: Contract): void {
     });
   });
 
-  describe("answers without a body", () => {
+  describe("responses without a body", () => {
     const next = async (first: string, method: string) => {
       using scene = contract.scene(async (each) => {
         await each.readBody();
@@ -96,14 +96,14 @@ export function describeResponseFraming(contract: Contract): void {
       await using client = await contract.connect();
       const response = await client.request(scene.request({ method }));
       const after = await client.request(scene.request({ target: scene.path("/next") }));
-      expect(after.text(), "the answer to the next request on the same connection").toBe("next");
+      expect(after.text(), "the response to the next request on the same connection").toBe("next");
       return response;
     };
 
     test.each([
       ["with its length", responseBytes("200 OK", ["Content-Length: 1234"])],
       ["that would be chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"],
-    ])("passes the answer to HEAD on, %s", async (_, bytes) => {
+    ])("passes the response to HEAD on, %s", async (_, bytes) => {
       const response = await next(bytes, "HEAD");
       expect([response.status, response.bodyBytes]).toEqual([200, 0]);
       // The length is what GET would have had (RFC 9110 §8.6): it must stay or go, and not become 0.
@@ -134,10 +134,10 @@ export function describeResponseFraming(contract: Contract): void {
     });
   });
 
-  describe("interim answers", () => {
+  describe("interim responses", () => {
     const ok = responseBytes("200 OK", ["X-Final: yes"], "final");
 
-    test("passes 103 Early Hints on or drops it, and gives the final answer", async () => {
+    test("passes 103 Early Hints on or drops it, and gives the final response", async () => {
       const response = await exchange(`HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n${ok}`);
       expect([response.status, response.text()]).toEqual([200, "final"]);
       expect(response.headers.has("link")).toBe(false);
@@ -146,26 +146,26 @@ export function describeResponseFraming(contract: Contract): void {
       for (const each of response.interim) expect(each.headers.one("link")).toBe("</a.css>; rel=preload");
     });
 
-    test("survives several interim answers", async () => {
+    test("survives several interim responses", async () => {
       const hints = "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n".repeat(3);
       const response = await exchange(hints + ok);
       expect([response.status, response.text()]).toEqual([200, "final"]);
     });
 
-    test("drops interim answers for a client of HTTP/1.0", async () => {
-      // RFC 9110 §15.2: it would take the first one for the answer.
+    test("drops interim responses for a client of HTTP/1.0", async () => {
+      // RFC 9110 §15.2: it would take the first one for the final response.
       const response = await exchange(`HTTP/1.1 103 Early Hints\r\n\r\n${ok}`, { version: "1.0" });
       expect([response.status, response.interim]).toEqual([200, []]);
     });
 
-    test("gives the final answer after a 100 that nobody asked for, or 502", async () => {
+    test("gives the final response after a 100 that nobody asked for, or 502", async () => {
       const response = await exchange(`HTTP/1.1 100 Continue\r\n\r\n${ok}`);
       expect([200, 502]).toContain(response.status);
       if (response.status === 200) expect(response.text()).toBe("final");
     });
   });
 
-  describe("answers that are unclear", () => {
+  describe("unclear responses", () => {
     for (const { title, why, bytes, orElse } of unclearResponses) {
       test(`answers 502 to ${title}`, async () => {
         using scene = contract.scene(async ({ connection }) => {

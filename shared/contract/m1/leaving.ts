@@ -1,5 +1,5 @@
-// Exchanges in which one side is done before the other: a client that leaves, a cell that answers early. Whoever leaves is felt
-// on the other side, and half a body never looks whole to the cell.
+// Exchanges in which one side is done before the other: a client that leaves, a cell that answers early. The other side
+// notices that one has left, and half a body never looks whole to the cell.
 
 import { describe, expect, test } from "vitest";
 import { within } from "../../testkit/eventually.ts";
@@ -34,7 +34,7 @@ export function describeLeaving(contract: Contract): void {
     ] as const;
 
     test.each(leavings)(
-      "is felt by the cell when it %s before the answer, and nothing is tried again",
+      "has its request aborted when it %s before the response, and nothing is tried again",
       async (_, how) => {
         const { scene, arrived, left } = silentScene();
         using _scene = scene;
@@ -48,7 +48,7 @@ export function describeLeaving(contract: Contract): void {
       },
     );
 
-    test.each(leavings)("is felt by the cell when it %s in the middle of the answer", async (_, how) => {
+    test.each(leavings)("has its request aborted when it %s in the middle of a response", async (_, how) => {
       const { scene, left } = silentScene(
         `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${chunk("part")}`,
       );
@@ -75,7 +75,7 @@ export function describeLeaving(contract: Contract): void {
       expect(scene.onlySeen.message?.ending).toBe("truncated");
     });
 
-    test("still gets its answer when it has only ended its sending side, or loses it cleanly", async () => {
+    test("still gets its response when it has only ended its sending side, or loses it cleanly", async () => {
       // RFC 9112 §9.6 leaves it to the server. Node's own server takes a half-closed client as one that waits.
       using scene = contract.scene();
       await using client = await contract.connect();
@@ -87,7 +87,7 @@ export function describeLeaving(contract: Contract): void {
     });
   });
 
-  describe("an answer before the request has ended", () => {
+  describe("a response before the request has ended", () => {
     test("reaches a client that still sends, and neither side is left waiting", async () => {
       const tooLarge = responseBytes("413 Content Too Large", ["Connection: close"], "too much");
       using scene = contract.scene(async (exchange) => {
@@ -117,7 +117,7 @@ export function describeLeaving(contract: Contract): void {
       client.writeNow("later");
       using next = contract.scene();
       client.writeNow(next.request());
-      // Kept, and served, or closed after the answer: what must not come is a wrong answer.
+      // Kept, and served, or closed after the response: what must not come is a wrong response.
       const rest = await client.readHead().then(
         (head) => head.status,
         () => client.reader.end,

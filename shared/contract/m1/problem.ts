@@ -1,4 +1,4 @@
-// The shape of every error answer (RFC 9457), and what it must not tell.
+// The shape of every error response (RFC 9457), and what it must not tell.
 
 import { expect } from "vitest";
 import type { RawResponse } from "../../testkit/http-message.ts";

@@ -236,7 +236,7 @@ export function describeRequests(contract: Contract): void {
     });
 
     test("answers trailers that are too long, and reads nothing behind them", policy, async () => {
-      // More of them arrives after the fault: it must not cut the answer off.
+      // More of them arrives after the fault: it must not cut the response off.
       using scene = contract.scene();
       const fields = ["Transfer-Encoding: chunked"];
       const body = `5\r\nhello\r\n0\r\n${"X-Trailer: x\r\n".repeat(10_000)}\r\n`;

@@ -1,4 +1,4 @@
-// Which fields of an answer pass to the client, which stop at the router, and which only the router may write.
+// Which fields of a response pass to the client, which stop at the router, and which only the router may write.
 
 import { describe, expect, test } from "vitest";
 import { responseBytes } from "../messages.ts";
@@ -6,7 +6,7 @@ import { respondWith } from "../scenes.ts";
 import type { Contract } from "./contract.ts";
 
 export function describeResponseHeaders(contract: Contract): void {
-  /** What the client sees of an answer with these fields. */
+  /** What the client sees of a response with these fields. */
   const responseSeen = async (fields: readonly string[], status = "200 OK") => {
     using scene = contract.scene(respondWith(responseBytes(status, fields, "ok")));
     const response = await contract.send(scene.request());
@@ -14,7 +14,7 @@ export function describeResponseHeaders(contract: Contract): void {
     return response;
   };
 
-  describe("fields of an answer", () => {
+  describe("response fields", () => {
     test("keeps Set-Cookie repeated, in order, with the commas of its dates", async () => {
       const cookies = ["a=1; Expires=Thu, 01 Jan 2032 00:00:00 GMT", "b=2", "a=3; Path=/x"];
       const { headers } = await responseSeen(cookies.map((cookie) => `Set-Cookie: ${cookie}`));
@@ -57,7 +57,7 @@ export function describeResponseHeaders(contract: Contract): void {
       expect(response.text()).toBe("ok");
     });
 
-    test("takes an answer without a reason phrase", async () => {
+    test("takes a response without a reason phrase", async () => {
       using scene = contract.scene(respondWith("HTTP/1.1 200 \r\nContent-Length: 2\r\n\r\nok"));
       expect((await contract.send(scene.request())).text()).toBe("ok");
     });

@@ -9,7 +9,7 @@ const chunkedHead = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 export function describeStreaming(contract: Contract): void {
   describe("streaming", () => {
-    test("passes the head of an answer on before there is any body", async () => {
+    test("passes the head of a response on before there is any body", async () => {
       const gate = Promise.withResolvers<void>();
       using scene = contract.scene(async (exchange) => {
         await exchange.write(chunkedHead);
@@ -26,7 +26,7 @@ export function describeStreaming(contract: Contract): void {
     test.each([
       ["chunked", chunkedHead, (data: string) => chunk(data)],
       ["with a length", "HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n", (data: string) => data],
-    ])("passes each piece of an answer on, %s, before the next one is made", async (_, head, frame) => {
+    ])("passes each piece of a response on, %s, before the next one is made", async (_, head, frame) => {
       let next = Promise.withResolvers<void>();
       using scene = contract.scene(async (exchange) => {
         await exchange.write(head);

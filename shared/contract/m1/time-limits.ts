@@ -1,4 +1,4 @@
-// The time limits of the contract: 10 s for the head of an answer, 30 s without a piece of its body, 5 s to connect. Such
+// The time limits of the contract: 10 s for the head of a response, 30 s without a piece of its body, 5 s to connect. Such
 // cases take as long as the limits, so they start when the suite does and run beside all others.
 
 import { setTimeout as delay } from "node:timers/promises";
@@ -28,7 +28,7 @@ const cases: Readonly<Record<string, Case>> = {
     expect(scene.seen).toHaveLength(1);
   },
 
-  "cuts an answer whose body stands still for 30 seconds": async (contract) => {
+  "cuts a response whose body stands still for 30 seconds": async (contract) => {
     using scene = contract.scene(async (exchange) => {
       await exchange.write(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${chunk("part")}`);
       await exchange.connection.untilClosed();
@@ -56,7 +56,7 @@ const cases: Readonly<Record<string, Case>> = {
     expect([response.bodyBytes, response.ending]).toEqual([16, "complete"]);
   },
 
-  "lets an upload take longer than 10 seconds: the limit is for the cell's answer": async (contract) => {
+  "lets an upload take longer than 10 seconds: the limit is for the cell's response": async (contract) => {
     using scene = contract.scene();
     await using client = await contract.connect({ deadlineMs: 30_000 });
     await client.write(scene.request({ method: "POST", fields: ["Transfer-Encoding: chunked"] }));
@@ -115,7 +115,7 @@ const cases: Readonly<Record<string, Case>> = {
     expect(said).toMatch(/^(HTTP\/1\.1 408 [\s\S]*)?$/);
   },
 
-  "keeps a slow client's place: an answer that waits for its reader is not cut before 30 seconds": async (
+  "keeps a slow client's place: a response that waits for its reader is not cut before 30 seconds": async (
     contract,
   ) => {
     using scene = contract.scene(async (exchange) => {

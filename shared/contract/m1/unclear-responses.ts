@@ -1,4 +1,4 @@
-// Answers that no two readers frame alike, or that are none. `why` is what the client would suffer from.
+// Responses that two readers could frame differently, or that are not HTTP. `why` is what the client would suffer from.
 
 import type { RawResponse } from "../../testkit/http-message.ts";
 
@@ -15,7 +15,7 @@ const okBytes = (lines: readonly string[], body = "hello") =>
   `${["HTTP/1.1 200 OK", ...lines].join("\r\n")}\r\n\r\n${body}`;
 
 const splitting =
-  "A cache or client behind the router ends the answer elsewhere, and the rest is taken for another one";
+  "A cache or client behind the router ends the response elsewhere, and the rest is taken for another one";
 const chunkedHello = "5\r\nhello\r\n0\r\n\r\n";
 
 export const unclearResponses: readonly UnclearResponse[] = [
@@ -98,7 +98,7 @@ export const unclearResponses: readonly UnclearResponse[] = [
     title: "a space before the colon",
     why: splitting,
     bytes: okBytes(["X-A : 1", "Content-Length: 5"]),
-    // RFC 9112 §5.1: a proxy removes that space from an answer.
+    // RFC 9112 §5.1: a proxy removes that space from a response.
     orElse: ({ headers, bodyBytes }) => bodyBytes === 5 && headers.one("x-a") === "1",
   },
   {

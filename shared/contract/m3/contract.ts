@@ -213,7 +213,7 @@ export interface ReceivedResponse {
   readonly status: number;
   readonly etag: string | null;
   readonly headers: Headers;
-  // biome-ignore lint/suspicious/noExplicitAny: an answer of a black box, looked at field by field
+  // biome-ignore lint/suspicious/noExplicitAny: a response of a black box, looked at field by field
   readonly body: any;
 }
 
@@ -284,7 +284,7 @@ export class ControlPlane {
     });
   }
 
-  /** @throws Error with the answer unless the table was taken */
+  /** @throws Error with the response unless the table was taken */
   async put(table: Table): Promise<ReceivedResponse> {
     const response = await this.write("PUT", "/v1/routing", table);
     if (response.status !== 200)

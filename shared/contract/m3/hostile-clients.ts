@@ -28,7 +28,7 @@ export function describeHostileClients(contract: PushContract): void {
         [["GET /v1/connect HTTP/1.1", token, ...upgrade], 400],
       ] as const) {
         const held = Array.from({ length: 100 }, () => hold(controlPlane, lines));
-        expect(await eventually(() => held[0]?.got, { what: "an answer" })).toMatch(`HTTP/1.1 ${status} `);
+        expect(await eventually(() => held[0]?.got, { what: "a response" })).toMatch(`HTTP/1.1 ${status} `);
         await eventually(() => held.filter((each) => !isClosed(each)).length === 0, {
           what: `every ${status} is closed`,
           deadlineMs: 10_000,
@@ -87,7 +87,7 @@ export function describeHostileClients(contract: PushContract): void {
         "HTTP2-Settings: AAMA",
       ];
       const held = hold(controlPlane, h2c);
-      expect(await eventually(() => held.got, { what: "an answer" })).toMatch(/^HTTP\/1\.1 200 /);
+      expect(await eventually(() => held.got, { what: "a response" })).toMatch(/^HTTP\/1\.1 200 /);
     });
   });
 }

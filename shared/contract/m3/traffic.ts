@@ -18,7 +18,7 @@ export class Traffic implements AsyncDisposable {
     this.#asking = keys.map((key) => this.#ask(url, key));
   }
 
-  /** Waits for some more answers, stops the clients, and fails unless every request was served. */
+  /** Waits for some more responses, stops the clients, and fails unless every request was served. */
   async expectUntouched(): Promise<void> {
     const before = this.#served;
     const goesOn = () => this.#served >= before + keys.length * 2 || this.#failures.length > 0;

@@ -67,7 +67,7 @@ export function describeBreaker(contract: ResilienceContract): void {
       ["503", (request) => request.respond(503)],
       ["504", (request) => request.respond(504)],
       ["a reset", (request) => request.reset()],
-      ["an answer that is not HTTP", (request) => request.req.socket.end("nonsense\r\n\r\n")],
+      ["a response that is not HTTP", (request) => request.req.socket.end("nonsense\r\n\r\n")],
     ])("%s is a failure", async (_, handler) => {
       await using one = await contract.cell("one", handler);
       await contract.apply({ one: { cell: one, circuitBreaker: inARow(2) } });
@@ -127,7 +127,7 @@ export function describeBreaker(contract: ResilienceContract): void {
     });
 
     test("a connection that the cell had closed while it was idle is no failure", async () => {
-      // Each connection carries one answer; at the next request on it the cell is found to have left.
+      // Each connection carries one response; at the next request on it the cell is found to have left.
       await using upstream = await startHostileUpstream(async (connection) => {
         await connection.readRequest();
         await connection.write(responseBytes("200 OK", ["X-Cell: one"], "ok"));
@@ -145,7 +145,7 @@ export function describeBreaker(contract: ResilienceContract): void {
 
     test.each<[string, (client: RawClient, seen: () => Promise<unknown>) => Promise<unknown>]>([
       [
-        "by leaving before the answer",
+        "by leaving before the response",
         async (client, seen) => {
           await client.write(requestBytes({ key: "one" }));
           await seen();

@@ -137,7 +137,7 @@ export function describeConcurrency(contract: ResilienceContract): void {
 
     const endings: [string, Ending][] = [
       [
-        "when the client leaves before the answer",
+        "when the client leaves before the response",
         async (client, _, seen) => {
           await client.write(get);
           const request = await seen();
@@ -146,7 +146,7 @@ export function describeConcurrency(contract: ResilienceContract): void {
         },
       ],
       [
-        "when the client leaves in the middle of the answer",
+        "when the client leaves in the middle of the response",
         async (client, _, seen) => {
           await client.write(get);
           const request = await seen();
@@ -158,7 +158,7 @@ export function describeConcurrency(contract: ResilienceContract): void {
         },
       ],
       [
-        "when the client stops reading a long answer, and leaves",
+        "when the client stops reading a long response, and leaves",
         async (client, _, seen) => {
           await client.write(get);
           const request = await seen();
@@ -205,7 +205,7 @@ export function describeConcurrency(contract: ResilienceContract): void {
         },
       ],
       [
-        "when the cell resets the connection in the middle of its answer",
+        "when the cell resets the connection in the middle of its response",
         async (client, _, seen) => {
           await client.write(get);
           const request = await seen();

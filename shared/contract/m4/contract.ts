@@ -150,7 +150,7 @@ export class ResilienceContract {
     return sendRaw(this.router.url, bytes, { method, deadlineMs: 30_000 });
   }
 
-  /** Asks until the answer fits, for what takes effect soon but not at once. */
+  /** Asks until the response fits, for what takes effect soon but not at once. */
   askUntil(key: string, what: string, fits: (response: RawResponse) => boolean): Promise<RawResponse> {
     const fitting = async () => {
       const response = await this.ask(key);
@@ -185,7 +185,7 @@ export class ResilienceContract {
   }
 }
 
-/** Who served an answer, and in whose stead. */
+/** Who served a response, and in whose stead. */
 export function path(response: RawResponse): Record<string, unknown> {
   const [to, cell, from, reason, retries] = [
     "x-routed-to",
@@ -197,7 +197,7 @@ export function path(response: RawResponse): Record<string, unknown> {
   return { status: response.status, to, cell, from, reason, retries };
 }
 
-/** What `path` is for an answer of the placement that was routed to. */
+/** What `path` is for a response of the placement that was routed to. */
 export function plainly(name: string, status = 200): Record<string, unknown> {
   return { status, to: name, cell: name, from: undefined, reason: undefined, retries: undefined };
 }

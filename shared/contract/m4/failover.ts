@@ -95,7 +95,7 @@ export function describeFailover(contract: ResilienceContract): void {
         two: { cell: two },
       };
       await contract.apply(placements);
-      expect(path(await contract.ask("one")), "a status is an answer, and is passed on").toEqual(
+      expect(path(await contract.ask("one")), "a status is a response, and is passed on").toEqual(
         plainly("one", 503),
       );
       for (const method of ["GET", "POST"]) {
@@ -157,7 +157,7 @@ export function describeFailover(contract: ResilienceContract): void {
       expectRefused(await contract.ask("two"), 503, "circuit-open");
     });
 
-    test("with the whole chain gone, each of it is tried once, and the answer is 502", async () => {
+    test("with the whole chain gone, each of it is tried once, and the response is 502", async () => {
       await using stack = new AsyncDisposableStack();
       const [one, two, three] = await threeCells(stack);
       await contract.apply({

@@ -7,7 +7,7 @@ import { peakResidentDuring, residentBytes } from "../../testkit/resident-memory
 import { expectRefused, type ResilienceContract } from "./contract.ts";
 
 const connections = 16;
-/** Requests that a connection sends before it reads their answers. */
+/** Requests that a connection sends before it reads their responses. */
 const pipelined = 64;
 const mebibyte = 1_048_576;
 const keys = 1_000_000;
@@ -22,7 +22,7 @@ const statusLine = Buffer.from("HTTP/1.1 ");
 const refusedLine = Buffer.from("HTTP/1.1 429 ");
 
 export function describeInventedKeys(contract: ResilienceContract): void {
-  /** Sends `count` requests, and returns how many answers came and how many of them were refusals. */
+  /** Sends `count` requests, and returns how many responses came and how many of them were refusals. */
   const flood = async (count: number, keyOf: (n: number) => string) => {
     let next = 0;
     const total = { responses: 0, refused: 0 };

@@ -1,4 +1,4 @@
-// A cell whose every answer a case decides: it can hold an answer back until the case has looked around, reset a
+// A cell whose every response a case decides: it can hold a response back until the case has looked around, reset a
 // connection, and count who came. Faults that only have to be switched on are in `../../cells`.
 
 import { once } from "node:events";

@@ -51,7 +51,7 @@ export function describeMetrics(contract: ResilienceContract): void {
       const grew = async (name: string, labels: Record<string, string>) =>
         sumOf(await contract.metrics(), name, labels) - sumOf(before, name, labels);
       const prefix = "cell_router_";
-      // A request counts when its answer has ended, which a client can see a moment earlier.
+      // A request counts when its response has ended, which a client can see a moment earlier.
       const counted = async () => (await grew(`${prefix}requests_total`, { placement: "two" })) === 1;
       await eventually(counted, { what: "the last request is counted" });
       expect(

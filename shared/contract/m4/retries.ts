@@ -42,7 +42,7 @@ export function describeRetries(contract: ResilienceContract): void {
       ["a PUT with a body", "PUT", "x"],
       ["a GET with a body", "GET", "x"],
       ["a method that the router does not know", "PURGE", undefined],
-    ])("%s is not, and its answer is passed on as it is", async (_, method, body) => {
+    ])("%s is not, and its response is passed on as it is", async (_, method, body) => {
       await using one = await contract.cell(
         "one",
         failFirst(1, (request) => request.respond(503, "busy", { "X-Own": "1" })),
@@ -60,9 +60,9 @@ export function describeRetries(contract: ResilienceContract): void {
     test.each<[string, LabHandler]>([
       ["502", (request) => request.respond(502)],
       ["504", (request) => request.respond(504)],
-      ["a reset before the answer", (request) => request.reset()],
-      ["a connection that ends before the answer", (request) => request.req.socket.end()],
-      ["an answer that is not HTTP", (request) => request.req.socket.end("nonsense\r\n\r\n")],
+      ["a reset before the response", (request) => request.reset()],
+      ["a connection that ends before the response", (request) => request.req.socket.end()],
+      ["a response that is not HTTP", (request) => request.req.socket.end("nonsense\r\n\r\n")],
     ])("after %s", async (_, fail) => {
       await using one = await contract.cell("one", failFirst(2, fail));
       await contract.apply({ one: { cell: one, retries: soon } }, plenty);
@@ -70,14 +70,14 @@ export function describeRetries(contract: ResilienceContract): void {
       expect(one.requests).toHaveLength(3);
     });
 
-    test.each([200, 301, 404, 408, 429, 500, 501])("not after %i: that is an answer", async (status) => {
+    test.each([200, 301, 404, 408, 429, 500, 501])("not after %i: that is a response", async (status) => {
       await using one = await contract.cell("one", (request) => request.respond(status));
       await contract.apply({ one: { cell: one, retries: soon } }, plenty);
       expect(path(await contract.ask("one"))).toEqual(plainly("one", status));
       expect(one.requests).toHaveLength(1);
     });
 
-    test("at most twice; the last answer is the cell's own", async () => {
+    test("at most twice; the last response is the cell's own", async () => {
       await using one = await contract.cell("one", (request) =>
         request.respond(503, `no ${one.requests.length}`),
       );
@@ -91,7 +91,7 @@ export function describeRetries(contract: ResilienceContract): void {
       expect(one.requests).toHaveLength(3 + 2 + 1);
     });
 
-    test("not once a byte of an answer has gone to the client", async () => {
+    test("not once a byte of a response has gone to the client", async () => {
       await using one = await contract.cell("one", (request) => {
         request.res.writeHead(200, { "Content-Length": 100, "X-Cell": "one" });
         request.res.write("some of it", () => request.reset());
@@ -102,7 +102,7 @@ export function describeRetries(contract: ResilienceContract): void {
       expect(one.requests).toHaveLength(1);
     });
 
-    test("not once an interim answer has gone to the client", async () => {
+    test("not once an interim response has gone to the client", async () => {
       await using one = await contract.cell("one", (request) => {
         request.res.writeEarlyHints({ link: "</a>; rel=preload" });
         request.respond(503);

@@ -128,12 +128,12 @@ export function describeUnderLoad(contract: ResilienceContract): void {
         for (let round = 0; round < 50; round++) {
           const keyLimits = round % 2 === 0 ? {} : { keyLimits: { one: wide } };
           await contract.apply({ one: { cell: one, ...settings[round % settings.length] } }, keyLimits);
+          await Promise.all(loads.map((load) => load.serves(1)));
         }
       } finally {
         await Promise.all(loads.map((load) => load.stop()));
       }
       expect(loads.flatMap(({ tally }) => tally.failures)).toEqual([]);
-      expect(Math.min(...loads.map(({ tally }) => tally.served))).toBeGreaterThan(50);
     });
   });
 }

@@ -7,7 +7,7 @@ import { readResponse } from "../http-message.ts";
 const bytes = (text: string) => Buffer.from(text, "latin1");
 const response = (text: string, method = "GET") => readResponse(new ByteReader(bytes(text)), method);
 
-describe("framing of answers", () => {
+describe("framing of responses", () => {
   test("tells a complete body from a cut one, in every framing", async () => {
     const endings = async (text: string) => (await response(text)).ending;
     expect(await endings("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")).toBe("complete");
@@ -21,7 +21,7 @@ describe("framing of answers", () => {
     expect(await endings("HTTP/1.1 200 OK\r\n\r\nok")).toBe("until-close");
   });
 
-  test("reads interim answers, trailers, repeated fields and Latin-1", async () => {
+  test("reads interim responses, trailers, repeated fields and Latin-1", async () => {
     const read = await response(
       "HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\nHTTP/1.1 200 OK\r\nSet-Cookie: a\r\nset-cookie: \xe9\r\n" +
         "Transfer-Encoding: chunked\r\n\r\n2;x=y\r\nok\r\n0\r\nX-T: 1\r\n\r\n".replace(";x=y", ""),
@@ -32,7 +32,7 @@ describe("framing of answers", () => {
     expect(read.trailers.one("x-t")).toBe("1");
   });
 
-  test("gives the answer to HEAD, 204 and 304 no body whatever their fields say", async () => {
+  test("gives the response to HEAD, 204 and 304 no body whatever their fields say", async () => {
     expect((await response("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", "HEAD")).bodyBytes).toBe(0);
     expect((await response("HTTP/1.1 304 X\r\nContent-Length: 9\r\n\r\n")).bodyBytes).toBe(0);
     await expect(response("HTTP/1.1 204 X\r\nContent-Length: 0\r\n\r\n")).rejects.toThrow(NotHttp);

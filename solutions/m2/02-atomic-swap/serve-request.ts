@@ -9,7 +9,7 @@ export type AskCell = (placement: Placement) => Promise<string>;
 
 /** The cell's response, and what the router tells client and log about it. All of it belongs to one snapshot. */
 export interface Served {
-  readonly answer: string;
+  readonly response: string;
   readonly routedTo: string;
   readonly reason: RouteReason;
   readonly version: string;
@@ -30,6 +30,6 @@ export async function serveRequest(
   if (snapshot === undefined) return undefined;
   const { table, sequence } = snapshot;
   const { placement, reason } = route(table, routingKey);
-  const answer = await ask(placement);
-  return { answer, routedTo: placement.name, reason, version: table.version, sequence };
+  const response = await ask(placement);
+  return { response, routedTo: placement.name, reason, version: table.version, sequence };
 }

@@ -4,7 +4,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Dispatcher } from "undici";
 import { ClientError, causeOf, type ErrorCode, upstreamErrorCode } from "./errors.ts";
-import { downstreamHeaders, endToEnd, endToEndTrailers, type RoutingFields, valuesOf } from "./headers.ts";
+import { downstreamHeaders, endToEndTrailers, type RoutingFields, valuesOf } from "./headers.ts";
+import { forwardInterim } from "./interim-response.ts";
 import { RequestBody } from "./request-body.ts";
 import { isFromUsedConnection } from "./upstreams.ts";
 
@@ -123,7 +124,7 @@ class Attempt implements Dispatcher.DispatchHandler {
     // Nobody offered another protocol, and there is no status below 100.
     if (status < 100 || status === 101) return controller.abort(new Error("The status was not asked for."));
     if (status < 200) {
-      this.#forwardInterim(status, raw);
+      forwardInterim(this.#res, status, raw);
       return;
     }
     const { method, routing } = this.#request;
@@ -180,13 +181,6 @@ class Attempt implements Dispatcher.DispatchHandler {
     this.#settle({ kind: "failed", code, cause, headSent: this.#headSent, staleConnection });
   }
 
-  #forwardInterim(status: number, raw: string[]): void {
-    // The router has answered the client's expectation itself, and an HTTP/1.0 client knows no interim responses.
-    // https://www.rfc-editor.org/rfc/rfc9110#section-15.2
-    if (status === 100 || this.#res.req.httpVersion !== "1.1") return;
-    this.#res.writeInformation(status, endToEnd(raw, interimOwned));
-  }
-
   #cut(): void {
     const { socket, req } = this.#res;
     // To an HTTP/1.0 client the end of the connection is the end of the body: only a reset says that it was cut.
@@ -199,15 +193,6 @@ class Attempt implements Dispatcher.DispatchHandler {
     this.#resolve(result);
   }
 }
-
-/** What an interim response must not bring: framing, and what the router vouches for on the final response. */
-const interimOwned: ReadonlySet<string> = new Set([
-  "content-length",
-  "trailer",
-  "x-request-id",
-  "x-routed-to",
-  "x-route-reason",
-]);
 
 /** undici gives fields as bytes; one Latin-1 character a byte keeps them as they are. */
 function rawFields(raw: Dispatcher.DispatchController["rawHeaders"]): string[] {

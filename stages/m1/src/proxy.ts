@@ -1,12 +1,14 @@
 // One request through the router: check it, read one snapshot, decide, attempt, log. The order of the steps stands
 // here and nowhere else; each step's rules live in the module that it calls.
 
-import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
-import type { AccessEntry, AccessLog } from "./access-log.ts";
-import { type AttemptResult, attempt, type TransferCounts } from "./attempt.ts";
+import type { RequestListener } from "node:http";
+import type { AccessLog } from "./access-log.ts";
+import { type AttemptResult, attempt } from "./attempt.ts";
 import type { Clock } from "./clock.ts";
-import { type ErrorCode, problemBody, problemOf } from "./errors.ts";
+import { type ErrorCode, problemOf } from "./errors.ts";
+import { accessEntry, type Ending, type Exchange } from "./exchange.ts";
 import { type RawHeaders, upstreamHeaders, valuesOf } from "./headers.ts";
+import { respondToOptions, respondWithProblem } from "./own-responses.ts";
 import { type RequestHead, readRequestHead } from "./request-head.ts";
 import { type RouteDecision, route } from "./routing.ts";
 import type { TableStore } from "./table-store.ts";
@@ -23,16 +25,6 @@ export interface ProxyDependencies {
 
 /** Attempts that a request may use up on connections that the cell had closed while they were idle. */
 const maxStaleConnections = 2;
-
-/** Everything that one request gathers on its way. */
-interface Exchange extends TransferCounts {
-  readonly req: IncomingMessage;
-  readonly res: ServerResponse;
-  readonly requestId: string;
-  readonly startedAtMs: number;
-  head?: RequestHead;
-  decision?: RouteDecision;
-}
 
 export class ProxyHandler {
   readonly #deps: ProxyDependencies;
@@ -120,69 +112,26 @@ export class ProxyHandler {
     }
   }
 
-  // #region refuse
-  /** Answers in the router's own name. */
+  /** Responds in the router's own name. */
   #refuse(exchange: Exchange, code: ErrorCode, cause?: string): void {
-    const { req, res, requestId, decision } = exchange;
-    const body = problemBody(code, requestId);
-    const { status } = problemOf(code);
-    const fields = [
-      "Content-Type",
-      "application/problem+json",
-      "Content-Length",
-      String(Buffer.byteLength(body)),
-    ];
-    fields.push("X-Request-Id", requestId, "Cache-Control", "no-store");
-    if (decision !== undefined)
-      fields.push("X-Routed-To", decision.placement.name, "X-Route-Reason", decision.reason);
-    if (code === "method-not-allowed") fields.push("Allow", allowedMethods);
-    if (status === 503) fields.push("Retry-After", "1");
-    // Where the request's framing is in doubt, nothing after it on this connection can be trusted.
-    if (framingDoubts.has(code)) res.shouldKeepAlive = false;
-    res.writeHead(status, fields);
-    res.end(req.method === "HEAD" ? undefined : body);
+    respondWithProblem(exchange, code);
     // With a cause it was a cell's failure; without one, the router's own decision.
-    const failed = cause !== undefined && status >= 502 && code !== "router-exhausted";
+    const failed = cause !== undefined && problemOf(code).status >= 502 && code !== "router-exhausted";
     this.#log(exchange, {
       outcome: failed ? "upstream-failed" : "complete",
       code,
       ...(cause === undefined ? {} : { cause }),
     });
   }
-  // #endregion refuse
 
-  /** An `OPTIONS` whose `Max-Forwards` has come down to 0: nobody behind this router may see it. */
   #respondHere(exchange: Exchange, decision: RouteDecision): void {
-    const { res, requestId } = exchange;
-    const fields = ["Allow", allowedMethods, "X-Request-Id", requestId];
-    fields.push("X-Routed-To", decision.placement.name, "X-Route-Reason", decision.reason);
-    res.writeHead(204, fields);
-    res.end();
+    respondToOptions(exchange, decision);
     this.#log(exchange, { outcome: "complete" });
   }
 
-  #log(exchange: Exchange, ending: Pick<AccessEntry, "outcome" | "code" | "cause">): void {
-    const { req, res, requestId, startedAtMs, bytesIn, bytesOut, head, decision } = exchange;
-    const routed =
-      head === undefined || decision === undefined
-        ? {}
-        : {
-            routingKey: head.routingKey,
-            placement: decision.placement.name,
-            reason: decision.reason,
-            upstream: decision.placement.url,
-          };
-    this.#deps.accessLog.record({
-      requestId,
-      method: req.method ?? "",
-      path: head?.path ?? req.url ?? "",
-      ...routed,
-      status: res.headersSent ? res.statusCode : 0,
-      durationMs: Math.round((this.#deps.clock.now() - startedAtMs) * 1000) / 1000,
-      bytesIn,
-      bytesOut,
-      ...ending,
-    });
+  #log(exchange: Exchange, ending: Ending): void {
+    const { accessLog, clock } = this.#deps;
+    accessLog.record(accessEntry(exchange, ending, clock.now()));
   }
 }
 
@@ -195,15 +144,6 @@ function mayRepeat(result: AttemptResult, head: RequestHead): boolean {
     result.kind === "failed" && result.staleConnection && !head.hasBody && idempotentMethods.has(head.method)
   );
 }
-
-const allowedMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
-
-const framingDoubts: ReadonlySet<ErrorCode> = new Set([
-  "malformed-request",
-  "ambiguous-host",
-  "transfer-coding-not-supported",
-  "version-not-supported",
-]);
 
 /** The client's request id, where it brought exactly one that is safe to log and to pass on. */
 function requestIdOf(raw: RawHeaders): string | undefined {

@@ -36,6 +36,14 @@ describe("readJson", () => {
     );
   });
 
+  test.each([
+    '{"placements": {"a": {"url": http://me:pa55word@h}}}',
+    `{"url": 'http://me:pa55word@h'}`,
+    "http://me:pa55word@h",
+  ])("a fault quotes nothing of a document that may hold a password: %s", (text) => {
+    expect(faultsOf(text)).toEqual([expect.stringMatching(/^\(document\): not JSON: Unexpected token '.'$/)]);
+  });
+
   test("property: never throws, whatever the bytes are", () => {
     const almostJson = fc.string({ unit: fc.constantFrom(...'{}[]":,\\1 eE.-tru\u00e9'), maxLength: 200 });
     const responses = (bytes: Uint8Array): void => {

@@ -34,7 +34,7 @@ class Watched implements AsyncDisposable {
   async expectNoticed(act: () => Promise<unknown>): Promise<void> {
     const before = this.changes;
     await act();
-    await eventually(() => this.changes > before, { what: "the change is noticed", deadlineMs: 2_000 });
+    await eventually(() => this.changes > before, { what: "the change is noticed" });
     await this.watcher.refresh();
   }
 

@@ -14,7 +14,7 @@ export interface LinkSocketOptions {
   readonly onFault: (words: string) => void;
 }
 
-/** From the start of the connection to an open link, however slowly the answer comes in. In milliseconds. */
+/** From the start of the connection to an open link, however slowly the response comes in. In milliseconds. */
 const handshakeTimeoutMs = 10_000;
 
 export interface LinkSocket {

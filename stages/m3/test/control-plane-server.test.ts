@@ -87,7 +87,7 @@ class Client {
   }
 
   async answered(): Promise<this> {
-    await eventually(() => this.status > 0, { what: "an answer" });
+    await eventually(() => this.status > 0, { what: "a response" });
     return this;
   }
 
@@ -153,7 +153,7 @@ describe("a refused upgrade is answered and closed, whatever the client does", (
     await client.closed();
   });
 
-  test("those who wait for their answer to be read are bounded in number", async () => {
+  test("those who wait for their response to be read are bounded in number", async () => {
     await start();
     const refused = Array.from(
       { length: 100 },

@@ -158,7 +158,7 @@ describe.each(["ENOSPC", "EROFS", "EIO", "EMFILE"])("%s during", (code) => {
         await store.reread();
         const text = await world.text();
         expect(store.lastError(), where).toBeNull();
-        // In step again: what the file holds is what is published, whatever the answer was.
+        // In step again: what the file holds is what is published, whatever the response was.
         expect(JSON.parse(text ?? ""), where).toEqual(store.current().document);
         if (result?.kind === "stored") expect(acmeIn(text), where).toBe("tier2");
         if (result?.kind === "unwritable" && before !== undefined) expect(text, where).toBe(before);

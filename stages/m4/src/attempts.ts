@@ -3,13 +3,14 @@
 // choose target → attempt → record → maybe retry
 
 import type { AttemptResult } from "./attempt.ts";
+import { type FailedAttempt, failureOf, isCellFailure, isUnreachable } from "./attempt-failure.ts";
 import type { AttemptOutcome } from "./circuit-breaker.ts";
 import type { Clock } from "./clock.ts";
-import { type ErrorCode, problemOf } from "./errors.ts";
+import type { ErrorCode } from "./errors.ts";
 import type { FailoverReason, Refusal, TargetChoice } from "./failover.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Admission, Resilience } from "./resilience.ts";
-import { type AttemptFailure, isFailureStatus, mayRetry, type RetryDecision } from "./retry-policy.ts";
+import { isFailureStatus, mayRetry, type RetryDecision } from "./retry-policy.ts";
 import type { Placement, RoutingTable } from "./routing-table.ts";
 
 export interface AttemptsDependencies {
@@ -42,8 +43,6 @@ export type AttemptsResult =
   | { readonly kind: "attempted"; readonly result: AttemptResult }
   /** Nobody takes the request. Isolation comes before availability, so nobody outside the chain is asked. */
   | { readonly kind: "refused"; readonly code: ErrorCode; readonly retryAfterMs: number | undefined };
-
-type FailedAttempt = AttemptResult & { readonly kind: "failed" };
 
 /** From a request's arrival: after this, no further attempt starts. */
 const retryDeadlineMs = 10_000;
@@ -194,27 +193,6 @@ type Chosen = Exclude<TargetChoice<Placement>, { kind: "none" }>;
 function note(request: AttemptedRequest, primary: Placement, choice: Chosen): void {
   request.target = choice.target;
   request.failover = choice.kind === "fallback" ? { from: primary.name, reason: choice.reason } : undefined;
-}
-
-/** Whether the client, not the cell, broke the exchange. */
-export function isClientFailure(code: ErrorCode): boolean {
-  return problemOf(code).status < 500;
-}
-
-/** Whether the cell broke the exchange: neither the client nor this router, which may have failed or had no free sockets. */
-export function isCellFailure(code: ErrorCode): boolean {
-  return !isClientFailure(code) && code !== "router-exhausted" && code !== "router-fault";
-}
-
-/** No connection came about, so nothing of the request can have reached the cell. */
-function isUnreachable(result: AttemptResult): result is FailedAttempt {
-  return result.kind === "failed" && !result.sent && isCellFailure(result.code);
-}
-
-function failureOf({ code, sent }: FailedAttempt): AttemptFailure {
-  if (isClientFailure(code)) return "client-aborted";
-  if (!sent) return "connect-failed";
-  return code === "head-timeout" ? "timed-out" : "connection-broken";
 }
 
 function refused(

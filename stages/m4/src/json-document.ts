@@ -25,12 +25,15 @@ export function readJson(bytes: Uint8Array): JsonRead {
     const isWhole = membersOf(value) === shape.members;
     return isWhole ? { ok: true, value } : { ok: false, faults: repeatedNames(text) };
   } catch (error) {
-    return { ok: false, faults: [`(document): not JSON: ${error instanceof Error ? error.message : error}`] };
+    const words = error instanceof Error ? error.message : String(error);
+    // V8 quotes the text around a fault. Where an @ stands, that may be a password.
+    const told = bytes.includes(atSign) ? words.replace(/, (?:\.{3})?".*$/s, "") : words;
+    return { ok: false, faults: [`(document): not JSON: ${told}`] };
   }
 }
 
-const [quote, comma, colon, openList, backslash, closeList, open, close] = [...'",:[\\]{}'].map((character) =>
-  character.charCodeAt(0),
+const [quote, comma, colon, atSign = 0, openList, backslash, closeList, open, close] = [...'",:@[\\]{}'].map(
+  (character) => character.charCodeAt(0),
 );
 
 /**

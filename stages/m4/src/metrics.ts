@@ -22,7 +22,7 @@ export class Metrics {
     "status",
     "outcome",
   ]);
-  readonly #refusals = this.#counter("refusals_total", "Answers that the router made itself, by code.", [
+  readonly #refusals = this.#counter("refusals_total", "Responses that the router made itself, by code.", [
     "code",
   ]);
   readonly #attempts = this.#counter("attempts_total", "Attempts at cells.", ["placement", "result"]);

@@ -64,7 +64,7 @@ describe("an attempt", () => {
     expect([bench.inFlight("two"), bench.breaker("two")?.kind]).toEqual([0, "closed"]);
   });
 
-  test("is recorded with the head of its answer, before the body has ended", async () => {
+  test("is recorded with the head of its response, before the body has ended", async () => {
     const bench = new Bench({ one: { circuitBreaker: { ...opensAtOnce, waitMs: 100, halfOpenProbes: 1 } } });
     await bench.run("one", { one: [broken()] });
     const ended = Promise.withResolvers<AttemptResult>();
@@ -122,7 +122,7 @@ describe("a retry", () => {
     expect(await bench.metrics.text()).not.toMatch(/retries_total\{/);
   });
 
-  test("is not made once an answer has begun", async () => {
+  test("is not made once a response has begun", async () => {
     const bench = new Bench({ one: { retries } }, plenty);
     await bench.run("one", { one: [broken({ headSent: true })] });
     await bench.run("one", { one: [503] }, bench.request({ isAnswered: () => true }));
@@ -140,7 +140,7 @@ describe("a retry", () => {
     expect(await bench.metrics.text()).toContain('cell_router_retries_total{placement="two"} 1');
   });
 
-  test("that nobody takes is none: the answer is the router's own", async () => {
+  test("that nobody takes is none: the response is the router's own", async () => {
     const bench = new Bench({ one: { retries, circuitBreaker: opensAtOnce } }, plenty);
     const ended = await bench.run("one", { one: [503] });
     expect(ended).toMatchObject({ kind: "refused", code: "circuit-open", request: { retries: 0 } });
@@ -194,7 +194,7 @@ describe("failover", () => {
     expect(bench.sent).toEqual(["one", "two", "three"]);
   });
 
-  test("when the circuits have opened by the time of the retry, the failure is the answer, and the budget keeps the rest", async () => {
+  test("when the circuits have opened by the time of the retry, the failure is the response, and the budget keeps the rest", async () => {
     const bench = new Bench(
       { one: { retries, circuitBreaker: opensAtOnce } },
       { retryBudget: { ratio: 0, minPerSecond: 5, maxBalance: 5 } },
@@ -219,7 +219,7 @@ describe("failover", () => {
     expect(bench.sent).toEqual([]);
   });
 
-  test("a fallback that fails, and fails to be asked again, leaves the answer to the router", async () => {
+  test("a fallback that fails, and fails to be asked again, leaves the response to the router", async () => {
     const bench = new Bench(
       { one: { fallback: ["two"] }, two: { retries, circuitBreaker: opensAtOnce } },
       plenty,

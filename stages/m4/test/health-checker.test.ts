@@ -53,7 +53,7 @@ describe("HealthChecker", () => {
     expect(checker.isHealthy("nobody")).toBe(true);
   });
 
-  test("asks each cell at its own path, and again one interval after the answer", async () => {
+  test("asks each cell at its own path, and again one interval after the response", async () => {
     const { clock, checker, probes, stop } = setUp([
       placement("tier1"),
       placement("tier2", { path: "/ready?deep=1", intervalMs: 5000 }),

@@ -1,12 +1,11 @@
-// What the attempts of one request are made of: what is read of the request and noted on it, how an attempt ends, and whose fault
-// that was. An attempt itself is made on raw sockets, in `sockets/attempt.ts`; the order of attempts stands in `attempts.ts`.
+// What the attempts of one request are made of: what is read of the request and noted on it, and how they may end. An attempt
+// itself is made on raw sockets, in `sockets/attempt.ts`; the order of attempts stands in `attempts.ts`.
 
 import type { Clock } from "./clock.ts";
-import { type ErrorCode, problemOf } from "./errors.ts";
+import type { ErrorCode } from "./errors.ts";
 import type { FailoverReason } from "./failover.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Resilience } from "./resilience.ts";
-import type { AttemptFailure } from "./retry-policy.ts";
 import type { Placement } from "./routing-table.ts";
 import type { AttemptResult } from "./sockets/request-owner.ts";
 
@@ -50,33 +49,10 @@ export interface AttemptDriver {
   onThrow(error: unknown): void;
 }
 
-export type FailedAttempt = AttemptResult & { readonly kind: "failed" };
-
-/** Whether the client, not the cell, broke the exchange. */
-export function isClientFailure(code: ErrorCode): boolean {
-  return problemOf(code).status < 500;
-}
-
-/** Whether the cell broke the exchange: neither the client nor this router, which may have failed or had no free sockets. */
-export function isCellFailure(code: ErrorCode): boolean {
-  return !isClientFailure(code) && code !== "router-exhausted" && code !== "router-fault";
-}
-
-/** No connection came about, so nothing of the request can have reached the cell. */
-export function isUnreachable(result: AttemptResult): result is FailedAttempt {
-  return result.kind === "failed" && !result.sent && isCellFailure(result.code);
-}
-
 /** Methods whose effect is the same when the cell gets them twice. https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2 */
 const idempotentMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
 
 /** Whether a request may go out again because its connection turned out to be stale. */
 export function isStale(result: AttemptResult, method: string): boolean {
   return result.kind === "failed" && result.staleConnection && idempotentMethods.has(method);
-}
-
-export function failureOf({ code, sent }: FailedAttempt): AttemptFailure {
-  if (isClientFailure(code)) return "client-aborted";
-  if (!sent) return "connect-failed";
-  return code === "head-timeout" ? "timed-out" : "connection-broken";
 }

@@ -24,7 +24,7 @@ export class Metrics {
   readonly #registry = new Registry();
   /** In plain numbers: prom-client puts labels together and looks them up at each count. */
   readonly #tallies = new Tallies();
-  readonly #refusals = this.#counter("refusals_total", "Answers that the router made itself, by code.", [
+  readonly #refusals = this.#counter("refusals_total", "Responses that the router made itself, by code.", [
     "code",
   ]);
   readonly #failovers = this.#counter("failovers_total", "Requests served elsewhere.", [

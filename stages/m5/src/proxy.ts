@@ -3,14 +3,8 @@
 // route → rate limit → concurrency limit → attempts (choose target → attempt → record → maybe retry) → log
 
 import type { AccessLog, Outcome } from "./access-log.ts";
-import {
-  type AttemptDriver,
-  type AttemptResult,
-  type AttemptsResult,
-  isCellFailure,
-  isClientFailure,
-  isStale,
-} from "./attempt.ts";
+import { type AttemptDriver, type AttemptResult, type AttemptsResult, isStale } from "./attempt.ts";
+import { isCellFailure, isClientFailure } from "./attempt-failure.ts";
 import type { Attempts } from "./attempts.ts";
 import type { Clock } from "./clock.ts";
 import type { Permit } from "./concurrency-limit.ts";

@@ -20,7 +20,7 @@ export interface HealthSettings {
   readonly path: string;
   /** Milliseconds from one probe's end to the next one's start, ±10 % jitter. @default 2000 */
   readonly intervalMs: number;
-  /** A probe without an answer after this many milliseconds has failed. @default 1000 */
+  /** A probe without a response after this many milliseconds has failed. @default 1000 */
   readonly timeoutMs: number;
   /** Successful probes in a row that make an unhealthy cell healthy; at least 1. @default 2 */
   readonly rise: number;

@@ -3,7 +3,7 @@
 
 import { z } from "zod";
 
-/** More faults than this are counted, not listed: nobody reads on, and logs and answers stay small. */
+/** More faults than this are counted, not listed: nobody reads on, and logs and responses stay small. */
 const maxFaults = 100;
 
 /** More faults than this in one map are not looked for: a document that is wrong everywhere costs no more than a good one. */

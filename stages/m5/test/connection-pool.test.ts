@@ -85,7 +85,7 @@ describe("a pool", () => {
     expect((await world.clients[0]?.request(get))?.text()).toBe("ok");
   });
 
-  test("does not keep a connection on which more came than one answer", async () => {
+  test("does not keep a connection on which more came than one response", async () => {
     await using world = await open(respondToAll(ok + ok));
     expect((await world.clients[0]?.request(get))?.text()).toBe("ok");
     expect(world.endpoint.connectionCount).toBe(0);
@@ -106,7 +106,7 @@ describe("a pool", () => {
     expect([world.endpoint.idleCount, world.endpoint.connectionCount]).toEqual([2, 2]);
   });
 
-  test("closes a removed endpoint's idle connections at once, and a busy one after its answer", async () => {
+  test("closes a removed endpoint's idle connections at once, and a busy one after its response", async () => {
     let release = (): void => {};
     const released = new Promise<void>((resolve) => {
       release = resolve;

@@ -49,6 +49,7 @@ vi.mock(import("../src/failover.ts"), asSteps);
 vi.mock(import("../src/headers.ts"), asSteps);
 vi.mock(import("../src/errors.ts"), asSteps);
 vi.mock(import("../src/attempt.ts"), asSteps);
+vi.mock(import("../src/attempt-failure.ts"), asSteps);
 vi.mock(import("../src/own-responses.ts"), asSteps);
 vi.mock(import("../src/http1/head-writer.ts"), asSteps);
 vi.mock(import("../src/http1/framing.ts"), asSteps);

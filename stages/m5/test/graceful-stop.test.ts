@@ -8,7 +8,7 @@ import { startCell } from "../../../shared/cells/cell.ts";
 import { startCluster } from "../../../shared/testkit/cluster.ts";
 import { eventually } from "../../../shared/testkit/eventually.ts";
 import { failOnLeaks } from "../../../shared/testkit/leak-check.ts";
-import { RawClient } from "../../../shared/testkit/raw-client.ts";
+import { accepts, RawClient } from "../../../shared/testkit/raw-client.ts";
 import { type Stage, spawnRouter, startRouter } from "../../../shared/testkit/router-process.ts";
 
 failOnLeaks();
@@ -16,6 +16,11 @@ failOnLeaks();
 const stage = basename(dirname(dirname(fileURLToPath(import.meta.url)))) as Stage;
 const request = (path: string) => `GET ${path} HTTP/1.1\r\nHost: a\r\nX-Routing-Key: acme\r\n\r\n`;
 const gone = { code: 0, signal: null };
+/** A stop that waited for something would take 10 s, on any machine. */
+const beforeTheCutMs = 9_000;
+
+const refusing = (url: string) =>
+  eventually(async () => !(await accepts(url)), { what: "the router refuses new connections" });
 
 describe("SIGTERM", () => {
   test("lets a request under way finish, refuses new connections, then exits with 0", async () => {
@@ -24,18 +29,7 @@ describe("SIGTERM", () => {
     await client.write(request("/drip?chunks=20&intervalMs=50"));
     const head = await client.readHead();
     cluster.router.signal("SIGTERM");
-    await eventually(
-      async () => {
-        try {
-          await (await RawClient.connect(cluster.url)).close();
-          return false;
-        } catch {
-          return true;
-        }
-      },
-      { what: "the router refuses new connections" },
-    );
-    expect(cluster.router.exitStatus).toBeUndefined();
+    await refusing(cluster.url);
     const response = await client.readBody(head);
     expect(response.ending).toBe("complete");
     expect(response.text()).toContain("chunk 20");
@@ -65,10 +59,8 @@ describe("SIGTERM", () => {
     await using idle = await RawClient.connect(cluster.url);
     await idle.request(request("/x"));
     await using silent = await RawClient.connect(cluster.url);
-    const startedAt = performance.now();
     cluster.router.signal("SIGTERM");
-    expect(await cluster.router.exited()).toEqual(gone);
-    expect(performance.now() - startedAt).toBeLessThan(5000);
+    expect(await cluster.router.exited(beforeTheCutMs)).toEqual(gone);
     expect(await idle.untilClosed()).toBe("closed");
     await silent.untilClosed();
   });
@@ -78,22 +70,22 @@ describe("SIGTERM", () => {
     await using refused = await RawClient.connect(cluster.url);
     await refused.write("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nthe rest never comes");
     expect((await refused.readResponse({ method: "POST" })).status).toBe(400);
-    const startedAt = performance.now();
     cluster.router.signal("SIGTERM");
-    expect(await cluster.router.exited()).toEqual(gone);
-    expect(performance.now() - startedAt).toBeLessThan(5000);
+    expect(await cluster.router.exited(beforeTheCutMs)).toEqual(gone);
   });
 
-  test("tells a client on a kept connection that its answer is the last one", async () => {
+  test("tells a client on a kept connection that its response is the last one", async () => {
     await using cluster = await startCluster({ stage });
     await using client = await RawClient.connect(cluster.url);
-    cluster.fault("tier1", { fault: "slow", delayMs: 300 });
-    await client.write(request("/x"));
+    const fields = "Host: a\r\nX-Routing-Key: acme\r\nContent-Length: 10\r\n";
+    await client.write(`POST /x HTTP/1.1\r\n${fields}\r\nfirst`);
     await eventually(() => cluster.cell("tier1").stats().inFlight === 1, {
       what: "the request is under way",
     });
     cluster.router.signal("SIGTERM");
-    const response = await client.readResponse();
+    await refusing(cluster.url);
+    await client.write("later");
+    const response = await client.readResponse({ method: "POST" });
     expect(response.status).toBe(200);
     expect(response.headers.one("connection")?.toLowerCase()).toBe("close");
     expect(await client.untilClosed()).toBe("closed");
@@ -111,7 +103,7 @@ describe("SIGTERM", () => {
     expect(response.ending).toBe("truncated");
     expect(await cluster.router.exited()).toEqual(gone);
     expect(performance.now() - startedAt).toBeGreaterThan(9000);
-    expect(performance.now() - startedAt).toBeLessThan(15_000);
+    expect(performance.now() - startedAt).toBeLessThan(20_000);
   });
 
   test("writes the log line of the last request before it exits", async () => {

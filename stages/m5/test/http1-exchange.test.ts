@@ -37,7 +37,7 @@ describe.each([
   failOnLeaks();
 
   describe("that goes well", () => {
-    test("carries requests and answers one after another over one connection each way", async () => {
+    test("carries requests and responses one after another over one connection each way", async () => {
       await using world = await open(respondToAll(ok()), { raw });
       for (let n = 0; n < 5; n++) {
         const response = await world.client.request(get());
@@ -169,7 +169,7 @@ describe.each([
       expect(closed.headers.has("transfer-encoding")).toBe(false);
     });
 
-    test("passes interim answers on, but 100 Continue only once and only where it was asked for", async () => {
+    test("passes interim responses on, but 100 Continue only once and only where it was asked for", async () => {
       const hints = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n";
       await using world = await open(respondToAll(hints + ok()), { raw });
       const response = await world.client.request(get());
@@ -185,7 +185,7 @@ describe.each([
       expect((await world.cell.requestsSeen()).at(-1)?.headers.has("expect")).toBe(false);
     });
 
-    test("loses nothing where many interim answers and a large body come at once", async () => {
+    test("loses nothing where many interim responses and a large body come at once", async () => {
       const hints = `HTTP/1.1 103 Early Hints\r\nLink: ${"x".repeat(400)}\r\n\r\n`.repeat(100);
       const body = "0123456789abcdef".repeat(4_000);
       await using world = await open(respondToAll(hints + ok(body)), { raw });
@@ -196,7 +196,7 @@ describe.each([
     });
   });
 
-  describe("with interim answers without end", () => {
+  describe("with endless interim responses", () => {
     /** Sends interim heads until nobody takes them any more. */
     const flood =
       (head: string, sent: { bytes: number }): ConnectionScript =>
@@ -227,7 +227,7 @@ describe.each([
       return client.reader.toEnd();
     }
 
-    test("passes as many as fit, and the answer behind them", async () => {
+    test("passes as many as fit, and the response behind them", async () => {
       const hint = `HTTP/1.1 103 Early Hints\r\nLink: <${"a".repeat(9_960)}>\r\n\r\n`;
       await using world = await open(respondToAll(hint.repeat(6) + ok()), { raw });
       for (let n = 0; n < 3; n++) {
@@ -239,7 +239,7 @@ describe.each([
   });
 
   describe("with several attempts", () => {
-    test("sends a request again whose answer was dropped, and the client sees only the last one", async () => {
+    test("sends a request again whose response was dropped, and the client sees only the last one", async () => {
       let count = 0;
       await using world = await open(
         async (connection) => {
@@ -279,7 +279,7 @@ describe.each([
       });
     });
 
-    test("says so when a connection that had been used before breaks without an answer", async () => {
+    test("says so when a connection that had been used before breaks without a response", async () => {
       let count = 0;
       await using world = await open(
         async (connection) => {
@@ -383,7 +383,7 @@ describe.each([
       expect([response.status, response.text()]).toEqual([502, code]);
     });
 
-    test("cuts an answer that stands still, and none that comes slowly", async () => {
+    test("cuts a response that stands still, and none that comes slowly", async () => {
       await using world = await open(
         async (connection) => {
           await connection.readRequest();
@@ -440,7 +440,7 @@ describe.each([
       expect(world.router.listener.connectionCount).toBe(0);
     });
 
-    test("begins no request of a client that was gone when the last one's answer was written", async () => {
+    test("begins no request of a client that was gone when the last one's response was written", async () => {
       let release = (): void => {};
       const released = new Promise<void>((resolve) => {
         release = resolve;
@@ -540,7 +540,7 @@ describe.each([
       ["is large", `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nstart`],
       ["is chunked", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nstart\r\n"],
       ["may never come", "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n"],
-    ])("closes, after the answer was read, where the body %s", async (_, request) => {
+    ])("closes, after the response was read, where the body %s", async (_, request) => {
       await using world = await open(respondToAll(ok()), { raw, ...refusing });
       await world.client.write(request);
       const response = await world.client.readResponse({ method: "POST" });

@@ -128,7 +128,7 @@ export function readRequests(...pieces: readonly Buffer[]): OurReading {
   return read(reading, pieces, false);
 }
 
-/** Reads a cell's stream of answers to `methods`, interim answers included; `ended`: the cell then closed in order. */
+/** Reads a cell's stream of responses to `methods`, interim ones included; `ended`: the cell then closed in order. */
 export function readResponses(
   methods: readonly string[],
   ended: boolean,

@@ -13,7 +13,7 @@ function outcome(text: string, methods: readonly string[] = ["GET"], ended = fal
   return whole;
 }
 
-describe("answers that are understood", () => {
+describe("responses that are understood", () => {
   const cases: readonly [title: string, text: string, firstLine: string, body?: string, method?: string][] = [
     ["a length", ok("Content-Length: 3\r\n", "abc"), "200 OK 1", "abc"],
     ["chunks", ok("Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n0\r\n\r\n"), "200 OK 1", "abc"],
@@ -24,9 +24,9 @@ describe("answers that are understood", () => {
     ],
     ["an empty reason phrase", "HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n", "200  1"],
     ["no reason phrase at all", "HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", "200  1"],
-    ["an answer to HEAD, whatever its length says", ok("Content-Length: 3\r\n"), "200 OK 1", "", "HEAD"],
+    ["a response to HEAD, whatever its length says", ok("Content-Length: 3\r\n"), "200 OK 1", "", "HEAD"],
     [
-      "an answer to HEAD, whatever its coding says",
+      "a response to HEAD, whatever its coding says",
       ok("Transfer-Encoding: chunked\r\n"),
       "200 OK 1",
       "",
@@ -56,18 +56,18 @@ describe("answers that are understood", () => {
     expect(outcome(cut, ["GET"], true).messages).toMatchObject([{ complete: false }]);
   });
 
-  test("interim answers precede the answer and have no body", () => {
+  test("interim responses precede the final one and have no body", () => {
     const text = `HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n${ok("Content-Length: 1\r\n", "a")}`;
     expect(outcome(text).messages.map((each) => each.firstLine.slice(0, 3))).toEqual(["100", "103", "200"]);
   });
 
-  test("each answer is read by the method of its request", () => {
+  test("each response is read by the method of its request", () => {
     const text = ok("Content-Length: 3\r\n") + ok("Content-Length: 3\r\n", "abc");
     expect(outcome(text, ["HEAD", "GET"]).messages.map((each) => each.body)).toEqual(["", "abc"]);
   });
 });
 
-describe("answers that are refused", () => {
+describe("responses that are refused", () => {
   const cases: readonly [title: string, text: string][] = [
     ["another protocol", "SSH-2.0-OpenSSH_9\r\n\r\n"],
     ["HTTP/2.0", "HTTP/2.0 200 OK\r\n\r\n"],
@@ -97,7 +97,7 @@ describe("answers that are refused", () => {
   });
 });
 
-test("any split of a stream of answers gives the same messages", () => {
+test("any split of a stream of responses gives the same messages", () => {
   const response = fc.oneof(
     fc.constantFrom(
       "HTTP/1.1 204 No Content\r\n\r\n",

@@ -19,9 +19,9 @@ import { RawTcp } from "../src/trim/raw-tcp.ts";
 export interface Decisions {
   /** What happens with a request; by default one attempt at the endpoint. */
   readonly onRequest?: (exchange: OwnedExchange, router: TestRouter) => void;
-  /** Whether an answer is dropped; by default none is. */
+  /** Whether a response is dropped; by default none is. */
   readonly drops?: (head: ResponseHead, exchange: OwnedExchange) => boolean;
-  /** What happens after a failure or a dropped answer; by default a 502 that names it. */
+  /** What happens after a failure or a dropped response; by default a 502 that names it. */
   readonly onFailure?: (exchange: OwnedExchange, result: AttemptResult, router: TestRouter) => void;
 }
 

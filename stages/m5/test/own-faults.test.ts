@@ -81,7 +81,7 @@ describe("a router that stood still", () => {
   });
 
   test("blames no cell for the probes that it could not wait for", patient, async () => {
-    const health = { path: "/healthz", intervalMs: 50, timeoutMs: 300, rise: 1, fall: 1 };
+    const health = { path: "/healthz", intervalMs: 50, timeoutMs: 800, rise: 1, fall: 1 };
     await using cluster = await startSensitive({
       routingFrom: (urls) => ({
         version: "1",
@@ -90,6 +90,8 @@ describe("a router that stood still", () => {
         placements: { tier1: { kind: "tier", url: urls["tier1"], health } },
       }),
     });
+    // So that a probe is under way nearly whenever the router is stopped.
+    cluster.fault("tier1", { fault: "slow", delayMs: 200, healthToo: true });
     for (let n = 0; n < 5; n++) {
       cluster.router.signal("SIGSTOP");
       await passed(1_000);

@@ -40,7 +40,7 @@ export function broken(changes: Partial<AttemptResult & { kind: "failed" }> = {}
 
 export const unreachable = broken({ code: "upstream-unreachable", cause: "ECONNREFUSED", sent: false });
 
-/** What a cell does with one attempt: a status is the head of an answer, which may be discarded. */
+/** What a cell does with one attempt: a status is the head of a response, which may be discarded. */
 export type Behaviour = number | AttemptResult;
 
 /** A router's resilience around cells that are told what to do. */

@@ -70,7 +70,7 @@ describe("RetryBudget", () => {
   });
 
   test.each([20, 100, 1000])(
-    "a full outage at %i requests a second: at most 1.2 times the load",
+    "a full outage at %i requests per second: at most 1.2 times the load",
     (perSecond) => {
       const budget = new RetryBudget(DEFAULT_RETRY_BUDGET);
       const requests = perSecond * 60;

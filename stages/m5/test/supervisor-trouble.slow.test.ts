@@ -28,7 +28,7 @@ describe("a worker that hangs", () => {
     const startedAt = performance.now();
     cluster.router.signal("SIGTERM");
     expect(await cluster.router.exited(deadlineMs)).toEqual(gone);
-    expect(performance.now() - startedAt).toBeLessThan(15_000);
+    expect(performance.now() - startedAt).toBeLessThan(20_000);
     await untilGone(workers);
   });
 });

@@ -51,7 +51,7 @@ describe("SIGHUP", () => {
     for (let n = 1; n <= 40; n++) {
       cluster.router.signal("SIGHUP");
       const responses = load.responses;
-      await eventually(() => load.responses > responses, { what: "an answer in between", deadlineMs });
+      await eventually(() => load.responses > responses, { what: "a response in between", deadlineMs });
     }
     await eventually(() => replaced() > 0, { what: "the workers are replaced", deadlineMs });
     await roll(cluster);
@@ -61,7 +61,7 @@ describe("SIGHUP", () => {
     expect(await countedBy(cluster)).toBe(load.responses);
   });
 
-  test("tells an idle client on its next answer that the connection ends", patient, async () => {
+  test("tells an idle client on its next response that the connection ends", patient, async () => {
     await using cluster = await startWorkers();
     await using client = await RawClient.connect(cluster.url);
     await client.request(request());
@@ -72,7 +72,7 @@ describe("SIGHUP", () => {
         expect(status).toBe(200);
         return headers.one("connection")?.toLowerCase() === "close";
       },
-      { what: "an answer that says Connection: close", deadlineMs },
+      { what: "a response that says Connection: close", deadlineMs },
     );
     expect(await client.untilClosed()).toBe("closed");
   });
@@ -173,17 +173,20 @@ describe("a stop", () => {
   test("SIGTERM lets every worker finish, exits with 0 and leaves no process", patient, async () => {
     await using cluster = await startWorkers();
     const workers = workersOf(cluster);
-    // Long enough for all four to be there before the first is answered.
-    cluster.fault("tier1", { fault: "slow", delayMs: 2_000 });
+    const fields = "Host: a\r\nX-Routing-Key: acme\r\nContent-Length: 10\r\n";
     const clients = await Promise.all([1, 2, 3, 4].map(() => RawClient.connect(cluster.url)));
-    for (const client of clients) await client.write(request());
+    for (const client of clients) await client.write(`POST /x HTTP/1.1\r\n${fields}\r\nfirst`);
     await eventually(() => cluster.cell("tier1").stats().inFlight === 4, {
       what: "all are under way",
       deadlineMs,
     });
     cluster.router.signal("SIGTERM");
-    for (const client of clients) expect((await client.readResponse()).status).toBe(200);
-    for (const client of clients) await client.close();
+    await cluster.router.waitForLog(({ event }) => event === "stopping", deadlineMs);
+    for (const client of clients) {
+      await client.write("later");
+      expect((await client.readResponse({ method: "POST" })).status).toBe(200);
+      await client.close();
+    }
     expect(await cluster.router.exited(deadlineMs)).toEqual(gone);
     expect(workers.filter(isAlive)).toEqual([]);
   });
@@ -272,8 +275,10 @@ describe("what workers are told", () => {
           routingTable: {},
           placements: { tier1: { kind: "tier", url: urls["tier1"], concurrencyLimit: 4 } },
         }),
+        // Nothing gives its place back.
+        env: { HEAD_TIMEOUT_MS: "0" },
       });
-      cluster.fault("tier1", { fault: "slow", delayMs: 8_000 });
+      cluster.fault("tier1", { fault: "hang" });
       const cell = cluster.cell("tier1");
       const clients: RawClient[] = [];
       // Which worker takes a connection is the system's choice: enough of them find both.

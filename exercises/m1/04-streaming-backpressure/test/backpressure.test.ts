@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { setImmediate } from "node:timers/promises";
 import { test } from "vitest";
 import { check, type Outcome, within } from "../../../support/check.ts";
-import { AnswerBody } from "../starter/answer-body.ts";
 import { RequestBody } from "../starter/request-body.ts";
+import { ResponseBody } from "../starter/response-body.ts";
 import { comparedTo, distinctBytes, Exchange, restOf } from "./upload.ts";
 
 /** The sentence for a wait in vain, or else what the value shows. */
@@ -147,7 +147,7 @@ test("the first piece of an upload reaches the cell before the last has been sen
   });
 });
 
-test("an attempt that gives up its body leaves the client's connection open for the answer", async () => {
+test("an attempt that gives up its body leaves the client's connection open for the response", async () => {
   await check({
     sent: "POST with half of its body; the attempt fails and destroys its stream; the router answers 502",
     expected: "HTTP/1.1 502 Bad Gateway",
@@ -174,7 +174,7 @@ test("an attempt that gives up its body leaves the client's connection open for 
 
 const total = 24 * MiB;
 const content = distinctBytes(total);
-const lookAtAnswer = "answer-body.ts, onData";
+const lookAtResponse = "response-body.ts, onData";
 
 /** Sends pieces as fast as it is allowed to, like a cell on the same machine. */
 class Cell {
@@ -191,14 +191,14 @@ class Cell {
     this.#resumed();
   }
 
-  send(body: AnswerBody): void {
+  send(body: ResponseBody): void {
     const piece = content.subarray(this.sent, this.sent + 128 * 1024);
     this.sent += piece.length;
     body.onData(piece);
   }
 
   /** Sends until it is stopped for good, or all is sent. Returns the most that waited in the router at one time. */
-  async sendUntilStopped(body: AnswerBody, waiting: () => number): Promise<number> {
+  async sendUntilStopped(body: ResponseBody, waiting: () => number): Promise<number> {
     let most = 0;
     // The kernel takes a few megabytes before a client's slowness shows: the first pauses are short ones.
     for (let turnsPaused = 0; this.sent < total && turnsPaused < 50; await setImmediate()) {
@@ -215,7 +215,7 @@ class Cell {
     while (this.paused) await new Promise<void>((resolve) => (this.#resumed = resolve));
   }
 
-  async sendRest(body: AnswerBody): Promise<void> {
+  async sendRest(body: ResponseBody): Promise<void> {
     while (this.sent < total) {
       await this.mayGoOn();
       this.send(body);
@@ -228,7 +228,7 @@ class Cell {
 async function responding() {
   const exchange = await Exchange.begin("GET /download HTTP/1.1\r\nConnection: close");
   const cell = new Cell();
-  const body = new AnswerBody(exchange.res, cell);
+  const body = new ResponseBody(exchange.res, cell);
   exchange.res.writeHead(200, { "Content-Length": total });
   const sendUntilStopped = () => cell.sendUntilStopped(body, () => exchange.res.writableLength);
   const most = await sendUntilStopped();
@@ -275,7 +275,7 @@ test("a client that does not read stops the cell", async () => {
         ? "The client reads nothing, but the cell goes on sending: more and more waits in the router's memory."
         : undefined,
     ),
-    lookAt: lookAtAnswer,
+    lookAt: lookAtResponse,
     hint: 1,
   });
 });
@@ -297,7 +297,7 @@ test("a client that has caught up and falls behind again stops the cell again", 
         ? "The client has stopped reading again, but the cell goes on sending."
         : undefined,
     ),
-    lookAt: lookAtAnswer,
+    lookAt: lookAtResponse,
     hint: 2,
   });
 });
@@ -311,7 +311,7 @@ test("once the client has caught up, the cell is let go on and the response arri
       return await restArrives(response);
     },
     likely: shows("The client reads, but the response goes no further.", bytesShow),
-    lookAt: lookAtAnswer,
+    lookAt: lookAtResponse,
     hint: 2,
   });
 });
@@ -326,7 +326,7 @@ test("a piece that was under way when the cell was paused still belongs to the r
       return await restArrives(response);
     },
     likely: shows("The client reads, but the response goes no further.", bytesShow),
-    lookAt: lookAtAnswer,
+    lookAt: lookAtResponse,
     hint: 3,
   });
 });
@@ -344,7 +344,7 @@ test("however many pieces come late, the client is waited for once", async () =>
     likely: shows(undefined, (got) =>
       Number.parseInt(got, 10) > 20 ? "Each late piece has added a listener of its own." : undefined,
     ),
-    lookAt: lookAtAnswer,
+    lookAt: lookAtResponse,
     hint: 3,
   });
 });

@@ -119,7 +119,7 @@ test("a client whose upload is over has not left", async () => {
   });
 });
 
-test("a client that leaves in the middle of its response is felt by the cell", async () => {
+test("a client that leaves in the middle of its response has its request to the cell aborted", async () => {
   for (const version of ["1.1", "1.0"]) {
     await check({
       sent: `GET / over HTTP/${version}; the cell sends half of its response; the client resets its connection`,
@@ -138,7 +138,7 @@ test("a client that leaves in the middle of its response is felt by the cell", a
   }
 });
 
-test("a client that leaves before the head of its response is felt by the cell", async () => {
+test("a client that leaves before the head of its response has its request to the cell aborted", async () => {
   await check({
     sent: "GET /; the cell has read it and works on it; the client resets its connection",
     expected: "the cell's connection closed",
@@ -157,7 +157,7 @@ test("a client that leaves before the head of its response is felt by the cell",
   });
 });
 
-test("a client that leaves in the middle of its upload is felt by the cell", async () => {
+test("a client that leaves in the middle of its upload has its request to the cell aborted", async () => {
   await check({
     sent: "POST / with 5 bytes of 10; the client resets its connection",
     expected: "the cell's connection closed",

@@ -36,8 +36,8 @@ export async function errorOfNobody(): Promise<Error> {
 async function failureAt(port: number): Promise<Error> {
   const pool = new Pool(`http://127.0.0.1:${port}`, { headersTimeout: 30 });
   try {
-    const answer = await pool.request({ path: "/", method: "GET" });
-    throw new Error(`The cell answered with ${answer.statusCode}`);
+    const response = await pool.request({ path: "/", method: "GET" });
+    throw new Error(`The cell answered with ${response.statusCode}`);
   } catch (error) {
     return error as Error;
   } finally {

@@ -9,7 +9,7 @@ export type AskCell = (placement: Placement) => Promise<string>;
 
 /** The cell's response, and what the router tells client and log about it. All of it belongs to one snapshot. */
 export interface Served {
-  readonly answer: string;
+  readonly response: string;
   readonly routedTo: string;
   readonly reason: RouteReason;
   readonly version: string;
@@ -27,9 +27,9 @@ export async function serveRequest(
 ): Promise<Served | undefined> {
   const target = decide(store, routingKey);
   if (target === undefined) return undefined;
-  const answer = await ask(target.placement);
+  const response = await ask(target.placement);
   const { placement, reason, version, sequence } = decide(store, routingKey) ?? target;
-  return { answer, routedTo: placement.name, reason, version, sequence };
+  return { response, routedTo: placement.name, reason, version, sequence };
 }
 
 function decide(store: TableStore, routingKey: string) {

@@ -255,11 +255,11 @@ test("a request under way ends with the table with which it began", async () => 
   ] as const) {
     await check({
       sent: `a request for "${routingKey}" under monday; swap(tuesday) while its cell works; then the cell answers`,
-      expected: { answer: `from ${name}`, routedTo: name, reason, version: "monday" },
+      expected: { response: `from ${name}`, routedTo: name, reason, version: "monday" },
       got: async () => {
         const { served } = await swappedUnderWay(storeWith(monday()), routingKey);
         return {
-          answer: served?.answer,
+          response: served?.response,
           routedTo: served?.routedTo,
           reason: served?.reason,
           version: served?.version,
@@ -267,12 +267,12 @@ test("a request under way ends with the table with which it began", async () => 
       },
       likely: ifGot(
         [
-          ({ answer, routedTo, version }) =>
-            answer === `from ${name}` && (routedTo !== name || version !== "monday"),
-          "The answer comes from one table, but what is said about it comes from another.",
+          ({ response, routedTo, version }) =>
+            response === `from ${name}` && (routedTo !== name || version !== "monday"),
+          "The response comes from one table, but what is said about it comes from another.",
         ],
         [
-          ({ answer = "" }) => ["from tier2", "from tier4"].includes(answer),
+          ({ response = "" }) => ["from tier2", "from tier4"].includes(response),
           "The request was answered by the table that came while it was under way.",
         ],
       ),
@@ -387,7 +387,7 @@ test("a request that begins after the swap uses the new table", async () => {
   await check({
     sent: 'swap(monday), a request for "acme", swap(tuesday), then another request for "acme"',
     expected: {
-      answer: "from tier2",
+      response: "from tier2",
       routedTo: "tier2",
       reason: "dedicated",
       version: "tuesday",
@@ -407,7 +407,7 @@ test("a request that begins after the swap uses the new table", async () => {
     },
     likely: ifGot(
       [
-        (got) => got?.answer === "from tier1",
+        (got) => got?.response === "from tier1",
         "The second request was sent to the placement of the old table.",
       ],
       [

@@ -9,7 +9,7 @@ export interface CellFlow {
   resume(): void;
 }
 
-export class AnswerBody {
+export class ResponseBody {
   readonly #res: ServerResponse;
   readonly #cell: CellFlow;
 

@@ -9,7 +9,7 @@ export type AskCell = (placement: Placement) => Promise<string>;
 
 /** The cell's response, and what the router tells client and log about it. All of it belongs to one snapshot. */
 export interface Served {
-  readonly answer: string;
+  readonly response: string;
   readonly routedTo: string;
   readonly reason: RouteReason;
   readonly version: string;
@@ -19,7 +19,7 @@ export interface Served {
 async function serveUnder({ table, sequence }: Snapshot, routingKey: string, ask: AskCell): Promise<Served> {
   const { placement, reason } = route(table, routingKey);
   const said = { routedTo: placement.name, reason, version: table.version, sequence };
-  return { ...said, answer: await ask(placement) };
+  return { ...said, response: await ask(placement) };
 }
 
 /**

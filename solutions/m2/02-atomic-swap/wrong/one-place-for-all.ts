@@ -9,7 +9,7 @@ export type AskCell = (placement: Placement) => Promise<string>;
 
 /** The cell's response, and what the router tells client and log about it. All of it belongs to one snapshot. */
 export interface Served {
-  readonly answer: string;
+  readonly response: string;
   readonly routedTo: string;
   readonly reason: RouteReason;
   readonly version: string;
@@ -31,9 +31,9 @@ export async function serveRequest(
   current = store.current();
   if (current === undefined) return undefined;
   const { placement, reason } = route(current.table, routingKey);
-  const answer = await ask(placement);
+  const response = await ask(placement);
   return {
-    answer,
+    response,
     routedTo: placement.name,
     reason,
     version: current.table.version,

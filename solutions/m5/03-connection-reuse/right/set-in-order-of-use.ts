@@ -31,7 +31,7 @@ export function persists(
 /** Whether the connection can carry another exchange after this one. */
 export function reusable(exchange: FinishedExchange): boolean {
   const { minorVersion, connection, body, bytesBehind, requestDone } = exchange;
-  // Bytes that nobody asked for would be the next request's answer; the rest of a request would be its beginning.
+  // Bytes that nobody asked for would be the next request's response; the rest of a request would be its beginning.
   switch (body) {
     case "until-close":
       return false;

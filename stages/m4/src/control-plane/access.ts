@@ -1,4 +1,4 @@
-// Who may talk to the control plane: the token, and why a browser may not. Makes no answer; `http-api.ts` does.
+// Who may talk to the control plane: the token, and why a browser may not. Writes no response; `http-api.ts` does.
 
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { mkdir } from "node:fs/promises";

@@ -151,7 +151,7 @@ export class ControlPlaneServer {
   }
 
   #onRequest(req: IncomingMessage, res: ServerResponse): void {
-    // It has had its answer.
+    // It has had its response.
     if (this.#refused.has(req.socket)) return;
     // A write that waits for its turn moves nothing either, and its client is not to blame.
     res.on("timeout", () => {

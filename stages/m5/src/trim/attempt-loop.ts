@@ -2,17 +2,14 @@
 // argument, so nothing here knows of sockets; the rules stand in the modules that it calls.
 // choose target → attempt → record → maybe retry
 
-import {
-  type AttemptDriver,
-  type AttemptedRequest,
-  type AttemptResult,
-  type AttemptsDependencies,
-  type AttemptsResult,
-  type FailedAttempt,
-  failureOf,
-  isCellFailure,
-  isUnreachable,
+import type {
+  AttemptDriver,
+  AttemptedRequest,
+  AttemptResult,
+  AttemptsDependencies,
+  AttemptsResult,
 } from "../attempt.ts";
+import { type FailedAttempt, failureOf, isCellFailure, isUnreachable } from "../attempt-failure.ts";
 import type { AttemptOutcome } from "../circuit-breaker.ts";
 import type { Refusal, TargetChoice } from "../failover.ts";
 import type { Admission } from "../resilience.ts";
@@ -96,7 +93,7 @@ export class AttemptLoop {
     this.#retryIn(retry.delayMs);
   }
 
-  /** False when the attempt's answer is discarded, for the retry that follows. */
+  /** False when the attempt's response is discarded, for the retry that follows. */
   shouldForward(status: number): boolean {
     // Recorded with the head, not the end: a long stream must not keep a half-open breaker waiting.
     const failed = isFailureStatus(status);

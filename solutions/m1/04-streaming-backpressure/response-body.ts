@@ -9,11 +9,14 @@ export interface CellFlow {
   resume(): void;
 }
 
-export class AnswerBody {
+export class ResponseBody {
   readonly #res: ServerResponse;
+  readonly #cell: CellFlow;
+  #waitingForDrain = false;
 
-  constructor(res: ServerResponse, _cell: CellFlow) {
+  constructor(res: ServerResponse, cell: CellFlow) {
     this.#res = res;
+    this.#cell = cell;
   }
 
   /**
@@ -21,6 +24,14 @@ export class AnswerBody {
    * the response like every other one.
    */
   onData(chunk: Buffer): void {
-    this.#res.write(chunk);
+    if (this.#res.write(chunk)) return;
+    // The client reads more slowly than the cell writes: stop reading from the cell until the client has caught up.
+    this.#cell.pause();
+    if (this.#waitingForDrain) return;
+    this.#waitingForDrain = true;
+    this.#res.once("drain", () => {
+      this.#waitingForDrain = false;
+      this.#cell.resume();
+    });
   }
 }
