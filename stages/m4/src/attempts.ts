@@ -82,10 +82,8 @@ export class Attempts {
         continue;
       }
       note(request, primary, choice);
-      this.#account(request, choice.target, isRetryDue);
+      const { result, retry } = await this.#attempt(request, choice.target, isRetryDue, admission, send);
       isRetryDue = false;
-
-      const { result, retry } = await this.#attempt(request, choice.target, admission, send);
       if (retry.retry) {
         failure = undefined;
         isRetryDue = await this.#wait(request, retry.delayMs);
@@ -105,6 +103,7 @@ export class Attempts {
   async #attempt(
     request: AttemptedRequest,
     target: Placement,
+    isRetry: boolean,
     admission: Admission,
     send: Send,
   ): Promise<{ readonly result: AttemptResult; readonly retry: RetryDecision }> {
@@ -118,6 +117,7 @@ export class Attempts {
       metrics.attemptEnded(target.name, outcome);
     };
     try {
+      this.#account(request, target, isRetry);
       const result = await send(target, (status) => {
         // Recorded with the head, not the end: a long stream must not keep a half-open breaker waiting.
         const failed = isFailureStatus(status);

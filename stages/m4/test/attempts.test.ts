@@ -50,16 +50,18 @@ describe("an attempt", () => {
     expect(await bench.metrics.text()).toContain('attempts_total{placement="one",result="abandoned"} 1');
   });
 
-  test("that throws gives everything back", async () => {
+  test.each(["is sent", "is paid for"])("that throws when it %s gives everything back", async (when) => {
     const bench = new Bench({
       one: { fallback: ["two"] },
       two: { concurrencyLimit: 1, circuitBreaker: { ...opensAtOnce, halfOpenProbes: 1 } },
     });
     bench.unhealthy.add("one");
+    const fault = () => {
+      throw new Error("fault");
+    };
+    if (when === "is paid for") bench.guard("two").budget.deposit = fault;
     const one = placementOf(bench.table, "one");
-    const failing = bench.attempts.run(bench.request(), bench.table, one, () =>
-      Promise.reject(new Error("fault")),
-    );
+    const failing = bench.attempts.run(bench.request(), bench.table, one, async () => fault());
     await expect(failing).rejects.toThrow("fault");
     expect([bench.inFlight("two"), bench.breaker("two")?.kind]).toEqual([0, "closed"]);
   });

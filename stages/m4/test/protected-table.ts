@@ -108,15 +108,19 @@ export class Bench {
     return { ...(await running), request };
   }
 
+  guard(name: string) {
+    return this.resilience.guard(placementOf(this.table, name));
+  }
+
   breaker(name: string) {
-    return this.resilience.guard(placementOf(this.table, name)).breaker?.state(this.clock.now());
+    return this.guard(name).breaker?.state(this.clock.now());
   }
 
   balance(name: string): number {
-    return this.resilience.guard(placementOf(this.table, name)).budget.balance;
+    return this.guard(name).budget.balance;
   }
 
   inFlight(name: string): number {
-    return this.resilience.guard(placementOf(this.table, name)).limit.inFlight;
+    return this.guard(name).limit.inFlight;
   }
 }

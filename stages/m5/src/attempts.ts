@@ -52,7 +52,11 @@ export class Attempts {
         onEnd: resolve,
         onThrow: fail,
       });
-      loop.next();
+      try {
+        loop.next();
+      } catch (error) {
+        fail(error);
+      }
     });
   }
 }
