@@ -34,7 +34,7 @@ function contenders(
   return ({ rows }) => {
     const sign = best === "least" ? 1 : -1;
     return (rows as Saved[])
-      .filter((row) => row.kind !== "none")
+      .filter((row) => row.name !== "direct")
       .flatMap((row): SourceRow[] => {
         const measured = values(row).flatMap((value, series) => (value ? [{ ...value, series }] : []));
         const of = { label: labelOf(row.name), isOurs: isStage(row.name), cells: cells(row) };
