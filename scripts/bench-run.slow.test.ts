@@ -14,8 +14,6 @@ import { runNode, type ToolResult } from "./run-tool.ts";
 const root = join(import.meta.dirname, "..");
 
 const script = join(root, "scripts", "bench.ts");
-/** What the npm script starts, which starts `script`: a process more to compile for, and to hand signals on. */
-const asNpmDoes = join(root, "node_modules", "tsx", "dist", "cli.mjs");
 
 const bench = (...args: string[]): Promise<ToolResult> => runNode(script, args);
 
@@ -44,8 +42,8 @@ describe("npm run bench", { timeout: 120_000 }, () => {
   it("measures a peer and the bare cell, and writes the same JSON that it prints", async () => {
     using directory = temporaryDirectory();
     const out = join(directory.path, "bench.json");
-    const args = [script, "--only", "undici-dispatch,direct", "--json", "--out", out, ...short];
-    const { code, stdout, stderr } = await runNode(asNpmDoes, args);
+    const args = ["--only", "undici-dispatch,direct", "--json", "--out", out, ...short];
+    const { code, stdout, stderr } = await runNode(script, args);
     expect(stderr).toBe("");
     expect(code).toBe(0);
     const report = JSON.parse(stdout) as Report;
@@ -145,7 +143,7 @@ describe("npm run bench", { timeout: 120_000 }, () => {
     await using run = new Program({
       name: "the bench",
       command: process.execPath,
-      args: [asNpmDoes, script, "--only", "direct", "--also", `patient=${file}`, ...short],
+      args: [script, "--only", "direct", "--also", `patient=${file}`, ...short],
       env: { TMPDIR: directory.path },
     });
     const pid = await contentOf(pidFile);

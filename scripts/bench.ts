@@ -84,6 +84,8 @@ function parseArguments(args: readonly string[]) {
   return parseFlags({ ...options, ...flags, help: { ...flag, short: "h" } }, args);
 }
 
+// npm starts this by node itself, as chaos and gameday, and not by tsx: tsx kills a script that has not confirmed a signal
+// within 60 ms, as on a busy machine, and then nobody would end the processes that the script has started.
 const interruption = new AbortController();
 for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(name, () => {
