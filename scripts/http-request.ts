@@ -34,6 +34,8 @@ export async function ask(options: Ask): Promise<ReceivedResponse> {
   });
   outgoing.once("response", resolve);
   outgoing.once("error", reject);
+  // Node closes without a word after a 101 that nobody has asked for.
+  outgoing.once("close", () => reject(new Error("closed without a response")));
   if (body === undefined || typeof body === "string") outgoing.end(body);
   else writePieces(outgoing, body).catch((error) => outgoing.destroy(error));
   const incoming = await promise;

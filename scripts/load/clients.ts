@@ -118,6 +118,8 @@ async function send(router: string, plan: Plan, agent: Agent, timeoutMs: number)
   });
   outgoing.once("response", resolve);
   outgoing.on("error", resolve);
+  // Node closes without a word after a 101 that nobody has asked for.
+  outgoing.once("close", () => resolve(new Error("closed without a response")));
   outgoing.end(body);
   const response = await promise;
   if (response instanceof Error) {
