@@ -2,12 +2,12 @@
 import { join } from "node:path";
 import type { Contender } from "./contender.ts";
 import { writeRung } from "./rung-patch.ts";
-import { noise, rungs } from "./rungs.ts";
+import { noise, type Rung, rungs } from "./rungs.ts";
 import { stageLike } from "./stages.ts";
 
 const root = join(import.meta.dirname, "..");
 
-function copyOfM5(name: string, rung: string | undefined, about: string): Contender {
+function copyOfM5(name: string, rung: Rung | undefined, about: string): Contender {
   const started = (folder: string) =>
     stageLike(name, join(folder, "src", "main.ts"), about, { resilience: true });
   const start: Contender["start"] = (context) => {
@@ -19,6 +19,6 @@ function copyOfM5(name: string, rung: string | undefined, about: string): Conten
 }
 
 export const rungContenders: readonly Contender[] = [
-  ...rungs.map(({ name, step }) => copyOfM5(name, name, `m5 without this: ${step}`)),
+  ...rungs.map((rung) => copyOfM5(rung.name, rung, `m5 without this: ${rung.step}`)),
   copyOfM5(noise, undefined, "m5 once more, with nothing taken out"),
 ];

@@ -2,6 +2,9 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { applyPatch, parsePatch } from "diff";
+import type { Rung } from "./rungs.ts";
+
+type RungPatches = Pick<Rung, "name" | "after">;
 
 export type PatchedFile = {
   /** Relative to m5's src. */
@@ -49,30 +52,38 @@ export function rungPatch(name: string, root: string): string {
   return join(root, "bench", "rungs", `${name}.patch`);
 }
 
-/** What the patch of a rung makes of the m5 under `root`. */
-export function patchRung(name: string, root: string): Patched {
+/** What the patches of a rung make of the m5 under `root`, one after the other. */
+export function patchRung({ name, after = [] }: RungPatches, root: string): Patched {
+  const patched = new Map<string, PatchedFile>();
   const read = (file: string) => {
+    const changed = patched.get(file);
+    if (changed !== undefined) return changed.text;
     const path = join(root, "stages", "m5", "src", file);
     return existsSync(path) ? readFileSync(path, "utf8") : undefined;
   };
-  return patchFiles(readFileSync(rungPatch(name, root), "utf8"), read);
+  const faults = [...after, name].flatMap((each) => {
+    const result = patchFiles(readFileSync(rungPatch(each, root), "utf8"), read);
+    for (const file of result.files) patched.set(file.file, file);
+    return result.faults;
+  });
+  return { files: [...patched.values()], faults };
 }
 
 /**
  * Writes m5 without the step into `folder`/src, with the project's packages beside it.
- * @param name undefined: takes nothing out
+ * @param rung undefined: takes nothing out
  * @throws Error naming the rung and the files that its patch does not fit
  */
-export function writeRung(name: string | undefined, root: string, folder: string): void {
-  const { files, faults } = name === undefined ? { files: [], faults: [] } : patchRung(name, root);
+export function writeRung(rung: RungPatches | undefined, root: string, folder: string): void {
+  const { files, faults } = rung === undefined ? { files: [], faults: [] } : patchRung(rung, root);
   if (faults.length > 0) {
     const where = faults.map(({ file, why }) => `${file}: ${why}`).join("; ");
-    throw new Error(`bench/rungs/${name}.patch does not fit m5: ${where}`);
+    throw new Error(`bench/rungs/${rung?.name}.patch does not fit m5: ${where}`);
   }
   const src = join(folder, "src");
   cpSync(join(root, "stages", "m5", "src"), src, { recursive: true });
   for (const { file, text } of files) {
-    if (text === undefined) rmSync(join(src, file));
+    if (text === undefined) rmSync(join(src, file), { force: true });
     else {
       mkdirSync(dirname(join(src, file)), { recursive: true });
       writeFileSync(join(src, file), text);

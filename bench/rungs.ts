@@ -4,6 +4,8 @@
 export type Rung = {
   /** Of its patch: rungs/NAME.patch. */
   readonly name: string;
+  /** Rungs whose patches are applied first; its own has only what it adds to them. */
+  readonly after?: readonly string[];
   readonly part: "parser" | "sockets" | "trim";
   /** What the finished router has. */
   readonly step: string;
@@ -64,7 +66,7 @@ export const rungs: readonly Rung[] = [
     name: "one-timer",
     part: "sockets",
     step: "one timer for all limits",
-    costs: "Limits come up to 250 ms late.",
+    costs: "Limits come up to 500 ms late.",
   },
   {
     name: "last-used-first",
@@ -134,6 +136,7 @@ export const rungs: readonly Rung[] = [
   },
   {
     name: "all-trim",
+    after: ["attempts-by-calls", "log", "tallies"],
     part: "trim",
     step: "all of trim but raw sockets: log by hand, texts, calls and counts",
     costs: "All that the single steps cost.",

@@ -27,7 +27,7 @@ describe.concurrent("m5 without one of its steps", () => {
     const settings = JSON.parse(readFileSync(join(projectRoot, "tsconfig.json"), "utf8"));
     using tree = plantTree({ "tsconfig.json": JSON.stringify({ ...settings, include: ["*/src"] }) });
     linkPackages(tree);
-    for (const { name } of rungs) writeRung(name, projectRoot, join(tree.root, name));
+    for (const rung of rungs) writeRung(rung, projectRoot, join(tree.root, rung.name));
     const { code, output } = await runCompiler(tree.root);
     expect(output).toBe("");
     expect(code).toBe(0);

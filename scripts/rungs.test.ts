@@ -176,7 +176,7 @@ describe("m5 without a step", () => {
   it("is a copy of m5 with the packages beside it", () => {
     using tree = plantRungs();
     linkPackages(tree);
-    writeRung("queue", tree.root, join(tree.root, "out"));
+    writeRung({ name: "queue" }, tree.root, join(tree.root, "out"));
     const read = (file: string) => readFileSync(join(tree.root, "out", "src", file), "utf8");
     expect(read("sockets/pool.ts")).toContain("take = shift;");
     expect(read("queue.ts")).toBe("queue = [];\n");
@@ -184,9 +184,18 @@ describe("m5 without a step", () => {
     expect(existsSync(join(tree.root, "out", "node_modules", "diff"))).toBe(true);
   });
 
+  it("is made by several patches, each of what the one before has left", () => {
+    const next = "--- a/queue.ts\n+++ b/queue.ts\n@@ -1 +1 @@\n-queue = [];\n+queue = list;\n";
+    using tree = plantRungs({ "bench/rungs/list.patch": next });
+    linkPackages(tree);
+    writeRung({ name: "list", after: ["queue"] }, tree.root, join(tree.root, "out"));
+    expect(readFileSync(join(tree.root, "out", "src", "queue.ts"), "utf8")).toBe("queue = list;\n");
+    expect(existsSync(join(tree.root, "out", "src", "stack.ts"))).toBe(false);
+  });
+
   it("is refused by the names of the rung and the file when the patch does not fit", () => {
     using tree = plantRungs({ "stages/m5/src/stack.ts": "stack = [1];\n" });
-    expect(() => writeRung("queue", tree.root, join(tree.root, "out"))).toThrow(
+    expect(() => writeRung({ name: "queue" }, tree.root, join(tree.root, "out"))).toThrow(
       "bench/rungs/queue.patch does not fit m5: stack.ts: the patch does not fit it any more",
     );
   });

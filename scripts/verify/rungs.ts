@@ -28,16 +28,17 @@ async function run(root: string): Promise<CheckResult> {
   const patches = filesUnder(join(root, "bench", "rungs"));
   const unlisted = patches.filter((file) => !names.includes(file.replace(/\.patch$/, "")));
   const findings = [
-    ...names.flatMap((name) => findingsOf(name, root)),
+    ...rungs.flatMap((rung) => findingsOf(rung, root)),
     ...unlisted.map((file) => error(`bench/rungs/${file}`, `belongs to no rung of ${list}`)),
   ];
   return { findings, looked: `${names.length} rungs` };
 }
 
-function findingsOf(name: string, root: string): Finding[] {
-  const where = `bench/rungs/${name}.patch`;
-  if (!existsSync(rungPatch(name, root))) return [error(list, `names "${name}", but there is no ${where}`)];
-  return patchRung(name, root).faults.map(({ file, why }) =>
+function findingsOf(rung: Rung, root: string): Finding[] {
+  const where = `bench/rungs/${rung.name}.patch`;
+  if (!existsSync(rungPatch(rung.name, root)))
+    return [error(list, `names "${rung.name}", but there is no ${where}`)];
+  return patchRung(rung, root).faults.map(({ file, why }) =>
     error(where, `stages/m5/src/${file}: ${why}; ${refresh}`),
   );
 }

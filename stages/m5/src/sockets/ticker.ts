@@ -1,5 +1,5 @@
-// Time limits of connections at next to no cost: a limit is one number on the connection, and every tick looks at all of
-// them. A timer of its own for each request would cost more than reading the request's head does.
+// Time limits of thousands of connections with one timer: a limit is one number on the connection, and every tick looks at
+// all of them.
 
 /** How exact limits are: they end up to two ticks late. */
 export const tickMs = 250;
