@@ -20,6 +20,7 @@ import { HaproxyRefusal } from "./worker.ts";
 
 const maxTokenBytes = 4_096;
 const maxFileBytes = 32 * 1024 * 1024;
+const readDeadlineMs = 5_000;
 const flushDeadlineMs = 2_000;
 
 export interface TableLinkDependencies {
@@ -70,7 +71,6 @@ export class TableLink {
   /** Brings in the best table that this machine has, and starts the link. Waits for HAProxy, never for the network. */
   async start(): Promise<void> {
     const { settings, logger, clock, random, wallClock } = this.#deps;
-    await this.#lastKnownGood.removeLeftOvers(wallClock());
     const savedAt = await this.#restore();
     if (savedAt === undefined) await this.#bootstrap();
     // m4 spends a tenth of its time on tables, because requests wait meanwhile. Here no request waits for the agent.
@@ -125,7 +125,12 @@ export class TableLink {
    * @throws HaproxyRefusal with HAProxy's words: it has run this very table before, so the fault is this machine's
    */
   async #restore(): Promise<Date | undefined> {
-    const saved = await this.#lastKnownGood.load();
+    const { clock, wallClock } = this.#deps;
+    const look = async () => {
+      await this.#lastKnownGood.removeLeftOvers(wallClock());
+      return await this.#lastKnownGood.load();
+    };
+    const saved = await withDeadline(look, readDeadlineMs, clock)().catch(this.#onDiskFault);
     if (saved === undefined) return undefined;
     const received = await this.#receiver.receive(saved.message, this.#receiver.openLink());
     if (this.#receiver.refusal !== undefined) throw this.#receiver.refusal;

@@ -96,7 +96,6 @@ export class SnapshotSource {
   /** Brings in the best table that this machine has, and starts the link. Waits for the disk, never for the network. */
   async start(): Promise<void> {
     const { bootstrap, logger, wallClock, urls, maxMessageBytes, clock, random } = this.#deps;
-    await this.#lastKnownGood.removeLeftOvers(wallClock());
     const savedAt = await this.#restore();
     if (savedAt === undefined) {
       // Without any table the router answers 503 until the control plane brings one.
@@ -127,8 +126,12 @@ export class SnapshotSource {
 
   /** Takes the saved message as if it came over a link: the same checks find a torn or edited file. */
   async #restore(): Promise<Date | undefined> {
-    const load = withDeadline(() => this.#lastKnownGood.load(), readDeadlineMs, this.#deps.clock);
-    const saved = await load().catch(this.#onDiskFault);
+    const { clock, wallClock } = this.#deps;
+    const look = async () => {
+      await this.#lastKnownGood.removeLeftOvers(wallClock());
+      return await this.#lastKnownGood.load();
+    };
+    const saved = await withDeadline(look, readDeadlineMs, clock)().catch(this.#onDiskFault);
     if (saved === undefined) return undefined;
     const received = await this.#receiver.receive(saved.message, this.#receiver.openLink());
     if (received.kind === "reply" && received.outcome === "applied") return saved.savedAt;

@@ -113,8 +113,11 @@ export class SnapshotSource {
   /** Your `boot` brings in the first table and begins the link. */
   async start(): Promise<void> {
     const { bootstrap, logger, wallClock, clock } = this.#deps;
-    await this.#lastKnownGood.removeLeftOvers(wallClock());
-    const load = withDeadline(() => this.#lastKnownGood.load(), readDeadlineMs, clock);
+    const look = async () => {
+      await this.#lastKnownGood.removeLeftOvers(wallClock());
+      return await this.#lastKnownGood.load();
+    };
+    const load = withDeadline(look, readDeadlineMs, clock);
     const from = await boot({
       lastKnownGood: {
         load: async () => (await load().catch(this.#onDiskFault)) ?? undefined,
