@@ -66,8 +66,6 @@ export class AdminServer {
       this.#server.once("error", reject);
       this.#server.listen({ port, host: "127.0.0.1" }, () => {
         this.#server.off("error", reject);
-        // From here on it is about one connection that could not be accepted: no reason to end.
-        this.#server.on("error", () => {});
         const address = this.#server.address();
         resolve(typeof address === "object" && address !== null ? address.port : port);
       });
