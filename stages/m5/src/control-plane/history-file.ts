@@ -1,6 +1,5 @@
 // Where epoch and revision of the store are kept over a restart: one small file that is replaced whole.
 
-import { rename } from "node:fs/promises";
 import { z } from "zod";
 import { codeOf, type Disk } from "./disk.ts";
 import { removeDraft, writeDurably } from "./durable-write.ts";
@@ -47,7 +46,7 @@ export class HistoryFile {
       this.#held = history;
       return history;
     } catch {
-      await rename(this.#path, `${this.#path}.damaged`);
+      this.#disk.rename(this.#path, `${this.#path}.damaged`);
       return undefined;
     }
   }
