@@ -31,7 +31,7 @@ const hopByHop: ReadonlySet<string> = new Set([
 const notNominable: ReadonlySet<string> = new Set(["content-length", "host", "x-routing-key", "set-cookie"]);
 
 /** The lower-case names that the `Connection` fields of this section nominate as hop-by-hop. */
-export function connectionOptions(raw: RawHeaders): ReadonlySet<string> {
+function connectionOptions(raw: RawHeaders): ReadonlySet<string> {
   const options = valuesOf(raw, "connection").flatMap((value) => value.split(","));
   const names = options.map((option) => option.trim().toLowerCase());
   return new Set(names.filter((name) => name !== "" && !notNominable.has(name)));
@@ -123,7 +123,11 @@ export interface RoutingFields {
 }
 
 /** Written by the router towards the client, so a cell's own copies never pass. */
-const ownedDownstream: ReadonlySet<string> = new Set(["x-request-id", "x-routed-to", "x-route-reason"]);
+export const ownedDownstream: ReadonlySet<string> = new Set([
+  "x-request-id",
+  "x-routed-to",
+  "x-route-reason",
+]);
 
 /** Which of the fields about the body hold for the client's copy of a response. */
 export interface BodyFields {

@@ -21,7 +21,7 @@ export interface UpstreamLimits {
   readonly keepAliveTimeoutMs: number;
 }
 
-export const defaultUpstreamLimits: UpstreamLimits = {
+const defaultUpstreamLimits: UpstreamLimits = {
   connectTimeoutMs: 5_000,
   headTimeoutMs: 10_000,
   bodyIdleTimeoutMs: 30_000,

@@ -2,16 +2,10 @@
 // fields.
 
 import type { ServerResponse } from "node:http";
-import { endToEnd, type RawHeaders } from "./headers.ts";
+import { endToEnd, ownedDownstream, type RawHeaders } from "./headers.ts";
 
 /** What an interim response must not bring: framing, and what the router vouches for on the final response. */
-const interimOwned: ReadonlySet<string> = new Set([
-  "content-length",
-  "trailer",
-  "x-request-id",
-  "x-routed-to",
-  "x-route-reason",
-]);
+const interimOwned: ReadonlySet<string> = new Set(["content-length", "trailer", ...ownedDownstream]);
 
 export function forwardInterim(res: ServerResponse, status: number, raw: RawHeaders): void {
   // The router has answered the client's expectation itself, and an HTTP/1.0 client knows no interim responses.

@@ -2,19 +2,10 @@
 // fields.
 
 import type { ServerResponse } from "node:http";
-import { endToEnd, type RawHeaders } from "./headers.ts";
+import { endToEnd, ownedDownstream, type RawHeaders } from "./headers.ts";
 
 /** What an interim response must not bring: framing, and what the router vouches for on the final response. */
-const interimOwned: ReadonlySet<string> = new Set([
-  "content-length",
-  "trailer",
-  "x-request-id",
-  "x-routed-to",
-  "x-route-reason",
-  "x-failover-from",
-  "x-failover-reason",
-  "x-retry-count",
-]);
+const interimOwned: ReadonlySet<string> = new Set(["content-length", "trailer", ...ownedDownstream]);
 
 export function forwardInterim(
   res: ServerResponse,

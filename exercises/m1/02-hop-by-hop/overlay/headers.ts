@@ -1,13 +1,13 @@
 // Stands in for the stage's `headers.ts` while your `hop-by-hop.ts` serves real traffic: it is the stage's file, with
 // your two functions in the place of its own.
 
-import { connectionOptions, endToEnd } from "../starter/hop-by-hop.ts";
+import { endToEnd } from "../starter/hop-by-hop.ts";
 
 /** A header section as it came: name, value, name, value, … */
 export type RawHeaders = readonly string[];
 
 // #region hop-by-hop
-export { connectionOptions, endToEnd };
+export { endToEnd };
 // #endregion hop-by-hop
 
 /** What the router knows about a request when it writes the fields for the cell. */
@@ -78,7 +78,11 @@ export interface RoutingFields {
 }
 
 /** Written by the router towards the client, so a cell's own copies never pass. */
-const ownedDownstream: ReadonlySet<string> = new Set(["x-request-id", "x-routed-to", "x-route-reason"]);
+export const ownedDownstream: ReadonlySet<string> = new Set([
+  "x-request-id",
+  "x-routed-to",
+  "x-route-reason",
+]);
 
 /** Which of the fields about the body hold for the client's copy of a response. */
 export interface BodyFields {
