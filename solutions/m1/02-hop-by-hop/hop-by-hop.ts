@@ -6,7 +6,7 @@ export type RawHeaders = readonly string[];
 
 /**
  * Fields about one connection, not about the message. `Transfer-Encoding` is among them because each hop frames
- * the body anew; `Expect` because this router answers it itself.
+ * the body anew; `Expect` because this router responds to it itself.
  * @see https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
  */
 const hopByHop: ReadonlySet<string> = new Set([

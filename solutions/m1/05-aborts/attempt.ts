@@ -1,5 +1,5 @@
 // One attempt to serve one request at one endpoint: sends it, streams both bodies, and says how it ended.
-// It chooses nothing: which endpoint, whether to try again and what an error looks like is decided in `proxy.ts`.
+// It decides nothing: its callers choose the endpoint, whether to try again, and what an error looks like.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Dispatcher } from "undici";
@@ -57,7 +57,7 @@ export function attempt(
     if (res.closed) return resolve({ kind: "client-aborted" });
     const body = request.hasBody ? new RequestBody(req, counts) : null;
     const handler = new Attempt(request, res, counts, (result) => {
-      // Where no connection came about, the HTTP client has not touched it.
+      // If no connection was made, the HTTP client has not touched it.
       body?.destroy();
       resolve(result);
     });
@@ -92,7 +92,7 @@ class Attempt implements Dispatcher.DispatchHandler {
     res.on("close", this.#onClose);
   }
 
-  /** The exchange with the client is over: whole, or because the client left, which the cell must feel. */
+  /** The exchange with the client is over: complete, or because the client left. Then the cell's request is aborted. */
   readonly #onClose = (): void => {
     if (this.#res.writableFinished) {
       this.#settle({ kind: "complete", status: this.#res.statusCode });
@@ -117,7 +117,7 @@ class Attempt implements Dispatcher.DispatchHandler {
     try {
       this.#onHead(controller, status, reason);
     } catch (error) {
-      // A fault of this router's own. By itself, the HTTP client would make it look like one of the cell's.
+      // This router's own fault. Left to itself, the HTTP client would make it look like the cell's.
       this.#routerFailed = true;
       controller.abort(error instanceof Error ? error : new Error(String(error)));
     }
@@ -135,7 +135,7 @@ class Attempt implements Dispatcher.DispatchHandler {
     const { method, routing } = this.#request;
     const codings = valuesOf(raw, "transfer-encoding");
     const chunked = codings.length === 1 && codings[0]?.toLowerCase() === "chunked";
-    // undici takes off `chunked` and knows no other coding: what is left would reach the client as if it were plain.
+    // undici decodes `chunked` and knows no other coding: the body would reach the client as if it were plain.
     if (codings.length > 0 && !chunked)
       return controller.abort(new Error("The response has an unknown transfer coding."));
     // Trailers can follow only where the client's copy is chunked: not for HTTP/1.0, and not without a body.
@@ -147,7 +147,7 @@ class Attempt implements Dispatcher.DispatchHandler {
     if (reason !== "" && /^[\t\x20-\x7e]*$/.test(reason)) this.#res.writeHead(status, reason, fields);
     else this.#res.writeHead(status, fields);
     this.#headSent = true;
-    // Node holds the head back until the first piece of body. When none came along, the head goes alone: the client of
+    // Node holds the head back until the first piece of body. If none has come yet, the head goes alone: the client of
     // a slow stream must not wait for its first event to learn that the stream is open.
     queueMicrotask(() => {
       if (this.#counts.bytesOut === 0 && !this.#res.writableEnded && !this.#res.destroyed)
@@ -199,7 +199,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   }
 }
 
-/** undici gives fields as bytes; one Latin-1 character a byte keeps them as they are. */
+/** undici gives fields as bytes; one Latin-1 character per byte keeps them as they are. */
 function rawFields(raw: Dispatcher.DispatchController["rawHeaders"]): string[] {
   return Array.isArray(raw)
     ? raw.map((each) => (typeof each === "string" ? each : each.toString("latin1")))

@@ -8,7 +8,7 @@ export type RawHeaders = readonly string[];
 // #region hop-by-hop
 /**
  * Fields about one connection, not about the message. `Transfer-Encoding` is among them because each hop frames
- * the body anew; `Expect` because this router answers it itself.
+ * the body anew; `Expect` because this router responds to it itself.
  * @see https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
  */
 const hopByHop: ReadonlySet<string> = new Set([
@@ -25,8 +25,8 @@ const hopByHop: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Framing and routing fields that `Connection` cannot name away: without its length a body would run into the
- * next message, and a client must not be able to take a field from the cell that the router vouches for.
+ * Framing and routing fields that `Connection` cannot remove: without its length a body would run into the
+ * next message, and a client must not be able to hide a field from the cell that the router vouches for.
  */
 const notNominable: ReadonlySet<string> = new Set(["content-length", "host", "x-routing-key", "set-cookie"]);
 

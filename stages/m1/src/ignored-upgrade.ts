@@ -1,5 +1,5 @@
-// Makes an ignored `Upgrade` change nothing about the connection. Behind such a request Node's parser stops, and Node drops
-// what the same read brought after it: with half of the next request lost, its body would be read as a request.
+// Makes an ignored `Upgrade` change nothing about the connection. After such a request Node's parser stops, and Node drops
+// the rest of what it has just read: with half of the next request lost, its body would be parsed as a request.
 // https://www.rfc-editor.org/rfc/rfc9110#section-7.8
 
 import type { Socket } from "node:net";
@@ -12,8 +12,8 @@ interface RequestParser {
 }
 
 /**
- * Reads on behind requests whose `Upgrade` is ignored, for as long as the connection lives. `onRead` hears of each read whether
- * it was a part of a head; one that came along with the message before it is not noticed.
+ * Parses on after requests whose `Upgrade` is ignored, for as long as the connection lives. After each read, `onRead` is told
+ * whether part of a head came; a head that begins in the same read as the message before it goes unnoticed.
  */
 export function continueAfterUpgrade(
   socket: Socket & { readonly parser?: RequestParser },
@@ -21,7 +21,7 @@ export function continueAfterUpgrade(
 ): void {
   const { parser } = socket;
   if (parser === undefined) return;
-  // Node uses parsers again: taken from the object itself, it would be the function of the connection before.
+  // Node reuses parsers: the object itself may still hold the function of an earlier connection.
   const { execute } = Object.getPrototypeOf(parser) as RequestParser;
   parser.execute = (bytes) => {
     for (let taken = 0; ; ) {
@@ -36,11 +36,11 @@ export function continueAfterUpgrade(
         return taken;
       }
       const endsHere = incoming?.complete === true && !(incoming === before && wasComplete);
-      // The parser stops at a fault, too, and does not say so behind a request for another protocol.
+      // The parser stops at a fault, too, but after a request with `Upgrade` it does not say so.
       if (!endsHere) return Object.assign(new Error("The next request is malformed."), { bytesParsed: 0 });
       if (incoming?.upgrade === true) return taken;
     }
   };
-  // Without a listener for its bytes, Node lets them pass by this function, from the system straight to the parser.
+  // Without a listener for its bytes, Node hands them from the system straight to the parser, past this function.
   socket.on("data", () => {});
 }

@@ -41,7 +41,7 @@ const schema = z.object({
 
 export type Settings = z.infer<typeof schema>;
 
-/** Throws a `SettingsError` that names every fault, one a line. */
+/** Throws a `SettingsError` that names every fault, one per line. */
 export function readSettings(environment: Readonly<Record<string, string | undefined>>): Settings {
   const result = schema.safeParse(environment);
   if (result.success) return result.data;

@@ -13,7 +13,7 @@ export interface ClientConnectionOptions {
   readonly stalledTimeoutMs: number;
   /** Whether the time limit for an idle connection ends it. */
   readonly idleEnds: boolean;
-  /** Reads on for a moment, so that the client can read what it was told last. Then the connection ends. */
+  /** Keeps reading for a moment, so that the client can read the last response. Then the connection ends. */
   readonly linger: (socket: Socket) => void;
 }
 
@@ -22,7 +22,7 @@ interface Exchange {
   readonly res: ServerResponse;
 }
 
-/** With more requests ahead of their turn, the client is not read from. Fewer are no burden, and its leaving is noticed at once. */
+/** With more requests waiting for their turn, the router stops reading. Until then it reads on, to notice a disconnect at once. */
 const maxWaiting = 16;
 
 export class ClientConnection {
@@ -31,7 +31,7 @@ export class ClientConnection {
   #active: Exchange | undefined;
   /** The last request that has been begun. */
   #last: IncomingMessage | undefined;
-  /** What came ahead of its turn. */
+  /** Requests that wait for their turn. */
   readonly #waiting: Exchange[] = [];
   /** Ends the connection once everything before it has its response. */
   #end: (() => void) | undefined;
@@ -46,12 +46,12 @@ export class ClientConnection {
   constructor(socket: Socket, options: ClientConnectionOptions) {
     this.socket = socket;
     this.#options = options;
-    // For as long as the socket lives: Node takes its own listeners off where a client asks for a tunnel.
+    // For as long as the socket lives: Node removes its own listeners when a client asks for a tunnel.
     socket.on("error", () => {});
     socket.on("timeout", () => this.#onTimeout());
     socket.on("drain", () => this.#onDrain());
     const destroySoon = socket.destroySoon;
-    // What Node calls behind the last response.
+    // Node calls this after the last response.
     socket.destroySoon = () => {
       this.#closing = true;
       if (this.#last?.complete !== false) destroySoon.call(socket);
@@ -81,11 +81,11 @@ export class ClientConnection {
     this.#closing = true;
     if (this.#active === undefined) return end();
     this.#end = end;
-    // To be thrown away, but a connection that nobody reads does not tell that its client has left.
+    // Its bytes are thrown away, but on a connection that nobody reads, a disconnect goes unnoticed.
     this.socket.resume();
   }
 
-  /** What came is no request, or no body of one. `end` says so where no handler can, and ends the connection. */
+  /** What came is not a valid request or body. Where no handler can say so, `end` does, and ends the connection. */
   onFault(code: ErrorCode, cause: Error, end: () => void): void {
     // Node reports every further piece of the same fault.
     if (this.#faulty) return;
@@ -103,17 +103,17 @@ export class ClientConnection {
     else this.socket.destroy();
   }
 
-  /** Half of a request's body has come. */
+  /** Whether only part of a request's body has come. */
   get bodyIncomplete(): boolean {
     const last = this.#waiting.at(-1) ?? this.#active;
     return last !== undefined && !last.req.complete;
   }
 
-  /** Lets the response under way be the last one; without one, closes the connection. Whoever has begun a head may end it. */
+  /** Lets the current response be the last one; without one, closes the connection. A head that has begun may still be finished. */
   drain(): void {
     this.#draining = true;
     if (this.#active !== undefined) this.#active.res.shouldKeepAlive = false;
-    // A refusal closes its connection by itself. A body whose response is out is for nobody.
+    // A refusal closes its connection by itself. Nobody needs the rest of a body whose response is out.
     else if (!this.#closing && !this.#headBegun) this.socket.destroySoon();
   }
 
@@ -138,7 +138,7 @@ export class ClientConnection {
     if (this.#draining) this.socket.destroySoon();
     // The close of the connection tells the requests that still wait: none of them has been begun.
     if (this.socket.destroyed || !ended.res.shouldKeepAlive) return;
-    // What is left of its body is for nobody, but the client's next request stands behind it.
+    // Nobody needs the rest of its body, but the client's next request comes after it.
     ended.req.resume();
     const next = this.#waiting.shift();
     if (next !== undefined) this.#start(next);
@@ -146,7 +146,7 @@ export class ClientConnection {
     if (this.#paused && this.#waiting.length === 0) this.#resume();
   }
 
-  /** The client is still sending. Closed now, with unread bytes in it, the connection would be reset, and the response gone with it. */
+  /** The client is still sending. Closing now, with unread bytes in the socket, would reset the connection and lose the response. */
   #leaveUpload(upload: IncomingMessage): void {
     this.socket.end();
     upload.resume();
@@ -164,7 +164,7 @@ export class ClientConnection {
     this.socket.resume();
   }
 
-  /** Nothing has moved. That is the fault of a client that does not read; a long poll may be quiet for minutes. */
+  /** Nothing has moved. Only a client that does not read is to blame; a long poll may be quiet for minutes. */
   #onTimeout(): void {
     const { stalledTimeoutMs, idleEnds } = this.#options;
     const isIdle = this.#active === undefined && (idleEnds || this.#closing);
@@ -172,7 +172,7 @@ export class ClientConnection {
     else this.socket.setTimeout(stalledTimeoutMs);
   }
 
-  /** Node tells a response that it may go on, but not behind a request for a tunnel. */
+  /** Node passes `drain` on to the response, but no longer once a client has asked for a tunnel. */
   #onDrain(): void {
     const res = this.#active?.res;
     if (this.#end !== undefined && res?.writableNeedDrain === true) res.emit("drain");

@@ -1,5 +1,5 @@
-// From bytes to a JSON value, or to the reasons why not. Stricter than `JSON.parse`, which takes documents that nobody
-// means and documents that cost far more memory than they have bytes. No Node API: the same reader runs in a browser.
+// From bytes to a JSON value, or to the reasons why not. Stricter than `JSON.parse`, which accepts documents that nobody
+// means, and ones that cost far more memory than they have bytes. No Node API: the same reader runs in a browser.
 
 import { faultAt, firstFaults, isObject } from "./validation.ts";
 

@@ -1,4 +1,4 @@
-// What the router says in its own name: problems, and its response to an OPTIONS request that may go no further.
+// Responses that the router makes itself: problems, and the one to an OPTIONS request that may go no further.
 
 import { type ErrorCode, problemBody, problemOf } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";

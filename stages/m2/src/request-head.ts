@@ -28,7 +28,7 @@ export interface RequestHead {
   readonly hasBody: boolean;
   /** The client waits for `100 Continue` before it sends the body. */
   readonly expectsContinue: boolean;
-  /** An `OPTIONS` that may go no further than to this router. */
+  /** An `OPTIONS` that may go no further than this router. */
   readonly endsHere: boolean;
 }
 
@@ -44,8 +44,8 @@ export function readRequestHead(request: RawRequest): RequestHeadResult {
 
   const codings = valuesOf(rawHeaders, "transfer-encoding");
   if (codings.length > 0) {
-    // An HTTP/1.0 message with a transfer coding has passed something that did not understand it: its framing is
-    // faulty. https://www.rfc-editor.org/rfc/rfc9112#section-6.1
+    // An HTTP/1.0 message with a transfer coding came through something that did not understand the field: its framing
+    // is faulty. https://www.rfc-editor.org/rfc/rfc9112#section-6.1
     if (httpVersion !== "1.1") return refused("malformed-request");
     if (codings.length > 1 || codings[0]?.toLowerCase() !== "chunked") {
       // Unless chunked comes last, nobody can tell where the body ends: 400 and not 501.
@@ -108,8 +108,8 @@ function readMaxForwards({ method, rawHeaders }: RawRequest): number | undefined
 }
 
 /**
- * Drops fields that a CGI or WSGI cell could not tell from those that the router owns: both spellings of `X_Routing_Key` reach
- * its program as HTTP_X_ROUTING_KEY. Counts this hop off `Max-Forwards`. Returns the list itself where nothing changes.
+ * Drops fields that a CGI or WSGI cell could not tell from the router's own: `X_Routing_Key` and `X-Routing-Key` both reach its
+ * program as HTTP_X_ROUTING_KEY. Counts this hop off `Max-Forwards`. Returns the list itself if nothing changes.
  */
 function fieldsToPass(raw: RawHeaders, hopsLeft: number | undefined): RawHeaders {
   const isPlain = raw.every((text, i) => i % 2 === 1 || !text.includes("_"));

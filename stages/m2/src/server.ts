@@ -1,5 +1,5 @@
-// The listener towards clients: its time and size limits, what it answers when Node's parser refuses a request, and
-// how it stops. What happens to a good request is the handler's business.
+// The listener for clients: its time and size limits, its response when Node's parser refuses a request, and how it
+// stops. The handler decides what happens to a good request.
 
 import { createServer, type RequestListener, type Server } from "node:http";
 import { Server as NetServer, type Socket } from "node:net";
@@ -18,13 +18,13 @@ const limits = {
   requestTimeout: 300_000,
   /** How often the two request limits are checked. */
   connectionsCheckingInterval: 1_000,
-  /** A larger head is answered with 431. */
+  /** A larger head gets 431. */
   maxHeaderSize: 16 * 1024,
   /** The host is checked with the other fields, so that the response has the form of every other error. */
   requireHostHeader: false,
 } as const;
 
-/** How long nothing may move while a client leaves written bytes unread. Node waits twice as long where it still takes some. */
+/** How long a client may read nothing of what was written to it. Node waits up to twice as long if it still reads some. */
 const stalledTimeoutMs = 75_000;
 
 /** How long a refused client may take to read the refusal before its connection is cut. */
@@ -55,9 +55,9 @@ export class DataServer {
     this.#server = createServer({ ...limits, keepAliveTimeout: keepAliveTimeoutMs });
     // Node drops fields beyond a count without a word; a dropped field can be the one that makes a request ambiguous.
     this.#server.maxHeadersCount = 0;
-    // A connection that cannot be accepted, for lack of file descriptors say, is no reason to end.
+    // A connection that cannot be accepted, such as for lack of file descriptors, must not end the process.
     this.#server.on("error", () => {});
-    // What a silence means is decided connection by connection. Without a listener here Node would end each.
+    // Each connection decides what a silence means. Without a listener here, Node would end it.
     this.#server.setTimeout(stalledTimeoutMs, () => {});
     this.#server.on("connection", (socket) => {
       const idleEnds = keepAliveTimeoutMs > 0;
@@ -91,7 +91,7 @@ export class DataServer {
   // #region drain
   /** Stops accepting, lets the requests under way finish, and cuts what is left after `deadlineMs`. */
   async drain(deadlineMs: number): Promise<void> {
-    // Node's own `close` also ends what it takes for idle: responses, too, of which the last bytes wait for a slow client.
+    // Node's own `close` also ends connections that it takes for idle, even if the last bytes of a response wait for a slow client.
     const closed = new Promise<void>((resolve) => stopAccepting.call(this.#server, () => resolve()));
     for (const connection of this.#connections.values()) connection.drain();
     const done = new AbortController();
@@ -111,9 +111,9 @@ export class DataServer {
   /** Node's parser refused what came next on a connection, or it did not come in time. */
   #onClientError(error: Error, socket: Duplex): void {
     const connection = this.#connections.get(socket);
-    // A client that is gone needs no response; its requests hear of it by the close of the connection.
+    // A client that is gone needs no response; its requests notice when the connection closes.
     if (connection === undefined || isConnectionLost(error)) return void socket.destroy();
-    // Half a body, and the client's end: it has left. A client that never said a word gets none.
+    // Half a body, then the end of input: the client has left. One that never sent a byte gets no response.
     const hasLeft = isEndOfInput(error) && connection.bodyIncomplete;
     if (hasLeft || connection.socket.bytesRead === 0) return void socket.destroy();
     const code = clientErrorCode(error);
@@ -165,7 +165,7 @@ function clientErrorCode(error: Error): ErrorCode {
   return "malformed-request";
 }
 
-/** Node's parser knows a list of methods, `http.METHODS`: another one is no fault of the client. */
+/** Node's parser knows only the methods in `http.METHODS`. Sending another one is not the client's fault. */
 function looksLikeRequest(error: Error & { rawPacket?: unknown; bytesParsed?: number }): boolean {
   const { rawPacket, bytesParsed } = error;
   if (!Buffer.isBuffer(rawPacket)) return false;

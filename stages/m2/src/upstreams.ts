@@ -15,7 +15,7 @@ export interface UpstreamLimits {
   readonly headTimeoutMs: number;
   /** Time between two pieces of a response's body while the client keeps reading; 0 for no limit. */
   readonly bodyIdleTimeoutMs: number;
-  /** How long a cell may take nothing of a request body that waits for it. Node waits up to twice as long. */
+  /** How long a cell may read nothing of a request body that waits for it. Node waits up to twice as long. */
   readonly stalledTimeoutMs: number;
   /** How long an idle connection is kept when the cell does not say: less than the 5 s after which Node servers close. */
   readonly keepAliveTimeoutMs: number;
@@ -69,7 +69,7 @@ export class Upstreams {
     for (const [url, pool] of this.#pools) {
       if (urls.has(url)) continue;
       this.#pools.delete(url);
-      // Closing waits for the requests under way; that a connection broke meanwhile is told to its own request.
+      // Closing waits for the requests in progress; if a connection breaks meanwhile, its own request notices.
       pool.close().catch(() => {});
     }
   }
@@ -96,14 +96,14 @@ export class Upstreams {
     const connection = new CellConnection(socket, this.#limits, this.#clock);
     this.#connections.set(socket, connection);
     socket.prependListener("error", (error: NodeJS.ErrnoException) => {
-      // By its own name, undici takes a reset for the regular end of a body without a length, and fails the request that
-      // waits to use an idle connection; as a socket error it is what it is.
+      // undici takes `ECONNRESET` for the regular end of a body without a length, and fails the request that waits to use
+      // an idle connection. Renamed to a plain socket error, it does neither.
       if (error.code === "ECONNRESET") error.code = "UND_ERR_SOCKET";
       if (connection.mayBeStale) onUsedConnection.add(error);
     });
   }
 
-  // What the HTTP client says of each request, and of which socket: https://undici.nodejs.org/#/docs/api/DiagnosticsChannel
+  // The HTTP client reports each request and its socket: https://undici.nodejs.org/#/docs/api/DiagnosticsChannel
   readonly #onRequest = (message: unknown): void => {
     const { request, socket } = message as { request: object; socket: Socket };
     const connection = this.#connections.get(socket);
@@ -124,7 +124,7 @@ export class Upstreams {
 // #endregion upstreams
 
 // #region stale-connection
-/** Errors of sockets that had carried a response before. Errors are objects of their own, so nothing accumulates. */
+/** Errors of sockets that had carried a response before. They are held weakly, so nothing accumulates. */
 const onUsedConnection = new WeakSet<Error>();
 
 /**

@@ -1,5 +1,5 @@
-// The listener towards those who operate the router: what it runs on and whether it is ready. Bound to loopback
-// whatever `HOST` says, because it shows what clients must not see. What it answers is registered by the wiring.
+// The listener for operators: which table the router uses, and whether it is ready. Bound to loopback whatever
+// `HOST` says, because it shows what clients must not see. `main.ts` registers its paths.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
@@ -11,7 +11,7 @@ export interface AdminLimits {
   readonly requestMs: number;
   /** A connection on which nothing moves is cut after this time: its client does not read. */
   readonly idleMs: number;
-  /** More connections than these take the places of the oldest. */
+  /** Beyond this many, each new connection takes the place of the oldest. */
   readonly maxConnections: number;
   /** Bytes that all clients together have not read; beyond it, the oldest reader is cut. */
   readonly maxUnreadBytes: number;
@@ -38,7 +38,7 @@ export class AdminServer {
     this.#server = createServer({
       headersTimeout: requestMs,
       requestTimeout: requestMs,
-      // How often Node looks for those that are late. Its own 30 s would be added to the limit.
+      // How often Node looks for late requests. Its default of 30 s would be added to the limit.
       connectionsCheckingInterval: Math.min(1_000, requestMs),
     });
     this.#server.timeout = idleMs;
@@ -48,7 +48,7 @@ export class AdminServer {
     this.#server.on("error", () => {});
   }
 
-  /** Answers `GET path` with `route`. */
+  /** Serves `GET path` with `route`. */
   get(path: string, route: AdminRoute): void {
     this.#routes.set(path, route);
   }
@@ -65,7 +65,7 @@ export class AdminServer {
     });
   }
 
-  /** Stops at once: nobody's request is lost with an operator's. */
+  /** Stops at once: cutting an operator off loses no client's request. */
   close(): Promise<void> {
     return new Promise((resolve) => {
       this.#server.close(() => resolve());
@@ -98,7 +98,7 @@ export class AdminServer {
     (quiet ?? sockets[0])?.destroy();
   }
 
-  /** Moves a connection to the end of the row. */
+  /** Moves a connection to the end of the list. */
   #mark(socket: Socket, isBusy: boolean): void {
     if (!this.#connections.delete(socket)) return;
     this.#connections.set(socket, isBusy);
@@ -123,7 +123,7 @@ export class AdminServer {
   }
 }
 
-/** A route that throws costs its own request, and not the traffic that the process serves beside it. */
+/** A route that throws fails its own request, and not the traffic that the process serves beside it. */
 function runRoute(route: AdminRoute, req: IncomingMessage, res: ServerResponse): void {
   try {
     route(req, res);

@@ -1,5 +1,5 @@
 // Reads a file at a path that somebody else fills: only a regular file, only so much of it, and with a deadline. A named
-// pipe, a device, a file without end or a network mount that hangs is a fault to name and not a reason to stop.
+// pipe, a device, a file without end or a network mount that hangs is a fault to report, not a reason to stop.
 
 import { constants, type Stats } from "node:fs";
 import { open } from "node:fs/promises";
@@ -17,10 +17,10 @@ export async function readRegularFile(path: string, maxBytes: number): Promise<R
   const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
   const fault = (what: string): Error => new Error(`${what}, open '${path}'`);
   await using file = await open(path, flags).catch((error: NodeJS.ErrnoException) => {
-    // What Linux says to who opens a socket, or a device that is not there.
+    // Linux says this to whoever opens a socket, or a device that is not there.
     throw error.code === "ENXIO" ? fault("a socket or a device, not a regular file") : error;
   });
-  // Of what is open, and not of the path: by now, that may lead to something else.
+  // Of the open file, not of the path: by now, that may lead to something else.
   const stats = await file.stat();
   if (!stats.isFile()) throw fault(`${kindOf(stats)}, not a regular file`);
   const chunks: Buffer[] = [];
@@ -43,9 +43,9 @@ function kindOf(stats: Stats): string {
 // #endregion regular-file
 
 /**
- * Gives `operation` a deadline: then the promise rejects. The operation itself goes on, because nothing takes it back from
- * the system, and a call meanwhile waits for the same one: a mount that hangs costs one of the few threads that
- * Node has for files, and not one more with each look.
+ * Gives `operation` a deadline: then the promise rejects. The operation itself goes on, because the system cannot cancel
+ * it, and a call in the meantime waits for the same one: a mount that hangs costs one of the few threads that Node has
+ * for files, and not one more with each look.
  */
 export function withDeadline<T>(
   operation: () => Promise<T>,

@@ -8,7 +8,7 @@ import type { Clock } from "./clock.ts";
 export interface CellConnectionLimits {
   /** Time from the end of the request to the head of the response, in milliseconds; 0 for no limit. */
   readonly headTimeoutMs: number;
-  /** How long the cell may take nothing of a request body that waits for it. */
+  /** How long the cell may read nothing of a request body that waits for it. */
   readonly stalledTimeoutMs: number;
 }
 
@@ -29,7 +29,7 @@ export class CellConnection {
   /** A piece of a head has come after the limit. */
   #overdue = false;
   #interimBytes = 0;
-  /** Interim responses may come; undefined once the final one has begun. Otherwise, the start of a head that has no end yet. */
+  /** While interim responses may come: the start of a head whose end is missing, or nothing. Undefined once the final one begins. */
   #partial: Buffer | undefined;
 
   constructor(socket: Socket, limits: CellConnectionLimits, clock: Clock) {
@@ -52,7 +52,7 @@ export class CellConnection {
     return this.#used && !this.#heard;
   }
 
-  /** A request goes out. While its body does, only a cell that takes nothing of it is late. */
+  /** A request goes out. While its body is being sent, only a cell that reads nothing of it is late. */
   onRequest(): void {
     this.#heard = false;
     this.#awaitsHead = true;
@@ -93,8 +93,8 @@ export class CellConnection {
   }
 
   /**
-   * What the HTTP client may see of `bytes`; undefined for nothing. It takes a `100 Continue` that it did not ask for as an
-   * error, and lets other interim responses come without end.
+   * What the HTTP client may see of `bytes`; undefined for nothing. It treats a `100 Continue` that it did not ask for as an
+   * error, and accepts any number of other interim responses.
    * @see https://www.rfc-editor.org/rfc/rfc9110#section-15.2
    */
   #pass(bytes: Buffer): Buffer | undefined {
@@ -116,7 +116,7 @@ export class CellConnection {
         return joined(passed);
       }
       this.#interimBytes += end;
-      // The router has responded to the client's expectation itself: what the cell says of it is for nobody.
+      // The router has responded to the client's expectation itself, so nobody needs the cell's `100 Continue`.
       if (!isContinue(rest)) passed.push(rest.subarray(0, end));
       rest = rest.subarray(end);
     }

@@ -40,7 +40,7 @@ export class ConcurrencyLimit {
     this.#limit = checked(limit);
   }
 
-  // One closure a limit, not one a request.
+  // One closure per limit, not one per request.
   readonly #giveBack = (): void => {
     this.#inFlight -= 1;
   };

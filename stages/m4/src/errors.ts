@@ -1,7 +1,7 @@
 // The one place where a failure becomes a response: code → status, title and the sentence that a client may read.
 // Nothing from an exception reaches a client: an address or a stack would tell a stranger what stands behind the router.
 
-/** What every error response can say; `code` is stable, so that a client may branch on it. */
+/** What an error response says besides its code, which is stable, so that a client may branch on it. */
 export interface Problem {
   readonly status: number;
   readonly title: string;
@@ -96,7 +96,7 @@ const codeByCause: ReadonlyMap<string, ErrorCode> = new Map([
   ["EADDRNOTAVAIL", "router-exhausted"],
 ]);
 
-/** Names what went wrong between the router and a cell. An error that nobody foresaw is a broken upstream. */
+/** Names what went wrong between the router and a cell. An unknown error counts as a broken upstream. */
 export function upstreamErrorCode(error: Error): ErrorCode {
   return codeByCause.get(causeOf(error)) ?? "upstream-broken";
 }

@@ -24,9 +24,9 @@ export interface EventsOptions {
 }
 
 const maxWatchers = 16;
-/** Events that a watcher gets who comes later, or comes back. */
+/** Events kept for a watcher that comes later, or comes back. */
 const kept = 100;
-/** Decisions a second: a sample to look at, not a log. */
+/** A sample to look at, not a log. */
 const maxDecisionsPerSecond = 20;
 const heartbeatMs = 15_000;
 const maxBufferedBytes = 256 * 1024;

@@ -1,4 +1,4 @@
-// Everything that one request gathers on its way, and what the log is told of it at the end. The order of the steps is left
+// Everything known about one request on its way, and what the log says about it at the end. The order of the steps is left
 // to `proxy.ts`.
 
 import type { IncomingMessage, ServerResponse } from "node:http";

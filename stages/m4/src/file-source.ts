@@ -18,7 +18,7 @@ const maxSettles = 5;
 /** The file is read this often without any sign of a change: network file systems give none. In milliseconds. */
 const rereadMs = 1_000;
 
-/** The file system has this long to answer, in milliseconds. */
+/** The file system has this long to respond, in milliseconds. */
 const readDeadlineMs = 5_000;
 // #endregion times
 
@@ -53,7 +53,7 @@ export class RoutingFileError extends Error {
   override readonly name = "RoutingFileError";
 }
 
-/** What has to be seen to: nothing, signs of a change, or somebody's wish to have the file read now. */
+/** What is due: nothing, a look because the file may have changed, or a read that somebody asked for. */
 type Pending = "nothing" | "change" | "request";
 
 export class FileSource {
@@ -170,7 +170,7 @@ export class FileSource {
       decoded = { ok: false, faults: [`(file): ${error instanceof Error ? error.message : error}`] };
     }
     if (decoded.ok) return this.#accept(decoded);
-    // The file may have been met in the middle of a write, before its event came: a fault counts once two looks agree.
+    // This read may have caught the file in the middle of a write: a fault counts once two looks agree.
     const suspicion = decoded.faults.join("\n");
     if (suspicion === this.#suspicion || this.#status.version === null) return this.#reject(decoded.faults);
     this.#suspicion = suspicion;

@@ -6,7 +6,7 @@ import { upstreamErrorCode } from "./errors.ts";
 import { type HealthState, INITIAL_HEALTH, nextHealth } from "./health-state.ts";
 import type { HealthSettings } from "./resilience-settings.ts";
 
-/** Whether the cell answered `url` well. A rejection is a failed probe. `signal` aborts when time is up. */
+/** Whether the cell's response to `url` is good. A rejection is a failed probe. `signal` aborts when time is up. */
 export type Probe = (url: string, signal: AbortSignal) => Promise<boolean>;
 
 export type HealthListener = (placement: string, to: HealthState, from: HealthState) => void;

@@ -1,5 +1,5 @@
-// How much of its time a router gives to its control plane: a share in the long run, and more at once for the ordinary
-// change. Whatever sends without a pause, tables or anything else, waits in its own process then. Pure: time is an argument.
+// How much of its time a router gives to its control plane: a share in the long run, and more at once for an ordinary
+// change. A control plane that sends without a pause has to wait, whatever it sends. Pure: time is an argument.
 
 export interface BudgetLimits {
   /** Part of the time that may be spent. */
@@ -41,7 +41,7 @@ export class TimeBudget {
   }
 }
 
-/** What comes over a link costs twice, and a tenth of the time in all: nine tenths are left to requests. */
+/** What comes over a link costs time twice, a tenth of all time together: nine tenths are left for requests. */
 export class IntakeBudget {
   /** For reading. It goes on while the work waits, so that the newest table is at hand when its time has come. */
   readonly reading: TimeBudget;

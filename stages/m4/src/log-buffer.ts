@@ -1,7 +1,7 @@
 // The lines of a log that wait to be written: in bounded memory, in order, and whole. A line that finds no room is dropped
 // and counted. When to write, and where, is the business of `log-writer.ts`.
 
-/** So many characters are made bytes at once; as text, lines that wait could keep far more memory alive than they show. */
+/** So many characters are encoded at once: as text, lines that wait could keep far more memory alive than their length. */
 const gatherLength = 32 * 1024;
 /** Bytes wait in chunks of this size. */
 const chunkBytes = 256 * 1024;

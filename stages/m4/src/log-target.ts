@@ -1,4 +1,4 @@
-// Where the bytes of a log go: a file descriptor, such as standard output, behind one function that nobody waits for. A pipe or
+// Where the bytes of a log go: a file descriptor, such as standard output, behind one function that never blocks. A pipe or
 // terminal without room says so at once; a file or socket is written by another thread.
 
 import { constants, fstatSync, openSync, write, writeSync } from "node:fs";
@@ -37,8 +37,8 @@ export function openTarget(fd: number): LogTarget {
 }
 
 /**
- * The same pipe or terminal, opened once more, so that a write never waits. Setting that flag on `fd` would not do: it holds
- * for all processes that share `fd`, such as the user's shell, and each Node that exits takes it back for all.
+ * The same pipe or terminal, opened once more, so that a write never waits. Setting that flag on `fd` would be wrong: all
+ * processes that share `fd` share the flag, such as the user's shell, and each Node that exits clears it for all.
  */
 function openNonBlocking(fd: number): number | undefined {
   const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants;
@@ -56,7 +56,7 @@ function writeInThread(fd: number, bytes: Buffer, start: number, length: number)
   });
 }
 
-/** Whatever is no pipe, socket or terminal is written like a file. */
+/** Anything that is not a pipe, socket or terminal is written like a file. */
 function kindOf(fd: number): { readonly isFile: boolean; readonly isSocket: boolean } {
   try {
     const stats = fstatSync(fd);

@@ -1,4 +1,4 @@
-// Writes a log, and lets nothing wait for it: neither a request nor the end of the process. Decides when to write and what an
+// Writes a log that nothing waits for: neither a request nor the end of the process. Decides when to write and what an
 // error means. The lines that wait are in `log-buffer.ts`; how bytes reach a file descriptor is in `log-target.ts`.
 
 import { setImmediate as endOfTurn } from "node:timers/promises";

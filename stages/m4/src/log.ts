@@ -1,4 +1,4 @@
-// What this process says: JSON lines on standard output, and the reason of a failed start on standard error. A log that cannot
+// What this process says: JSON lines on standard output, and the reason for a failed start on standard error. A log that cannot
 // be written (full disk, closed terminal, stalled reader) loses lines and counts them; it stops neither traffic nor the stop.
 // pino makes the lines. Its own destination does not write them, because a full disk or pipe would keep it from exiting.
 

@@ -87,7 +87,7 @@ export type Decoded<Message> =
   | { readonly ok: true; readonly message: Message }
   | { readonly ok: false; readonly fault: string };
 
-/** A longer head is none of this protocol. */
+/** A longer head is not of this protocol. */
 const maxHeadBytes = 4_096;
 const newline = 0x0a;
 

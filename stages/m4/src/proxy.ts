@@ -30,7 +30,7 @@ export interface ProxyDependencies {
   readonly newRequestId: () => string;
 }
 
-/** Attempts that a request may use up on connections that the cell had closed while they were idle. */
+/** How often a request may be repeated because the cell had closed its connection while that was idle. */
 const maxStaleConnections = 2;
 
 export class ProxyHandler {
@@ -46,7 +46,7 @@ export class ProxyHandler {
     const exchange: Exchange = { req, res, requestId, startedAtMs, bytesIn: 0, bytesOut: 0 };
     this.#serve(exchange)
       .catch((error: unknown) => this.#onFault(exchange, error))
-      // What fails while a fault is told: this request is lost, and no other one.
+      // If even reporting the fault fails, this request is lost, and no other.
       .catch(() => res.destroy());
   };
 
@@ -98,7 +98,7 @@ export class ProxyHandler {
   // #endregion serve
 
   // #region attempt
-  /** Attempts once, and again only where the request may never have been read and nothing of it is spent. */
+  /** Attempts once, and again only if the cell may never have read the request and all of it can be sent again. */
   async #attempt(
     exchange: Exchange,
     head: RequestHead,

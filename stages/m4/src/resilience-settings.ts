@@ -60,7 +60,7 @@ export interface RetrySettings extends BackoffSettings {
 export interface RetryBudgetSettings {
   /** Share of a retry that each request pays for; 0.2 allows one retry in five requests. @default 0.2 */
   readonly ratio: number;
-  /** Retries a second that are allowed however few requests there are; 0 for none. @default 2 */
+  /** Retries per second that are allowed however few requests there are; 0 for none. @default 2 */
   readonly minPerSecond: number;
   /** Most retries that can be saved up in quiet times; at least 1. @default 10 */
   readonly maxBalance: number;
@@ -88,7 +88,7 @@ export interface TableResilience {
   readonly retryBudget?: RetryBudgetSettings | undefined;
 }
 
-/** A third retry hardly ever succeeds where two failed, and makes an outage dearer for everyone. */
+/** A third retry hardly ever succeeds where two failed, and makes an outage worse for everyone. */
 export const MOST_RETRIES = 2;
 
 // #region defaults

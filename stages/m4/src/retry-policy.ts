@@ -12,7 +12,7 @@ export type AttemptFailure =
   | "connection-broken"
   /** No response's head within the time limit. */
   | "timed-out"
-  /** The cell answered with one of `isFailureStatus`. */
+  /** The cell responded with one of `isFailureStatus`. */
   | "failure-status"
   /** The client left. Nobody waits for a response any more. */
   | "client-aborted";
@@ -83,7 +83,7 @@ export function mayRetry(
   return { retry: true, delayMs };
 }
 
-/** A cell may have acted on all that was sent to it, whether it answered or not: a second POST may charge twice. */
+/** A cell may have acted on all that was sent to it, whether it responded or not: a second POST may charge twice. */
 function isRepeatable({ method, hasBody, failure, sent }: FailedAttempt): boolean {
   if (failure === "connect-failed" && !sent) return true;
   // A body is streamed and not kept: what was sent of it is gone.

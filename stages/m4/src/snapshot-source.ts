@@ -17,7 +17,7 @@ import { SnapshotReceiver } from "./snapshot-receiver.ts";
 import type { TableStore } from "./table-store.ts";
 import { TableValidator } from "./table-validator.ts";
 
-/** The disk has this long to answer, in milliseconds; less when the router stops, because that must end in time. */
+/** The disk has this long to respond, in milliseconds; less when the router stops, because a stop must end in time. */
 const readDeadlineMs = 5_000;
 const flushDeadlineMs = 2_000;
 
@@ -78,7 +78,7 @@ export class SnapshotSource {
       validate: (tableJson) => this.#validator.validate(tableJson),
       apply: (table, position) => this.#apply(table, position),
     });
-    // A delta may make a table that is larger than any message.
+    // A delta (m5) may make a table that is larger than any message.
     const maxSavedBytes = 2 * maxMessageBytes;
     this.#lastKnownGood = new LastKnownGood(
       join(stateDir, "last-known-good"),

@@ -1,5 +1,5 @@
-// From the bytes of a file to a routing table, or to the reasons why not. Owns the choice where that work is done:
-// for a small table at once, for a large one in a thread of its own, because requests wait while this one works.
+// From the bytes of a file to a routing table, or to the reasons why not. Decides where that work is done: at once for
+// a small table, in another thread for a large one, because requests wait while this thread works.
 
 import { once } from "node:events";
 import { setImmediate } from "node:timers/promises";
@@ -27,7 +27,7 @@ export function decodeTable(bytes: Uint8Array): Decoded {
 /** From this size on, about 2,000 routing keys, the work takes longer than requests should wait. */
 export const offloadedFromBytes = 64 * 1024;
 
-/** What the other thread answers first. The large part of a table follows in slices, each when it is asked for. */
+/** What the other thread sends first. The large part of a table follows in slices, each when it is asked for. */
 export type Head =
   | { readonly ok: true; readonly table: Omit<RoutingTable, "placementByKey">; readonly checksum: string }
   | { readonly ok: false; readonly faults: readonly string[] };

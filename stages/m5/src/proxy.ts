@@ -40,7 +40,7 @@ export interface ProxyDependencies {
   readonly newRequestId: () => string;
 }
 
-/** Attempts that a request may use up on connections that the cell had closed while they were idle. */
+/** How often a request may be repeated because the cell had closed its connection while that was idle. */
 const maxStaleConnections = 2;
 
 export class ProxyHandler implements RequestHandler {

@@ -21,7 +21,7 @@ const count = z.int().min(1).max(1_000_000);
 const ratio = z.number().gt(0).max(1);
 
 const rateLimit = z.strictObject({
-  ratePerSecond: z.number().gt(0).max(1_000_000).describe("Requests a second in the long run."),
+  ratePerSecond: z.number().gt(0).max(1_000_000).describe("Requests per second in the long run."),
   burst: z.number().min(1).max(1_000_000).describe("Requests at once when the bucket is full."),
 });
 

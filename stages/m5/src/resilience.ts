@@ -1,5 +1,5 @@
-// The resilience state of one router: one guard a placement, and the buckets of routing keys. Follows each new table and
-// says who may serve a request now. The rules stand in the modules that it holds together; the order in `proxy.ts`.
+// The resilience state of one router: one guard per placement, and the buckets of routing keys. Follows each new table and
+// says who may serve a request now. The rules are in the modules that it holds together; the order in `proxy.ts` and `attempts.ts`.
 
 import { type AttemptOutcome, type BreakerState, CircuitBreaker } from "./circuit-breaker.ts";
 import { ConcurrencyLimit, type Permit } from "./concurrency-limit.ts";

@@ -1,5 +1,5 @@
 // Bounds what retries add to the load of a cell. Without it, an outage multiplies the load by the number of attempts
-// at the very moment at which the cell can bear it least. One budget a placement: a cell in trouble must not spend
+// at the very moment when the cell can bear it least. One budget per placement: a cell in trouble must not spend
 // the retries of the others.
 
 import type { RetryBudgetSettings } from "./resilience-settings.ts";

@@ -81,7 +81,7 @@ const withTwoPorts = schema.refine(({ PORT, ADMIN_PORT }) => PORT !== ADMIN_PORT
   error: "PORT and ADMIN_PORT are the same; set one of them to another port",
 });
 
-/** Throws a `SettingsError` that names every fault, one a line. */
+/** Throws a `SettingsError` that names every fault, one per line. */
 export function readSettings(environment: Readonly<Record<string, string | undefined>>): Settings {
   const result = withTwoPorts.safeParse(environment);
   if (result.success) return result.data;

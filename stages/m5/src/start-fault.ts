@@ -47,7 +47,7 @@ export function listenFault({ code, message }: ListenError, host: Setting, port:
   }
 }
 
-/** Whether it was a socket that could not be had. A worker hands on the code alone. */
+/** Whether a socket could not be opened. A worker process (m5) passes on only the code. */
 export function isOfListening({ syscall, code }: ListenError): boolean {
   return code !== undefined && ["listen", "bind", "getaddrinfo", undefined].includes(syscall);
 }

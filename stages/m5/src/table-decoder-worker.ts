@@ -1,5 +1,5 @@
-// The other thread's end of `table-decoder.ts`: decodes the bytes that it was started with, answers with everything
-// but the routing keys, and hands those out slice by slice.
+// The other thread's end of `table-decoder.ts`: decodes the bytes that it was started with, sends back everything but
+// the routing keys, and hands those out slice by slice.
 
 import { once } from "node:events";
 import { parentPort, workerData } from "node:worker_threads";

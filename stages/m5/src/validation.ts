@@ -1,5 +1,5 @@
-// How a validator built with zod finds faults in a JSON document and tells them to the person who wrote it: one line
-// a fault, its path first. Knows nothing of routing. No Node API: the same validator runs in a browser.
+// How a validator built with zod finds faults in a JSON document and reports them to the person who wrote it: one line
+// per fault, its path first. Knows nothing of routing. No Node API: the same validator runs in a browser.
 
 import { z } from "zod";
 

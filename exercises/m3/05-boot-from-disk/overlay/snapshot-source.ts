@@ -18,7 +18,7 @@ import type { TableStore } from "../../../../stages/m3/src/table-store.ts";
 import { TableValidator } from "../../../../stages/m3/src/table-validator.ts";
 import { boot } from "../starter/boot.ts";
 
-/** The disk has this long to answer, in milliseconds; less when the router stops, because that must end in time. */
+/** The disk has this long to respond, in milliseconds; less when the router stops, because a stop must end in time. */
 const readDeadlineMs = 5_000;
 const flushDeadlineMs = 2_000;
 
@@ -96,7 +96,7 @@ export class SnapshotSource {
       validate: (tableJson) => this.#validator.validate(tableJson),
       apply: (table, position) => this.#apply(table, position),
     });
-    // A delta may make a table that is larger than any message.
+    // A delta (m5) may make a table that is larger than any message.
     const maxSavedBytes = 2 * maxMessageBytes;
     this.#lastKnownGood = new LastKnownGood(
       join(stateDir, "last-known-good"),

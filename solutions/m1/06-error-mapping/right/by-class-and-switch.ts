@@ -3,7 +3,7 @@
 
 import { errors } from "undici";
 
-/** What every error response can say; `code` is stable, so that a client may branch on it. */
+/** What an error response says besides its code, which is stable, so that a client may branch on it. */
 export interface Problem {
   readonly status: number;
   readonly title: string;
@@ -85,7 +85,7 @@ const exhausted: ReadonlySet<string> = new Set([
   "EADDRNOTAVAIL",
 ]);
 
-/** Names what went wrong between the router and a cell. An error that nobody foresaw is a broken upstream. */
+/** Names what went wrong between the router and a cell. An unknown error counts as a broken upstream. */
 export function upstreamErrorCode(error: Error): ErrorCode {
   if (error instanceof errors.ConnectTimeoutError) return "connect-timeout";
   if (error instanceof errors.HeadersTimeoutError) return "head-timeout";

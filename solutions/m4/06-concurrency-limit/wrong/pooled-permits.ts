@@ -44,7 +44,7 @@ export class ConcurrencyLimit {
     this.#limit = checked(limit);
   }
 
-  // One closure a limit, not one a request.
+  // One closure per limit, not one per request.
   readonly #giveBack = (permit: CountedPermit): void => {
     this.#inFlight -= 1;
     this.#idle.push(permit);

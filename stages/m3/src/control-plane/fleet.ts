@@ -60,8 +60,8 @@ export class Fleet {
   }
 
   /**
-   * At most one unanswered snapshot a link, and no second one while a part of the first is still leaving. A router that
-   * is slow gets fewer revisions and not later ones: when it has answered, it is offered the newest, and those in between
+   * At most one unanswered snapshot per link, and no second one while a part of the first is still leaving. A router that
+   * is slow gets fewer revisions, not older ones: when it has answered, it is offered the newest, and those in between
    * are never sent.
    */
   #offer(link: RouterLink): void {
@@ -158,7 +158,7 @@ export class Fleet {
 
   // #region hello
   #onHello(link: RouterLink, { protocol, routerId, have }: Hello, nowMs: number): void {
-    if (link.router !== undefined) return link.wire.close(closeCodes.notUnderstood, "Only one hello a link");
+    if (link.router !== undefined) return link.wire.close(closeCodes.notUnderstood, "One hello per link");
     if (protocol !== protocolVersion) {
       const reason = `Protocol ${protocol} is not spoken here, only ${protocolVersion}`;
       return link.wire.close(closeCodes.protocolVersion, reason);

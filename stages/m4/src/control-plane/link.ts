@@ -10,7 +10,7 @@ import type { Fleet } from "./fleet.ts";
 import { SnapshotSender } from "./snapshot-sender.ts";
 
 /**
- * The slowest line that a router may have, 256 kB a second. The system takes a snapshot long before such a line has
+ * The slowest line that a router may have, 256 kB per second. The system takes a snapshot long before such a line has
  * carried it, and a ping waits behind it: without this, a link at work would look dead, be cut, and begin again.
  */
 const minBytesPerMs = 256;

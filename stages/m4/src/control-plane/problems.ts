@@ -1,4 +1,4 @@
-// What the control plane answers when it does not do what was asked: code → status, title and a sentence for people.
+// How the control plane responds when it refuses a request: code → status, title and a sentence for people.
 
 // #region problems
 export const problems = {
@@ -57,9 +57,9 @@ export const problems = {
     "Service Unavailable",
     "The change could not be written: the table is as it was. faults says why.",
   ],
-  "too-busy": [503, "Service Unavailable", "As many requests as may be are under way: try again."],
-  "too-many-connections": [503, "Service Unavailable", "As many connections as may be are open."],
-  "too-many-links": [503, "Service Unavailable", "As many routers as may be are linked."],
+  "too-busy": [503, "Service Unavailable", "The limit of requests in progress is reached: try again."],
+  "too-many-connections": [503, "Service Unavailable", "The limit of open connections is reached."],
+  "too-many-links": [503, "Service Unavailable", "The limit of linked routers is reached."],
 } as const satisfies Record<string, readonly [status: number, title: string, detail: string]>;
 // #endregion problems
 

@@ -1,4 +1,4 @@
-// What the store is given: where it keeps its two files, and who hears of what.
+// What the store is given: where it keeps its two files, and whom it tells.
 
 import type { Disk } from "./disk.ts";
 import type { Stored } from "./stored.ts";

@@ -39,7 +39,7 @@ const schema = z.object({
 
 export type ControlPlaneSettings = z.infer<typeof schema>;
 
-/** Throws a `SettingsError` that names every fault, one a line. */
+/** Throws a `SettingsError` that names every fault, one per line. */
 export function readControlPlaneSettings(
   environment: Readonly<Record<string, string | undefined>>,
 ): ControlPlaneSettings {

@@ -45,7 +45,7 @@ export class ResponseSide {
 
   /** Gathers an interim head of a cell, unless it is none of the client's business. */
   interim(head: ResponseHead): void {
-    // The router has answered the client's expectation itself, and an HTTP/1.0 client knows no interim responses.
+    // The router has responded to the client's expectation itself, and an HTTP/1.0 client knows no interim responses.
     if (head.status === 100 || this.#request.head.minorVersion === 0) return;
     this.interimSent = true;
     this.#client.outgoing.text(downstreamHead(head, "as-came", ""));
