@@ -97,7 +97,9 @@ export class TableLink {
 
   /** Ends the link, and resolves when what was applied last is on disk. */
   async close(): Promise<void> {
-    await this.#client?.close();
+    const closed = this.#client?.close();
+    this.#validator.close();
+    await closed;
     const flushed = () => this.#lastKnownGood.flushed();
     await withDeadline(flushed, flushDeadlineMs, this.#deps.clock)().catch(this.#onDiskFault);
   }

@@ -139,7 +139,10 @@ export class ControlPlaneClient {
       socket.send(encode(receiver.hello(routerId)));
     });
     socket.on("pong", () => this.#confirm());
-    const stop = () => socket.close(closeCodes.goingAway, "The router stops");
+    const stop = () => {
+      link.open = false;
+      socket.close(closeCodes.goingAway, "The router stops");
+    };
     this.#stop.signal.addEventListener("abort", stop);
     await closed;
     this.#stop.signal.removeEventListener("abort", stop);

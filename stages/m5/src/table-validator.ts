@@ -12,6 +12,7 @@ const timeoutMs = 30_000;
 export class TableValidator {
   readonly #clock: Clock;
   readonly #decodeOffloaded: typeof decodeTableOffloaded;
+  readonly #stop = new AbortController();
   /** Pays for the work; undefined while nobody limits it. */
   budget: TimeBudget | undefined;
 
@@ -19,6 +20,11 @@ export class TableValidator {
   constructor(clock: Clock, decodeOffloaded = decodeTableOffloaded) {
     this.#clock = clock;
     this.#decodeOffloaded = decodeOffloaded;
+  }
+
+  /** Gives up the work in progress: a stop must end in time, whatever a control plane has sent. */
+  close(): void {
+    this.#stop.abort(new Error("this process stops"));
   }
 
   /** Small tables at once, large ones in another thread. Never rejects. */
@@ -43,7 +49,7 @@ export class TableValidator {
       () => {},
     );
     try {
-      return await work(tooLong.signal);
+      return await work(AbortSignal.any([tooLong.signal, this.#stop.signal]));
     } finally {
       done.abort();
       const nowMs = this.#clock.now();

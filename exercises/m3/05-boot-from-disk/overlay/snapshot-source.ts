@@ -159,7 +159,9 @@ export class SnapshotSource {
 
   /** Ends the link, and resolves when what was applied last is on disk. */
   async close(): Promise<void> {
-    await this.#client?.close();
+    const closed = this.#client?.close();
+    this.#validator.close();
+    await closed;
     const flushed = () => this.#lastKnownGood.flushed();
     await withDeadline(flushed, flushDeadlineMs, this.#deps.clock)().catch(this.#onDiskFault);
   }
