@@ -129,16 +129,19 @@ function resilienceFor(store: TableStore, logger: Logger) {
     logger.warn({ event: `${type}-changed`, placement, to, from });
     events.emit({ type, placement, to, from });
   };
+  const onFault = (error: unknown): void => logger.error({ event: "listener-failed", cause: String(error) });
   const health = new HealthChecker({
     clock,
     random: () => Math.random(),
     probe: healthProbe(),
     onTransition: (placement, to, from) => changed("health", placement, to.kind, from.kind),
+    onFault,
   });
   const isHealthy = (placement: string): boolean => health.isHealthy(placement);
   const resilience = new Resilience({
     isHealthy,
     onBreaker: (placement, to, from) => changed("breaker", placement, to.kind, from.kind),
+    onFault,
   });
   const guards = () => resilience.guards();
   const linesDropped = () => log.dropped;
