@@ -16,7 +16,7 @@ export function isCellFailure(code: ErrorCode): boolean {
   return !isClientFailure(code) && code !== "router-exhausted" && code !== "router-fault";
 }
 
-/** No connection came about, so nothing of the request can have reached the cell. */
+/** No connection was made, so nothing of the request can have reached the cell. */
 export function isUnreachable(result: AttemptResult): result is FailedAttempt {
   return result.kind === "failed" && !result.sent && isCellFailure(result.code);
 }

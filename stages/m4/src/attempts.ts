@@ -26,7 +26,7 @@ export interface AttemptedRequest {
   readonly method: string;
   readonly hasBody: boolean;
   readonly startedAtMs: number;
-  /** Whether a byte of a cell's response, interim ones included, has gone to the client. */
+  /** Whether a byte of a cell's response, interim or final, has gone to the client. */
   readonly isAnswered: () => boolean;
   /** Aborted when the client has left. Made when asked for: most requests never wait. */
   readonly clientLeft: () => AbortSignal;
@@ -68,7 +68,7 @@ export class Attempts {
     /** Placements without a connection: nothing was sent, so the next of the chain may serve, whatever the method. */
     const unreachable = new Map<string, Refusal>();
     let failure: FailedAttempt | undefined;
-    /** A retry has been paid and waited for, and is yet to be made. */
+    /** A retry has been paid for and its delay is over; it has yet to be made. */
     let isRetryDue = false;
     for (;;) {
       const { choice, admission } = resilience.admit(table, primary, unreachable, clock.now());
@@ -127,13 +127,13 @@ export class Attempts {
       });
       if (result.kind === "failed" && !result.headSent && isCellFailure(result.code)) {
         record("failure");
-        // Where no connection came about, the chain is asked first: that costs this cell nothing.
+        // If no connection was made, the chain is asked first: that costs this cell nothing.
         if (!isUnreachable(result)) retry = this.#mayRetry(request, target, result);
       }
       return { result, retry };
     } finally {
       try {
-        // What the client broke says nothing about the cell, nor does what this router could not do.
+        // A failure of the client or of this router says nothing about the cell.
         record("abandoned");
       } finally {
         admission.end(clock.now());
@@ -189,7 +189,7 @@ const clientAborted: AttemptsResult = { kind: "attempted", result: { kind: "clie
 
 type Chosen = Exclude<TargetChoice<Placement>, { kind: "none" }>;
 
-/** Notes who serves, and in whose stead. */
+/** Notes who serves, and for whom. */
 function note(request: AttemptedRequest, primary: Placement, choice: Chosen): void {
   request.target = choice.target;
   request.failover = choice.kind === "fallback" ? { from: primary.name, reason: choice.reason } : undefined;

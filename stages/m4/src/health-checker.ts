@@ -18,7 +18,7 @@ export interface HealthCheckerOptions {
   readonly probe: Probe;
   /** Called when a placement changes between healthy and unhealthy, not for each probe. */
   readonly onTransition?: HealthListener | undefined;
-  /** Told what `onTransition` threw: checks go on, whatever happens to those who listen. */
+  /** Told what `onTransition` threw: checks go on, whatever a listener does. */
   readonly onFault?: ((error: unknown) => void) | undefined;
 }
 
@@ -117,7 +117,7 @@ export class HealthChecker {
     const { intervalMs } = target.settings;
     const { signal } = target.stop;
     try {
-      // One push reaches the whole fleet at once: without this, so would the first probe reach the cell.
+      // One push reaches the whole fleet at once. Without this, all first probes would reach the cell at once, too.
       await clock.sleep(random() * intervalMs, signal);
       while (!signal.aborted) {
         const succeeded = await this.#probe(target);

@@ -77,7 +77,7 @@ export class ProxyHandler {
     const { resilience, attempts, clock } = this.#deps;
     const taken = resilience.tryTake(head.routingKey, decision.placement, clock.now());
     if (!taken.ok) return this.#refuse(exchange, "rate-limited", undefined, taken.retryAfterMs);
-    // Held until the request has ended, whoever serves it: what spills over to others is bounded by this limit too.
+    // Held until the request has ended, whoever serves it: so this limit also bounds what spills over to others.
     const permit = resilience.guard(decision.placement).limit.tryAcquire();
     if (permit === undefined) return this.#refuse(exchange, "overloaded");
     try {
@@ -107,7 +107,7 @@ export class ProxyHandler {
     shouldForward: (status: number) => boolean,
   ): Promise<AttemptResult> {
     const { req, res, requestId } = exchange;
-    // Not before somebody takes the request: a client that is refused has not sent its body for nothing.
+    // Only once somebody takes the request, so that a refused client does not send its body for nothing.
     if (head.expectsContinue && !exchange.continueSent) res.writeContinue();
     exchange.continueSent = true;
     const headers = upstreamHeaders(head.rawHeaders, {
@@ -135,7 +135,7 @@ export class ProxyHandler {
       case "client-aborted":
         return this.#log(exchange, { outcome: "client-aborted" });
       case "discarded":
-        // Only for a retry, whose result has then taken this one's place.
+        // A response is only discarded for a retry, and then the retry's result replaces it.
         throw new Error(`A response with status ${result.status} was discarded and nothing followed.`);
       case "failed":
         if (!result.headSent) return this.#refuse(exchange, result.code, result.cause);

@@ -6,7 +6,7 @@ import type { RetrySettings } from "./resilience-settings.ts";
 
 /** How an attempt failed. */
 export type AttemptFailure =
-  /** No connection came about, so nothing of the request can have reached the cell. */
+  /** No connection was made, so nothing of the request can have reached the cell. */
   | "connect-failed"
   /** The connection ended before the response's head was complete. */
   | "connection-broken"
@@ -24,7 +24,7 @@ export interface FailedAttempt {
   readonly failure: AttemptFailure;
   /** A byte of the request may have reached the cell. When in doubt, true. */
   readonly sent: boolean;
-  /** A byte of a response, interim ones included, has gone to the client. */
+  /** A byte of a response, interim or final, has gone to the client. */
   readonly responseStarted: boolean;
   /** Retries made before this attempt: 0 when it was the first one. */
   readonly attempt: number;

@@ -1,4 +1,4 @@
-// Looks into what comes over a link, in a bounded time, and counts that time. Nothing that comes can end in silence: a table
+// Validates the tables that come over a link, in a bounded time, and counts that time. Each one gets a verdict: a table
 // that cannot be validated is refused, with the reason.
 
 import type { Clock } from "./clock.ts";

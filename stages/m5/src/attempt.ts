@@ -24,7 +24,7 @@ export interface AttemptedRequest {
   readonly method: string;
   readonly hasBody: boolean;
   readonly startedAtMs: number;
-  /** Whether a byte of a cell's response, interim ones included, has gone to the client. */
+  /** Whether a byte of a cell's response, interim or final, has gone to the client. */
   isAnswered(): boolean;
   /** Aborted when the client has left. Made when asked for: most requests never wait. */
   clientLeft(): AbortSignal;

@@ -84,7 +84,7 @@ export class CircuitBreaker {
   reconfigure(settings: CircuitBreakerSettings, nowMs: number): void {
     if (settings.windowMs !== this.#settings.windowMs) this.#window = new FailureWindow(settings.windowMs);
     this.#settings = settings;
-    // With fewer probes to pass, those that passed may be enough; no further result would come to notice it.
+    // With fewer probes required, those that passed may be enough, and no further result would close the circuit.
     if (this.#state.kind === "half-open") this.#closeIfProven(this.#state.successes, nowMs);
   }
 

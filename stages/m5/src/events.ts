@@ -84,7 +84,7 @@ export class Events {
     res.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
     if (req.method === "HEAD") return void res.end();
     const lastSeen = Number(req.headers["last-event-id"] ?? 0) || 0;
-    // Higher than any: it counted the events of the router's life before this one, and has seen none of these.
+    // Higher than any id so far: it comes from before this router's restart, and the watcher has seen none of these events.
     const seen = lastSeen > this.#lastId ? 0 : lastSeen;
     res.write("retry: 2000\n\n");
     for (const { id, text } of this.#recent) if (id > seen) res.write(text);
@@ -115,7 +115,7 @@ export class Events {
     return this.#decisions <= maxDecisionsPerSecond;
   }
 
-  /** A comment now and then, while anybody watches: it finds watchers that are gone. */
+  /** Sends a comment now and then, while anybody watches: that finds watchers that are gone. */
   async #beat(): Promise<void> {
     this.#beating = true;
     try {

@@ -1,6 +1,6 @@
 // The newest snapshot that this router applied, kept on disk as the message that brought it: with it a router starts
-// while its control plane is down. Owns the file and its safe replacement; whether the content is any good is found out
-// by reading it as if it had just arrived. A disk that fails costs the next start its table, never a request.
+// while its control plane is down. Owns the file and its safe replacement. To find out whether the content is valid, it is
+// read as if it had just arrived. A disk that fails costs the next start its table, never a request.
 
 import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";

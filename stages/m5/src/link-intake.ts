@@ -45,7 +45,7 @@ export class LinkIntake {
   measure(wire: Socket): void {
     const { clock, budget } = this.#deps;
     let startedAtMs = 0;
-    // The first to hear of each piece, and the last: in between it is read, and its messages are handed on.
+    // These two listeners are called first and last: in between, the piece is read and its messages are handed on.
     wire.prependListener("data", () => {
       startedAtMs = clock.now();
     });

@@ -1,5 +1,5 @@
-// Watches an open link to a control plane for the two ways in which it can be of no use while nothing says so: nobody is at
-// the other end any more, or somebody is who has no table to push.
+// Watches an open link to a control plane for the two ways in which it can silently become useless: nobody is at the other
+// end any more, or whoever is has no table to push.
 
 import type { Socket } from "node:net";
 import WebSocket from "ws";
@@ -39,7 +39,7 @@ export async function uselessLink(
 
 /**
  * A control plane that lost its store may answer every ping, and hold a router that another one would serve. Resolves with
- * false when it has spoken: whether it lives is all that matters from there.
+ * false once it has sent something: from then on, only its liveness matters.
  */
 async function isSilent(
   wire: Socket,

@@ -51,7 +51,7 @@ export class PathWatcher {
   #watch(id: string, directory: string, names: ReadonlySet<string>): void {
     try {
       const watcher = watch(directory, (_, name) => {
-        // An entry without interest: an editor's swap file, a log. The directory's own name: it was moved or removed.
+        // Other entries don't matter: an editor's swap file, a log. The directory's own name means that it was moved or removed.
         const relevant = name === null || name === basename(directory);
         if (relevant || this.#watched.get(id)?.names.has(name)) this.#onChange();
       });

@@ -100,7 +100,7 @@ class ProxiedRequest implements RequestOwner, AttemptDriver {
     const { resilience, attempts } = this.#deps;
     const taken = resilience.tryTake(key.routingKey, decision.placement, notes.startedAtMs);
     if (!taken.ok) return this.#refuse("rate-limited", undefined, taken.retryAfterMs);
-    // Held until the request has ended, whoever serves it: what spills over to others is bounded by this limit too.
+    // Held until the request has ended, whoever serves it: so this limit also bounds what spills over to others.
     this.#permit = resilience.guard(decision.placement).limit.tryAcquire();
     if (this.#permit === undefined) return this.#refuse("overloaded");
     this.#loop = attempts.of(notes, snapshot.table, decision.placement, this);
@@ -156,7 +156,7 @@ class ProxiedRequest implements RequestOwner, AttemptDriver {
       case "client-aborted":
         return this.#log("client-aborted");
       case "discarded":
-        // Only for a retry, whose result has then taken this one's place.
+        // A response is only discarded for a retry, and then the retry's result replaces it.
         throw new Error(`A response with status ${result.status} was discarded and nothing followed.`);
       case "failed": {
         const { headSent, code, cause } = result;

@@ -15,7 +15,7 @@ import { mapOf } from "./validation.ts";
 const maxPathLength = 1_024;
 const maxKeyLength = 256;
 
-/** An hour: longer, and a number was meant in another unit. */
+/** An hour at most: a longer time was meant in another unit. */
 const milliseconds = z.number().min(1).max(3_600_000);
 const count = z.int().min(1).max(1_000_000);
 const ratio = z.number().gt(0).max(1);

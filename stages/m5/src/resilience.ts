@@ -36,7 +36,7 @@ export interface ResilienceOptions {
   /** The last result of the active health checks: a look-up in memory. */
   readonly isHealthy: (placement: string) => boolean;
   readonly onBreaker?: BreakerListener;
-  /** Told what `onBreaker` threw: a request must not fail because somebody listens to its breaker. */
+  /** Told what `onBreaker` threw: a request must not fail because of a listener. */
   readonly onFault?: (error: unknown) => void;
 }
 
@@ -97,7 +97,7 @@ export class Resilience {
       const avoided = avoid.get(placement.name);
       if (avoided !== undefined) return avoided;
       const guard = this.guard(placement);
-      // By another table, the name stands for another cell: its health says nothing about this one.
+      // In another table the name stands for another cell, whose health says nothing about this one.
       const isChecked = this.#guards.get(placement.name) === guard;
       if (isChecked && !this.#options.isHealthy(placement.name)) {
         return { reason: "unhealthy", retryAfterMs: placement.health?.intervalMs };
@@ -124,14 +124,14 @@ export class Resilience {
 
   #guardFor(placement: Placement, known: Guard | undefined, table: RoutingTable, nowMs: number): Guard {
     const { name, url, concurrencyLimit, rateLimit } = placement;
-    // Another URL is another cell: what the old one did says nothing about it, and what hangs there fills nothing here.
+    // Another URL is another cell: the old one's record says nothing about it, and requests that hang there take no place here.
     const same = known?.url === url ? known : undefined;
     const budgetSettings = table.retryBudget ?? DEFAULT_RETRY_BUDGET;
     const limit = same?.limit ?? new ConcurrencyLimit(concurrencyLimit);
     limit.reconfigure(concurrencyLimit);
     const budget = same?.budget ?? new RetryBudget(budgetSettings);
     budget.reconfigure(budgetSettings);
-    // It limits the requests that lead here, whichever cell they reach.
+    // The bucket limits the requests that lead here, whichever cell they reach.
     const bucket = rateLimit && (known?.bucket ?? new TokenBucket(rateLimit, nowMs));
     if (rateLimit) bucket?.reconfigure(rateLimit, nowMs);
     const breaker = this.#breakerFor(name, placement, same?.breaker, nowMs);

@@ -51,7 +51,7 @@ export function mapOf<Value>(
       if (result.success) entries.set(name, result.data);
       else for (const issue of result.error.issues) faults.add({ ...issue, path: [name, ...issue.path] });
     }
-    // Between some of the entries there may be other faults than between all.
+    // Checking only some of the entries could report faults that checking all would not.
     if (!faults.isFull)
       checkEntries?.(entries, (path, message) => faults.add({ code: "custom", path: [...path], message }));
     faults.end();
@@ -119,7 +119,7 @@ export function explain(issue: z.core.$ZodRawIssue): string | undefined {
 }
 
 /**
- * One line a fault, such as `placements.acme.url: missing; expected …`, of all issues or of one. The last line may say how
+ * One line per fault, such as `placements.acme.url: missing; expected …`, of all issues or of one. The last line may say how
  * many more there are.
  */
 export function faultsOf(issues: readonly z.core.$ZodIssue[] | z.core.$ZodIssue): readonly string[] {
@@ -129,7 +129,7 @@ export function faultsOf(issues: readonly z.core.$ZodIssue[] | z.core.$ZodIssue)
   const all = "code" in issues ? [issues] : issues;
   for (const issue of all) {
     if (issue.code === "custom" && typeof issue.params?.["more"] === "number") {
-      // On its own, it stands behind those that were told.
+      // Passed on its own, it comes after `maxFaults` others that were reported.
       more += issue.params["more"] + (all === issues ? 0 : maxFaults);
       isFull ||= issue.params["isFull"] === true;
       continue;

@@ -1,5 +1,5 @@
 // Finds a half-open link: one whose other end is gone while its connection looks alive, because nothing on the way
-// said so. TCP alone would wait for many minutes. Both ends of a link run this; it closes nothing by itself.
+// reported it. TCP alone would wait for many minutes. Both ends of a link run this; it closes nothing by itself.
 
 import type { Clock } from "../../../../stages/m3/src/clock.ts";
 

@@ -1,4 +1,4 @@
-// Bounds what retries add to the load of a cell. Without it, an outage multiplies the load by the number of attempts
+// Limits how much retries add to the load of a cell. Without it, an outage multiplies the load by the number of attempts
 // at the very moment when the cell can bear it least. One budget per placement: a cell in trouble must not spend
 // the retries of the others.
 

@@ -14,7 +14,7 @@ const schema = z.object({
   formerEpochs: z.array(z.string()),
 });
 
-/** Many times what 64 epochs take. */
+/** Many times the size of 64 epochs. */
 const maxBytes = 1024 * 1024;
 
 export class HistoryFile {

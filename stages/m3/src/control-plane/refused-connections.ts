@@ -1,4 +1,4 @@
-// Connections that are refused before their request has been read: too many, no link that could be opened, no token. Each is told
+// Connections that are refused before their request has been read: too many of them, a bad handshake, no token. Each is told
 // why, and closed whether its client closes or not.
 
 import { STATUS_CODES } from "node:http";

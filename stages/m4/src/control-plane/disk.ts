@@ -57,7 +57,7 @@ export const systemDisk: Disk = {
   link: linkSync,
 };
 
-/** Who may read a file and write it stays as it was. To give a file away takes a superuser: others need not try. */
+/** Keeps who may read and write a file. Only a superuser may change its owner, so that call may fail. */
 async function makeLike(file: FileHandle, { mode, uid, gid }: BigIntStats): Promise<void> {
   await file.chown(Number(uid), Number(gid)).catch(() => {});
   await file.chmod(Number(mode & 0o7777n));

@@ -1,5 +1,5 @@
 // What the control plane knows of each router: what it runs, since when it lags behind, what it refused last. Routers
-// that are away stay listed, but not without end. Time is an argument.
+// that are away stay listed, up to a limit. Time is an argument.
 
 import type { KnownRouter, Nack, RouterLink } from "./router-link.ts";
 

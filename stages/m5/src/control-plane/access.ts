@@ -7,7 +7,7 @@ import { isIP } from "node:net";
 import { dirname } from "node:path";
 import { codeOf, systemDisk } from "./disk.ts";
 
-/** Many times what a token takes. */
+/** Many times the size of a token. */
 const maxTokenFileBytes = 64 * 1024;
 
 // #region token

@@ -1,5 +1,5 @@
-// What goes back over HTTP: documents, refusals, and how much of both may be on its way at once. A reader that does not
-// read holds its response for as long as it may; what is bounded here is how many do, and what that costs.
+// What goes back over HTTP: documents, refusals, and how much of both may be on its way at once. A client that does not
+// read holds its response until its time is over; this bounds how many can do so, and what that costs.
 
 import type { ServerResponse } from "node:http";
 import { type ProblemCode, problems } from "./problems.ts";

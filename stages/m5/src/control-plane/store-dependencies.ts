@@ -15,7 +15,7 @@ export interface RoutingStoreDependencies {
   readonly assertOwner: () => void;
   /** Told of every new revision, after it is on disk. */
   readonly onPublish: (stored: Stored, why: string) => void;
-  /** Told why the file's content was not taken over, or what could not be written: once, until it is another reason. */
+  /** Told why the file's content was not taken over, or what could not be written: once, until the reason changes. */
   readonly onFault: (error: Error) => void;
   /** @default the system's */
   readonly disk?: Disk;

@@ -1,5 +1,5 @@
-// What keeps the store from taking the file's content, or from writing. The same fault is found with every look, once a
-// second and with every write; it is told once, until it is another one.
+// What keeps the store from taking the file's content, or from writing. Every look finds the same fault again, once per
+// second and with every write; it is reported once, until another one takes its place.
 
 export type FaultKind = "file" | "disk";
 
@@ -19,12 +19,12 @@ export class StoreFaults {
     this.#onFault(new Error(words));
   }
 
-  /** Nothing is wrong as far as can be seen; the same fault again is still the same. */
+  /** Nothing seems wrong now; if the same fault comes back, it is still the same one. */
   rest(kind: FaultKind): void {
     this.#present.delete(kind);
   }
 
-  /** It works: the same fault again is a new one. */
+  /** It works: if the same fault comes back, it is a new one. */
   end(kind: FaultKind): void {
     this.#present.delete(kind);
     this.#told.delete(kind);

@@ -119,7 +119,7 @@ export class RoutingStore implements Store {
       this.#deps.assertOwner();
     });
     if (!isWritten) {
-      // Somebody was faster by an instant.
+      // Somebody was a moment faster.
       const missed = await this.#takeOver();
       return missed.length > 0
         ? { kind: "edited", faults: missed }
@@ -133,7 +133,7 @@ export class RoutingStore implements Store {
   }
   // #endregion write
 
-  /** Takes over what somebody has written into the file. Invalid content changes nothing, and is told. Never rejects. */
+  /** Takes over what somebody has written into the file. Invalid content changes nothing, and is reported. Never rejects. */
   reread(): Promise<void> {
     return this.#mutex
       .take(async () => {
@@ -154,7 +154,7 @@ export class RoutingStore implements Store {
     return this.#mutex
       .take(async () => {
         const { history } = this.#current;
-        // Many routers come at once with the same proof: the first one's has been acted upon.
+        // Many routers come at once with the same proof: the first one's has already had its effect.
         if (!isLostHistory(history, have)) return;
         const next = storedOf(this.#current, afterLoss(history, have, this.#deps.newEpoch));
         await this.#history.write(next.history);

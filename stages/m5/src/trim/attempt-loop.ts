@@ -33,7 +33,7 @@ export class AttemptLoop {
   /** Placements without a connection: nothing was sent, so the next of the chain may serve, whatever the method. */
   #unreachable: Map<string, Refusal> | undefined;
   #failure: FailedAttempt | undefined;
-  /** A retry has been paid and waited for, and is yet to be made. */
+  /** A retry has been paid for and its delay is over; it has yet to be made. */
   #isRetryDue = false;
   #target: Placement;
   #admission: Admission | undefined;
@@ -107,7 +107,7 @@ export class AttemptLoop {
     const target = this.#target;
     if (result.kind === "failed" && !result.headSent && isCellFailure(result.code)) {
       this.#record("failure", this.#deps.clock.now());
-      // Where no connection came about, the chain is asked first: that costs this cell nothing.
+      // If no connection was made, the chain is asked first: that costs this cell nothing.
       if (!isUnreachable(result)) this.#retry = this.#mayRetry(target, result);
     }
     this.#release();
@@ -145,7 +145,7 @@ export class AttemptLoop {
     if (admission === undefined) return;
     const nowMs = this.#deps.clock.now();
     try {
-      // What the client broke says nothing about the cell, nor does what this router could not do.
+      // A failure of the client or of this router says nothing about the cell.
       this.#record("abandoned", nowMs);
     } finally {
       this.#admission = undefined;
