@@ -1,5 +1,5 @@
 // Stops asking a cell that keeps failing: it gets time to recover, and its clients a fast response. One breaker per
-// placement. `attempts.ts` decides what counts as a failure, and `failover.ts` who serves while the circuit is open.
+// placement. `attempt-failure.ts` and `retry-policy.ts` say what a failure is; `failover.ts`, who serves while the circuit is open.
 
 import { FailureWindow } from "../../../../stages/m4/src/failure-window.ts";
 import type { CircuitBreakerSettings } from "../../../../stages/m4/src/resilience-settings.ts";
