@@ -210,7 +210,7 @@ func listenFault(err error, host, name string, port int) error {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("%s=%d is in use; set %s to a free port.", name, port, name)
 	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("%s=%d is not for this user to open; set %s to a port from 1024 on.", name, port, name)
+		return fmt.Errorf("%s=%d needs privileges that this user does not have; set %s to 1024 or higher.", name, port, name)
 	}
 	return fmt.Errorf("HOST=%q is not an address of this machine; set HOST to 127.0.0.1 or to one of its addresses.", host)
 }

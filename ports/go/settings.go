@@ -163,7 +163,7 @@ func (r *settingsReader) cells() map[string]string {
 		_, _, isOrigin := readOrigin(url)
 		if name != "visa" && name != "tier1" && name != "tier2" && name != "tier3" || !isOrigin {
 			r.fault("CELLS", text, fmt.Sprintf(
-				"Write each cell as name=http://host:port, with a name of visa, tier1, tier2, tier3; number %d is none", at+1))
+				"Write each cell as name=http://host:port, where name is one of visa, tier1, tier2, tier3; entry %d is not", at+1))
 			return nil
 		}
 		cells[name] = url

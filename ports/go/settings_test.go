@@ -22,7 +22,7 @@ func TestSettingsNameNoValueThatMayHoldASecret(t *testing.T) {
 			t.Errorf("%s", fault)
 		}
 	}
-	const expected = `CELLS="tier1=http://a:1,vsia=http://b:2": Write each cell as name=http://host:port, with a name of visa, tier1, tier2, tier3; number 2 is none`
+	const expected = `CELLS="tier1=http://a:1,vsia=http://b:2": Write each cell as name=http://host:port, where name is one of visa, tier1, tier2, tier3; entry 2 is not`
 	if fault := settingsFault("CELLS", "tier1=http://a:1,vsia=http://b:2"); fault != expected {
 		t.Errorf("%s", fault)
 	}

@@ -69,7 +69,7 @@ function parseCells(text: string, context: z.RefinementCtx): ReadonlyMap<string,
       const names = [...placements.keys()].join(", ");
       context.addIssue({
         code: "custom",
-        message: `Write each cell as name=http://host:port, with a name of ${names}; number ${at + 1} is none`,
+        message: `Write each cell as name=http://host:port, where name is one of ${names}; entry ${at + 1} is not`,
       });
       return z.NEVER;
     }

@@ -40,7 +40,7 @@ describe("readSettings", () => {
 
   test("names the cell at fault, and no value that may hold a password", () => {
     const names = "visa, tier1, tier2, tier3";
-    const words = `Write each cell as name=http://host:port, with a name of ${names}; number 2 is none`;
+    const words = `Write each cell as name=http://host:port, where name is one of ${names}; entry 2 is not`;
     const read = (CELLS: string) => () => readSettings({ CELLS });
     expect(read("tier1=http://a:1,vsia=http://b:2")).toThrow(
       new SettingsError(`Cannot start: CELLS="tier1=http://a:1,vsia=http://b:2": ${words}`),

@@ -9,7 +9,10 @@ const errorOf = (code: string) => Object.assign(new Error(`listen ${code}`), { c
 describe("what is said of a port that cannot be had", () => {
   test.each([
     ["EADDRINUSE", "Cannot start: PORT=80 is in use; set PORT to a free port."],
-    ["EACCES", "Cannot start: PORT=80 is not for this user to open; set PORT to a port from 1024 on."],
+    [
+      "EACCES",
+      "Cannot start: PORT=80 needs privileges that this user does not have; set PORT to 1024 or higher.",
+    ],
     ...["EADDRNOTAVAIL", "ENOTFOUND", "EAI_AGAIN", "EAFNOSUPPORT", "EINVAL"].map((code) => [
       code,
       'Cannot start: HOST="192.0.2.1" is not an address of this machine; set HOST to 127.0.0.1 or to one of its addresses.',

@@ -32,7 +32,9 @@ export function listenFault({ code, message }: ListenError, host: Setting, port:
     case "EADDRINUSE":
       return cannotStart(`${has} is in use; set ${port.name} to a free port.`);
     case "EACCES":
-      return cannotStart(`${has} is not for this user to open; set ${port.name} to a port from 1024 on.`);
+      return cannotStart(
+        `${has} needs privileges that this user does not have; set ${port.name} to 1024 or higher.`,
+      );
     case "ENOTFOUND":
     case "EAI_AGAIN":
     case "EADDRNOTAVAIL":
