@@ -55,11 +55,11 @@ problems! {
     UPSTREAM_BROKEN = "upstream-broken", 502, "Bad Gateway", "The cell ended the connection or broke the protocol.";
     NO_ROUTING_TABLE = "no-routing-table", 503, "Service Unavailable", "The router has no routing table yet.";
     ROUTER_EXHAUSTED = "router-exhausted", 503, "Service Unavailable", "The router has no free sockets.";
-    OVERLOADED = "overloaded", 503, "Service Unavailable", "As many requests as allowed are under way.";
+    OVERLOADED = "overloaded", 503, "Service Unavailable", "The limit of requests in progress is reached.";
     UNHEALTHY = "unhealthy", 503, "Service Unavailable", "The cell does not pass its health checks.";
-    CIRCUIT_OPEN = "circuit-open", 503, "Service Unavailable", "The cell has failed too often of late.";
+    CIRCUIT_OPEN = "circuit-open", 503, "Service Unavailable", "The cell has failed too often recently.";
     CONNECT_TIMEOUT = "connect-timeout", 504, "Gateway Timeout", "No connection to the cell could be made in time.";
-    HEAD_TIMEOUT = "head-timeout", 504, "Gateway Timeout", "The cell did not answer in time.";
+    HEAD_TIMEOUT = "head-timeout", 504, "Gateway Timeout", "The cell did not respond in time.";
     BODY_TIMEOUT = "body-timeout", 504, "Gateway Timeout", "The cell stopped sending in the middle of its response.";
 }
 // #endregion problems

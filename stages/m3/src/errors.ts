@@ -40,7 +40,7 @@ const problems = {
   "no-routing-table": [503, "Service Unavailable", "The router has no routing table yet."],
   "router-exhausted": [503, "Service Unavailable", "The router has no free sockets."],
   "connect-timeout": [504, "Gateway Timeout", "No connection to the cell could be made in time."],
-  "head-timeout": [504, "Gateway Timeout", "The cell did not answer in time."],
+  "head-timeout": [504, "Gateway Timeout", "The cell did not respond in time."],
   "body-timeout": [504, "Gateway Timeout", "The cell stopped sending in the middle of its response."],
 } as const satisfies Record<string, readonly [status: number, title: string, detail: string]>;
 

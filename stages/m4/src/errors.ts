@@ -40,11 +40,11 @@ const problems = {
   "upstream-broken": [502, "Bad Gateway", "The cell ended the connection or broke the protocol."],
   "no-routing-table": [503, "Service Unavailable", "The router has no routing table yet."],
   "router-exhausted": [503, "Service Unavailable", "The router has no free sockets."],
-  overloaded: [503, "Service Unavailable", "As many requests as allowed are under way."],
+  overloaded: [503, "Service Unavailable", "The limit of requests in progress is reached."],
   unhealthy: [503, "Service Unavailable", "The cell does not pass its health checks."],
-  "circuit-open": [503, "Service Unavailable", "The cell has failed too often of late."],
+  "circuit-open": [503, "Service Unavailable", "The cell has failed too often recently."],
   "connect-timeout": [504, "Gateway Timeout", "No connection to the cell could be made in time."],
-  "head-timeout": [504, "Gateway Timeout", "The cell did not answer in time."],
+  "head-timeout": [504, "Gateway Timeout", "The cell did not respond in time."],
   "body-timeout": [504, "Gateway Timeout", "The cell stopped sending in the middle of its response."],
 } as const satisfies Record<string, readonly [status: number, title: string, detail: string]>;
 

@@ -216,7 +216,7 @@ function membersOf(code: "head-timeout" | "missing-routing-key"): Record<string,
 
 test("the body of a response has every member of a problem, and nothing else", async () => {
   for (const [code, title, status, detail] of [
-    ["head-timeout", "Gateway Timeout", 504, "The cell did not answer in time."],
+    ["head-timeout", "Gateway Timeout", 504, "The cell did not respond in time."],
     ["missing-routing-key", "Bad Request", 400, "Send an X-Routing-Key field that names the tenant."],
   ] as const) {
     await check<Record<string, unknown>>({
