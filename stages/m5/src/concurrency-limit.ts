@@ -3,7 +3,7 @@
 
 /** The right to be in flight. Whoever holds it must release it on every way out, an abort included. */
 export interface Permit {
-  /** Gives the place back. Further calls do nothing, so every way out may call it without asking. */
+  /** Gives the permit back. Further calls do nothing, so every way out may call it without asking. */
   release(): void;
 }
 
@@ -54,7 +54,7 @@ class CountedPermit implements Permit {
   }
 
   release(): void {
-    // Taken before it is called: a second release must not give back somebody else's place.
+    // Taken before it is called: a second release must not give back somebody else's permit.
     const giveBack = this.#giveBack;
     this.#giveBack = undefined;
     giveBack?.();

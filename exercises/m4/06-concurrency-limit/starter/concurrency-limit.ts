@@ -3,7 +3,7 @@
 
 /** The right to be in flight. Whoever holds it must release it on every way out, an abort included. */
 export interface Permit {
-  /** Gives the place back. Further calls do nothing, so every way out may call it without asking. */
+  /** Gives the permit back. Further calls do nothing, so every way out may call it without asking. */
   release(): void;
 }
 
