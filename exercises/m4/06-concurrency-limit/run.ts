@@ -12,7 +12,7 @@ import { limited } from "./starter/limited.ts";
 export const steps: readonly DemoStep[] = [
   {
     title: "Two requests are served, two fail, and two clients leave; then five ask at once",
-    why: "Each way of ending gives its place back, once, so that exactly two places are free again.",
+    why: "Each way of ending gives its permit back, once, so that exactly two permits are free again.",
     run: async (demo) => {
       const limit = new ConcurrencyLimit(2);
       const cell = demo.cell("tier1");

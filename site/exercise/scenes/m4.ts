@@ -137,19 +137,19 @@ export const scenesOfM4: Readonly<Record<string, SceneOf>> = {
         tests: [],
         values: { trouble: "leave" },
         words:
-          "The cell bears eight requests at once, behind a limit of four. From 4 s to 9 s it is slow, and clients leave. Watch how many places count as taken, and how many requests the cell gets at once.",
+          "The cell bears eight requests at once, behind a limit of four. From 4 s to 9 s it is slow, and clients leave. Watch how many permits count as taken, and how many requests the cell gets at once.",
       },
       {
         name: "refused connections",
         tests: ["failed", "thrown"],
         values: { trouble: "refuse" },
         words:
-          "From 4 s to 9 s the cell refuses connections. Watch how many places are taken after that, and by whom.",
+          "From 4 s to 9 s the cell refuses connections. Watch how many permits are taken after that, and by whom.",
       },
     ],
     hidden: ["trouble"],
     ending: ({ falls = 0, lost = 0 }) =>
-      `the cell fell over ${counted(falls, "time", "times")}, ${counted(Math.max(0, lost), "place is", "places are")} held by nobody`,
+      `the cell fell over ${counted(falls, "time", "times")}, ${counted(Math.max(0, lost), "permit is", "permits are")} held by nobody`,
   },
   "m4/07-failover": {
     simulation: "resilience",

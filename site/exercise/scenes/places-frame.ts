@@ -5,7 +5,7 @@ import type { OneCellState } from "./one-cell.ts";
 import type { Frame } from "./swap-frame.ts";
 
 export interface PlacesState extends Omit<OneCellState, "inVain"> {
-  /** Places that count as taken and that no request holds. */
+  /** Permits that count as taken and that no request holds. */
   readonly lost: number;
 }
 
@@ -33,7 +33,7 @@ export const placesFrame: Frame<PlacesState> = {
     },
   ],
   before: () => ({
-    guard: { words: `0 of ${places} places taken`, kind: "closed" },
+    guard: { words: `0 of ${places} permits taken`, kind: "closed" },
     cell: { condition: "warm", inFlight: 0, most: bears },
     tenants: placesTenants.map((key) => ({ key, good: 0, failed: 0, refused: 0 })),
     falls: 0,

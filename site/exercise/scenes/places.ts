@@ -1,5 +1,5 @@
 // m4/06: a cell behind a limit of four. It refuses connections for a while, or it is slow and clients leave. Does each request
-// give its place back, once, and not before the cell has stopped?
+// give its permit back, once, and not before the cell has stopped?
 
 import { EventEmitter } from "node:events";
 import { ConcurrencyLimit } from "../../../exercises/m4/06-concurrency-limit/starter/concurrency-limit.ts";
@@ -38,7 +38,7 @@ class PlacesRun {
   readonly #isRefusing: boolean;
   /** What the cell works on: how to break each of them. */
   readonly #atCell = new Set<() => void>();
-  /** Requests that hold a place: from the router's yes to the end of `serve`. */
+  /** Requests that hold a permit: from the router's yes to the end of `serve`. */
   #served = 0;
   #upAgainMs = 0;
   #state = placesFrame.before({});
@@ -95,7 +95,7 @@ class PlacesRun {
       });
     };
     const result = await limited(this.#limit, client, serve).catch(() => "failed" as const);
-    // Where places are lost for good, the connections stay open; elsewhere they close some time after the response.
+    // Where permits are lost for good, the connections stay open; elsewhere they close some time after the response.
     if (isBegun && !hasLeft && !this.#isRefusing)
       this.#queue.after(keptAliveMs, () => void client.emit("close"));
     this.#end(key, traveller, hasLeft ? "client-left" : result);
@@ -174,7 +174,7 @@ class PlacesRun {
     this.#state = {
       ...this.#state,
       guard: {
-        words: `${inFlight} of ${places} places taken${lost > 0 ? `, ${lost} by nobody` : ""}`,
+        words: `${inFlight} of ${places} permits taken${lost > 0 ? `, ${lost} by nobody` : ""}`,
         kind: inFlight >= places ? "open" : "closed",
       },
       cell: { condition: this.#isDown() ? "down" : "warm", inFlight: this.#atCell.size, most: bears },

@@ -54,7 +54,7 @@ class CountedPermit implements Permit {
   }
 
   release(): void {
-    // Taken before it is called: a second release must not give back somebody else's place.
+    // Taken before it is called: a second release must not give back somebody else's permit.
     const giveBack = this.#giveBack;
     this.#giveBack = undefined;
     giveBack?.();

@@ -178,6 +178,7 @@ test("every option of a Connection list counts, empty ones and spaces aside", as
     "x-one,x-two",
     ", x-one\t, x-two",
     "close,, x-two,  x-one",
+    "content-length, x-one, x-two",
   ]) {
     const fields = [`Connection: ${value}`, "x-one: 1", "x-two: 2", "x-three: 3"];
     await check({

@@ -160,7 +160,7 @@ test("between two swaps every reader has the same snapshot", async () => {
   });
 });
 
-test("who has ended the subscription is told no more", async () => {
+test("a subscription that has ended hears of no swap", async () => {
   await check({
     sent: "end = subscribe(…), and a second subscriber; swap(monday), end(), swap(tuesday)",
     expected: { ended: [first], other: [first, second] },

@@ -23,7 +23,8 @@ function watched({ pingEveryMs, deadAfterMs, grace = 0 }: Watch = limits, stop =
   const clock = new FakeClock();
   const pingedAtMs: number[] = [];
   const link = {
-    moved: 0,
+    // What came before the watch began: both ends have said hello.
+    moved: 5,
     grace,
     bytesReceived: () => link.moved,
     graceMs: () => link.grace,

@@ -188,7 +188,7 @@ test("with rise 1 and fall 1 every probe decides", async () => {
   });
 });
 
-test("how long a cell was well or ill before the row changes nothing", async () => {
+test("how long a cell was healthy or unhealthy before the row changes nothing", async () => {
   await check({
     sent: "rise 2, fall 3, from healthy: 20 times +, then - - - - - - - -, then + +",
     expected: `${"H".repeat(20)}HHUUUUUUUH`,

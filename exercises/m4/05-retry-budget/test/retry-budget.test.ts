@@ -264,8 +264,14 @@ test("a clock that goes back pays no time twice", async () => {
 
 test("new settings keep the balance, up to the new maximum, and hold from then on", async () => {
   await check({
-    sent: "ratio 0.2, minPerSecond 2, maxBalance 3: a request at 0 ms and a retry; ratio 0.5, minPerSecond 4, maxBalance 8: requests at 0 and 250 ms; then maxBalance 1",
-    expected: { before: 1.2, "maxBalance 8": 1.2, "then requests": [1.7, 2.7], "maxBalance 1": 1 },
+    sent: "ratio 0.2, minPerSecond 2, maxBalance 3: a request at 0 ms and a retry; ratio 0.5, minPerSecond 4, maxBalance 8: requests at 0 and 250 ms; maxBalance 1; then a retry, and a request at 450 ms",
+    expected: {
+      before: 1.2,
+      "maxBalance 8": 1.2,
+      "then requests": [1.7, 2.7],
+      "maxBalance 1": 1,
+      "at 450 ms": [0.8],
+    },
     got: () => {
       const budget = new RetryBudget({ ratio: 0.2, minPerSecond: 2, maxBalance: 3 });
       budget.deposit(0);
@@ -275,7 +281,16 @@ test("new settings keep the balance, up to the new maximum, and hold from then o
       const more = rounded(budget.balance);
       const requests = balances(budget, [0, 250]);
       budget.reconfigure({ ratio: 0.5, minPerSecond: 4, maxBalance: 1 });
-      return { before, "maxBalance 8": more, "then requests": requests, "maxBalance 1": budget.balance };
+      const less = budget.balance;
+      budget.tryWithdraw();
+      const last = balances(budget, [450]);
+      return {
+        before,
+        "maxBalance 8": more,
+        "then requests": requests,
+        "maxBalance 1": less,
+        "at 450 ms": last,
+      };
     },
     likely: shows((got) => {
       const [first, second] = got["then requests"];
@@ -285,7 +300,10 @@ test("new settings keep the balance, up to the new maximum, and hold from then o
       if (first === 1.4) return "The request at 0 ms paid the old share.";
       if (second === 2.2) return "The request at 250 ms paid 0.5: its share, or its time by the old minimum.";
       if (second === 3.2) return "The request at 250 ms paid its share and its time.";
-      return got["maxBalance 1"] > 1 ? "The balance stayed above the new `maxBalance`." : undefined;
+      if (got["maxBalance 1"] > 1) return "The balance stayed above the new `maxBalance`.";
+      return got["at 450 ms"][0] === 0.5
+        ? "The request at 450 ms paid its share, although 200 ms had passed since the latest request."
+        : undefined;
     }),
     lookAt: "retry-budget.ts, RetryBudget.reconfigure",
   });

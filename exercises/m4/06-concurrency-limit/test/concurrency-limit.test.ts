@@ -76,7 +76,7 @@ test("as many requests as the limit says are served at once, and the next is ref
   });
 });
 
-test("a request that has ended gives its place back", async () => {
+test("a request that has ended gives its permit back", async () => {
   await check({
     sent: "a limit of 1: three requests, one after the other",
     expected: { results: ["ended", "ended", "ended"], "in flight": 0 },
@@ -89,15 +89,15 @@ test("a request that has ended gives its place back", async () => {
       return { results, "in flight": limit.inFlight };
     },
     likely: shows((got) => {
-      if (got.results.includes("overloaded")) return "A request had ended, and the next one found no place.";
-      return got["in flight"] < 0 ? "A place came back more than once." : undefined;
+      if (got.results.includes("overloaded")) return "A request had ended, and the next one found no permit.";
+      return got["in flight"] < 0 ? "A permit came back more than once." : undefined;
     }),
     lookAt,
     hint: 1,
   });
 });
 
-test("a permit that is released three times gives one place back", async () => {
+test("a permit that is released three times comes back once", async () => {
   await check({
     sent: "a limit of 1: its only permit released three times; how many are in flight, and how many more it grants",
     expected: { "in flight": 0, granted: 1 },
@@ -110,15 +110,15 @@ test("a permit that is released three times gives one place back", async () => {
       return { "in flight": inFlight, granted };
     },
     likely: shows((got) => {
-      if (got["in flight"] === 1) return "Releasing the permit gave no place back.";
-      return got.granted > 1 ? "Three releases of one permit gave back more than one place." : undefined;
+      if (got["in flight"] === 1) return "Releasing the permit did not give it back.";
+      return got.granted > 1 ? "Three releases of one permit counted as more than one." : undefined;
     }),
     lookAt: lookAtRelease,
     hint: 2,
   });
 });
 
-test("a second release gives back nobody else's place", async () => {
+test("a second release gives back nobody else's permit", async () => {
   await check({
     sent: "a limit of 3, three permits: the first is released twice; then it is taken again, and the old first permit is released once more; how many are in flight after each",
     expected: { "released twice": 2, "taken again": 3, "released once more": 3 },
@@ -134,10 +134,10 @@ test("a second release gives back nobody else's place", async () => {
       return { "released twice": twice, "taken again": again, "released once more": limit.inFlight };
     },
     likely: shows((got) => {
-      if (got["released twice"] === 3) return "Releasing the permit gave no place back.";
-      if (got["released twice"] < 2) return "The second release gave back a place that another permit holds.";
+      if (got["released twice"] === 3) return "Releasing the permit did not give it back.";
+      if (got["released twice"] < 2) return "The second release gave back a permit that somebody else holds.";
       return got["released once more"] < 3
-        ? "The old permit gave back the place of whoever took it next."
+        ? "The old permit gave back the permit of whoever took it next."
         : undefined;
     }),
     lookAt: lookAtRelease,
@@ -145,7 +145,7 @@ test("a second release gives back nobody else's place", async () => {
   });
 });
 
-test("a request that fails gives its place back, and its error is passed on", async () => {
+test("a request that fails gives its permit back, and its error is passed on", async () => {
   await check({
     sent: "a limit of 1: the cell works for a while, then serve rejects with ECONNREFUSED",
     expected: { rejected: "with the same error", "in flight": 0, listening: 0 },
@@ -179,7 +179,7 @@ test("a request that fails gives its place back, and its error is passed on", as
   });
 });
 
-test("an error before the first await gives the place back, too", async () => {
+test("an error before the first await gives the permit back, too", async () => {
   await check({
     sent: "a limit of 1: serve is not an async function, and throws instead of returning a promise",
     expected: { result: "rejected: no such cell", "in flight": 0, listening: 0 },
@@ -205,7 +205,7 @@ test("an error before the first await gives the place back, too", async () => {
   });
 });
 
-test("the place stays taken until the cell has stopped, also when the client has left", async () => {
+test("the permit stays taken until the cell has stopped, also when the client has left", async () => {
   for (const how of ["stops", "fails"] as const) {
     await check({
       sent: `a limit of 1: the client leaves while the cell works, and then the cell ${how}`,
@@ -239,8 +239,8 @@ test("the place stays taken until the cell has stopped, also when the client has
       likely: shows((got) => {
         if (!got["signal aborted"]) return "The signal was not aborted when the client left.";
         if (got["in flight while the cell works"] < 1)
-          return "The place came back when the client left, while the cell was still working.";
-        if (got["in flight after that"] > 0) return "The cell had stopped, and the place did not come back.";
+          return "The permit came back when the client left, while the cell was still working.";
+        if (got["in flight after that"] > 0) return "The cell had stopped, and the permit did not come back.";
         if (got["in flight after that"] < 0) return "The permit came back more than once.";
         return got.result === "rejected: cut"
           ? "The cell was cut off, and that was taken for a failure."
@@ -262,7 +262,7 @@ function cutAtAbort(how: "quietly" | "with an error"): Serve {
     });
 }
 
-test("a client that leaves is no failure, and its place comes back once", async () => {
+test("a client that leaves is no failure, and its permit comes back once", async () => {
   for (const how of ["quietly", "with an error"] as const) {
     await check({
       sent: `a limit of 3, two others in flight: the client leaves, and serve ends ${how}`,
@@ -279,8 +279,8 @@ test("a client that leaves is no failure, and its place comes back once", async 
         return { result, "in flight": limit.inFlight };
       },
       likely: shows((got) => {
-        if (got["in flight"] > 2) return "The place did not come back.";
-        if (got["in flight"] < 2) return "More than one place came back.";
+        if (got["in flight"] > 2) return "The permit did not come back.";
+        if (got["in flight"] < 2) return "More than one permit came back.";
         if (got.result === "rejected: aborted")
           return "The error that the abort caused was taken for a failure.";
         return got.result === "ended" ? "It counts as served, although the client had left." : undefined;
@@ -369,7 +369,7 @@ test("a limit that changes keeps its permits, and no limit still counts", async 
     likely: shows(({ limit, granted, ...got }) => {
       if (limit === 3) return "The new limit did not take effect.";
       if (granted[0] || granted[1]) return "A permit that was out when the limit changed no longer counts.";
-      if (!granted[2]) return "A permit that was out when the limit changed gave no place back.";
+      if (!granted[2]) return "A permit that was out when the limit changed did not come back.";
       return got["in flight without a limit"] < 11
         ? "Permits are not counted while there is no limit."
         : undefined;

@@ -343,6 +343,7 @@ test("a line that ends with LF alone is refused instead of waited for", async ()
     ["GET / HTTP/1.1\nHost: a\n\n"],
     ["GET / HTTP/1.1\r\nHost: a", "\n\n"],
     ["GET / HTTP/1.1\r\nHost: a\r\n", "\n"],
+    ["\nGET / HTTP/1.1\r\n"],
   ];
   await check({
     sent: streams.map((pieces) => pieces.map(printable).join(" then ")).join("; "),
@@ -352,6 +353,7 @@ test("a line that ends with LF alone is refused instead of waited for", async ()
       if (got.some((each) => each.startsWith("complete"))) return "LF LF was taken for the end of a head.";
       if (got[0] === "partial")
         return "The reader waits for CR LF CR LF, but this client has nothing more to send.";
+      if (got.indexOf("partial") === 3) return "An LF that comes first has no CR before it either.";
       return got.includes("partial")
         ? "A bare LF was seen in the first piece, and not in a later one."
         : undefined;

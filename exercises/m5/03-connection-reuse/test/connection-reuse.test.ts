@@ -235,19 +235,20 @@ test("a connection that is used again counts as the newest", async () => {
 
 test("a connection that cannot be used again is destroyed", async () => {
   await check({
-    sent: "give a, after a response with Connection: close",
-    expected: { destroyed: ["a"], idle: 0 },
+    sent: "maxIdle 1: give a, then give b, after a response with Connection: close",
+    expected: { destroyed: ["b"], taken: ["a"] },
     got: () => {
-      const pool = new IdleConnections<NamedConnection>(8);
-      const all = connections("a");
-      for (const each of all) pool.give(each, { ...sound, connection: close });
-      return { destroyed: destroyedOf(all), idle: pool.size };
+      const pool = new IdleConnections<NamedConnection>(1);
+      const all = connections("a", "b");
+      for (const each of all) pool.give(each, each.name === "a" ? sound : { ...sound, connection: close });
+      return { destroyed: destroyedOf(all), taken: takeAll(pool) };
     },
-    likely: shows(({ idle }) =>
-      idle > 0
-        ? "The connection waits to be used again."
-        : "The connection is neither kept nor destroyed: its socket stays open until the cell closes it.",
-    ),
+    likely: shows(({ destroyed, taken }) => {
+      if (taken.includes("b")) return "b waits to be used again.";
+      if (!destroyed.includes("b"))
+        return "b is neither kept nor destroyed: its socket stays open until the cell closes it.";
+      return taken.length === 0 ? "a had to go, although b does not need its place." : undefined;
+    }),
     lookAt: "connection-reuse.ts, give",
   });
 });
@@ -376,24 +377,27 @@ test("close destroys all that wait, although each one that goes is forgotten at 
 });
 
 test("after close a connection that comes back is destroyed", async () => {
-  await check({
-    sent: "give a, close, then give b, which was in use",
-    expected: { destroyed: ["a", "b"], idle: 0 },
-    got: () => {
-      const pool = new IdleConnections<NamedConnection>(8);
-      const all = connections("a", "b");
-      for (const each of all.slice(0, 1)) pool.give(each, sound);
-      pool.close();
-      for (const each of all.slice(1)) pool.give(each, sound);
-      return { destroyed: destroyedOf(all), idle: pool.size };
-    },
-    likely: shows(({ destroyed, idle }) => {
-      if (!destroyed.includes("a")) return "a was idle, and `close` did not destroy it.";
-      return idle > 0
-        ? "b came back after `close`, and waits to be used again."
-        : "b came back after `close`, and was neither kept nor destroyed.";
-    }),
-    lookAt: "connection-reuse.ts, close and give",
-    hint: 3,
-  });
+  for (const idle of [["a"], []]) {
+    await check({
+      sent: `${idle.length > 0 ? "give a, close" : "close, while nothing waits"}; then give b, which was in use`,
+      expected: { destroyed: [...idle, "b"], idle: 0 },
+      got: () => {
+        const pool = new IdleConnections<NamedConnection>(8);
+        const all = connections(...idle, "b");
+        for (const each of all.slice(0, -1)) pool.give(each, sound);
+        pool.close();
+        for (const each of all.slice(-1)) pool.give(each, sound);
+        return { destroyed: destroyedOf(all), idle: pool.size };
+      },
+      likely: shows(({ destroyed, idle: waiting }) => {
+        if (idle.some((name) => !destroyed.includes(name)))
+          return "a was idle, and `close` did not destroy it.";
+        return waiting > 0
+          ? "b came back after `close`, and waits to be used again."
+          : "b came back after `close`, and was neither kept nor destroyed.";
+      }),
+      lookAt: "connection-reuse.ts, close and give",
+      hint: 3,
+    });
+  }
 });

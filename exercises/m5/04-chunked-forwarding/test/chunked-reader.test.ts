@@ -279,7 +279,7 @@ test("chunk extensions are left out, however they are cut", async () => {
 
 test("a size that is no hexadecimal number is refused", async () => {
   const bodies = [
-    ...["-5", "+5", "0x5", "5 ", " 5", "5\t", "g", "5g", "5_0"].map((size) => {
+    ...["-5", "+5", "0x5", "5 ", " 5", "5\t", "g", "5g", "5_0", "5,x"].map((size) => {
       const digits = /^[0-9a-f]*/.exec(size)?.[0] ?? "";
       return faulty(digits, `${size.slice(digits.length)}\r\nhello\r\n0\r\n\r\n`);
     }),

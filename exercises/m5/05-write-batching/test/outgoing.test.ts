@@ -375,23 +375,27 @@ test("bytes are kept although the caller uses its buffer again", async () => {
 
 test("after each flush everything has left", async () => {
   await check({
-    sent: "text(head), flush; bodyBytes(hello), flush; how many bytes have left after each",
-    expected: [head.length, head.length + 5],
+    sent: "text(head), flush; bodyBytes(hello), flush; bodyBytes(hello), flush while the receiver is behind; how many bytes have left after each",
+    expected: [head.length, head.length + 5, head.length + 10],
     got: () => {
       const target = new CountingTarget();
       const outgoing = new Outgoing(target);
       outgoing.text(head);
       outgoing.flush();
-      const first = target.sent.length;
-      body(outgoing, "hello");
-      outgoing.flush();
-      return [first, target.sent.length];
+      const left = [target.sent.length];
+      for (const isBehind of [false, true]) {
+        target.writableNeedDrain = isBehind;
+        body(outgoing, "hello");
+        outgoing.flush();
+        left.push(target.sent.length);
+      }
+      return left;
     },
-    likely: shows(([first = 0, second]) => {
+    likely: shows(([first = 0, second, third]) => {
       if (first === 0) return "The first flush sent nothing.";
-      return second === head.length
-        ? "The second piece was flushed, and still waits. That may take an hour: an event stream sends a line now and then."
-        : undefined;
+      if (second === head.length)
+        return "The second piece was flushed, and still waits. That may take an hour: an event stream sends a line now and then.";
+      return third === second ? "What was flushed while the receiver was behind still waits." : undefined;
     }),
     lookAt: lookAtFlush,
   });

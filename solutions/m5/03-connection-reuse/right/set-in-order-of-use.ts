@@ -13,7 +13,7 @@ export interface FinishedExchange {
   readonly body: "none" | "length" | "chunked" | "until-close";
   /** Bytes that had come behind the response's end when it was found. */
   readonly bytesBehind: number;
-  /** The whole request has been sent. A cell may answer before it has read everything. */
+  /** The whole request has been sent. A cell may respond before it has read everything. */
   readonly requestDone: boolean;
 }
 

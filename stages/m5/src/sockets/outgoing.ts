@@ -1,5 +1,5 @@
 // Gathers what one read has brought for the other side and sends it at once: a head and the body that came with it are one
-// write, and a write is the dearest thing that a proxy does.
+// write, and a write is the most expensive thing that a proxy does.
 
 import type { Socket } from "node:net";
 import type { ChunkedSink } from "../http1/chunked-reader.ts";
