@@ -41,7 +41,7 @@ export type Fault =
 
 export type FaultName = Fault["fault"];
 
-export const faultNames: readonly FaultName[] = [
+const faultNames: readonly FaultName[] = [
   "none",
   "error",
   "slow",
