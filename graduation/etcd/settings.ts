@@ -18,7 +18,7 @@ const schema = z.object({
 
 export type EtcdSettings = z.infer<typeof schema>;
 
-/** Throws a `SettingsError` that names every fault, one a line. */
+/** Throws a `SettingsError` that names every fault, one per line. */
 export function readEtcdSettings(environment: Readonly<Record<string, string | undefined>>): EtcdSettings {
   const result = schema.safeParse(environment);
   if (result.success) return result.data;
