@@ -9,7 +9,7 @@ import { createInterface } from "node:readline";
 import { onTestFinished, test } from "vitest";
 import { packageFile } from "../scripts/run-tool.ts";
 import { eventually } from "../shared/testkit/eventually.ts";
-import { commandOf, isRunning, withDescendants } from "../shared/testkit/process-by-port.ts";
+import { commandOf, isRunning, parentOf, withDescendants } from "../shared/testkit/process-by-port.ts";
 import { engineVersion } from "./topic.ts";
 import { envoyVersion } from "./xds/envoy.ts";
 
@@ -31,7 +31,7 @@ function environmentOf(pid: string): string {
   }
 }
 
-const ways = ["its reader leaves", "SIGHUP", "SIGTERM", "SIGINT"] as const;
+const ways = ["its reader leaves", "SIGHUP", "SIGTERM", "SIGINT", "SIGKILL"] as const;
 
 /** `engine`: how the command of a running engine begins. The same program is also asked for its version, and ends. */
 const topics = [
@@ -52,17 +52,27 @@ for (const { topic, engine, version } of topics) {
       });
       onTestFinished(() => void child.kill());
       // Its lines are read, so that it never waits for a reader.
-      createInterface({ input: child.stdout });
+      let hasBegun = false;
+      createInterface({ input: child.stdout }).on("line", (line) => {
+        hasBegun ||= /^\d+\/\d+ /.test(line);
+      });
       const exited = once(child, "exit");
-      const started = await eventually(
+      const [started, demo] = await eventually(
         () => {
           const pids = withDescendants(child.pid ?? 0);
-          return pids.some((pid) => commandOf(pid).join(" ").startsWith(engine)) ? pids : undefined;
+          const running = pids.find((pid) => commandOf(pid).join(" ").startsWith(engine));
+          const parent = running === undefined ? undefined : parentOf(running);
+          return parent === undefined ? undefined : ([pids, parent] as const);
         },
         { what: "it has started an engine", deadlineMs: 20_000 },
       );
       if (way === "its reader leaves") child.stdout.destroy();
-      else child.kill(way);
+      // tsx, which started the demo, has no chance to pass this one on.
+      else if (way === "SIGKILL") {
+        // Not before the stack is up: what is just starting soon ends by itself.
+        await eventually(() => hasBegun, { what: "its first step", deadlineMs: 40_000 });
+        process.kill(demo, way);
+      } else child.kill(way);
       await exited;
       // nginx writes its titles over its environment, so the mark alone would not find it.
       await eventually(() => !started.some(isRunning) && pidsWith(mark).length === 0, {

@@ -7,6 +7,7 @@ import { startCell } from "../../shared/cells/cell.ts";
 import { Cluster, placementNames } from "../../shared/testkit/cluster.ts";
 import { eventually } from "../../shared/testkit/eventually.ts";
 import { contractRouting, startRouter } from "../../shared/testkit/router-process.ts";
+import { endingWithParent } from "../end-with-parent.ts";
 import type { Stage, Topic } from "../topic.ts";
 import { type EtcdCluster, startEtcd } from "./cluster.ts";
 import { adminUrl, expectStatus, named, shown, timed } from "./demo-steps.ts";
@@ -75,7 +76,7 @@ async function start(stack: AsyncDisposableStack, tell: Stage["tell"]): Promise<
   }
   const urls = [...controlPlanes.values()].map(({ url }) => url);
   const env = { CONTROL_PLANE_URL: urls.join(), CONTROL_PLANE_TOKEN: token };
-  const router = await startRouter({ stage: "m4", endpoints, env });
+  const router = await startRouter({ stage: "m4", endpoints, env, launcher: endingWithParent([], "KILL") });
   const cluster = stack.use(new Cluster(router, cells));
   tell(`router (m4)     ${router.url}, admin ${adminUrl(cluster)}`);
   await eventually(async () => (await shown(cluster))["source"] === "control-plane", {

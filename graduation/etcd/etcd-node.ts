@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { eventually } from "../../shared/testkit/eventually.ts";
 import { jsonIn, objectIn } from "../../shared/testkit/json-text.ts";
 import { Program } from "../../shared/testkit/program.ts";
+import { endingWithParent } from "../end-with-parent.ts";
 
 export interface NodePlan {
   readonly name: string;
@@ -58,20 +59,22 @@ export class EtcdNode {
   start(): void {
     const { name, folder, peerPort, members, clusterToken } = this.plan;
     const peerUrl = `http://127.0.0.1:${peerPort}`;
+    const words = [
+      ...["etcd", "--name", name, "--data-dir", folder],
+      ...["--listen-client-urls", this.url, "--advertise-client-urls", this.url],
+      ...["--listen-peer-urls", peerUrl, "--initial-advertise-peer-urls", peerUrl],
+      ...["--initial-cluster", members, "--initial-cluster-state", "new"],
+      ...["--initial-cluster-token", clusterToken],
+      ...["--election-timeout", String(electionMs)],
+      ...["--quota-backend-bytes", String(quotaBytes), "--snapshot-count", "1000"],
+      ...["--max-snapshots", "1", "--max-wals", "1"],
+      ...["--logger", "zap", "--log-outputs", "stderr", "--log-level", "warn"],
+    ];
+    const [command = "", ...args] = endingWithParent(words, "KILL");
     this.#program = new Program({
       name: `etcd ${name}`,
-      command: "etcd",
-      args: [
-        ...["--name", name, "--data-dir", folder],
-        ...["--listen-client-urls", this.url, "--advertise-client-urls", this.url],
-        ...["--listen-peer-urls", peerUrl, "--initial-advertise-peer-urls", peerUrl],
-        ...["--initial-cluster", members, "--initial-cluster-state", "new"],
-        ...["--initial-cluster-token", clusterToken],
-        ...["--election-timeout", String(electionMs)],
-        ...["--quota-backend-bytes", String(quotaBytes), "--snapshot-count", "1000"],
-        ...["--max-snapshots", "1", "--max-wals", "1"],
-        ...["--logger", "zap", "--log-outputs", "stderr", "--log-level", "warn"],
-      ],
+      command,
+      args,
       // etcd reads ETCD_… variables, too; ETCD_ENDPOINTS is the control plane's.
       env: { GOMEMLIMIT: memoryLimit, GOMAXPROCS: "2", ETCD_ENDPOINTS: undefined },
     });

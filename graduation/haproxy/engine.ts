@@ -27,7 +27,8 @@ export interface EngineOptions extends Omit<HaproxyOptions, "socket" | "folder">
 const startDeadlineMs = 15_000;
 /** HAProxy says why it ends in its last words. */
 const keptLines = 20;
-const lastWordsMs = 200;
+/** For a pipe that an old worker holds open. Otherwise the pipe's end comes first, also on a busy machine. */
+const lastWordsMs = 2_000;
 
 export class Engine implements AsyncDisposable {
   readonly #options: EngineOptions;

@@ -1,5 +1,6 @@
 // Judges a contract's results by the named differences: each broken core case needs its cause, and each cause its case.
 
+import { alignedTable } from "../../scripts/markdown.ts";
 import { grades } from "../../shared/contract/grades.ts";
 import { type ContractRun, type JudgedContract, withCauses } from "../contract-results.ts";
 import type { Difference } from "./difference.ts";
@@ -36,8 +37,8 @@ export function withResults(readme: string, runs: readonly JudgedContract[], dat
   const after = rest?.split(end)[1];
   if (before === undefined || after === undefined)
     throw new Error(`The README has no place between "${begin}" and "${end}"`);
-  const table = aligned([["Suite", ...grades], ...runs.map(countsRow)]);
-  const causes = aligned([["Cause", "m1", "m4", "What HAProxy does"], ...causeRows(runs)]);
+  const table = alignedTable([["Suite", ...grades], ...runs.map(countsRow)]);
+  const causes = alignedTable([["Cause", "m1", "m4", "What HAProxy does"], ...causeRows(runs)]);
   const words = `Held, of all cases, on ${date}. A core case that breaks in its form alone counts as form:`;
   const words2 = "Every broken core case has one of these causes:";
   return `${before}${begin}\n\n${words}\n\n${table}\n\n${words2}\n\n${causes}\n\n${end}${after}`;
@@ -57,12 +58,4 @@ function causeRows(runs: readonly JudgedContract[]): readonly (readonly string[]
     return String(failures.filter(({ grade, cause }) => grade === "core" && cause === name).length);
   };
   return differences.map(({ name, words }) => [name, count("m1", name), count("m4", name), words]);
-}
-
-function aligned(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, at) => Math.max(3, ...rows.map((row) => (row[at] ?? "").length)));
-  const line = (row: readonly string[]) =>
-    `| ${row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(" | ")} |`;
-  const [head = [], ...body] = rows;
-  return [line(head), line(widths.map((width) => "-".repeat(width))), ...body.map(line)].join("\n");
 }

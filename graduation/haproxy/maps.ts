@@ -59,7 +59,7 @@ export function ratePeriods(table: RoutingTable): readonly number[] {
   return [...new Set(values.map((value) => Number(value.split(":")[1])))].sort((a, b) => a - b);
 }
 
-/** A map as HAProxy reads it from its file: one entry a line, key and value with a space between. */
+/** A map as HAProxy reads it from its file: one entry per line, key and value with a space between. */
 export function mapText(entries: MapEntries): string {
   return [...entries].map(([key, value]) => `${key} ${value}\n`).join("");
 }

@@ -14,7 +14,7 @@ import { lockFolder } from "../folder-lock.ts";
 import { type NginxOptions, nginxConfiguration } from "./configuration.ts";
 
 export interface NginxProcessOptions extends Omit<NginxOptions, "generation"> {
-  /** What nginx has to say, a line at a time. */
+  /** What nginx has to say, line by line. */
   readonly onLine?: (line: string) => void;
 }
 
@@ -33,6 +33,8 @@ export class NginxProcess implements AsyncDisposable {
   readonly #options: NginxProcessOptions;
   readonly #lock: Disposable;
   #generation = 1;
+  /** Of the newest configuration that nginx was told to load. One that came too late must not pass for the next. */
+  #told = 1;
 
   private constructor(options: NginxProcessOptions, program: Program, lock: Disposable) {
     this.#options = options;
@@ -98,11 +100,12 @@ export class NginxProcess implements AsyncDisposable {
   /** Reloads with `table`; resolves once only this table serves new connections. @throws RefusedConfigurationError */
   async apply(table: RoutingTable): Promise<void> {
     const { directory } = this.#options;
-    const generation = this.#generation + 1;
+    const generation = this.#told + 1;
     writeFileSync(join(directory, "next.conf"), nginxConfiguration(table, { ...this.#options, generation }));
     // A reload that fails leaves nothing but a line on standard error; this says it to the one who asked.
     checkConfiguration(directory, "next.conf");
     writeFileSync(join(directory, "nginx.conf"), nginxConfiguration(table, { ...this.#options, generation }));
+    this.#told = generation;
     const before = this.workers().accepting;
     if (!this.program.hasEnded) process.kill(this.pid, "SIGHUP");
     await this.#serves(generation, before);

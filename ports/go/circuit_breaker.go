@@ -1,4 +1,4 @@
-// Stops asking a cell that keeps failing: it gets time to recover, and its clients a fast response. One breaker a placement.
+// Stops asking a cell that keeps failing: it gets time to recover, and its clients a fast response. One breaker per placement.
 // What counts as a failure, and what to do when the circuit is open, is left to `attempts.go`.
 
 package main

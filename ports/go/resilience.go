@@ -1,4 +1,4 @@
-// The resilience state of one router: one guard a placement, and the buckets of routing keys. Follows each new table and says who
+// The resilience state of one router: one guard per placement, and the buckets of routing keys. Follows each new table and says who
 // may serve a request now. The rules stand in the files that it holds together; the order in `proxy.go` and `attempts.go`.
 
 package main

@@ -1,5 +1,5 @@
 // Bounds what retries add to the load of a cell. Without it, an outage multiplies the load by the number of attempts at the
-// very moment at which the cell can bear it least. One budget a placement: a cell in trouble must not spend the retries
+// very moment at which the cell can bear it least. One budget per placement: a cell in trouble must not spend the retries
 // of the others.
 
 package main
@@ -28,7 +28,7 @@ func newRetryBudget(settings RetryBudgetSettings) *RetryBudget {
 	return &RetryBudget{settings: settings, balance: math.Min(settings.MaxBalance, settings.MinPerSecond)}
 }
 
-// Deposit pays in for one request. Call it once a request, not once an attempt: retries must not pay for retries.
+// Deposit pays in for one request. Call it once per request, not once per attempt: retries must not pay for retries.
 func (b *RetryBudget) Deposit(now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -38,21 +38,20 @@ func (b *logBuffer) Write(p []byte) (int, error) {
 }
 
 // line waits for the access log's line with this request id.
-func (b *logBuffer) line(t *testing.T, requestID string) map[string]any {
+func (b *logBuffer) line(t *testing.T, requestID string) (entry map[string]any) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	eventually(t, fmt.Sprintf("a line in the log for %q", requestID), func() bool {
 		b.mu.Lock()
-		text := b.bytes.String()
-		b.mu.Unlock()
-		for line := range strings.Lines(text) {
-			entry := map[string]any{}
+		defer b.mu.Unlock()
+		for line := range strings.Lines(b.bytes.String()) {
+			entry = map[string]any{}
 			if json.Unmarshal([]byte(line), &entry) == nil && entry["requestId"] == requestID {
-				return entry
+				return true
 			}
 		}
-	}
-	t.Fatalf("no line in the log for %q", requestID)
-	return nil
+		return false
+	})
+	return entry
 }
 
 type routerOptions struct {

@@ -51,7 +51,7 @@ type Settings struct {
 	RoutingFile string
 }
 
-// readSettings names every fault in its error, one a line.
+// readSettings names every fault in its error, one per line.
 func readSettings(environment func(name string) (string, bool)) (Settings, error) {
 	r := &settingsReader{environment: environment}
 	settings := Settings{

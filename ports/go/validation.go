@@ -1,4 +1,4 @@
-// Finds faults in a JSON document and tells them to the person who wrote it: one line a fault, its path first. Knows nothing of
+// Finds faults in a JSON document and tells them to the person who wrote it: one line per fault, its path first. Knows nothing of
 // routing.
 
 package main

@@ -24,6 +24,8 @@ export interface CellStats {
   readonly healthChecks: number;
   readonly byMethod: Readonly<Record<string, number>>;
   readonly connections: number;
+  /** Connections that it has accepted so far. */
+  readonly accepted: number;
 }
 
 export interface Cell extends AsyncDisposable {
@@ -64,6 +66,7 @@ class CellServer {
   #inFlight = 0;
   #aborted = 0;
   #healthChecks = 0;
+  #accepted = 0;
 
   constructor(name: string) {
     this.#name = name;
@@ -78,6 +81,7 @@ class CellServer {
     this.#server.on("request", (req, res) => void this.#handle(req, res));
     this.#server.on("connection", (socket) => {
       this.#connections.add(socket);
+      this.#accepted += 1;
       socket.once("close", () => this.#connections.delete(socket));
     });
   }
@@ -107,6 +111,7 @@ class CellServer {
       healthChecks: this.#healthChecks,
       byMethod: Object.assign(Object.create(null), Object.fromEntries(this.#byMethod)),
       connections: this.#connections.size,
+      accepted: this.#accepted,
     };
   }
 

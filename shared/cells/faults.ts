@@ -41,15 +41,7 @@ export type Fault =
 
 export type FaultName = Fault["fault"];
 
-export const faultNames: readonly FaultName[] = [
-  "none",
-  "error",
-  "slow",
-  "hang",
-  "reset",
-  "drop-mid-body",
-  "flap",
-];
+const faultNames: readonly FaultName[] = ["none", "error", "slow", "hang", "reset", "drop-mid-body", "flap"];
 
 /** A fault as a caller writes it: the name, and the parameters that differ from the defaults. */
 export interface FaultRequest {

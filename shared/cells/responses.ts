@@ -21,7 +21,7 @@ export interface CellEcho {
   readonly trailers: Readonly<Record<string, string>>;
 }
 
-export function headerPairs(rawHeaders: readonly string[]): [name: string, value: string][] {
+function headerPairs(rawHeaders: readonly string[]): [name: string, value: string][] {
   const pairs: [string, string][] = [];
   for (let i = 0; i + 1 < rawHeaders.length; i += 2)
     pairs.push([rawHeaders[i] ?? "", rawHeaders[i + 1] ?? ""]);
@@ -29,7 +29,7 @@ export function headerPairs(rawHeaders: readonly string[]): [name: string, value
 }
 
 /** Without a prototype, a field called `__proto__` or `constructor` is a field like any other. */
-export function headerObject(pairs: readonly (readonly [string, string])[]): Record<string, string> {
+function headerObject(pairs: readonly (readonly [string, string])[]): Record<string, string> {
   const object: Record<string, string> = Object.create(null);
   for (const [name, value] of pairs) {
     const key = name.toLowerCase();
@@ -41,13 +41,15 @@ export function headerObject(pairs: readonly (readonly [string, string])[]): Rec
 
 /** Answers one request that meets no fault. Rejects when the client leaves before the end. */
 export async function respondTo(cell: string, req: IncomingMessage, res: ServerResponse): Promise<void> {
-  const url = new URL(req.url ?? "/", "http://cell");
-  const [, first = "", second = ""] = url.pathname.split("/");
+  // Not by `URL`: of a target such as `//`, it makes an authority, and throws.
+  const [path = "", query = ""] = (req.url ?? "/").split("?", 2);
+  const search = new URLSearchParams(query);
+  const [, first = "", second = ""] = path.split("/");
   switch (first) {
     case "bytes":
-      return sendBytes(req, res, Number(second), url.searchParams.has("chunked"));
+      return sendBytes(req, res, Number(second), search.has("chunked"));
     case "drip":
-      return drip(req, res, url.searchParams);
+      return drip(req, res, search);
     case "echo":
       return echoBody(req, res);
     case "status":
@@ -75,7 +77,7 @@ async function echoJson(cell: string, req: IncomingMessage, res: ServerResponse)
   res.end(body);
 }
 
-export async function describeRequest(cell: string, req: IncomingMessage): Promise<CellEcho> {
+async function describeRequest(cell: string, req: IncomingMessage): Promise<CellEcho> {
   const digest = createHash("sha256");
   let bodyBytes = 0;
   for await (const chunk of req as AsyncIterable<Buffer>) {

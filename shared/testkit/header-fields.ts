@@ -5,7 +5,7 @@ export class NotHttp extends Error {
   override readonly name = "NotHttp";
 }
 
-/** Header fields in order, with their case and repetitions. Values are Latin-1 text: one char a byte. */
+/** Header fields in order, with their case and repetitions. Values are Latin-1 text: one char per byte. */
 export class HeaderFields {
   readonly pairs: readonly (readonly [name: string, value: string])[];
 

@@ -49,7 +49,7 @@ export class RawClient implements AsyncDisposable {
     return new RawClient(socket, options.deadlineMs);
   }
 
-  /** Sends bytes; text is Latin-1, one byte a char. Resolves when the socket wants more: a slow peer makes it wait. */
+  /** Sends bytes; text is Latin-1, one byte per char. Resolves when the socket wants more: a slow peer makes it wait. */
   write(bytes: string | Buffer): Promise<void> {
     return told(this.#write(bytes));
   }

@@ -6,6 +6,7 @@ import { type Cell, startCell } from "../../../shared/cells/cell.ts";
 import { eventually } from "../../../shared/testkit/eventually.ts";
 import { objectIn } from "../../../shared/testkit/json-text.ts";
 import { type RouterProcess, startRouter } from "../../../shared/testkit/router-process.ts";
+import { endingWithParent } from "../../end-with-parent.ts";
 import { type EtcdCluster, startEtcd } from "../cluster.ts";
 import { type ControlPlaneOptions, EtcdControlPlane } from "../etcd-control-plane.ts";
 import type { ControlPlaneAddress } from "../linearizability/recorder.ts";
@@ -99,9 +100,10 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     CONTROL_PLANE_URL: controlPlanes.map(({ url }) => url).join(","),
     CONTROL_PLANE_TOKEN: token,
   };
+  const launcher = endingWithParent([], "KILL");
   const routers = await allStarted(
     Array.from({ length: options.routers ?? 2 }, async () =>
-      parts.use(await startRouter({ stage: "m4", routing: document, env })),
+      parts.use(await startRouter({ stage: "m4", routing: document, env, launcher })),
     ),
   );
   return new World(parts.move(), { etcd, controlPlanes, routers, document, gate: options.gate });

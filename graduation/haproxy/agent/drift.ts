@@ -42,7 +42,7 @@ export function driftWords({ maps, servers, wrong }: Drift): string[] {
 }
 
 /** A second entry of one key is a difference, too: the first one hides it until somebody deletes that. */
-export function isSameMap(wanted: MapEntries, shown: readonly ShownEntry[]): boolean {
+function isSameMap(wanted: MapEntries, shown: readonly ShownEntry[]): boolean {
   return wanted.size === shown.length && shown.every(([key, value]) => wanted.get(key) === value);
 }
 

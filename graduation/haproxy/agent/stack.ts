@@ -56,7 +56,7 @@ export async function startAgentStack(options: AgentStackOptions): Promise<Stack
 }
 
 /** HAProxy outlives an agent that was killed. */
-export async function stopOrphans(stateFolder: string, agents: number): Promise<void> {
+async function stopOrphans(stateFolder: string, agents: number): Promise<void> {
   const names = agents === 1 ? ["router"] : Array.from({ length: agents }, (_, at) => `router-${at + 1}`);
   for (const name of names) {
     const orphan = await Master.find(filesIn(join(stateFolder, name, "haproxy")), systemClock);

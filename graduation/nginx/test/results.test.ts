@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { tablesOf } from "../../../scripts/markdown.ts";
 import { projectRoot } from "../../../scripts/stages.ts";
 import { causeOf, causes } from "../causes.ts";
 
@@ -22,9 +23,13 @@ describe("the results of the contracts", () => {
   test("stand in the README as they were measured", () => {
     const readme = readFileSync(join(projectRoot, "graduation", "nginx", "README.md"), "utf8");
     for (const { contract, grades } of runs) {
-      const row = readme.split("\n").find((line) => line.startsWith(`| ${contract} `)) ?? "";
-      for (const { passed, failed } of Object.values(grades))
-        expect(row).toContain(passed + failed === 0 ? "none" : `${passed} of ${passed + failed}`);
+      const row = tablesOf(readme)
+        .flat()
+        .find(([name]) => name === contract);
+      const counts = Object.values(grades).map(({ passed, failed }) =>
+        passed + failed === 0 ? "none" : `${passed} of ${passed + failed}`,
+      );
+      expect(row).toEqual([contract, ...counts]);
     }
   });
 

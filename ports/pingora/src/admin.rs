@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,8 +19,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Serialize;
 use serde_json::json;
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
 
 use crate::events::{Events, Watch};
 
@@ -30,7 +31,7 @@ pub type Route = Box<dyn Fn() -> Response<Body> + Send + Sync>;
 
 /// Nobody uploads anything here.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
-/// Each holds a descriptor that a client of the data port could need.
+/// More connections than these take the places of the oldest: each holds a descriptor that a client of the data port could need.
 const MAX_CONNECTIONS: usize = 128;
 
 pub struct AdminServer {
@@ -40,6 +41,12 @@ pub struct AdminServer {
 }
 
 const EVENTS_PATH: &str = "/events";
+
+struct Connection {
+    task: JoinHandle<()>,
+    /// It has been given the event stream.
+    watches: Arc<AtomicBool>,
+}
 
 impl AdminServer {
     pub fn new(events: Option<Arc<Events>>) -> Self {
@@ -56,29 +63,32 @@ impl AdminServer {
 
     /// Never ends. Whoever stops it stops its connections as well: nobody's request is lost with an operator's.
     pub async fn serve(self: Arc<Self>, listener: Arc<TcpListener>) {
-        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let mut connections: Vec<Connection> = Vec::new();
         loop {
-            let Ok(place) = places.clone().acquire_owned().await else { return };
             let Ok((tcp, _)) = listener.accept().await else {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             };
-            let this = self.clone();
-            tokio::spawn(async move {
-                let service = service_fn(move |request| {
-                    let this = this.clone();
-                    async move { Ok::<_, Infallible>(this.respond(&request)) }
-                });
-                let mut http = hyper::server::conn::http1::Builder::new();
-                http.timer(TokioTimer::new()).header_read_timeout(HEADERS_TIMEOUT);
-                // How an operator's connection ends is no news.
-                let _ = http.serve_connection(TokioIo::new(tcp), service).await;
-                drop(place);
-            });
+            connections.retain(|each| !each.task.is_finished());
+            make_room(&mut connections);
+            let watches = Arc::new(AtomicBool::new(false));
+            let task = tokio::spawn(self.clone().serve_connection(tcp, watches.clone()));
+            connections.push(Connection { task, watches });
         }
     }
 
-    fn respond(&self, request: &Request<Incoming>) -> Response<Body> {
+    async fn serve_connection(self: Arc<Self>, tcp: TcpStream, watches: Arc<AtomicBool>) {
+        let service = service_fn(|request| {
+            let response = self.respond(&request, &watches);
+            async move { Ok::<_, Infallible>(response) }
+        });
+        let mut http = hyper::server::conn::http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(HEADERS_TIMEOUT);
+        // How an operator's connection ends is no news.
+        let _ = http.serve_connection(TokioIo::new(tcp), service).await;
+    }
+
+    fn respond(&self, request: &Request<Incoming>, watches: &AtomicBool) -> Response<Body> {
         let path = request.uri().path();
         let is_events = path == EVENTS_PATH && self.events.is_some();
         let is_local_page = is_events && is_from_local_page(request.headers());
@@ -87,6 +97,7 @@ impl AdminServer {
             return json_response(StatusCode::FORBIDDEN, &json!({ "error": words }));
         }
         let mut response = self.route(request, path, is_events);
+        watches.store(is_events && response.status() == StatusCode::OK, Ordering::Relaxed);
         if let Some(origin) = request.headers().get(header::ORIGIN).filter(|_| is_local_page) {
             response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         }
@@ -114,6 +125,15 @@ impl AdminServer {
             (_, Some(route)) => route(),
             (None, None) => json_response(StatusCode::NOT_FOUND, &json!({})),
         }
+    }
+}
+
+/// The newest is always let in: whoever holds connections open must not keep out the probe that asks whether this router is
+/// alive, or its operator. The oldest goes, and one that watches only where all of them do.
+fn make_room(connections: &mut Vec<Connection>) {
+    if connections.len() >= MAX_CONNECTIONS {
+        let oldest = connections.iter().position(|each| !each.watches.load(Ordering::Relaxed)).unwrap_or(0);
+        connections.remove(oldest).task.abort();
     }
 }
 
@@ -202,11 +222,42 @@ fn event_stream(events: &Events, request: &Request<Incoming>) -> Response<Body> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     fn headers(list: &[(&'static str, &'static str)]) -> HeaderMap {
         list.iter()
             .map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_static(value)))
             .collect()
+    }
+
+    async fn connect(to: &TcpListener) -> TcpStream {
+        TcpStream::connect(to.local_addr().expect("its address")).await.expect("connected")
+    }
+
+    async fn ask(tcp: &mut TcpStream, path: &str) -> String {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+        tcp.write_all(request.as_bytes()).await.expect("written");
+        let mut bytes = [0; 64];
+        let read = tokio::time::timeout(Duration::from_secs(5), tcp.read(&mut bytes)).await;
+        String::from_utf8_lossy(&bytes[..read.expect("in time").expect("read")]).into_owned()
+    }
+
+    #[tokio::test]
+    async fn whoever_holds_connections_open_keeps_nobody_out() {
+        let mut admin = AdminServer::new(Some(Arc::default()));
+        admin.get("/healthz", || json_response(StatusCode::OK, &json!({})));
+        let listener = Arc::new(AdminServer::bind(0).await.expect("a port"));
+        tokio::spawn(Arc::new(admin).serve(listener.clone()));
+        let mut watcher = connect(&listener).await;
+        assert!(ask(&mut watcher, "/events").await.starts_with("HTTP/1.1 200 OK\r\n"));
+        let mut held = Vec::new();
+        for _ in 0..MAX_CONNECTIONS {
+            held.push(connect(&listener).await);
+        }
+        assert!(ask(&mut connect(&listener).await, "/healthz").await.starts_with("HTTP/1.1 200 OK\r\n"));
+        let end = tokio::time::timeout(Duration::from_secs(5), held[0].read(&mut [0])).await.expect("in time");
+        assert!(matches!(end, Ok(0)), "the oldest has made room");
+        assert!(ask(&mut held[MAX_CONNECTIONS - 1], "/healthz").await.starts_with("HTTP/1.1 200 OK\r\n"));
     }
 
     #[test]

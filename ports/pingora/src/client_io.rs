@@ -13,7 +13,7 @@ use bytes::{Buf, BytesMut};
 use pingora_core::protocols::SocketDigest;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep};
+use tokio::time::{Instant, Sleep, timeout};
 
 use crate::client_state::ClientState;
 use crate::fence::{Fence, Framing};
@@ -98,11 +98,17 @@ impl ClientIo {
         matches!(self.tcp.read_buf(&mut self.held).await, Ok(n) if n > 0)
     }
 
-    /// Writes what waits, and `bytes` after it.
+    /// Writes what waits, and `bytes` after it. An error once that has taken too long.
     pub async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         let waiting = std::mem::take(&mut self.out);
-        self.tcp.write_all(&waiting).await?;
-        self.tcp.write_all(bytes).await
+        if waiting.is_empty() && bytes.is_empty() {
+            return Ok(());
+        }
+        let sending = async {
+            self.tcp.write_all(&waiting).await?;
+            self.tcp.write_all(bytes).await
+        };
+        timeout(STALLED_TIMEOUT, sending).await?
     }
 
     pub async fn end_of_output(&mut self) -> io::Result<()> {
@@ -221,5 +227,27 @@ impl ClientIo {
             }
         }
         Poll::Ready(Ok(now.len()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsRawFd;
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn a_client_that_reads_nothing_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let _client = TcpStream::connect(listener.local_addr().expect("its address")).await.expect("connected");
+        let (tcp, _) = listener.accept().await.expect("accepted");
+        let digest = Arc::new(SocketDigest::from_raw_fd(tcp.as_raw_fd()));
+        let mut io = ClientIo::new(tcp, digest);
+        // More than the sockets of both sides take.
+        let bytes = vec![0; 64 * 1024 * 1024];
+        // From here on, time moves whenever everybody waits.
+        tokio::time::pause();
+        let sent = timeout(2 * STALLED_TIMEOUT, io.send(&bytes)).await.expect("in time");
+        assert_eq!(sent.map_err(|error| error.kind()), Err(io::ErrorKind::TimedOut));
     }
 }

@@ -1,5 +1,5 @@
 //! Counts successes and failures of the recent past for the circuit breaker. Ten slots stand for the window: memory and
-//! cost stay the same at one result a second and at a hundred thousand.
+//! cost stay the same at one result per second and at a hundred thousand.
 
 const SLOTS: i64 = 10;
 

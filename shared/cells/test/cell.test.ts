@@ -30,6 +30,12 @@ describe("a healthy cell", () => {
     expect(echo.headers["x-two"]).toBe("1, 2");
   });
 
+  test.each(["//", "//[/x", "///x?y", "http://other/path"])("serves the target %s", async (target) => {
+    await using cell = await startCell({ name: "tier1" });
+    const response = await sendRaw(cell.port, get(target));
+    expect([response.status, response.json()["path"]]).toEqual([200, target]);
+  });
+
   test("sends as many bytes as asked, with a length or chunked", async () => {
     await using cell = await startCell({ name: "tier1" });
     const plain = await sendRaw(cell.port, get("/bytes/100000"));

@@ -1,4 +1,4 @@
-// One JSON line a request. Only where the suite can read the log; elsewhere the cases are skipped by name.
+// One JSON line per request. Only where the suite can read the log; elsewhere the cases are skipped by name.
 
 import { describe, expect, test } from "vitest";
 import { eventually, within } from "../../testkit/eventually.ts";

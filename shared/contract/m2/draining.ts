@@ -54,11 +54,17 @@ export function describeDraining(contract: ReloadContract): void {
     });
 
     test("keeps the connections of the placements that stay", async () => {
-      await contract.served("globex");
-      const { connections } = contract.cell("tier2").stats();
-      await contract.apply(contract.table((table) => (table.routingTable["acme"] = "tier3")));
-      await contract.served("globex");
-      expect(contract.cell("tier2").stats().connections).toBeLessThanOrEqual(Math.max(connections, 1));
+      const cell = contract.cell("tier2");
+      const isKept = async () => {
+        await contract.served("globex");
+        const { accepted } = cell.stats();
+        await contract.apply(contract.table((table) => (table.routingTable["acme"] = "tier3")));
+        await contract.served("globex");
+        return cell.stats().accepted === accepted;
+      };
+      // On a busy machine, the connection may have been idle for too long: so once is enough.
+      const what = "a request after a new table uses the connection of the one before";
+      await eventually(isKept, { what, deadlineMs: 15_000 });
     });
   });
 }

@@ -57,7 +57,7 @@ export function stageReloadTarget(stage: Stage, command?: RouterCommand): Reload
 }
 
 /** A router that runs already, in any language, and follows `routingFile`, whose content is put back at the end. */
-export function runningReloadTarget(
+function runningReloadTarget(
   router: Pick<FollowingRouter, "url" | "adminUrl" | "routingFile">,
   ports: Readonly<Record<PlacementName, number>>,
 ): ReloadTarget {

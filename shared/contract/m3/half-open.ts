@@ -42,13 +42,17 @@ export function describeHalfOpen(contract: PushContract): void {
         token: controlPlane.token,
       });
       await router.configWhere("runs revision 1", ({ revision }) => revision === 1);
+      const staleness: number[] = [];
       const deadline = performance.now() + 12_000;
       while (performance.now() < deadline) {
         const config = await router.config();
         expect(config).toMatchObject({ connected: true, lastError: null });
-        expect(config.stalenessSeconds).toBeLessThan(6);
+        staleness.push(config.stalenessSeconds);
         await new Promise((resolve) => setTimeout(resolve, 250));
       }
+      // It grows by itself; only a word from the other end brings it down.
+      const confirmed = staleness.filter((seconds, at) => seconds < (staleness[at - 1] ?? 0));
+      expect(confirmed.length, `staleness: ${staleness.join(", ")} s`).toBeGreaterThanOrEqual(2);
     });
   });
 }

@@ -91,12 +91,12 @@ export function describeOutages(contract: PushContract): void {
         bootstrap: contract.table(),
       });
       await using traffic = new Traffic(router.url);
+      (await controlPlane.nextLink()).cut();
       const startedAt = performance.now();
       for (let links = 0; links < 4; links++) (await controlPlane.nextLink()).cut();
-      // Four waits of up to 1, 2, 4 and 8 s, each drawn from the whole range: this only proves that it does not spin.
-      const perSecond = controlPlane.attempts / ((performance.now() - startedAt) / 1000 + 0.1);
-      expect(controlPlane.attempts).toBe(4);
-      expect(perSecond).toBeLessThan(40);
+      // Four waits of up to 1, 2, 4 and 8 s, each drawn from the whole range: this only proves that it does not spin. All four
+      // together are shorter once in 200,000 runs.
+      expect(performance.now() - startedAt).toBeGreaterThan(300);
       await traffic.expectUntouched();
     });
 

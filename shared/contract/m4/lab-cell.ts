@@ -55,7 +55,7 @@ export class LabRequest {
   }
 }
 
-export const respondOk: LabHandler = (request) => request.respond();
+const respondOk: LabHandler = (request) => request.respond();
 
 export class LabCell implements AsyncDisposable {
   readonly name: string;

@@ -218,7 +218,7 @@ export function describeRetries(contract: ResilienceContract): void {
       expect(path(await contract.ask("two"))).toMatchObject({ status: 200, retries: "1" });
     });
 
-    test("a quiet placement still gets its retries a second", async () => {
+    test("a quiet placement still gets its retries per second", async () => {
       await using one = await contract.cell("one", failFirst(1));
       await contract.apply(
         { one: { cell: one, retries: soon } },
