@@ -167,6 +167,37 @@ describe("a wrong argument takes one line and exit code 1", () => {
   });
 });
 
+describe("a program without flags of its own", () => {
+  const programs = [
+    "bench/rungs-readme",
+    "graduation/containers/ask",
+    "graduation/etcd/control-plane",
+    "graduation/haproxy/agent/main",
+    "graduation/haproxy/router",
+    "graduation/nginx/main",
+    "scripts/docs/exercise-first-visit",
+    "scripts/docs/exercise-proof",
+    "scripts/docs/frame-bench",
+    "scripts/docs/router-memory",
+    "scripts/docs/social-card",
+    "scripts/ported-results",
+    "shared/cells/main",
+  ];
+  const env = { PORT: "0", ADMIN_PORT: "0", CONTROL_PLANE_PORT: "0" };
+  test.concurrent.for(programs)("%s explains itself, and starts with neither flag", async (program) => {
+    const run = (flag: string) =>
+      runNode(join(projectRoot, `${program}.ts`), [flag], { cwd: folder, env, timeoutMs: 20_000 });
+    const help = await run("--help");
+    expect(help.output).toContain(`${program}.ts`);
+    expect(help.output).toMatch(/^Usage: /);
+    expect(help.code).toBe(0);
+    const unknown = await run("--colour");
+    expect(unknown.output.trim().split("\n")).toHaveLength(1);
+    expect(unknown.output).toMatch(/unknown flag "?--colour/);
+    expect(unknown.code).toBe(1);
+  });
+});
+
 describe.skipIf(process.platform === "win32")("a file that is none", () => {
   test("is read where a person may mean a pipe, and where nobody can, it is not waited for", () => {
     const pipe = join(folder, "pipe");
