@@ -15,7 +15,7 @@ import { eventually } from "../../../shared/testkit/eventually.ts";
 import { RawClient } from "../../../shared/testkit/raw-client.ts";
 import type { RoutingDocument } from "../../../stages/m4/src/routing-table.ts";
 import { engineVersion } from "../../topic.ts";
-import { filesIn } from "./master.ts";
+import { filesIn } from "./master-files.ts";
 import { measureReloads } from "./measure-reloads.ts";
 import { RuntimeApi } from "./runtime-api.ts";
 import { startAgentStack } from "./stack.ts";

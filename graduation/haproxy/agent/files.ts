@@ -8,7 +8,7 @@ import { readRegularFile } from "../../../stages/m4/src/regular-file.ts";
 import type { RoutingTable } from "../../../stages/m4/src/routing-table.ts";
 import { type HaproxyOptions, haproxyConfig } from "../config.ts";
 import { checkConfiguration } from "./haproxy-words.ts";
-import { filesIn, type MasterFiles } from "./master.ts";
+import { filesIn, type MasterFiles } from "./master-files.ts";
 
 const maxFileBytes = 64 * 1024 * 1024;
 
