@@ -202,6 +202,12 @@ test("exits with 1 and one line when nothing listens at the URL", async () => {
   expect(stderr).toMatch(/^contract: nothing accepts connections at .*start the router[^\n]*\n$/);
 });
 
+test("exits with 1 for a program that is not there", async () => {
+  const { code, stderr } = await contract("m1", "--start", "/no/such/router");
+  expect(stderr).toMatch(/^contract: The m1 router could not be started: spawn \/no\/such\/router ENOENT/);
+  expect(code).toBe(1);
+});
+
 test("exits with 1 and the last words of a program that does not start", async () => {
   const { code, stderr } = await contract("m1", "--start", `"${process.execPath}" -e "process.exit(4)"`);
   expect(stderr).toContain("The m1 router ended with exit code 4 before its READY line");
