@@ -3,6 +3,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { alignedTable } from "../scripts/markdown.ts";
+import { takeNoArguments } from "../shared/testkit/no-arguments.ts";
 import { coverageOf, type RungsReport, stepsOf, storyOf, withInterval } from "./rung-savings.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -41,6 +42,8 @@ export function renewReadme(): void {
 }
 
 if (import.meta.main) {
+  takeNoArguments(`Usage: npx tsx bench/rungs-readme.ts
+  Writes m5's ladder into its README again, from site/data/bench-rungs.json`);
   if (existsSync(rungsFile)) renewReadme();
   else console.error("rungs-readme: measure first: npm run bench -- rungs --save");
 }

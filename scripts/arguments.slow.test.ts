@@ -1,12 +1,13 @@
 // Every command with every wrong argument: one line that names the flag, what it got, and what would be right; exit code 1.
 
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readBounded, readSmallFile } from "./bounded-file.ts";
 import { findTokens } from "./ctl/token.ts";
+import { linkPackages, plantTree } from "./planted-tree.ts";
 import { runNode } from "./run-tool.ts";
 import { projectRoot } from "./stages.ts";
 
@@ -164,6 +165,71 @@ describe("a wrong argument takes one line and exit code 1", () => {
     else expect(output).toMatch(words);
     expect(output.trim().split("\n")).toHaveLength(1);
     expect(code).toBe(1);
+  });
+});
+
+describe("a wrong argument of exercise changes nothing", () => {
+  const wrong: readonly (readonly [args: readonly string[], words: string])[] = [
+    [["hint", "m1/01", "--number", "99"], "There is no hint 99: this exercise has"],
+    [["check", "m1/01", "--number", "1"], "--number goes with hint only"],
+    [["m1/01", "--number", "1"], "--number goes with hint only"],
+    [["next", "m1/01"], "next takes no ID; to open an exercise: npm run exercise m1/01"],
+    [["list", "m1/01"], "list takes no ID"],
+    [["run", "m1/01", "--port", "eighty"], '--port takes a whole number from 0 to 65535; got "eighty"'],
+    [["run", "m1/01", "--port", "65000"], "--port 65000 puts a cell on port 65924"],
+    [["run", "m1/01", "--routers", "0"], '--routers takes a whole number from 1 to 10; got "0"'],
+    [["run", "m1/01", "--routers", "3"], "--routers needs m3 or later"],
+    [["run", "m1/01", "m1/02"], 'What is "m1/02"?'],
+    [["run", "m9/01"], 'There is no exercise "m9/01"'],
+  ];
+  test.concurrent.for(wrong)("%j", async ([args, words]) => {
+    using tree = plantTree({});
+    for (const path of ["scripts", "shared", "bench", "exercises/m1", "solutions/m1", "package.json"])
+      tree.copy(path);
+    tree.copy("stages/m1/src");
+    linkPackages(tree);
+    const { code, output } = await runNode(join(tree.root, "scripts/exercise.ts"), args, { cwd: tree.root });
+    expect(output).toContain(words);
+    expect(output.trim().split("\n")).toHaveLength(1);
+    expect(code).toBe(1);
+    expect(readdirSync(tree.root)).not.toContain("workspace");
+  });
+
+  test.for(["run", "prove", "check"])("%s --help explains, and does nothing else", async (verb) => {
+    const { code, output } = await runNode(join(projectRoot, "scripts/exercise.ts"), [verb, "--help"]);
+    expect(output).toMatch(/^Usage: npm run exercise/);
+    expect(code).toBe(0);
+  });
+});
+
+describe("a program without flags of its own", () => {
+  const programs = [
+    "bench/rungs-readme",
+    "graduation/containers/ask",
+    "graduation/etcd/control-plane",
+    "graduation/haproxy/agent/main",
+    "graduation/haproxy/router",
+    "graduation/nginx/main",
+    "scripts/docs/exercise-first-visit",
+    "scripts/docs/exercise-proof",
+    "scripts/docs/frame-bench",
+    "scripts/docs/router-memory",
+    "scripts/docs/social-card",
+    "scripts/ported-results",
+    "shared/cells/main",
+  ];
+  const env = { PORT: "0", ADMIN_PORT: "0", CONTROL_PLANE_PORT: "0" };
+  test.concurrent.for(programs)("%s explains itself, and starts with neither flag", async (program) => {
+    const run = (flag: string) =>
+      runNode(join(projectRoot, `${program}.ts`), [flag], { cwd: folder, env, timeoutMs: 20_000 });
+    const help = await run("--help");
+    expect(help.output).toContain(`${program}.ts`);
+    expect(help.output).toMatch(/^Usage: /);
+    expect(help.code).toBe(0);
+    const unknown = await run("--colour");
+    expect(unknown.output.trim().split("\n")).toHaveLength(1);
+    expect(unknown.output).toMatch(/unknown flag "?--colour/);
+    expect(unknown.code).toBe(1);
   });
 });
 

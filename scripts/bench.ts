@@ -18,7 +18,7 @@ import { benchFleet } from "../bench/fleet.ts";
 import { type BenchOptions, parseOptions } from "../bench/options.ts";
 import { benchProfile } from "../bench/profile.ts";
 import { benchWorkers } from "../bench/workers.ts";
-import { parseFlags, UsageError } from "./command-line.ts";
+import { endWithReader, parseFlags, UsageError } from "./command-line.ts";
 
 const interrupted = 130;
 
@@ -95,6 +95,7 @@ for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     setTimeout(() => process.exit(interrupted), 8_000).unref();
   });
 }
+endWithReader();
 if (process.platform !== "linux") {
   console.error("bench: CPU time is read from Linux's /proc; run this on Linux");
   process.exit(1);

@@ -97,3 +97,25 @@ test("every command of package.json that has a file has it in scripts/, with its
     );
   }
 });
+
+test("a script ends without a word when nobody reads its output any more", async () => {
+  const url = new URL("./command-line.ts", import.meta.url).href;
+  const script = `
+    import { runProgram } from ${JSON.stringify(url)};
+    await runProgram("talker", async () => {
+      for (;;) {
+        console.log("a line");
+        await new Promise(setImmediate);
+      }
+    });`;
+  const args = ["--input-type=module", "-e", script];
+  const talker = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+  let words = "";
+  talker.stderr.setEncoding("utf8").on("data", (text: string) => {
+    words += text;
+  });
+  await once(talker.stdout, "data");
+  talker.stdout.destroy();
+  const [code] = await once(talker, "close");
+  expect({ code, words }).toEqual({ code: 1, words: "" });
+});

@@ -121,12 +121,21 @@ export function runCommand<const O extends Options>(
 
 /** Runs a script's `main`: its number is the exit code, a thrown error becomes words and a code. */
 export async function runProgram(name: string, main: () => Promise<number>): Promise<void> {
+  endWithReader();
   try {
     process.exitCode = await main();
   } catch (error) {
     process.exitCode = error instanceof UsageError ? 1 : 2;
     process.stderr.write(`${name}: ${messageOf(error)}\n`);
   }
+}
+
+/** Whoever reads the output may leave (`| head`): then there is nobody to tell. A script that listens itself decides itself. */
+export function endWithReader(): void {
+  for (const stream of [process.stdout, process.stderr])
+    stream.on("error", () => {
+      if (stream.listenerCount("error") === 1) process.exit(process.exitCode ?? 1);
+    });
 }
 
 function messageOf(error: unknown): string {

@@ -1,9 +1,12 @@
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { eventually } from "../shared/testkit/eventually.ts";
 import { startHostileUpstream } from "../shared/testkit/hostile-upstream.ts";
 import { failOnLeaks } from "../shared/testkit/leak-check.ts";
 import { Program } from "../shared/testkit/program.ts";
+import { residentBytes } from "../shared/testkit/resident-memory.ts";
 import { startRouter } from "../shared/testkit/router-process.ts";
 import { plantTree } from "./planted-tree.ts";
 import { runNode } from "./run-tool.ts";
@@ -150,11 +153,59 @@ test("says that a router at a URL no longer accepts connections, once, and does 
   expect(report.notRun).toBeGreaterThan(300);
 });
 
+describe.skipIf(process.platform === "win32")("behind a wrapper that hands no signal on, such as npx", () => {
+  /** Starts what follows it, and writes its process id down. */
+  const wrapper = '"$@" & echo $! >"$(dirname "$0")/pid"; wait';
+  const stays = "setInterval(() => {}, 1000)";
+  const pidIn = ({ root }: { readonly root: string }) => Number(readFileSync(join(root, "pid"), "utf8"));
+  /** A process whose end nobody has asked about keeps its id, and holds no memory. */
+  const isGone = (pid: number) =>
+    eventually(() => residentBytes(pid) === null, { what: "the router has ended" });
+
+  test("a router ends with the command", async () => {
+    using tree = plantTree({ wrapper });
+    const start = `sh "${join(tree.root, "wrapper")}" "${process.execPath}" "${stageMain}"`;
+    const { code } = await contract("m1", "--start", start, "--only", "keeps a length of zero");
+    expect(code).toBe(0);
+    expect(pidIn(tree)).toBeGreaterThan(0);
+    await isGone(pidIn(tree));
+  });
+
+  test.for([
+    ["its own process only", "SIGINT", process.kill],
+    ["its own process only", "SIGTERM", process.kill],
+    ["its whole group, as Ctrl-C is", "SIGINT", (pid: number, signal: string) => process.kill(-pid, signal)],
+  ] as const)("a router ends with a signal to %s: %s", async ([, signal, send]) => {
+    using tree = plantTree({ wrapper, "silent.cjs": stays });
+    const start = `sh "${join(tree.root, "wrapper")}" "${process.execPath}" "${join(tree.root, "silent.cjs")}"`;
+    const args = [script, "m1", "--start", start];
+    // Vitest sets these in its workers; the command starts another Vitest.
+    const env = Object.fromEntries(
+      Object.keys(process.env).flatMap((name) => (name.startsWith("VITEST") ? [[name, undefined]] : [])),
+    );
+    const options = { command: process.execPath, args, env, ownGroup: true };
+    await using command = new Program({ name: "contract", ...options });
+    const hasStarted = () => existsSync(join(tree.root, "pid")) && pidIn(tree) > 0;
+    await eventually(hasStarted, { what: "the router has been started", deadlineMs: 30_000 });
+    const pid = pidIn(tree);
+    send(command.pid, signal);
+    expect(await command.exited).toEqual({ code: 1, signal: null });
+    expect(command.lastLines().at(-1)).toMatch(/^contract: stopped by (Ctrl-C|SIGTERM): nothing was judged$/);
+    await isGone(pid);
+  });
+});
+
 test("exits with 1 and one line when nothing listens at the URL", async () => {
   const { visa } = await freePorts();
   const { code, stderr } = await contract("m1", `http://127.0.0.1:${visa}`);
   expect(code).toBe(1);
   expect(stderr).toMatch(/^contract: nothing accepts connections at .*start the router[^\n]*\n$/);
+});
+
+test("exits with 1 for a program that is not there", async () => {
+  const { code, stderr } = await contract("m1", "--start", "/no/such/router");
+  expect(stderr).toMatch(/^contract: The m1 router could not be started: spawn \/no\/such\/router ENOENT/);
+  expect(code).toBe(1);
 });
 
 test("exits with 1 and the last words of a program that does not start", async () => {

@@ -21,11 +21,13 @@ import { existsSync, readdirSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { type Grade, grades } from "../shared/contract/grades.ts";
+import { killDescendants } from "../shared/testkit/process-by-port.ts";
 import { commandWords, httpUrl, runCommand, UsageError, type Values } from "./command-line.ts";
 import { readPorts } from "./contract/ports-flag.ts";
 import { keepProgress, mergedGroups, progressLines, readProgress } from "./contract/progress.ts";
 import { runSuite } from "./contract/report.ts";
 import { firstBusyPort, portHolder } from "./ports.ts";
+import { StopSignal } from "./stage-session.ts";
 import { projectRoot } from "./stages.ts";
 
 const usage = `Usage: npm run contract -- m1 http://127.0.0.1:8080 [flags]
@@ -59,7 +61,10 @@ async function main(values: Values<typeof options>, words: readonly string[]): P
   const key = `${name} ${values.start ?? ""}`;
   if (values.progress === true) return tellProgress(key, values);
   const router = await preparedRouter(name, address, values);
-  const report = await runSuite(suite, values.only, tell);
+  const stopped = new StopSignal().raised.then((why) => {
+    throw new UsageError(`stopped by ${why}: nothing was judged`);
+  });
+  const report = await Promise.race([runSuite(suite, values.only, tell), stopped]);
   if (values.json === true) console.log(JSON.stringify({ contract: name, ...router.facts, ...report }));
   const { passed, failed, notRun } = report;
   const rest = notRun === 0 ? "" : `, ${notRun} not run because the router has ended`;
@@ -167,4 +172,7 @@ async function expectFree(ports: Readonly<Record<string, number>>): Promise<void
   );
 }
 
+// The suite's process may be in the middle of a case, with routers that it has started.
+process.once("exit", () => killDescendants(process.pid));
 await runCommand({ name: "contract", usage, options }, main);
+process.exit();

@@ -24,8 +24,8 @@ import { createInterface, emitKeypressEvents } from "node:readline";
 import { colours, readArguments, runProgram, UsageError, wholeNumber } from "./command-line.ts";
 import { InteractiveView, questionOf } from "./exercise/interactive.ts";
 import * as verbs from "./exercise/verbs.ts";
-import { defaultPort } from "./stack-plan.ts";
-import { projectRoot as root } from "./stages.ts";
+import { defaultPort, planStack } from "./stack-plan.ts";
+import { projectRoot as root, stageFolder } from "./stages.ts";
 
 const verbNames = ["list", "next", "check", "hint", "diff", "solution", "reset", "run"] as const;
 type VerbName = (typeof verbNames)[number];
@@ -47,6 +47,8 @@ interface Flags {
 
 async function main(args: readonly string[]): Promise<number> {
   const [first, ...others] = args;
+  if (args.includes("--help") || args.includes("-h"))
+    return print({ exitCode: 0, text: usage, data: { usage } }, false);
   if (first === "run") return serve(others);
   if (first === "prove" || first === "mutate" || first === "refresh") {
     // Read only when it is asked for: what authors need takes its time to load.
@@ -60,10 +62,10 @@ async function main(args: readonly string[]): Promise<number> {
     help: { type: "boolean", short: "h" },
   } as const;
   const { values, positionals } = readArguments(options, [...args]);
-  if (values.help === true) return print({ exitCode: 0, text: usage, data: { usage } }, false);
   const flags = { json: values.json ?? false, number: numberOf(values.number), sure: values.sure ?? false };
   const [name, id, extra] = positionals;
   if (extra !== undefined) throw new UsageError(`What is "${extra}"? Write: npm run exercise VERB ID`);
+  if (flags.number !== undefined && name !== "hint") throw new UsageError("--number goes with hint only");
   const { warning } = verbs.readProgress(context);
   if (warning !== undefined) process.stderr.write(`${warning}\n`);
   const verb = verbNames.find((each) => each === name);
@@ -77,6 +79,8 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 async function runVerb(verb: VerbName, id: string | undefined, flags: Flags): Promise<verbs.Report> {
+  if (id !== undefined && (verb === "list" || verb === "next"))
+    throw new UsageError(`${verb} takes no ID; to open an exercise: npm run exercise ${id}`);
   if (verb === "list") return verbs.list(context);
   if (verb === "next") {
     const report = await verbs.next(context);
@@ -85,13 +89,15 @@ async function runVerb(verb: VerbName, id: string | undefined, flags: Flags): Pr
       ? report
       : { ...report, text: `${report.text}\n\nWatch it while you work: npm run exercise` };
   }
-  const exercise = await verbs.visit(context, id);
+  const exercise = verbs.find(context, id);
+  if (flags.number !== undefined) verbs.expectHint(exercise, flags.number);
   const question = verb in questionOf ? questionOf[verb as keyof typeof questionOf] : undefined;
   // The keys of the interactive view ask the same; in a pipe nobody could answer.
   const mayAsk = isTerminal && !flags.json && !flags.sure;
   if (question !== undefined && mayAsk && (verb === "reset" || !verbs.isSolved(context, exercise))) {
     if (!(await confirmed(question))) return { exitCode: 0, text: "Nothing was done.", data: {} };
   }
+  await verbs.visit(context, exercise);
   switch (verb) {
     case "check":
       return verbs.check(context, exercise);
@@ -122,22 +128,28 @@ async function confirmed(question: string): Promise<boolean> {
 
 /** Serves real traffic with the learner's files laid over their stage, until Ctrl-C. */
 async function serve(args: readonly string[]): Promise<number> {
-  const options = {
+  const known = {
     demo: { type: "boolean" },
     port: { type: "string" },
     routers: { type: "string" },
   } as const;
-  const { values, positionals } = readArguments(options, [...args]);
-  const exercise = await verbs.visit(context, positionals[0]);
-  if (exercise.spec.overlay === undefined)
-    throw new UsageError(`${exercise.spec.id} takes no stage file's place; its code runs in its tests only.`);
-  const { serveExercise } = await import("./exercise/serve.ts");
-  return await serveExercise(context, exercise, {
+  const { values, positionals } = readArguments(known, [...args]);
+  const [id, extra] = positionals;
+  if (extra !== undefined) throw new UsageError(`What is "${extra}"? Write: npm run exercise run ID`);
+  const options = {
     port: wholeNumber("--port", values.port ?? String(defaultPort), 0, 65_535),
     routers: wholeNumber("--routers", values.routers ?? "1", 1, 10),
     demoOnly: values.demo === true,
-    write: (text) => void process.stdout.write(text),
-  });
+    write: (text: string) => void process.stdout.write(text),
+  };
+  const exercise = verbs.find(context, id);
+  if (exercise.spec.overlay === undefined)
+    throw new UsageError(`${exercise.spec.id} takes no stage file's place; its code runs in its tests only.`);
+  const { stage } = exercise.spec.overlay;
+  planStack({ ...options, stage, stageFolder: stageFolder(stage) });
+  await verbs.visit(context, exercise);
+  const { serveExercise } = await import("./exercise/serve.ts");
+  return await serveExercise(context, exercise, options);
 }
 
 async function watch(wanted: string | undefined): Promise<number> {
@@ -197,7 +209,8 @@ const usage = `Usage: npm run exercise [ID]             resume (or open ID): the
 ID                m1/01-route-lookup, m1/01 or route-lookup; without it, the one that you are at
   --sure          do not ask before diff, solution and reset
   --json          for programs
-  --help          this text`;
+  --help          this text
+For authors: prove, refresh and mutate; scripts/exercise.ts says how.`;
 
 // A reader that went away (`| head`) is no fault of anybody's.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 2));

@@ -10,7 +10,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import pMap from "p-map";
-import { runProgram } from "./command-line.ts";
+import { runCommand } from "./command-line.ts";
 import { type PortedRun, runPortedContract } from "./ported-contract.ts";
 import { withResults } from "./ported-results-table.ts";
 import { buildPorted, portedNames, portedRouters } from "./ported-routers.ts";
@@ -43,4 +43,8 @@ async function main(): Promise<number> {
   return 0;
 }
 
-await runProgram("ported-results", main);
+const usage = `Usage: npx tsx scripts/ported-results.ts
+  Holds every port to every contract that it promises, and writes site/data/ports.json and the ports' READMEs.
+  --help   this text`;
+
+await runCommand({ name: "ported-results", usage, options: {}, flagsOnly: true }, main);

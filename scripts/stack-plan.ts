@@ -59,9 +59,12 @@ const controlPlaneOffset = 1;
 const adminOffset = 2;
 const nextRouterOffset = 10;
 
+/** @throws UsageError where the stage has no fleet, or a port would be too high */
 export function planStack(
   options: Pick<StackOptions, "stage" | "port" | "routers" | "stageFolder">,
 ): StackPlan {
+  if (options.routers > 1 && !isAtLeast(options.stage, "m3"))
+    throw new UsageError("--routers needs m3 or later: a fleet needs a control plane");
   const shift = (port: number) => (options.port === 0 ? 0 : port - defaultPort + options.port);
   const routers = Array.from({ length: options.routers }, (_, index) => ({
     name: options.routers === 1 ? "router" : `router ${index + 1}`,

@@ -32,10 +32,10 @@ import { buildPorted, expectStage, type PortedRouter, portedNames, readPortFlags
 import { StartError } from "./processes.ts";
 import { packageFile, runHere } from "./run-tool.ts";
 import { type Stack, startStack } from "./stack.ts";
-import { defaultPort } from "./stack-plan.ts";
+import { defaultPort, planStack } from "./stack-plan.ts";
 import { listenToTyping } from "./stage-prompt.ts";
 import { addressesOf, describeLogLine, isOfDemo, StopSignal } from "./stage-session.ts";
-import { isAtLeast, type Milestone, parseStage, projectRoot, stageFolder } from "./stages.ts";
+import { type Milestone, parseStage, projectRoot, stageFolder } from "./stages.ts";
 
 const usage = `Usage: npm run stage m1 [-- flags]
   --demo          show the demo and exit
@@ -68,8 +68,8 @@ async function main(values: Values<typeof options>, words: readonly string[]): P
   const portText = flag ?? process.env["STAGE_PORT"] ?? String(defaultPort);
   const port = wholeNumber(portSetting, portText, 0, 65_535);
   const routers = wholeNumber("--routers", values.routers ?? "1", 1, 10);
-  if (routers > 1 && !isAtLeast(stage, "m3"))
-    throw new UsageError("--routers needs m3 or later: a fleet needs a control plane");
+  // Before anything is built or written.
+  planStack({ stage, port, routers, stageFolder: stageFolder(stage) });
   const overlays = (values.overlay ?? []).map((folder) => resolve(folder));
   if (values.mine === true) overlays.push(await mineOf(stage));
   const session = {

@@ -7,7 +7,12 @@
 
 import { ask } from "../../scripts/http-request.ts";
 import { eventually } from "../../shared/testkit/eventually.ts";
+import { takeNoArguments } from "../../shared/testkit/no-arguments.ts";
 import { checksFor, type Target } from "./checks.ts";
+
+takeNoArguments(`Usage: node graduation/containers/ask.ts
+  Asks a stack for what it promises. Settings are environment variables: STAGE (m4), ROUTER_URL, ADMIN_URL,
+  CONTROL_PLANE_URL, CONTROL_PLANE_TOKEN_FILE`);
 
 const env = process.env;
 const target: Target = {

@@ -17,7 +17,8 @@ function questionFor(role: string | undefined, stage: string) {
     case "cell":
       return { url: `http://127.0.0.1:${PORT}/health`, status: 200 };
     default:
-      throw new Error(`Unknown role "${role}"`);
+      console.error(`Name a role (router, control-plane or cell), not "${role}"`);
+      process.exit(1);
   }
 }
 

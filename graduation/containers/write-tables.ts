@@ -39,6 +39,10 @@ function writeTables(stages: string, target: string): void {
 
 if (import.meta.main) {
   const [target] = process.argv.slice(2);
-  if (target === undefined) throw new Error("Usage: write-tables.ts FOLDER");
+  // The image's build has neither shared/ nor scripts/ here.
+  if (target === undefined || target.startsWith("-")) {
+    console.error("Usage: node graduation/containers/write-tables.ts FOLDER");
+    process.exit(target === "--help" ? 0 : 1);
+  }
   writeTables(join(import.meta.dirname, "../../stages"), target);
 }

@@ -4,6 +4,7 @@
 //   ETCD_ENDPOINTS=http://127.0.0.1:2379,http://127.0.0.1:22379 npx tsx graduation/etcd/control-plane.ts
 
 import { randomUUID } from "node:crypto";
+import { takeNoArguments } from "../../shared/testkit/no-arguments.ts";
 import { systemClock as clock } from "../../stages/m4/src/clock.ts";
 import type { OpenStore } from "../../stages/m4/src/control-plane/any-store.ts";
 import { runControlPlane } from "../../stages/m4/src/control-plane/run.ts";
@@ -13,6 +14,10 @@ import { EtcdClient } from "./etcd-client.ts";
 import { Follower } from "./follower.ts";
 import { readEtcdSettings } from "./settings.ts";
 import { EtcdStore } from "./store.ts";
+
+takeNoArguments(`Usage: npx tsx graduation/etcd/control-plane.ts
+  Starts m4's control plane on etcd. Settings are those of m4's control plane, by environment variables
+  (CONTROL_PLANE_PORT, STATE_DIR, LOG_LEVEL, …), and ETCD_ENDPOINTS and ETCD_PREFIX`);
 
 /** A cluster that starts at the same time elects its leader first. */
 const openBudgetMs = 20_000;

@@ -9,7 +9,7 @@ import { eventually, within } from "../../shared/testkit/eventually.ts";
 import type { RoutingTable } from "../../stages/m4/src/routing-table.ts";
 import { endingWithParent } from "../end-with-parent.ts";
 import { checkConfiguration, haproxyEnvironment } from "./agent/haproxy-words.ts";
-import { filesIn } from "./agent/master.ts";
+import { filesIn } from "./agent/master-files.ts";
 import { guardOldWorkers } from "./agent/old-workers.ts";
 import { hasEnded } from "./agent/processes.ts";
 import { RuntimeApi } from "./agent/runtime-api.ts";

@@ -9,6 +9,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { freePort } from "../../bench/free-port.ts";
+import { takeNoArguments } from "../../shared/testkit/no-arguments.ts";
 import { AdminServer, sendJson } from "../../stages/m4/src/admin.ts";
 import { systemClock as clock } from "../../stages/m4/src/clock.ts";
 import { FileSource } from "../../stages/m4/src/file-source.ts";
@@ -24,6 +25,10 @@ const retryMs = 1_000;
 
 /** Longer ones leave no room for a socket's path. */
 const maxStateFolderLength = 65;
+
+takeNoArguments(`Usage: npx tsx graduation/haproxy/router.ts
+  Starts HAProxy on a routing file, and reloads it for each new table. Settings are m4's, by environment variables:
+  PORT, ADMIN_PORT, ROUTING_FILE, STATE_DIR, LOG_LEVEL, …`);
 
 const log = openLog(1, clock);
 const errors = openLog(2, clock);

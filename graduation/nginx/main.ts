@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { createServer, isIPv6 } from "node:net";
 import { join, resolve } from "node:path";
 import { freePort } from "../../bench/free-port.ts";
+import { takeNoArguments } from "../../shared/testkit/no-arguments.ts";
 import { AdminServer, sendJson } from "../../stages/m4/src/admin.ts";
 import { systemClock as clock } from "../../stages/m4/src/clock.ts";
 import { FileSource } from "../../stages/m4/src/file-source.ts";
@@ -14,6 +15,10 @@ import { startFault } from "../../stages/m4/src/start-fault.ts";
 import { TableStore } from "../../stages/m4/src/table-store.ts";
 import { AccessLogTail } from "./access-log-tail.ts";
 import { TableFollower } from "./table-follower.ts";
+
+takeNoArguments(`Usage: npx tsx graduation/nginx/main.ts
+  Starts nginx on a routing file, and reloads it for each new table. Settings are m4's, by environment variables:
+  PORT, ADMIN_PORT, ROUTING_FILE, STATE_DIR, LOG_LEVEL, …`);
 
 const log = openLog(1, clock);
 

@@ -9,7 +9,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
-import { readArguments, runProgram } from "../command-line.ts";
+import { runCommand, type Values } from "../command-line.ts";
 import { projectRoot } from "../stages.ts";
 import { findBrowser, howToGetBrowser, launchBrowser } from "./browser.ts";
 import { patientMs } from "./browser-pages.ts";
@@ -28,8 +28,13 @@ const line = "const listed = document.routingTable[routingKey];";
 const written =
   "const listed = Object.hasOwn(document.routingTable, routingKey) ? document.routingTable[routingKey] : undefined;";
 
-async function main(): Promise<number> {
-  const { values } = readArguments({ shots: { type: "string" } } as const);
+const usage = `Usage: npx tsx scripts/docs/exercise-first-visit.ts [flags]
+  --shots FOLDER   leaves pictures there
+  --help           this text`;
+
+const options = { shots: { type: "string" } } as const;
+
+async function main(values: Values<typeof options>): Promise<number> {
   const program = findBrowser();
   if (program === undefined) throw new Error(`There is no browser: ${howToGetBrowser}`);
   const built = await buildSite(projectRoot);
@@ -105,4 +110,4 @@ function seconds(ms: number): string {
   return `${Math.round(ms / 1_000)} s`;
 }
 
-await runProgram("exercise-first-visit", main);
+await runCommand({ name: "exercise-first-visit", usage, options, flagsOnly: true }, main);

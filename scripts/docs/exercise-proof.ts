@@ -6,7 +6,7 @@
 //
 // Exit codes: 0 good, 1 the page says something else than Node, 2 ours.
 
-import { readArguments, runProgram } from "../command-line.ts";
+import { runCommand, type Values } from "../command-line.ts";
 import { projectRoot } from "../stages.ts";
 import { findBrowser, howToGetBrowser, launchBrowser } from "./browser.ts";
 import { checkExerciseUse } from "./browser-exercise-use.ts";
@@ -15,8 +15,13 @@ import { buildSite } from "./build.ts";
 import { builtSiteFolder } from "./built-site.ts";
 import { serveFolder } from "./static-server.ts";
 
-async function main(): Promise<number> {
-  const { values, positionals } = readArguments({ few: { type: "boolean" } } as const);
+const usage = `Usage: npx tsx scripts/docs/exercise-proof.ts [exercise …] [flags]
+  --few    as many answers as verify proves
+  --help   this text`;
+
+const options = { few: { type: "boolean" } } as const;
+
+async function main(values: Values<typeof options>, wanted: readonly string[]): Promise<number> {
   const program = findBrowser();
   if (program === undefined) throw new Error(`There is no browser: ${howToGetBrowser}`);
   const built = await buildSite(projectRoot);
@@ -29,7 +34,7 @@ async function main(): Promise<number> {
       server.url,
       projectRoot,
       values.few !== true,
-      positionals.length === 0 ? undefined : positionals,
+      wanted.length === 0 ? undefined : wanted,
     ),
     await checkExerciseUse(browser, server.url, projectRoot),
   ];
@@ -39,4 +44,4 @@ async function main(): Promise<number> {
   return faults.length === 0 ? 0 : 1;
 }
 
-await runProgram("exercise-proof", main);
+await runCommand({ name: "exercise-proof", usage, options }, main);

@@ -4,10 +4,14 @@
 // style, layout and paint. A measurement, not a check: it depends on the machine.
 
 import { fileURLToPath } from "node:url";
+import { takeNoArguments } from "../../shared/testkit/no-arguments.ts";
 import { findBrowser, howToGetBrowser, launchBrowser } from "./browser.ts";
 import { buildSite } from "./build.ts";
 import { builtSiteFolder } from "./built-site.ts";
 import { serveFolder } from "./static-server.ts";
+
+takeNoArguments(`Usage: npx tsx scripts/docs/frame-bench.ts
+  Measures in a browser what one frame of a simulation costs`);
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 /** When the queues are full, and for how long they stay so, in milliseconds of the simulation. */

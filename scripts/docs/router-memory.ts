@@ -11,13 +11,17 @@ import { describeMachine } from "../../bench/machine.ts";
 import { readTree } from "../../bench/process-tree.ts";
 import { eventually } from "../../shared/testkit/eventually.ts";
 import { contractRouting, startRouter } from "../../shared/testkit/router-process.ts";
-import { runProgram } from "../command-line.ts";
+import { runCommand } from "../command-line.ts";
 import { projectRoot } from "../stages.ts";
 
 const sizes = [10, 100_000];
 const stages = ["m4", "m5"] as const;
 
-await runProgram("router-memory", async () => {
+const usage = `Usage: npx tsx scripts/docs/router-memory.ts
+  Measures what a routing table costs in memory, and writes site/data/router-memory.json.
+  --help   this text`;
+
+await runCommand({ name: "router-memory", usage, options: {}, flagsOnly: true }, async () => {
   const machine = describeMachine();
   const rows = [];
   for (const stage of stages)

@@ -5,8 +5,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { takeNoArguments } from "../../shared/testkit/no-arguments.ts";
 import { findBrowser, howToGetBrowser, launchBrowser } from "./browser.ts";
 import { cardSize } from "./page-head.ts";
+
+takeNoArguments(`Usage: npx tsx scripts/docs/social-card.ts
+  Draws site/public/card.png from site/.vitepress/card.svg`);
 
 const site = fileURLToPath(new URL("../../site", import.meta.url));
 const program = findBrowser();

@@ -9,7 +9,7 @@ import { answerSource } from "./answer-source.ts";
 import { checkAnswer } from "./check-answer.ts";
 import { type Exercise, listExerciseIds, loadExercise, resolveExerciseId } from "./exercise-spec.ts";
 import { type Colours, exitCodeOf, verdictText } from "./failure-view.ts";
-import { hintsOf, readmeOf, whyOf } from "./lesson-text.ts";
+import { type Hint, hintsOf, readmeOf, whyOf } from "./lesson-text.ts";
 import { loadProgress, type Progress, saveProgress, updateEntry } from "./progress.ts";
 import { reflow } from "./reflow.ts";
 import type { Verdict } from "./verdict.ts";
@@ -43,22 +43,29 @@ export function readProgress(context: Context): { progress: Progress; warning: s
 
 /** Opens an exercise (the named one, else the current one, else the first) and makes it the current one. */
 export async function open(context: Context, wanted: string | undefined): Promise<Exercise> {
-  const exercise = await visit(context, wanted);
+  const exercise = find(context, wanted);
+  await visit(context, exercise);
   const { progress } = readProgress(context);
   const { id } = exercise.spec;
   if (progress.current !== id) await saveProgress(context.root, { ...progress, current: id });
   return exercise;
 }
 
-/** As `open`, but the learner stays where they are: to look at another exercise is not to go there. */
-export async function visit(context: Context, wanted: string | undefined): Promise<Exercise> {
+/** The exercise that `open` would open. Changes nothing: a command looks at its other arguments first. */
+export function find(context: Context, wanted: string | undefined): Exercise {
   const ids = listExerciseIds(context.root);
   const { progress } = readProgress(context);
   const resumed =
     progress.current !== undefined && ids.includes(progress.current) ? progress.current : ids[0];
   const id = wanted === undefined ? resumed : resolveExerciseId(ids, wanted);
   if (id === undefined) throw new UsageError("There are no exercises in this clone.");
-  const exercise = loadExercise(context.root, id);
+  return loadExercise(context.root, id);
+}
+
+/** As `open`, but the learner stays where they are: to look at another exercise is not to go there. */
+export async function visit(context: Context, exercise: Exercise): Promise<void> {
+  const { progress } = readProgress(context);
+  const { id } = exercise.spec;
   const isNew = progress.exercises[id] === undefined;
   const written = openWorkspace(exercise);
   if (isNew) {
@@ -67,7 +74,6 @@ export async function visit(context: Context, wanted: string | undefined): Promi
   } else if (written.length > 0) {
     context.notice?.(`${written.join(", ")} was gone from workspace/${id}: it is the starter's again.`);
   }
-  return exercise;
 }
 
 export function taskText(exercise: Exercise, { colours, columns }: Context): string {
@@ -153,6 +159,15 @@ export async function check(
   return { exitCode: exitCodeOf(verdict), text, data: { exercise: id, verdict }, verdict };
 }
 
+/** The hint of that number. @throws UsageError where there is none */
+export function expectHint(exercise: Exercise, number: number): Hint {
+  const hints = hintsOf(exercise);
+  const found = hints[number - 1];
+  if (found === undefined)
+    throw new UsageError(`There is no hint ${number}: this exercise has ${hints.length}.`);
+  return found;
+}
+
 /** Shows one hint more than last time, or the hint of that number. The last one is repeated. */
 export async function hint(context: Context, exercise: Exercise, number?: number): Promise<Report> {
   const hints = hintsOf(exercise);
@@ -160,9 +175,7 @@ export async function hint(context: Context, exercise: Exercise, number?: number
   const { progress } = readProgress(context);
   const seen = progress.exercises[id]?.hints ?? 0;
   const wanted = number ?? Math.min(seen + 1, hints.length);
-  const found = hints[wanted - 1];
-  if (found === undefined)
-    throw new UsageError(`There is no hint ${wanted}: this exercise has ${hints.length}.`);
+  const found = expectHint(exercise, wanted);
   await saveProgress(
     context.root,
     updateEntry(progress, id, context.nowIso(), { hints: Math.max(seen, wanted) }),

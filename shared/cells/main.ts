@@ -5,7 +5,11 @@
 // HOST is 127.0.0.1 unless set. Prints {"event":"ready","name":…,"url":…} once it accepts connections.
 // SIGTERM and SIGINT stop it at once: a cell that goes away is what the router has to cope with.
 
+import { takeNoArguments } from "../testkit/no-arguments.ts";
 import { startCell } from "./cell.ts";
+
+takeNoArguments(`Usage: node shared/cells/main.ts
+  Starts one demo cell. Settings are environment variables: NAME (cell), PORT (any free one), HOST (127.0.0.1)`);
 
 const name = process.env["NAME"] ?? "cell";
 const port = Number(process.env["PORT"] ?? 0);

@@ -5,6 +5,7 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
+    setupFiles: ["shared/contract/ignore-ctrl-c.ts"],
     include: ["shared/contract/*/against-router.ts"],
     // The longest case takes as long as the longest time limit of the contract, 30 s.
     testTimeout: 60_000,

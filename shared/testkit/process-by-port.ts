@@ -30,6 +30,17 @@ export function withDescendants(pid: number): number[] {
   return tree;
 }
 
+/** SIGKILL to those that a process has started, directly or not, in whichever process group they are. */
+export function killDescendants(pid: number): void {
+  for (const each of withDescendants(pid).slice(1)) {
+    try {
+      process.kill(each, "SIGKILL");
+    } catch {
+      // ESRCH: it has ended meanwhile.
+    }
+  }
+}
+
 /** Every listening socket of this machine. */
 function listeners(): { readonly port: number; readonly inode: string }[] {
   return ["/proc/net/tcp", "/proc/net/tcp6"].flatMap((table) =>

@@ -7,6 +7,7 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { eventually, within } from "./eventually.ts";
 import { objectIn } from "./json-text.ts";
+import { killDescendants } from "./process-by-port.ts";
 
 /** How a process ended: `code` is null when a signal ended it. */
 export interface ExitStatus {
@@ -31,7 +32,11 @@ export interface ProgramOptions {
   readonly files?: { readonly stdout: string; readonly stderr: string };
   /** Descriptors that take its output instead of pipes, for a test that wants to see what a full disk does to it. */
   readonly output?: { readonly stdout: number; readonly stderr?: number };
-  /** Leads a process group of its own: a signal reaches what it has started, too. @default false */
+  /**
+   * Leads a process group of its own: a signal reaches what it has started, too. SIGKILL also reaches what has left the group.
+   *
+   * @default false
+   */
   readonly ownGroup?: boolean;
   /** Gives it descriptor 3, whose other end closes with this process. @default false */
   readonly lifeline?: boolean;
@@ -153,6 +158,8 @@ export class Program implements AsyncDisposable {
   signal(signal: NodeJS.Signals): void {
     if (this.#child.pid === undefined) return;
     if (this.#options.ownGroup !== true) return void this.#child.kill(signal);
+    // What leads a group of its own can only be found while its parent runs.
+    if (signal === "SIGKILL" && !this.hasEnded) killDescendants(this.#child.pid);
     try {
       process.kill(-this.#child.pid, signal);
     } catch {

@@ -92,6 +92,8 @@ export class RouterProcess implements AsyncDisposable {
       args,
       // A command may name files from where it was given.
       ...(options.command === undefined ? { cwd: directory } : {}),
+      // A command may be a wrapper such as npx, which does not hand a signal on.
+      ownGroup: options.command !== undefined,
       env,
       ...(output === undefined ? {} : { output }),
       onLine: (line, stream) => {

@@ -1,6 +1,6 @@
 // The agent with a real HAProxy, a real control plane and real cells. One stack for all: each test leaves it in order.
 
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -15,7 +15,7 @@ import { eventually } from "../../../shared/testkit/eventually.ts";
 import { RawClient } from "../../../shared/testkit/raw-client.ts";
 import type { RoutingDocument } from "../../../stages/m4/src/routing-table.ts";
 import { engineVersion } from "../../topic.ts";
-import { filesIn } from "./master.ts";
+import { filesIn } from "./master-files.ts";
 import { measureReloads } from "./measure-reloads.ts";
 import { RuntimeApi } from "./runtime-api.ts";
 import { startAgentStack } from "./stack.ts";
@@ -50,6 +50,7 @@ describe.skipIf(engineVersion("haproxy") === undefined)("an agent with its HAPro
       readonly worker: number;
       readonly restarts: number;
       readonly mended: number;
+      readonly filesFault: string | null;
       readonly lastChange: { readonly by: string; readonly why: readonly string[] };
     };
   }
@@ -210,6 +211,41 @@ describe.skipIf(engineVersion("haproxy") === undefined)("an agent with its HAPro
     await isServedBy("visa", "visa by visa");
     await isServedBy("stranger", "tier3 by tier3");
     await isServedBy("acme", "tier1 by tier1");
+  });
+
+  test("a folder in the place of a file is told of, keeps nothing else from being mended, and is no trouble once it has gone", async () => {
+    const { mended } = (await config()).haproxy;
+    rmSync(map("keys.map"));
+    // In the way of the new file, too: that one is the agent's own, and nobody would remove it.
+    mkdirSync(join(map("keys.map.next"), "in the way"), { recursive: true });
+    mkdirSync(join(map("keys.map"), "in the way"), { recursive: true });
+    await eventually(async () => (await config()).haproxy.filesFault?.includes("keys.map"), {
+      what: "the fault",
+      deadlineMs: 10_000,
+    });
+    rmSync(map("kinds.map"));
+    await runtime(`set map ${map("keys.map")} ${hex("visa")} tier3`);
+    await eventually(async () => (await config()).haproxy.mended > mended, {
+      what: "a repair",
+      deadlineMs: 10_000,
+    });
+    await isServedBy("visa", "visa by visa");
+    expect(existsSync(map("kinds.map"))).toBe(true);
+    rmSync(map("keys.map"), { recursive: true });
+    await eventually(async () => (await config()).haproxy.filesFault === null, {
+      what: "the file is written",
+      deadlineMs: 10_000,
+    });
+    expect(readFileSync(map("keys.map"), "utf8")).toContain(`${hex("visa")} visa\n`);
+  });
+
+  test("a folder in the place of a file that is only checked keeps no table out", async () => {
+    rmSync(map("candidate"), { recursive: true });
+    mkdirSync(join(map("candidate"), "keys.map", "in the way"), { recursive: true });
+    const { url } = stack.cells.get("tier1") ?? expect.fail("no cell tier1");
+    const { placements } = (await table()).table;
+    await isAcked(await put(() => ({ placements: { ...placements, extra: { kind: "tier", url } } })));
+    await isAcked(await put(() => ({ placements })));
   });
 
   test.each(["master", "worker"] as const)(

@@ -40,6 +40,7 @@ export class DataPlane {
   #reloads = 0;
   #restarts = 0;
   #mended = 0;
+  #filesFault: string | null = null;
   #watching: Promise<void> = Promise.resolve();
 
   constructor(dependencies: DataPlaneDependencies) {
@@ -65,6 +66,7 @@ export class DataPlane {
       reloads: this.#reloads,
       restarts: this.#restarts,
       mended: this.#mended,
+      filesFault: this.#filesFault,
     };
   }
 
@@ -92,7 +94,6 @@ export class DataPlane {
   }
 
   async #change(table: RoutingTable): Promise<Pick<LastChange, "by" | "why">> {
-    const { files } = this.#deps;
     const running = await this.#running();
     if (running === undefined || this.#table === undefined) return await this.#begin(table);
     const plan = planChange(this.#table, table);
@@ -108,7 +109,7 @@ export class DataPlane {
       await this.#mendTo(this.#table).catch(() => {});
       throw error;
     }
-    await files.write(table).catch(this.#onFilesFault);
+    await this.#writeFiles(table);
     return { by: "runtime", why: [] };
   }
 
@@ -123,7 +124,7 @@ export class DataPlane {
       this.#reloads += 1;
     } catch (error) {
       // The files of a table that is not in use would be the next start's.
-      await files.write(before).catch(this.#onFilesFault);
+      await this.#writeFiles(before);
       if (await master.isRunning()) await master.reload().catch(() => {});
       throw error;
     }
@@ -163,17 +164,20 @@ export class DataPlane {
   }
 
   async #compare(): Promise<void> {
-    const { logger, files } = this.#deps;
+    const { logger } = this.#deps;
     if (this.#table === undefined || this.#master === undefined) return;
     const drift = await look(this.#worker, this.#table);
-    if (!needsReload(drift)) await mend(this.#worker, this.#table, drift);
     // Whoever reloads HAProxy next, or starts it, begins with them.
-    await files.write(this.#table);
-    if (!hasDrift(drift)) return;
-    if (needsReload(drift)) {
+    const hasFiles = await this.#writeFiles(this.#table);
+    if (needsReload(drift) && hasFiles) {
       await this.#master.reload();
       await this.#guard(this.#table);
+    } else {
+      await mend(this.#worker, this.#table, drift);
+      // Without its files, a reload would bring something else. The next look tries again.
+      if (drift.wrong.length > 0) return;
     }
+    if (!hasDrift(drift)) return;
     this.#mended += 1;
     logger.warn({ event: "haproxy-mended", differed: driftWords(drift) });
   }
@@ -191,8 +195,18 @@ export class DataPlane {
     await mend(this.#worker, table, await look(this.#worker, table));
   }
 
-  /** Traffic has the new table already; only the next start of HAProxy would not. The next look writes them again. */
-  readonly #onFilesFault = (error: Error): void => {
-    this.#deps.logger.error({ event: "files-not-written", cause: error.message });
-  };
+  /** Whether they hold the table. Traffic may go on without them; only the next start of HAProxy cannot. Each look tries again. */
+  async #writeFiles(table: RoutingTable): Promise<boolean> {
+    const { files, logger } = this.#deps;
+    const before = this.#filesFault;
+    this.#filesFault = await files.write(table).then(
+      () => null,
+      (error: Error) => error.message,
+    );
+    // Once, and not with each look.
+    if (this.#filesFault !== null && this.#filesFault !== before)
+      logger.error({ event: "files-not-written", cause: this.#filesFault });
+    if (this.#filesFault === null && before !== null) logger.info({ event: "files-written" });
+    return this.#filesFault === null;
+  }
 }

@@ -11,6 +11,7 @@ import { isIPv6 } from "node:net";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { freePort } from "../../../bench/free-port.ts";
+import { takeNoArguments } from "../../../shared/testkit/no-arguments.ts";
 import { AdminServer, sendJson } from "../../../stages/m4/src/admin.ts";
 import { systemClock as clock } from "../../../stages/m4/src/clock.ts";
 import { createLogger, endProcess, openLog } from "../../../stages/m4/src/log.ts";
@@ -27,6 +28,10 @@ import { HaproxyRefusal } from "./worker.ts";
 const drainMs = 10_000;
 /** A Unix socket's path has 107 bytes at most, and HAProxy adds a suffix while it binds one. */
 const maxFolderLength = 80;
+
+takeNoArguments(`Usage: npx tsx graduation/haproxy/agent/main.ts
+  Starts HAProxy under a control plane, without a reload where it can. Settings are m4's, by environment variables:
+  PORT, ADMIN_PORT, CONTROL_PLANE_URL, STATE_DIR, LOG_LEVEL, …; ACCESS_LOG says where HAProxy's access log goes (stdout)`);
 
 const log = openLog(1, clock);
 const defaultStateDir = fileURLToPath(new URL("../.state", import.meta.url));

@@ -5,9 +5,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { join } from "node:path";
 import type { Clock } from "../../../stages/m4/src/clock.ts";
 import { haproxyEnvironment, outputFaults } from "./haproxy-words.ts";
+import type { MasterFiles } from "./master-files.ts";
 import { hasEnded, isAlive, until } from "./processes.ts";
 import { RuntimeApi, type RuntimeApiError } from "./runtime-api.ts";
 import { parseInfo, parseProcesses, type ShownProcesses } from "./runtime-output.ts";
@@ -18,25 +18,6 @@ const startDeadlineMs = 15_000;
 const lingerMs = 1_000;
 /** After SIGTERM, which HAProxy obeys at once. */
 const cutDeadlineMs = 2_000;
-
-export interface MasterFiles {
-  readonly config: string;
-  /** The master's own socket. */
-  readonly masterSocket: string;
-  /** That of the Runtime API: the configuration names it. */
-  readonly runtimeSocket: string;
-  /** What HAProxy prints, for an operator and for the words of a refusal. */
-  readonly output: string;
-}
-
-export function filesIn(folder: string): MasterFiles {
-  return {
-    config: join(folder, "haproxy.cfg"),
-    masterSocket: join(folder, "master.sock"),
-    runtimeSocket: join(folder, "runtime.sock"),
-    output: join(folder, "haproxy.out"),
-  };
-}
 
 export class Master {
   readonly #files: MasterFiles;

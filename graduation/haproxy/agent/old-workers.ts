@@ -6,7 +6,7 @@
 import { dialledAt } from "../../../stages/m4/src/endpoint.ts";
 import type { RoutingTable } from "../../../stages/m4/src/routing-table.ts";
 import { backendName, cellServer, keyInMap } from "../names.ts";
-import type { MasterFiles } from "./master.ts";
+import type { MasterFiles } from "./master-files.ts";
 import { RuntimeApi } from "./runtime-api.ts";
 import { parseProcesses, type ShownEntry, type ShownServer } from "./runtime-output.ts";
 import { Worker } from "./worker.ts";

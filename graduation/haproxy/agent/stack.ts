@@ -6,7 +6,8 @@ import { fileURLToPath } from "node:url";
 import { type Stack, startStack } from "../../../scripts/stack.ts";
 import { stageFolder } from "../../../scripts/stages.ts";
 import { systemClock } from "../../../stages/m4/src/clock.ts";
-import { filesIn, Master } from "./master.ts";
+import { Master } from "./master.ts";
+import { filesIn } from "./master-files.ts";
 
 export interface AgentStackOptions {
   /** Folder for everything that is written. Emptied at the start; keep it short, because it holds sockets. */

@@ -1,11 +1,38 @@
-// What the tail hands on of a log that grows, and that somebody empties.
+// What the tail hands on of a log that grows, and that somebody empties or replaces.
 
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { eventually } from "../../../shared/testkit/eventually.ts";
 import { AccessLogTail } from "../access-log-tail.ts";
+
+test("another file in the log's place is followed, whatever stood there meanwhile", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "access-log-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const path = join(folder, "access.log");
+  writeFileSync(path, "");
+  let text = "";
+  const tail = new AccessLogTail(path, (lines) => {
+    text += lines;
+  });
+  onTestFinished(() => tail.close());
+  appendFileSync(path, "first\n");
+  renameSync(path, `${path}.1`);
+  mkdirSync(path);
+  await eventually(() => text === "first\n", { what: "a line of the old file" });
+  rmdirSync(path);
+  writeFileSync(path, "second\n");
+  await eventually(() => text === "first\nsecond\n", { what: "a line of the new file" });
+});
 
 test("lines come whole and once, also after the log was emptied", async () => {
   const folder = mkdtempSync(join(tmpdir(), "access-log-"));

@@ -67,12 +67,15 @@ test("ends at the signal, or by force where it does not", async () => {
   expect(stubborn.howItEnded()).toBe("ended with SIGKILL");
 });
 
-test("takes what it has started along, as the leader of a group", async () => {
-  const child = `require("node:child_process").spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { stdio: "inherit" })`;
-  const script = `const { pid } = ${child}; console.log(JSON.stringify({ event: "ready", pid })); ${stays}`;
-  await using program = start(script, { ownGroup: true });
-  const { pid } = await program.ready();
-  await program.kill();
-  // A process whose end nobody has asked about keeps its id, and holds no memory.
-  await eventually(() => residentBytes(Number(pid)) === null, { what: "the child has ended" });
-});
+test.each(["", ", detached: true"])(
+  "takes what it has started along, as the leader of a group%s",
+  async (options) => {
+    const child = `require("node:child_process").spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { stdio: "inherit"${options} })`;
+    const script = `const { pid } = ${child}; console.log(JSON.stringify({ event: "ready", pid })); ${stays}`;
+    await using program = start(script, { ownGroup: true });
+    const { pid } = await program.ready();
+    await program.kill();
+    // A process whose end nobody has asked about keeps its id, and holds no memory.
+    await eventually(() => residentBytes(Number(pid)) === null, { what: "the child has ended" });
+  },
+);
