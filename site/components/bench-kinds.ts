@@ -47,7 +47,10 @@ function contenders(
 const spread = (value: Value | undefined): string => (value ? withRange(value) : "–");
 
 /** The four figures of a run of `npm run bench`. */
-function comparison(file: string, command: string): Readonly<Record<string, Kind>> {
+function comparison(
+  file: string,
+  command: string,
+): Readonly<Record<"cpu" | "rate" | "latency" | "memory", Kind>> {
   const common = { file, command };
   return {
     cpu: {
@@ -124,19 +127,6 @@ const bodies: Kind = {
   ),
 };
 
-const bodiesMemory: Kind = {
-  file: "bench-bodies",
-  command: "npm run bench -- bodies --save",
-  title: "Peak memory with large bodies.",
-  note: "MiB on a logarithmic scale. Whoever keeps a whole body of 16 MiB would show it here.",
-  scale: "log",
-  columns: ["Contender", "MiB"],
-  rows: contenders(
-    ({ peakRssMiB }) => [only(peakRssMiB)],
-    ({ peakRssMiB }) => [figure(peakRssMiB)],
-  ),
-};
-
 const connections: Kind = {
   file: "bench-connections",
   command: "npm run bench -- connections --save",
@@ -167,29 +157,32 @@ const beside: Kind = {
   ),
 };
 
-function workers(figureOf: (row: Saved) => Value, words: Pick<Kind, "title" | "note" | "columns">): Kind {
-  return {
-    ...words,
-    file: "bench-workers",
-    command: "npm run bench -- workers --save",
-    scale: "linear",
-    series: ["one worker", "two workers"],
-    rows: ({ rows }) => {
-      const named = (name: string, count: number): Saved =>
-        rows.find((row: Saved) => row.name === `${name}-x${count}`);
-      const names = new Set<string>(rows.map(({ name }: Saved) => name.replace(/-x\d$/, "")));
-      return [...names].map((name) => {
-        const found = [named(name, 1), named(name, 2)].filter((row) => row !== undefined);
-        return {
-          label: labelOf(name),
-          isOurs: isStage(name),
-          values: found.map((row, series) => ({ ...figureOf(row), series })),
-          cells: found.flatMap((row) => [spread(figureOf(row)), figure(row.peakRssMiB)]),
-        };
-      });
-    },
-  };
-}
+const workers: Kind = {
+  file: "bench-workers",
+  command: "npm run bench -- workers --save",
+  title: "One worker and two: CPU time per request.",
+  note: "Microseconds, median and range. Less is better.",
+  scale: "linear",
+  series: ["one worker", "two workers"],
+  columns: ["Contender", "One, µs", "Its memory, MiB", "Two, µs", "Their memory, MiB"],
+  rows: ({ rows }) => {
+    const named = (name: string, count: number): Saved =>
+      rows.find((row: Saved) => row.name === `${name}-x${count}`);
+    const names = new Set<string>(rows.map(({ name }: Saved) => name.replace(/-x\d$/, "")));
+    return [...names].map((name) => {
+      const found = [named(name, 1), named(name, 2)].filter((row) => row !== undefined);
+      return {
+        label: labelOf(name),
+        isOurs: isStage(name),
+        values: found.map(({ cpuUsPerRequest }, series) => ({ ...cpuUsPerRequest, series })),
+        cells: found.flatMap(({ cpuUsPerRequest, peakRssMiB }) => [
+          spread(cpuUsPerRequest),
+          figure(peakRssMiB),
+        ]),
+      };
+    });
+  },
+};
 
 function fleet(figureOf: (row: Saved) => Value, words: Pick<Kind, "title" | "note" | "columns">): Kind {
   return {
@@ -214,24 +207,17 @@ function fleet(figureOf: (row: Saved) => Value, words: Pick<Kind, "title" | "not
 }
 
 const mebi = (bytes: number): number => bytes / 1024 / 1024;
-const ports = "npm run bench -- --only m1,m4,m5,nginx,haproxy,pingora,pingora-m4,go,go-m4";
+const ports = comparison(
+  "bench-ports",
+  "npm run bench -- --only m1,m4,m5,nginx,haproxy,pingora,pingora-m4,go,go-m4",
+);
 
 export const kinds: Readonly<Record<string, Kind>> = {
   ...comparison("bench", "npm run bench -- --save"),
   beside,
   bodies,
-  "bodies-memory": bodiesMemory,
   connections,
-  workers: workers(({ cpuUsPerRequest }) => cpuUsPerRequest, {
-    title: "One worker and two: CPU time per request.",
-    note: "Microseconds, median and range. Less is better.",
-    columns: ["Contender", "One, µs", "Its memory, MiB", "Two, µs", "Their memory, MiB"],
-  }),
-  "workers-rate": workers(({ requestsPerSecond }) => requestsPerSecond, {
-    title: "One worker and two: requests per second.",
-    note: "Two cores, which the load generator and the cells share. More is better.",
-    columns: ["Contender", "One", "Its memory, MiB", "Two", "Their memory, MiB"],
-  }),
+  workers,
   "fleet-bytes": fleet(({ bytesToRouters }) => only(mebi(bytesToRouters)), {
     title: "Bytes of one change, to a thousand routers.",
     note: "MiB on a logarithmic scale. Less is better.",
@@ -242,7 +228,6 @@ export const kinds: Readonly<Record<string, Kind>> = {
     note: "Milliseconds on a logarithmic scale: the dot is the median router, the line reaches to the 99th percentile.",
     columns: ["Table", "Whole, ms: p50 (to p99)", "Delta, ms: p50 (to p99)"],
   }),
-  ...Object.fromEntries(
-    Object.entries(comparison("bench-ports", ports)).map(([name, kind]) => [`ports-${name}`, kind]),
-  ),
+  "ports-cpu": ports.cpu,
+  "ports-memory": ports.memory,
 };
