@@ -23,21 +23,39 @@ export type Step = {
   readonly step: string;
   readonly part: string;
   readonly costs: string;
-  /** Undefined: the saved run did not measure it. */
-  readonly savedPercent: MedianInterval | undefined;
+  readonly savedPercent: MedianInterval;
   readonly isNoise: boolean;
 };
 
-/** Every rung of the list, the one that saves most first; noise comes last. */
+/** Every step that was measured, the one that saves most first; noise comes last. */
 export function stepsOf({ rungs: savings }: Pick<RungsReport, "rungs">): Step[] {
-  const savingOf = (name: string) => savings.find((saving) => saving.name === name)?.savedPercent;
-  const steps = rungs.map(({ name, step, part, costs }) => {
-    return { step, part, costs, savedPercent: savingOf(name), isNoise: false };
-  });
-  const least = Number.NEGATIVE_INFINITY;
-  steps.sort((a, b) => (b.savedPercent?.median ?? least) - (a.savedPercent?.median ?? least));
+  const stepsNamed = (name: string, words: Pick<Step, "step" | "part" | "costs">): Step[] =>
+    savings
+      .filter((saving) => saving.name === name)
+      .map(({ savedPercent }) => ({ ...words, savedPercent, isNoise: name === noise }));
+  const steps = rungs.flatMap(({ name, step, part, costs }) => stepsNamed(name, { step, part, costs }));
+  steps.sort((a, b) => b.savedPercent.median - a.savedPercent.median);
   const words = { step: "nothing taken out: a second m5", part: "–", costs: "This row is noise." };
-  return [...steps, { ...words, savedPercent: savingOf(noise), isNoise: true }];
+  return [...steps, ...stepsNamed(noise, words)];
+}
+
+export type Ladder = {
+  /** Those whose median lies above the interval of the noise, and the noise. */
+  readonly steps: readonly Step[];
+  /** A sentence that names the others; empty where there are none. */
+  readonly others: string;
+};
+
+/** The steps that the run tells apart from noise. m5's README and the site show these. */
+export function ladderOf(report: Pick<RungsReport, "rungs">): Ladder {
+  const all = stepsOf(report);
+  const upTo = all.find(({ isNoise }) => isNoise)?.savedPercent.high ?? Number.NEGATIVE_INFINITY;
+  const [steps, others]: [Step[], Step[]] = [[], []];
+  for (const step of all) (step.isNoise || step.savedPercent.median > upTo ? steps : others).push(step);
+  if (others.length === 0) return { steps, others: "" };
+  const count = others.length === 1 ? "1 more step lies" : `${others.length} more steps lie`;
+  const names = others.map(({ step }) => step).join("; ");
+  return { steps, others: `${count} within the noise (median ${inPercent(upTo)} % or less): ${names}.` };
 }
 
 /** `m4 52 µs, m5 20 µs, nginx 17 µs`: everyone who is not a copy of m5. */
@@ -55,8 +73,7 @@ export function coverageOf({ rungs: savings }: Pick<RungsReport, "rungs">): stri
 }
 
 /** `24.3 % (21.0 to 27.2)` */
-export function withInterval(saved: MedianInterval | undefined): string {
-  if (saved === undefined) return "–";
+export function withInterval(saved: MedianInterval): string {
   return `${inPercent(saved.median)} % (${inPercent(saved.low)} to ${inPercent(saved.high)})`;
 }
 

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { alignedTable } from "../scripts/markdown.ts";
 import { takeNoArguments } from "../shared/testkit/no-arguments.ts";
-import { coverageOf, type RungsReport, stepsOf, storyOf, withInterval } from "./rung-savings.ts";
+import { coverageOf, ladderOf, type RungsReport, storyOf, withInterval } from "./rung-savings.ts";
 
 const root = join(import.meta.dirname, "..");
 const begin = "<!-- rungs: npx tsx bench/rungs-readme.ts -->";
@@ -25,7 +25,8 @@ export function withRungs(readme: string, report: RungsReport): string {
 
 function ladder(report: RungsReport): string {
   const { takenAt, machine, method } = report;
-  const rows = stepsOf(report).map(({ step, part, savedPercent, costs }) => {
+  const { steps, others } = ladderOf(report);
+  const rows = steps.map(({ step, part, savedPercent, costs }) => {
     return [step, part, withInterval(savedPercent), costs];
   });
   return [
@@ -33,6 +34,7 @@ function ladder(report: RungsReport): string {
       `load before ${machine.loadBefore}, Node ${machine.node}. In brackets, an interval that holds the true median in ` +
       `${coverageOf(report)} of such runs.`,
     alignedTable([["Step", "Part", "Saved", "What it costs"], ...rows]),
+    ...(others === "" ? [] : [others]),
   ].join("\n\n");
 }
 

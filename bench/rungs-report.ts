@@ -32,9 +32,11 @@ function contenderOf(row: Row): RungsReport["contenders"][number] {
 /** The table in plain text, and what one must know to read it. */
 export function formatRungs(report: Report): string {
   const result = reportRungs(report);
-  const rows = stepsOf(result)
-    .filter(({ savedPercent }) => savedPercent !== undefined)
-    .map(({ step, part, savedPercent }) => [step, part, withInterval(savedPercent)]);
+  const rows = stepsOf(result).map(({ step, part, savedPercent }) => [
+    step,
+    part,
+    withInterval(savedPercent),
+  ]);
   return [
     ...methodLines(report),
     `CPU time per request: ${storyOf(result)}`,

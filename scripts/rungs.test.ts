@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Report, Row } from "../bench/report.ts";
 import { patchFiles, writeRung } from "../bench/rung-patch.ts";
-import { stepsOf, storyOf } from "../bench/rung-savings.ts";
+import { ladderOf, stepsOf, storyOf } from "../bench/rung-savings.ts";
 import { ladderReadme, rungsFile, withRungs } from "../bench/rungs-readme.ts";
 import { formatRungs, reportRungs } from "../bench/rungs-report.ts";
 import { medianInterval } from "../bench/statistics.ts";
@@ -85,10 +85,27 @@ describe("what a step saves", () => {
     expect(noise).toMatchObject({ name: "nothing", savedPercent: { median: 0, count: 3 } });
   });
 
-  it("stands beside the noise, which comes last, and a step that was not measured stays empty", () => {
-    const steps = stepsOf(reportRungs(report(m5, row("nothing", 20, 30, 10))));
-    expect(steps.find(({ isNoise }) => !isNoise)?.savedPercent).toBeUndefined();
-    expect(steps.at(-1)).toMatchObject({ isNoise: true, savedPercent: { median: 0 } });
+  it("stands beside the noise, which comes last; a step that was not measured has no row", () => {
+    const steps = stepsOf(reportRungs(measured));
+    expect(steps.map(({ isNoise, savedPercent: { median } }) => [isNoise, median])).toEqual([
+      [false, 35],
+      [true, 0],
+    ]);
+  });
+
+  it("has a row in the ladder only above the noise; a sentence names the others", () => {
+    // Noise reaches up to 1 − 30/40 = 25 %.
+    const noise = row("nothing", 20, 40, 10);
+    const among = (...rows: Row[]) => ladderOf(reportRungs(report(m5, ...rows, noise)));
+    const { steps, others } = among(row("onread", 40, 60, 20), row("one-write", 25, 30, 14));
+    expect(steps.map(({ step }) => step)).toEqual([
+      "one buffer for all reads, on both sides",
+      "nothing taken out: a second m5",
+    ]);
+    expect(others).toBe("1 more step lies within the noise (median 25.0 % or less): one write per message.");
+    expect(among(row("onread", 40, 60, 20)).others).toBe("");
+    const [two, less] = [row("one-timer", 26, 33, 11), row("one-write", 25, 30, 10)];
+    expect(among(less, two).others).toMatch(/^2 more steps lie .*: one timer for all .*; one write per/);
   });
 
   it("is told after what m4 and m5 cost in that run", () => {

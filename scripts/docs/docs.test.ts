@@ -327,9 +327,10 @@ describe("the ladder of m5", () => {
     ]);
   });
 
-  test("has the rows of a table, and not the marks around what a command writes", () => {
-    const table = ["| Step | Saved |", "| ---- | ----- |", "| `a` | 3.0 % |"];
-    expect(ladder("<!-- begin -->", "", ...table, "", "<!-- end -->")).toEqual([
+  test("has the rows of a table, but not those of the steps, which the page has as a plot", () => {
+    const table = (cell: string) => ["| Step | Saved |", "| ---- | ----- |", `| ${cell} | 3.0 % |`, ""];
+    const steps = ["<!-- rungs: run this -->", "", ...table("onread"), "<!-- /rungs -->", ""];
+    expect(ladder(...steps, ...table("`a`"))).toEqual([
       {
         kind: "table",
         rows: [

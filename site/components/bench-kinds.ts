@@ -21,8 +21,8 @@ const labels: Readonly<Record<string, string>> = {
   "reply-from-nolog": "reply-from, no log",
   "undici-dispatch": "undici alone",
 };
-export const labelOf = (name: string): string => labels[name] ?? name;
-export const isStage = (name: string): boolean => /^m\d/.test(name);
+const labelOf = (name: string): string => labels[name] ?? name;
+const isStage = (name: string): boolean => /^m\d/.test(name);
 const only = (value: number): Value => ({ median: value });
 
 /** A row for each contender that has these values, the best first. */
@@ -44,10 +44,13 @@ function contenders(
   };
 }
 
-export const spread = (value: Value | undefined): string => (value ? withRange(value) : "–");
+const spread = (value: Value | undefined): string => (value ? withRange(value) : "–");
 
 /** The four figures of a run of `npm run bench`. */
-function comparison(file: string, command: string): Readonly<Record<string, Kind>> {
+function comparison(
+  file: string,
+  command: string,
+): Readonly<Record<"cpu" | "rate" | "latency" | "memory", Kind>> {
   const common = { file, command };
   return {
     cpu: {
@@ -105,81 +108,81 @@ function comparison(file: string, command: string): Readonly<Record<string, Kind
   };
 }
 
-function bodies(file: string, command: string): Kind {
-  return {
-    file,
-    command,
-    title: "Large bodies.",
-    note: "MiB per second of the proxy's CPU time, for bodies of 16 MiB. More is better.",
-    scale: "linear",
-    series: ["down, from the cell", "up, to the cell"],
-    columns: ["Contender", "Down", "Up", "Peak memory, MiB"],
-    rows: contenders(
-      ({ down, up }) => [down.mibPerCpuSecond, up.mibPerCpuSecond],
-      ({ down, up, peakRssMiB }) => [
-        spread(down.mibPerCpuSecond),
-        spread(up.mibPerCpuSecond),
-        figure(peakRssMiB),
-      ],
-      "most",
-    ),
-  };
-}
+const bodies: Kind = {
+  file: "bench-bodies",
+  command: "npm run bench -- bodies --save",
+  title: "Large bodies.",
+  note: "MiB per second of the proxy's CPU time, for bodies of 16 MiB. More is better.",
+  scale: "linear",
+  series: ["down, from the cell", "up, to the cell"],
+  columns: ["Contender", "Down", "Up", "Peak memory, MiB"],
+  rows: contenders(
+    ({ down, up }) => [down.mibPerCpuSecond, up.mibPerCpuSecond],
+    ({ down, up, peakRssMiB }) => [
+      spread(down.mibPerCpuSecond),
+      spread(up.mibPerCpuSecond),
+      figure(peakRssMiB),
+    ],
+    "most",
+  ),
+};
 
-function bodiesMemory(file: string, command: string): Kind {
-  return {
-    file,
-    command,
-    title: "Peak memory with large bodies.",
-    note: "MiB on a logarithmic scale. Whoever keeps a whole body of 16 MiB would show it here.",
-    scale: "log",
-    columns: ["Contender", "MiB"],
-    rows: contenders(
-      ({ peakRssMiB }) => [only(peakRssMiB)],
-      ({ peakRssMiB }) => [figure(peakRssMiB)],
-    ),
-  };
-}
+const connections: Kind = {
+  file: "bench-connections",
+  command: "npm run bench -- connections --save",
+  title: "Memory with a thousand connections.",
+  note: "Peak in MiB, on a logarithmic scale. Less is better.",
+  scale: "log",
+  series: ["just started", "all idle", "all busy"],
+  columns: ["Contender", "Just started", "All idle", "All busy"],
+  rows: contenders(
+    ({ freshMiB, idlePeakMiB, busyPeakMiB }) => [only(freshMiB), only(idlePeakMiB), only(busyPeakMiB)],
+    ({ freshMiB, idlePeakMiB, busyPeakMiB }) => [freshMiB, idlePeakMiB, busyPeakMiB].map(figure),
+  ),
+};
 
-function connections(file: string, command: string): Kind {
-  return {
-    file,
-    command,
-    title: "Memory with a thousand connections.",
-    note: "Peak in MiB, on a logarithmic scale. Less is better.",
-    scale: "log",
-    series: ["just started", "all idle", "all busy"],
-    columns: ["Contender", "Just started", "All idle", "All busy"],
-    rows: contenders(
-      ({ freshMiB, idlePeakMiB, busyPeakMiB }) => [only(freshMiB), only(idlePeakMiB), only(busyPeakMiB)],
-      ({ freshMiB, idlePeakMiB, busyPeakMiB }) => [freshMiB, idlePeakMiB, busyPeakMiB].map(figure),
-    ),
-  };
-}
+/** m4 and m5 beside the proxies that everybody knows: for the first page. */
+const known: readonly string[] = ["m4", "m5", "haproxy", "nginx", "reply-from", "pingora", "go"];
+const beside: Kind = {
+  file: "bench",
+  command: "npm run bench -- --save",
+  title: "CPU time per request, as a multiple of nginx's.",
+  note: "Median and range of ratios that were taken within each round. Less is better.",
+  scale: "linear",
+  isBar: true,
+  columns: ["Contender", "÷ nginx"],
+  rows: contenders(
+    ({ name, cpuRatios }) => (known.includes(name) ? [cpuRatios?.nginx] : []),
+    ({ cpuRatios }) => [spread(cpuRatios?.nginx)],
+  ),
+};
 
-function workers(figureOf: (row: Saved) => Value, words: Pick<Kind, "title" | "note" | "columns">): Kind {
-  return {
-    ...words,
-    file: "bench-workers",
-    command: "npm run bench -- workers --save",
-    scale: "linear",
-    series: ["one worker", "two workers"],
-    rows: ({ rows }) => {
-      const named = (name: string, count: number): Saved =>
-        rows.find((row: Saved) => row.name === `${name}-x${count}`);
-      const names = new Set<string>(rows.map(({ name }: Saved) => name.replace(/-x\d$/, "")));
-      return [...names].map((name) => {
-        const found = [named(name, 1), named(name, 2)].filter((row) => row !== undefined);
-        return {
-          label: labelOf(name),
-          isOurs: isStage(name),
-          values: found.map((row, series) => ({ ...figureOf(row), series })),
-          cells: found.flatMap((row) => [spread(figureOf(row)), figure(row.peakRssMiB)]),
-        };
-      });
-    },
-  };
-}
+const workers: Kind = {
+  file: "bench-workers",
+  command: "npm run bench -- workers --save",
+  title: "One worker and two: CPU time per request.",
+  note: "Microseconds, median and range. Less is better.",
+  scale: "linear",
+  series: ["one worker", "two workers"],
+  columns: ["Contender", "One, µs", "Its memory, MiB", "Two, µs", "Their memory, MiB"],
+  rows: ({ rows }) => {
+    const named = (name: string, count: number): Saved =>
+      rows.find((row: Saved) => row.name === `${name}-x${count}`);
+    const names = new Set<string>(rows.map(({ name }: Saved) => name.replace(/-x\d$/, "")));
+    return [...names].map((name) => {
+      const found = [named(name, 1), named(name, 2)].filter((row) => row !== undefined);
+      return {
+        label: labelOf(name),
+        isOurs: isStage(name),
+        values: found.map(({ cpuUsPerRequest }, series) => ({ ...cpuUsPerRequest, series })),
+        cells: found.flatMap(({ cpuUsPerRequest, peakRssMiB }) => [
+          spread(cpuUsPerRequest),
+          figure(peakRssMiB),
+        ]),
+      };
+    });
+  },
+};
 
 function fleet(figureOf: (row: Saved) => Value, words: Pick<Kind, "title" | "note" | "columns">): Kind {
   return {
@@ -204,23 +207,17 @@ function fleet(figureOf: (row: Saved) => Value, words: Pick<Kind, "title" | "not
 }
 
 const mebi = (bytes: number): number => bytes / 1024 / 1024;
-const ports = "npm run bench -- --only m1,m4,m5,nginx,haproxy,pingora,pingora-m4,go,go-m4";
+const ports = comparison(
+  "bench-ports",
+  "npm run bench -- --only m1,m4,m5,nginx,haproxy,pingora,pingora-m4,go,go-m4",
+);
 
 export const kinds: Readonly<Record<string, Kind>> = {
   ...comparison("bench", "npm run bench -- --save"),
-  bodies: bodies("bench-bodies", "npm run bench -- bodies --save"),
-  "bodies-memory": bodiesMemory("bench-bodies", "npm run bench -- bodies --save"),
-  connections: connections("bench-connections", "npm run bench -- connections --save"),
-  workers: workers(({ cpuUsPerRequest }) => cpuUsPerRequest, {
-    title: "One worker and two: CPU time per request.",
-    note: "Microseconds, median and range. Less is better.",
-    columns: ["Contender", "One, µs", "Its memory, MiB", "Two, µs", "Their memory, MiB"],
-  }),
-  "workers-rate": workers(({ requestsPerSecond }) => requestsPerSecond, {
-    title: "One worker and two: requests per second.",
-    note: "Two cores, which the load generator and the cells share. More is better.",
-    columns: ["Contender", "One", "Its memory, MiB", "Two", "Their memory, MiB"],
-  }),
+  beside,
+  bodies,
+  connections,
+  workers,
   "fleet-bytes": fleet(({ bytesToRouters }) => only(mebi(bytesToRouters)), {
     title: "Bytes of one change, to a thousand routers.",
     note: "MiB on a logarithmic scale. Less is better.",
@@ -231,15 +228,6 @@ export const kinds: Readonly<Record<string, Kind>> = {
     note: "Milliseconds on a logarithmic scale: the dot is the median router, the line reaches to the 99th percentile.",
     columns: ["Table", "Whole, ms: p50 (to p99)", "Delta, ms: p50 (to p99)"],
   }),
-  ...Object.fromEntries(
-    Object.entries(comparison("bench-ports", ports)).map(([name, kind]) => [`ports-${name}`, kind]),
-  ),
-  "ports-bodies": bodies(
-    "bench-ports-bodies",
-    "npm run bench -- bodies --only m1,m5,nginx,haproxy,pingora,go",
-  ),
-  "ports-connections": connections(
-    "bench-ports-connections",
-    "npm run bench -- connections --only m1,m5,nginx,haproxy,pingora,go",
-  ),
+  "ports-cpu": ports.cpu,
+  "ports-memory": ports.memory,
 };

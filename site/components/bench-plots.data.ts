@@ -6,13 +6,13 @@ import { fileURLToPath } from "node:url";
 import {
   coverageOf,
   inPercent,
+  ladderOf,
   type RungsReport,
-  stepsOf,
   storyOf,
   withInterval,
 } from "../../bench/rung-savings.ts";
-import { isStage, type Kind, kinds, labelOf, spread } from "./bench-kinds.ts";
-import { type Plot, plotOf, type SourceRow, type Value } from "./plot.ts";
+import { type Kind, kinds } from "./bench-kinds.ts";
+import { type Plot, plotOf, type SourceRow } from "./plot.ts";
 import { type Saved, takenWords } from "./saved-tables.ts";
 
 const folder = fileURLToPath(new URL("../data", import.meta.url));
@@ -46,57 +46,20 @@ function draw({ file, rows, reference, ...kind }: Kind): Plot | undefined {
   return plotOf({ ...kind, ...words, rows: rows(saved), ...(line && { reference: line }) });
 }
 
-/**
- * m4 and m5 beside everyone else, as multiples of nginx. Ratios are taken within a round, so they may come from two runs, where
- * times may not: the ports were measured in another one.
- */
-function drawBeside(): Plot | undefined {
-  const runs = [
-    { saved: read("bench"), names: ["m4", "m5", "haproxy", "nginx", "reply-from"] },
-    { saved: read("bench-ports"), names: ["pingora", "go"] },
-  ].filter(({ saved }) => saved !== undefined);
-  const rows = runs.flatMap(({ saved, names }) =>
-    names.flatMap((name): SourceRow[] => {
-      const ratio: Value | undefined = saved.rows.find((row: Saved) => row.name === name)?.cpuRatios?.nginx;
-      if (ratio === undefined) return [];
-      const when = `${saved.takenAt.slice(0, 10)}, load ${saved.machine.loadBefore}`;
-      const of = { label: labelOf(name), isOurs: isStage(name), values: [ratio] };
-      return [{ ...of, cells: [spread(ratio), when] }];
-    }),
-  );
-  if (rows.length < 3) return undefined;
-  const busy = runs.find(({ saved }) => caveatOf(saved) !== undefined);
-  return plotOf({
-    title: "CPU time per request, as a multiple of nginx's.",
-    note: "Median and range of ratios that were taken within each round. Less is better.",
-    scale: "linear",
-    isBar: true,
-    rows: rows.toSorted((a, b) => (b.values[0]?.median ?? 0) - (a.values[0]?.median ?? 0)),
-    columns: ["Contender", "÷ nginx", "The run"],
-    caveat:
-      busy &&
-      `${busy.names.map(labelOf).join(" and ")} come from another run, on a busy machine (load ${Math.round(busy.saved.machine.loadBefore)}).`,
-    taken: runs.map(({ saved }) => taken(saved)).join(" The ports: "),
-    command: "npm run bench",
-  });
-}
-
 /** What each step of m5's rewrite saves, and what seems to be saved where nothing was taken out. */
 function drawRungs(): Plot | undefined {
   const saved: (Saved & RungsReport) | undefined = read("bench-rungs");
   if (saved === undefined) return undefined;
-  const rows = stepsOf(saved).flatMap(({ step, part, costs, savedPercent, isNoise }): SourceRow[] => {
-    if (savedPercent === undefined) return [];
+  const { steps, others } = ladderOf(saved);
+  const rows = steps.map(({ step, part, costs, savedPercent, isNoise }): SourceRow => {
     const { median, low, high } = savedPercent;
-    return [
-      {
-        label: step,
-        isOurs: !isNoise,
-        values: [{ median, min: low, max: high }],
-        value: `${inPercent(median)} %`,
-        cells: [part, withInterval(savedPercent), costs],
-      },
-    ];
+    return {
+      label: step,
+      isOurs: !isNoise,
+      values: [{ median, min: low, max: high }],
+      value: `${inPercent(median)} %`,
+      cells: [part, withInterval(savedPercent), costs],
+    };
   });
   return plotOf({
     title: "What each step of the rewrite saves.",
@@ -107,7 +70,7 @@ function drawRungs(): Plot | undefined {
     rows,
     reference: { value: 0, label: "nothing saved" },
     columns: ["Step", "Part", "Saved", "What it costs"],
-    caveat: caveatOf(saved),
+    caveat: [others, caveatOf(saved)].filter(Boolean).join(" "),
     taken: taken(saved),
     command: "npm run bench -- rungs --save",
   });
@@ -124,7 +87,6 @@ export default {
   load(): Plots {
     const drawn = [
       ...Object.entries(kinds).map(([name, kind]) => [name, draw(kind)] as const),
-      ["beside", drawBeside()] as const,
       ["rungs", drawRungs()] as const,
     ];
     return Object.fromEntries(drawn.flatMap(([name, plot]) => (plot === undefined ? [] : [[name, plot]])));

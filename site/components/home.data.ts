@@ -53,7 +53,7 @@ export default {
         name,
         title,
         gains,
-        readMinutes: Math.round(messageOf(readFileSync(`${site}/${name}.md`, "utf8")) / 200),
+        readMinutes: Math.round(wordCount(readFileSync(`${site}/${name}.md`, "utf8")) / 200),
         exercises: mine.length,
         exerciseMinutes: mine.reduce((sum, { minutes }) => sum + minutes, 0),
       };
@@ -64,7 +64,7 @@ export default {
 };
 
 /** Words of a page that are read: no drawings, no commands, no embedded code. */
-function messageOf(markdown: string): number {
+function wordCount(markdown: string): number {
   const prose = markdown
     .replace(/^---\n[\s\S]*?\n---\n/, "")
     .replace(/^```[\s\S]*?^```/gm, "")

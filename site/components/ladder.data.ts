@@ -1,4 +1,4 @@
-// The section "The ladder" of m5's README: its figures stand in one place, and the page has them from there.
+// The section "The ladder" of m5's README, without the table of steps: the page has a plot of those.
 
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -25,9 +25,10 @@ export function readLadder(readme: string): readonly LadderBlock[] {
   const section = /^## The ladder\n([\s\S]*?)(?=^## )/m.exec(readme)?.[1];
   if (section === undefined) throw new Error('stages/m5/README.md has no section "The ladder"');
   return section
+    .replace(/^<!-- rungs:.*?^<!-- \/rungs -->$/ms, "")
     .split(/\n\s*\n/)
     .map((text) => text.trim())
-    .filter((text) => text !== "" && !text.startsWith("<!--"))
+    .filter((text) => text !== "")
     .map(readBlock);
 }
 

@@ -58,6 +58,22 @@ test("every saved plot keeps its marks inside, in the order of its scale, and ha
   }
 });
 
+test("no two labels of a scale meet, on a phone as well", () => {
+  for (const [name, { ticks }] of Object.entries(benchPlots.load())) {
+    const spans = ticks
+      .filter(({ label }) => label !== "")
+      .map(({ at, label }) => {
+        const [middle, width] = [at * 3.3, label.length * 6.5];
+        const left = at < 4 ? middle : at > 96 ? middle - width : middle - width / 2;
+        return { left, right: left + width };
+      });
+    for (const [at, { right }] of spans.slice(0, -1).entries())
+      expect(spans[at + 1]?.left, `${name}: ${ticks.map(({ label }) => label)}`).toBeGreaterThanOrEqual(
+        right,
+      );
+  }
+});
+
 test("the plot of m5's rungs ends with the row in which nothing was taken out, and tells it apart", () => {
   const { rows = [], reference } = benchPlots.load()["rungs"] ?? {};
   expect(rows.map(({ isOurs }) => isOurs)).toEqual(rows.map((_, at) => at < rows.length - 1));

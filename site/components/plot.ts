@@ -88,7 +88,10 @@ export function plotOf(source: PlotSource): Plot {
     note: source.note,
     isBar,
     series,
-    ticks: ticks.map((tick) => ({ at: place(tick), label: figure(tick) })),
+    ticks: ticks.map((tick, at) => ({
+      at: place(tick),
+      label: hasLabel(tick, at, ticks) ? figure(tick) : "",
+    })),
     rows: rows.map(({ label, isOurs, values: mine, value: words }) => ({
       label,
       isOurs,
@@ -118,6 +121,11 @@ function messageOf(values: SourceRow["values"], series: readonly string[]): stri
       return `${name === undefined ? "" : `${name} `}${withRange(value)}`;
     })
     .join(", ");
+}
+
+/** Many ticks have no room for their labels: then the first has one, and the powers of ten. */
+function hasLabel(tick: number, at: number, ticks: readonly number[]): boolean {
+  return ticks.length < 8 || at === 0 || Number.isInteger(Math.log10(tick));
 }
 
 /** @returns a value's place in percent, to a hundredth */
