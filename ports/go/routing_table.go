@@ -239,6 +239,9 @@ func (t *RoutingTable) checkEndpoints(placements *Fields) {
 
 // #endregion placements
 
+// unfitInKey: with U+FFFD, all broken UTF-8 would match.
+func unfitInKey(r rune) bool { return unicode.IsControl(r) || r == '\uFFFD' }
+
 // routingKeyFault: a key that no request can carry. HTTP trims spaces, so with some around it, it would never match.
 func routingKeyFault(key string) string {
 	switch {
@@ -246,8 +249,8 @@ func routingKeyFault(key string) string {
 		return "must not be empty"
 	case len(key) > maxRoutingKeyBytes:
 		return fmt.Sprintf("a routing key has at most %d bytes", maxRoutingKeyBytes)
-	case strings.TrimSpace(key) != key, strings.ContainsFunc(key, unicode.IsControl):
-		return "no request can carry this key: outer space, or a control character"
+	case strings.TrimSpace(key) != key, strings.ContainsFunc(key, unfitInKey):
+		return "no request can carry this key: outer space, a control character, or U+FFFD for broken UTF-8"
 	}
 	return ""
 }

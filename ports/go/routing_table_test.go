@@ -54,6 +54,7 @@ func TestFaultsAreNamedWithTheirPaths(t *testing.T) {
 		{`"visa": "visa"`, `"": "visa"`, `routingTable[""]: must not be empty`},
 		{`"visa": "visa"`, `" visa": "visa"`, `routingTable[" visa"]: no request can carry this key`},
 		{`"visa": "visa"`, `"vi\nsa": "visa"`, `routingTable["vi\nsa"]: no request can carry this key`},
+		{`"visa": "visa"`, `"vi\ufffdsa": "visa"`, `no request can carry this key`},
 		{`"visa": "visa"`, `"` + strings.Repeat("é", 129) + `": "visa"`, `a routing key has at most 256 bytes`},
 		{`"visa": "visa"`, `"visa": ["visa"]`, `routingTable.visa: expected a string, got a list`},
 		{`"visa": "visa"`, `"visa": "visa", "\u0076isa": "tier1"`, `routingTable.visa: is there more than once`},

@@ -145,8 +145,10 @@ fn routing_key_fault(key: &str) -> Option<String> {
     if key.len() > MAX_ROUTING_KEY_BYTES {
         return Some(format!("a routing key has at most {MAX_ROUTING_KEY_BYTES} bytes"));
     }
-    let unfit = key.starts_with(is_space) || key.ends_with(is_space) || key.chars().any(char::is_control);
-    unfit.then(|| "no request can carry this key: outer space, or a control character".into())
+    // With U+FFFD, all broken UTF-8 would match.
+    let is_unfit = |c: char| c.is_control() || c == '\u{fffd}';
+    let unfit = key.starts_with(is_space) || key.ends_with(is_space) || key.contains(is_unfit);
+    unfit.then(|| "no request can carry this key: outer space, a control character, or U+FFFD for broken UTF-8".into())
 }
 
 fn read_placements(

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { eventually } from "../../testkit/eventually.ts";
 import { peakResidentDuring, residentBytes } from "../../testkit/resident-memory.ts";
-import { chunk, patternedBytes, responseBytes } from "../messages.ts";
+import { chunk, patternedBytes, requestBytes, responseBytes } from "../messages.ts";
 import type { Contract } from "./contract.ts";
 
 const mebibyte = 1_048_576;
@@ -17,14 +17,16 @@ const maxUnderWayBytes = 32 * mebibyte;
 
 export function describeBackpressure(contract: Contract): void {
   describe("backpressure", () => {
-    /** Waits until `count` has stood still: a sender that is held back. */
-    const standsStill = (count: () => number, what: string) => {
+    /** Waits until `count` has stood still for so many looks: a sender that is held back. */
+    const standsStill = (count: () => number, what: string, forLooks = 1) => {
       let last = -1;
+      let looks = 0;
       return eventually(
         () => {
           const before = last;
           last = count();
-          return before === last;
+          looks = before === last ? looks + 1 : 0;
+          return looks === forLooks;
         },
         { what, everyMs: 300, deadlineMs: 20_000 },
       );
@@ -74,6 +76,22 @@ export function describeBackpressure(contract: Contract): void {
       expect((await client.readResponse({ method: "POST" })).text()).toBe("ok");
       expect(scene.onlySeen.message?.bodyBytes).toBe(total);
       expect(hash.digest("hex")).toBe(digestOf(block, total / block.length));
+    });
+
+    test("makes a client wait that reads no responses, although the router needs no cell for them", async () => {
+      // Each is refused at once, with a response ten times its size.
+      const block = requestBytes({ key: null }).repeat(10_000);
+      await using client = await contract.connect();
+      let sent = 0;
+      const sending = (async () => {
+        for (; sent < 2 * maxUnderWayBytes; sent += block.length) await client.write(block);
+      })();
+      const taken = () => sent - client.unsentBytes;
+      // One that takes everything is busy enough to stand still for a moment. A router may rather close the connection.
+      await Promise.race([sending.catch(() => {}), standsStill(taken, "the client is held back", 5)]);
+      expect(taken()).toBeLessThan(maxUnderWayBytes);
+      for (let n = 0; n < 3; n++) expect((await client.readResponse()).status).toBe(400);
+      sending.catch(() => {});
     });
   });
 

@@ -3,6 +3,7 @@
 
 import { describe, expect, test } from "vitest";
 import { within } from "../../testkit/eventually.ts";
+import type { RawClient } from "../../testkit/raw-client.ts";
 import { chunk, responseBytes } from "../messages.ts";
 import { respondOk } from "../scenes.ts";
 import type { Contract } from "./contract.ts";
@@ -124,6 +125,22 @@ export function describeLeaving(contract: Contract): void {
       );
       expect([200, "closed", "reset"]).toContain(rest);
       await contract.settle();
+    });
+
+    test.each<[string, (client: RawClient) => unknown]>([
+      ["the client ends its side", (client) => client.halfClose()],
+      ["the framing of its body breaks", (client) => client.write("zzz\r\n")],
+    ])("is the only one for its request when %s after it", async (_, end) => {
+      // One more could become the response to somebody else's request, where a proxy in front shares the connection.
+      using scene = contract.scene(async (exchange) => {
+        await exchange.write(responseBytes("413 Content Too Large", [], "too much"));
+      });
+      await using client = await contract.connect();
+      const fields = ["Transfer-Encoding: chunked"];
+      await client.write(scene.request({ method: "POST", fields, body: chunk("start") }));
+      expect((await client.readResponse({ method: "POST" })).status).toBe(413);
+      await end(client);
+      expect((await client.reader.toEnd()).toString("latin1")).toBe("");
     });
 
     describe.each([

@@ -33,6 +33,8 @@ const faultyTables: readonly Case[] = [
   ],
   ["a key with space around it", (t) => (t.routingTable[" acme"] = "tier1"), /routingTable\[" acme"\]/],
   ["a key with a line feed", (t) => (t.routingTable["ac\nme"] = "tier1"), /routingTable\["ac\\nme"\]/],
+  // What a program makes of bytes that are no UTF-8: many different keys would be this one.
+  ["a key with U+FFFD", (t) => (t.routingTable["caf\ufffd"] = "visa"), /routingTable\["caf\ufffd"\]/],
   ["no placements", (t) => delete (t as Partial<Table>).placements, /placements\b/],
   ["a placement that is null", (t) => (t.placements["tier1"] = null), /placements\.tier1\b/],
   [

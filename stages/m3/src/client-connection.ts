@@ -91,6 +91,8 @@ export class ClientConnection {
     if (this.#faulty) return;
     this.#faulty = true;
     const { req, res } = this.#active ?? {};
+    // It has had its response; what is wrong with the rest of its body is of interest to nobody.
+    if (req === undefined && this.#last?.complete === false) return this.socket.destroySoon();
     if (req === undefined || res === undefined || req.complete) {
       if (this.bodyIncomplete) this.#waiting.pop();
       return this.endWith(end);
@@ -103,10 +105,10 @@ export class ClientConnection {
     else this.socket.destroy();
   }
 
-  /** Whether only part of a request's body has come. */
+  /** Whether only part of a request's body has come, maybe after its response. */
   get bodyIncomplete(): boolean {
-    const last = this.#waiting.at(-1) ?? this.#active;
-    return last !== undefined && !last.req.complete;
+    const last = this.#waiting.at(-1)?.req ?? this.#last;
+    return last !== undefined && !last.complete;
   }
 
   /** Lets the current response be the last one; without one, closes the connection. A head that has begun may still be finished. */

@@ -117,14 +117,14 @@ function documentSchema(kinds: Kinds) {
   });
 }
 
-/** A key that a request can carry: see `request-head.ts`; and HTTP trims spaces, so with some it would never match. */
+/** A key that a request can carry: see `request-head.ts`. HTTP trims spaces; and with U+FFFD, all broken UTF-8 would match. */
 const routingKey = z
   .string()
   .min(1)
   .refine(isShortEnough, { error: `a routing key has at most ${maxRoutingKeyBytes} bytes`, abort: true })
   .regex(
-    /^(?!\s)[^\p{Cc}\p{Cs}]*(?<!\s)$/u,
-    "no request can carry this key: outer space, or a control character",
+    /^(?!\s)[^\p{Cc}\p{Cs}\ufffd]*(?<!\s)$/u,
+    "no request can carry this key: outer space, a control character, or U+FFFD for broken UTF-8",
   )
   // For editors, which count no bytes.
   .meta({ maxLength: maxRoutingKeyBytes });

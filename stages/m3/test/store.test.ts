@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -260,6 +260,19 @@ describe("edits by hand", () => {
     await store.write(setKey("acme", "tier2"), always);
     expect(store.lastError()).toBeNull();
     expect(position(await open())).toBe("epoch-1.2");
+  });
+
+  test.each([
+    ["a folder in the file's place", () => mkdir(path()), /a folder, not a regular file/],
+    ["a file without end", () => symlink("/dev/zero", path()), /not a regular file/],
+    ["a file larger than any table", () => writeFile(path(), " ".repeat(100_000)), /larger than/],
+  ])("%s refuses a write, which changes nothing", async (_, put, why) => {
+    const store = await open();
+    await rm(path());
+    await put();
+    const cause = expect.stringMatching(why);
+    expect(await store.write(setKey("acme", "tier2"), always)).toEqual({ kind: "unwritable", cause });
+    expect([position(store), store.lastError()]).toEqual(["epoch-1.1", cause]);
   });
 });
 

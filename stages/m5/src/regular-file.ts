@@ -11,18 +11,18 @@ export interface RegularFile {
 }
 
 // #region regular-file
-/** @throws Error that says why there is nothing to read, when it is no regular file or larger than `maxBytes` */
+/** @throws Error with a code that says why there is nothing to read: no regular file, or larger than `maxBytes` */
 export async function readRegularFile(path: string, maxBytes: number): Promise<RegularFile> {
   // Non-blocking: to open a named pipe would otherwise wait for a writer. (Windows knows neither flag, nor such pipes.)
   const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
-  const fault = (what: string): Error => new Error(`${what}, open '${path}'`);
+  const fault = (code: string, what: string) => Object.assign(new Error(`${what}, open '${path}'`), { code });
   await using file = await open(path, flags).catch((error: NodeJS.ErrnoException) => {
     // Linux says this to whoever opens a socket, or a device that is not there.
-    throw error.code === "ENXIO" ? fault("a socket or a device, not a regular file") : error;
+    throw error.code === "ENXIO" ? fault("EFTYPE", "a socket or a device, not a regular file") : error;
   });
   // Of the open file, not of the path: by now, that may lead to something else.
   const stats = await file.stat();
-  if (!stats.isFile()) throw fault(`${kindOf(stats)}, not a regular file`);
+  if (!stats.isFile()) throw fault("EFTYPE", `${kindOf(stats)}, not a regular file`);
   const chunks: Buffer[] = [];
   // The size only says how much to ask for: the file may grow meanwhile, and those in /proc have none.
   let free = Math.min(stats.size, maxBytes) + 1;
@@ -32,7 +32,7 @@ export async function readRegularFile(path: string, maxBytes: number): Promise<R
     chunks.push(buffer.subarray(0, bytesRead));
     bytes += bytesRead;
   }
-  throw fault(`larger than ${maxBytes} bytes`);
+  throw fault("EFBIG", `larger than ${maxBytes} bytes`);
 }
 
 function kindOf(stats: Stats): string {

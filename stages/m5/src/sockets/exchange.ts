@@ -20,8 +20,6 @@ import type {
 import { RequestSide } from "./request-side.ts";
 import { ResponseSide, type RouterResponse } from "./response-side.ts";
 
-const clientAborted: AttemptResult = { kind: "client-aborted" };
-
 export class Exchange implements OwnedExchange, AttemptedExchange {
   readonly request: RequestSide;
   readonly response: ResponseSide;
@@ -63,7 +61,7 @@ export class Exchange implements OwnedExchange, AttemptedExchange {
   }
 
   attempt(endpoint: Endpoint, ownLines: string): void {
-    if (this.#phase === "gone") return this.#tell(clientAborted);
+    if (this.#phase === "gone") return this.#tell({ kind: "client-aborted" });
     if (!this.isReplayable) throw new Error("Cannot attempt a request again of which part has been sent");
     const attempt = new Attempt(this, this.#client, endpoint, ownLines);
     this.#phase = attempt;
@@ -75,10 +73,17 @@ export class Exchange implements OwnedExchange, AttemptedExchange {
     if (this.#phase === "gone" || response.isBegun) return;
     response.send(own);
     if (this.isGone) return response.lose();
+    if (!response.keepsAlive || request.isWhole) return this.#endOnceWritten();
     this.#phase = "ended";
-    if (!response.keepsAlive || request.isWhole) return this.#client.endExchange(response.keepsAlive);
     request.discard();
     this.#client.openBody();
+  }
+
+  /** Nothing follows a response that the client leaves unread: responses to all that it sends would be kept for it. */
+  #endOnceWritten(): void {
+    const isWritten = !this.response.keepsAlive || this.#client.isWritten();
+    this.#phase = "ended";
+    if (isWritten) this.#client.endExchange(this.response.keepsAlive);
   }
   // #endregion exchange
 
@@ -90,7 +95,7 @@ export class Exchange implements OwnedExchange, AttemptedExchange {
       this.failBody(next);
       return to;
     }
-    if (this.#phase === "ended" && this.request.isWhole) this.#client.endExchange(this.response.keepsAlive);
+    if (this.#phase === "ended" && this.request.isWhole && next !== from) this.#endOnceWritten();
     return next;
   }
 
@@ -114,19 +119,20 @@ export class Exchange implements OwnedExchange, AttemptedExchange {
 
   /** The system has all of the response. */
   onClientWritten(): void {
-    if (this.#phase !== "finishing") return;
-    this.#phase = "ended";
-    this.#tell({ kind: "complete", status: this.response.status });
-    this.#client.endExchange(this.response.keepsAlive);
+    if (this.#phase === "finishing") {
+      this.#phase = "ended";
+      this.#tell({ kind: "complete", status: this.response.status });
+    }
+    if (this.#phase === "ended") this.#client.endExchange(this.response.keepsAlive);
   }
 
   /** The client's connection is gone. */
   onClientGone(): void {
     const phase = this.#phase;
     if (phase === "gone") return;
-    this.#drop();
+    if (typeof phase === "object") phase.drop();
     this.#phase = "gone";
-    if (typeof phase === "object" || phase === "finishing") return this.#tell(clientAborted);
+    if (typeof phase === "object" || phase === "finishing") return this.#tell({ kind: "client-aborted" });
     if (phase === "ended") return;
     try {
       this.#owner?.onClientGone();
@@ -170,10 +176,6 @@ export class Exchange implements OwnedExchange, AttemptedExchange {
     return true;
   }
 
-  #drop(): void {
-    if (typeof this.#phase === "object") this.#phase.drop();
-  }
-
   #tell(result: AttemptResult): void {
     try {
       this.#owner?.onAttemptEnd(result);
@@ -199,7 +201,7 @@ export class Exchange implements OwnedExchange, AttemptedExchange {
     const wasEnded = this.#isEnded;
     try {
       if (!wasEnded) {
-        this.#drop();
+        if (typeof this.#phase === "object") this.#phase.drop();
         this.#breakOff();
       }
       if (this.#owner !== undefined) this.#owner.endByThrow(error);
