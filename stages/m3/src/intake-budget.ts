@@ -8,7 +8,7 @@ export interface BudgetLimits {
   readonly burstMs: number;
 }
 
-/** A debt grows no larger, in milliseconds: a process that was stopped in the middle has not worked all the while. */
+/** The largest debt, in milliseconds: a process that was paused in the middle has not worked all that time. */
 const maxDebtMs = 5_000;
 
 export class TimeBudget {

@@ -47,7 +47,7 @@ export function openLinkSocket({
   });
   const decided = new AbortController();
   socket.once("open", () => decided.abort());
-  // Not the one of ws: each byte would start that one anew.
+  // Not ws's own timeout: each byte would restart that one.
   clock.sleep(handshakeTimeoutMs, decided.signal).then(
     () => {
       onFault(`The control plane did not answer the handshake within ${handshakeTimeoutMs} ms`);

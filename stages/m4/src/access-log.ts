@@ -46,7 +46,7 @@ export class AccessLog {
       try {
         listener(entry);
       } catch (error) {
-        // The request has ended well or badly; whoever counts it must not change that.
+        // The request has ended, well or badly; a listener must not change that.
         this.#logger.error({ event: "listener-failed", cause: String(error) });
       }
     }

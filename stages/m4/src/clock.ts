@@ -1,4 +1,4 @@
-// The only place, beside `main.ts`, where this router asks the machine for the time or for chance.
+// The only place, besides `main.ts`, where this router asks the machine for the time or for chance.
 // Everything else takes them as arguments, so that a test decides what time it is.
 
 import { setTimeout as delay } from "node:timers/promises";

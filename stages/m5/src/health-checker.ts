@@ -39,7 +39,7 @@ interface Target {
 
 /** A probe's time is counted in steps of this length. */
 const stepMs = 250;
-/** A step that takes this much longer does not count: this process stood still, and has not read what came meanwhile. */
+/** A step that takes this much longer does not count: this process was paused, and has not read what came meanwhile. */
 const standstillMs = 250;
 
 // #region health-checker

@@ -41,7 +41,7 @@ export class LastKnownGood {
     }
   }
 
-  /** Removes what processes have left that were killed while they wrote: nobody will ever rename it. Never rejects. */
+  /** Removes the temporary files of processes that were killed while they wrote. Never rejects. */
   async removeLeftOvers(today: Date): Promise<void> {
     const folder = dirname(this.#path);
     try {

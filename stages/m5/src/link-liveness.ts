@@ -41,7 +41,7 @@ export async function untilDead(
       return false;
     }
     const nowMs = clock.now();
-    // A process that itself stood still has not looked at its sockets: it must not blame the other end.
+    // A process that was paused itself has not looked at its sockets: it must not blame the other end.
     const overslept = nowMs - wakeAtMs > pingEveryMs / 2;
     if (link.bytesReceived() !== received || overslept) aliveAtMs = nowMs;
     else if (nowMs - aliveAtMs >= deadAfterMs + link.graceMs()) return true;

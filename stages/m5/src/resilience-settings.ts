@@ -66,7 +66,7 @@ export interface RetryBudgetSettings {
   readonly maxBalance: number;
 }
 
-/** What a placement may carry beside its name, kind and URL. */
+/** What a placement may carry besides its name, kind and URL. */
 export interface PlacementResilience {
   /** Of all requests whose routing key leads to this placement. */
   readonly rateLimit?: RateLimitSettings | undefined;

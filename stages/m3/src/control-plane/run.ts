@@ -79,7 +79,7 @@ async function start(openStore: OpenStore, environment: Environment): Promise<vo
     logger.info({ event: "stopped" });
     await endProcess(exitCode, log);
   };
-  // Links and API go with it: whoever owns the store now is to be heard alone.
+  // Links and API end with it: only the store's present owner may be heard.
   onLost = () => void stop("store-lost", 1);
   process.on("SIGTERM", (signal) => stop(signal));
   process.on("SIGINT", (signal) => stop(signal));

@@ -137,7 +137,7 @@ export class ControlPlaneServer {
     await deadline;
   }
 
-  /** Once nobody reads a response any more. */
+  /** Only when nobody is reading a response any more. */
   #closeIdle(): void {
     if (this.#responses === 0) this.#http.closeIdleConnections();
   }
@@ -173,7 +173,7 @@ export class ControlPlaneServer {
 
   // #region upgrade
   #onUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void {
-    // Until the WebSocket takes over, nobody else listens: an unheard error would end the process.
+    // Until the WebSocket takes over, nobody else listens: an error without a listener would end the process.
     socket.on("error", () => socket.destroy());
     // Node before 24.9 asks nobody whether to upgrade.
     if (!isForLink(req)) return this.#refused.refuse(socket, "not-found");

@@ -26,7 +26,7 @@ interface Lock {
   readonly inode: string;
 }
 
-/** Another control plane that starts at this moment writes its name meanwhile. In milliseconds. */
+/** Time for another control plane that is just starting to write its name. In milliseconds. */
 const busyTimeoutMs = 500;
 
 // #region lock
@@ -112,7 +112,7 @@ function lock(path: string, store: string, owner: string): Lock {
   }
 }
 
-/** The lock does not need it: on a full disk a store is owned by nobody of that name. */
+/** The lock works without it: on a full disk, the owner just has no name. */
 function noteOwner(database: DatabaseSync, owner: string): void {
   try {
     database.exec("BEGIN IMMEDIATE");

@@ -39,7 +39,7 @@ export class HttpApi {
     this.#respond(req, res).catch((error: unknown) => {
       // A client that leaves in the middle of its body is no fault.
       if (!(error instanceof Refusal || error === req.errored)) this.#deps.onError(error);
-      // Whoever wanted another protocol and gets none is not likely to have more to say.
+      // A client that wanted another protocol and does not get it is unlikely to send more.
       if (req.headers.upgrade !== undefined) res.shouldKeepAlive = false;
       if (res.headersSent) return void res.destroy();
       refuse(res, error instanceof Refusal ? error : new Refusal("control-plane-fault"));

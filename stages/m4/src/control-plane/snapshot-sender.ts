@@ -6,10 +6,10 @@ import type { Clock } from "../clock.ts";
 /** Pings pass between two pieces; behind a whole large message they would wait, and a link at work would look dead. */
 const fragmentBytes = 256 * 1024;
 
-/** A router that takes not a piece in this time, in milliseconds, keeps nobody else waiting. */
+/** A router that takes no piece in this time, in milliseconds, no longer keeps others waiting. */
 const stalledAfterMs = 1_000;
 
-/** A router that takes not a piece in this time is cut off: its snapshot would stay in memory for as long as it likes. */
+/** A router that takes no piece in this time is cut off: otherwise its snapshot could stay in memory for ever. */
 const cutAfterMs = 30_000;
 
 export class SnapshotSender {

@@ -90,7 +90,7 @@ export class RoutingStore implements Store {
   /**
    * Changes the table if `matches` accepts the entity tag of what is current by then. The new revision is recorded before
    * the document takes its place, and both are on disk before anybody hears of it: after a crash in between, a revision
-   * may be missing, and none that a router has seen is ever given to other content. Never rejects for want of a disk.
+   * may be missing, and none that a router has seen is ever given to other content. A failing disk never makes it reject.
    */
   write(change: Change, matches: (etag: string) => boolean): Promise<WriteResult> {
     if (this.#mutex.waiting >= maxWaiting) return Promise.resolve({ kind: "busy" });
@@ -102,7 +102,7 @@ export class RoutingStore implements Store {
   }
 
   async #write(change: Change, matches: (etag: string) => boolean): Promise<WriteResult> {
-    // An edit by hand that nobody has noticed yet comes first: written over, it would be gone without a word.
+    // An edit by hand that nobody has noticed yet comes first: overwritten, it would be silently lost.
     const faults = await this.#takeOver();
     if (faults.length > 0) return { kind: "edited", faults };
     const stored = this.#current;

@@ -208,7 +208,7 @@ function refused(
   primary: Placement,
   { reason, retryAfterMs }: TargetChoice<Placement> & { kind: "none" },
 ): AttemptsResult {
-  // Nobody serves, whoever was asked before: the response is about the placement that was routed to.
+  // Nobody serves, even if others were asked: the response is about the placement that was routed to.
   request.target = primary;
   request.failover = undefined;
   const code = reason === "connect-failed" ? "upstream-unreachable" : reason;
