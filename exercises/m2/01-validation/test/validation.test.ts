@@ -264,22 +264,27 @@ test("one look at the faults is enough to repair the document", async () => {
 });
 
 test("a placement with a fault of its own is there: who names it is not at fault", async () => {
-  const faulty: readonly (readonly [path: string, placement: unknown])[] = [
+  const faulty: readonly (readonly [path: string, placement: unknown, name?: string])[] = [
     ["placements.tier1.url", { kind: "tier", url: "http://127.0.0.1:9001/path" }],
     ["placements.tier1.kind", { kind: "teir", url: "http://127.0.0.1:9001" }],
     ["placements.tier1.weight", { ...tier(9001), weight: 2 }],
     ["placements.tier1", null],
     ["placements.tier1", "http://127.0.0.1:9001"],
+    ['placements["tier_1!"]', tier(9001), "tier_1!"],
   ];
-  for (const [path, placement] of faulty) {
-    const document = documentWith({ defaultPlacement: "tier1", placements: { visa, tier1: placement } });
+  for (const [path, placement, name = "tier1"] of faulty) {
+    const document = documentWith({
+      defaultPlacement: name,
+      routingTable: { visa: "visa", acme: name },
+      placements: { visa, [name]: placement },
+    });
     await check({
       sent: JSON.stringify(document),
       expected: [path],
       got: () => pathsOf(document),
       likely: ifGot(
         [
-          (got) => got.some((each) => !each.startsWith("placements.")),
+          (got) => got.some((each) => !each.startsWith("placements")),
           "One fault became several: the places that name this placement count as faulty too.",
         ],
         [(got) => got.length === 0, "The faulty placement was taken as it is."],

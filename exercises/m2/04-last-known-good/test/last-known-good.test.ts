@@ -197,21 +197,39 @@ test("a file that is gone leaves the table in use, and is told", async () => {
 
 test("the status names the present fault, not an earlier one", async () => {
   await check({
-    sent: "start(), a file with tier9, then one with tier8 in its place, then no file; lastError each time",
-    expected: ["tier9", "tier8", "ENOENT"],
+    sent: "start(), a file with tier9, then one with tier8 in its place, then no file; lastError and the log each time",
+    expected: [
+      "tier9: a new date, in the log",
+      "tier8: a new date, in the log",
+      "ENOENT: a new date, in the log",
+    ],
     got: async () => {
       await using followed = await FollowedFile.started();
       const told: string[] = [];
+      const dates = new Set<string | undefined>();
       const faults = () => followed.source.status().lastError?.faults.join("\n") ?? "none";
       for (const word of ["tier9", "tier8", "ENOENT"]) {
         if (word === "ENOENT") await followed.remove();
         else await followed.replace(faultyText("second", word));
         await followed.until(`status().lastError to speak of ${word}`, () => faults().includes(word));
-        told.push(word);
+        const at = followed.source.status().lastError?.at;
+        const logged = followed.count(word) > 0 ? "in the log" : "not in the log";
+        told.push(`${word}: ${dates.has(at) ? "an old" : "a new"} date, ${logged}`);
+        dates.add(at);
       }
       return told;
     },
-    likely: shows(statusIsBehind),
+    likely: shows(
+      statusIsBehind,
+      [
+        (got) => got.some((each) => each.includes("an old")),
+        "Another fault has the date of the one before it.",
+      ],
+      [
+        (got) => got.some((each) => each.includes("not in")),
+        "Another fault came, and the log doesn't name it.",
+      ],
+    ),
     lookAt: lookAtFault,
     hint: 2,
   });

@@ -506,7 +506,7 @@ test("the wait grows up to maxWaitMs, and no further", async () => {
     likely: shows((waits) => {
       if (waits.includes(0)) return "A failed phase did not open the circuit again.";
       if (Math.max(...waits) > 5000) return "The wait grew past `maxWaitMs`.";
-      if (waits[0] === waits[3]) return "The wait never grew.";
+      if (waits[0] === waits[3]) return "The wait did not grow from one failed phase to the next.";
       return waits[2] === waits[3] ? "The wait stopped growing before it was `maxWaitMs`." : undefined;
     }),
     lookAt: lookAtRecord,

@@ -146,30 +146,29 @@ test("an overloaded primary does not fail over, and is itself the one that was s
 });
 
 test("an overloaded fallback is passed over like any other", async () => {
-  await check({
-    sent: "tier1 → tier2, tier3; tier1 is down, tier2 is overloaded, tier3 is up",
-    expected: {
-      kind: "fallback",
-      target: "tier3",
-      from: "tier1",
-      reason: "unhealthy",
-      skipped: ["tier1 unhealthy", "tier2 overloaded"],
-    },
-    got: () =>
-      told(
-        choose(
-          { tier1: ["tier2", "tier3"], tier2: [], tier3: [] },
-          { tier1: down, tier2: { reason: "overloaded" } },
-        ).choice,
-      ),
-    likely: shows((got) => {
-      if (got.kind === "none") return "The search ended without asking tier3, which is up.";
-      if (got.skipped.length < 2) return "Not everybody who refused counts as skipped.";
-      return got.reason === "overloaded" ? "The reason is that of tier2." : undefined;
-    }),
-    lookAt: lookAtChoice,
-    hint: 2,
-  });
+  for (const [words, chains] of [
+    ["tier1 → tier2, tier3", { tier1: ["tier2", "tier3"], tier2: [], tier3: [] }],
+    ["tier1 → tier2 → tier3", { tier1: ["tier2"], tier2: ["tier3"], tier3: [] }],
+  ] as const) {
+    await check({
+      sent: `${words}; tier1 is down, tier2 is overloaded, tier3 is up`,
+      expected: {
+        kind: "fallback",
+        target: "tier3",
+        from: "tier1",
+        reason: "unhealthy",
+        skipped: ["tier1 unhealthy", "tier2 overloaded"],
+      },
+      got: () => told(choose(chains, { tier1: down, tier2: { reason: "overloaded" } }).choice),
+      likely: shows((got) => {
+        if (got.kind === "none") return "The search ended without asking tier3, which is up.";
+        if (got.skipped.length < 2) return "Not everybody who refused counts as skipped.";
+        return got.reason === "overloaded" ? "The reason is that of tier2." : undefined;
+      }),
+      lookAt: lookAtChoice,
+      hint: 2,
+    });
+  }
 });
 
 test("a dedicated cell never stands in, even if the table names it", async () => {
