@@ -27,9 +27,11 @@ export function describeInventedKeys(contract: ResilienceContract): void {
     let next = 0;
     const total = { responses: 0, refused: 0 };
     const { hostname, port } = new URL(contract.router.url);
+    using sockets = new DisposableStack();
     const one = () =>
       new Promise<void>((resolve, reject) => {
         const socket = connect(Number(port), hostname);
+        sockets.defer(() => void socket.destroy());
         let awaited = 0;
         let rest: Buffer = Buffer.alloc(0);
         const sendMore = () => {
@@ -41,6 +43,9 @@ export function describeInventedKeys(contract: ResilienceContract): void {
         };
         socket.once("connect", sendMore);
         socket.once("error", reject);
+        socket.once("close", () =>
+          reject(new Error(`The router closed a connection; ${awaited} responses are due`)),
+        );
         socket.on("data", (bytes: Buffer) => {
           const text = rest.length === 0 ? bytes : Buffer.concat([rest, bytes]);
           const read = readStatuses(text);
