@@ -74,6 +74,8 @@ const cases: readonly Case[] = [
   ["chaos", ["--only", "connect", "--without", "connect"], "no kind of client is left"],
   ["chaos", ["--replay", "nowhere"], /--replay takes SEED:N.*"nowhere" is none/],
   ["chaos", ["--replay", "7:1", "--seed", "3"], "leave --seed out"],
+  ["chaos", ["--replay", "7:1x9999"], '--replay SEED:NxT takes a whole number from 1 to 1000; got "9999"'],
+  ["chaos", ["--replay", "package.json"], '"package.json" is none: it holds no seed and sequence'],
   ["chaos", ["--env", "WORKERS"], '--env takes NAME=VALUE; got "WORKERS"'],
   ["chaos", ["--ports", "visa=1"], "--ports goes with --router"],
   ["chaos", ["--seed", "-1"], '--seed takes a whole number from 0 to 4294967295; got "-1"'],
