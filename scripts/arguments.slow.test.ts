@@ -175,6 +175,8 @@ describe("a wrong argument of exercise changes nothing", () => {
     [["hint", "m1/01", "--number", "99"], "There is no hint 99: this exercise has"],
     [["check", "m1/01", "--number", "1"], "--number goes with hint only"],
     [["m1/01", "--number", "1"], "--number goes with hint only"],
+    [["m1/01", "m1/02"], 'unknown verb "m1/01": one of list, next, check'],
+    [["chek", "m1/01"], 'unknown verb "chek": one of list, next, check'],
     [["next", "m1/01"], "next takes no ID; to open an exercise: npm run exercise m1/01"],
     [["list", "m1/01"], "list takes no ID"],
     [["run", "m1/01", "--port", "eighty"], '--port takes a whole number from 0 to 65535; got "eighty"'],
