@@ -168,13 +168,14 @@ export async function stopFaults(
     const rule = "8 survival: an upload under way was lost in the stop";
     faults.push({ rule, detail: typeof got === "string" ? got : `${got.status}, ${got.ending}` });
   }
-  if (exit.signal !== null) {
+  if (exit.signal === "SIGKILL") {
     faults.push({
       rule: "8 survival: SIGTERM does not end it in time",
       detail: `not within ${stopMs / 1000} s`,
     });
   } else if (exit.code !== 0) {
-    faults.push({ rule: "8 survival: SIGTERM ends it with an error", detail: `exit code ${exit.code}` });
+    const how = exit.signal === null ? `exit code ${exit.code}` : `it does not handle ${exit.signal}`;
+    faults.push({ rule: "8 survival: SIGTERM ends it with an error", detail: how });
   }
   return { stopMs: tookMs, faults };
 }
