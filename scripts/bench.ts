@@ -62,6 +62,8 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
   const command = commands[name];
   if (command === undefined)
     throw new UsageError(`unknown command "${name}": one of ${Object.keys(commands).join(", ")}, fleet`);
+  const extra = operands[name === "profile" ? 1 : 0];
+  if (extra !== undefined) throw new UsageError(`unknown word "${extra}": name contenders with --only`);
   return command(parseOptions(name, operands, values, signal));
 }
 

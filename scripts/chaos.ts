@@ -37,7 +37,7 @@ async function main(values: Flags): Promise<number> {
   const options = readOptions(await withPortBuilt(values, tell));
   const stop = new AbortController();
   const stopSignal = new StopSignal();
-  void stopSignal.raised.then((name) => stop.abort(new UsageError(`stopped by ${name}: nothing was judged`)));
+  void stopSignal.raised.then((name) => stop.abort(new UsageError(`stopped (${name}): nothing was judged`)));
   let faults = 0;
   for (const job of options.jobs) {
     tell(

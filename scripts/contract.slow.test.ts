@@ -190,7 +190,9 @@ describe.skipIf(process.platform === "win32")("behind a wrapper that hands no si
     const pid = pidIn(tree);
     send(command.pid, signal);
     expect(await command.exited).toEqual({ code: 1, signal: null });
-    expect(command.lastLines().at(-1)).toMatch(/^contract: stopped by (Ctrl-C|SIGTERM): nothing was judged$/);
+    expect(command.lastLines().at(-1)).toMatch(
+      /^contract: stopped \((Ctrl-C|SIGTERM)\): nothing was judged$/,
+    );
     await isGone(pid);
   });
 });

@@ -62,7 +62,7 @@ async function main(values: Values<typeof options>, words: readonly string[]): P
   if (values.progress === true) return tellProgress(key, values);
   const router = await preparedRouter(name, address, values);
   const stopped = new StopSignal().raised.then((why) => {
-    throw new UsageError(`stopped by ${why}: nothing was judged`);
+    throw new UsageError(`stopped (${why}): nothing was judged`);
   });
   const report = await Promise.race([runSuite(suite, values.only, tell), stopped]);
   if (values.json === true) console.log(JSON.stringify({ contract: name, ...router.facts, ...report }));

@@ -69,6 +69,10 @@ async function main(args: readonly string[]): Promise<number> {
   const { warning } = verbs.readProgress(context);
   if (warning !== undefined) process.stderr.write(`${warning}\n`);
   const verb = verbNames.find((each) => each === name);
+  if (verb === undefined && id !== undefined)
+    throw new UsageError(
+      `unknown verb "${name}": one of ${verbNames.join(", ")}; or name one exercise alone`,
+    );
   if (verb !== undefined) return print(await runVerb(verb, id, flags), flags.json);
   if (isTerminal && !flags.json) return watch(name);
   // In a pipe there is nobody to watch for: say where the learner is, check once.

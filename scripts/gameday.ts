@@ -134,7 +134,7 @@ async function runGameday(
     done.abort();
     await Promise.all(clients);
     // Half of a run, and a stack that somebody stopped: that would be judged wrongly.
-    if (isStopped) throw new UsageError(`stopped by ${await stopSignal.raised}: nothing was judged`);
+    if (isStopped) throw new UsageError(`stopped (${await stopSignal.raised}): nothing was judged`);
     const memoryGrowthMiB = await memory;
     if (memoryGrowthMiB !== null && memoryGrowthMiB > maxGrowthMiB)
       record.violated(

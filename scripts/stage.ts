@@ -63,7 +63,11 @@ async function main(values: Values<typeof options>, words: readonly string[]): P
   const stage = parseStage(words[0]);
   const { port: flag, ported } = readPortFlags(values.port);
   if (ported !== undefined) expectPlain(ported, stage, values);
-  if (values.test === true) return await runTests(stage);
+  if (values.test === true) {
+    const other = Object.keys(values).find((name) => name !== "test");
+    if (other !== undefined) throw new UsageError(`--test does not go with --${other}`);
+    return await runTests(stage);
+  }
   const portSetting = flag === undefined ? "STAGE_PORT" : "--port";
   const portText = flag ?? process.env["STAGE_PORT"] ?? String(defaultPort);
   const port = wholeNumber(portSetting, portText, 0, 65_535);

@@ -132,6 +132,19 @@ describe("a run", { concurrent: true, timeout: 150_000 }, () => {
     expect(faults).toEqual([]);
   });
 
+  test("ends soon with a router that has never responded, and blames no connection", async () => {
+    const { death, faults, connections } = await run("serves-nobody", { recoveryMs: 1_000 });
+    expect(death).toMatchObject({ how: "no longer responds", isStall: true });
+    expect(faults.map(({ rule, count }) => [rule, count])).toEqual([
+      ["8 survival: a tenant is not served again after its cell has come back", 5],
+    ]);
+    expect(connections).toBe(0);
+  });
+
+  test("ends at once where it can make no client", async () => {
+    await expect(run("none", { only: "admin" })).rejects.toThrow("no kind of client is left");
+  });
+
   test("takes a router that runs already, and leaves it running", async () => {
     const first = 12_000 + Math.floor(Math.random() * 19_000);
     const ports = { visa: first, tier1: first + 1, tier2: first + 2, tier3: first + 3 };

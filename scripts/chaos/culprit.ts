@@ -17,6 +17,10 @@ const mostAlone = 20;
 /** Most faults need the router to be busy at the wrong moment: one connection is made as often, at once. */
 const timesAlone = 12;
 const mostTrials = 30;
+/** Of the whole search. A trial takes longer than its connections where the router does not end by them. */
+const searchMs = 120_000;
+/** Within a trial: a fresh router has nothing to come back from. */
+const recoveryMs = 10_000;
 
 /** The connections that could have done it, the last first. */
 export function suspects({ latest, death, startedAtMs }: RunResult): number[] {
@@ -39,21 +43,26 @@ export function likelyFirst(connections: readonly Told[]): readonly Told[] {
   return connections.toSorted((a, b) => rank(a) - rank(b));
 }
 
-/** Undefined when the router does not end again: something else was part of it. */
+/** Undefined when the router does not end again, or not within `searchMs`: something else was part of it. */
 export async function findCulprit(
   options: RunOptions,
   result: RunResult,
   tell: (line: string) => void,
 ): Promise<Culprit | undefined> {
   const numbers = suspects(result);
+  if (numbers.length === 0) return undefined;
   let trials = mostTrials;
+  const untilMs = performance.now() + searchMs;
+  const isLate = () => performance.now() > untilMs;
   const again = async (sequence: readonly Recorded[]): Promise<Culprit | undefined> => {
+    if (isLate()) return undefined;
     const replayed = await runChaos({
       ...options,
       sequence,
       seconds: 6,
       cleanClients: 0,
       withAftermath: false,
+      recoveryMs,
     });
     return replayed.death === undefined ? undefined : { sequence, result: replayed };
   };
@@ -69,7 +78,10 @@ export async function findCulprit(
     .sort((a, b) => a.atMs - b.atMs);
   let best: Culprit | undefined;
   for (let left = 3; left > 0 && best === undefined; left--) best = await again(all);
-  if (best === undefined) return undefined;
+  if (best === undefined) {
+    if (isLate()) tell(`Not found within ${searchMs / 1000} s.`);
+    return undefined;
+  }
   tell(`Together they do it: looking for fewer of them …`);
   for (let size = Math.ceil(best.sequence.length / 2); size >= 1 && trials > 0; size = Math.floor(size / 2)) {
     for (let at = 0; at < best.sequence.length && trials > 0; trials--) {

@@ -16,6 +16,7 @@ import {
 /** What can be planted. */
 export type PlantedFault =
   | "none"
+  | "serves-nobody"
   | "dies-on-reset"
   | "hangs-on-reset"
   | "mixes-responses"
@@ -41,6 +42,7 @@ let served = 0;
 let underWay = 0;
 
 const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+  if (fault === "serves-nobody") return;
   socket.on("error", () => {
     if (fault === "dies-on-reset") process.exit(7);
     while (fault === "hangs-on-reset");

@@ -93,6 +93,7 @@ export interface ReplayFile {
 
 /** A recorded sequence has a few hundred lines. */
 const maxReplayBytes = 1_048_576;
+const mostAtOnce = 1_000;
 const freePorts = { visa: 0, tier1: 0, tier2: 0, tier3: 0 } as const;
 
 export function readOptions(values: Flags): ChaosOptions {
@@ -165,7 +166,7 @@ function readReplay(what: string): ReplayFile {
     const [, number, times] = /^(\d+)(?:x(\d+))?$/.exec(each) ?? [];
     if (number === undefined)
       throw new UsageError(`--replay takes SEED:N, SEED:NxT, SEED:N,M or a file; got "${what}"`);
-    return timesOver(Number(number), Number(times ?? 1));
+    return timesOver(Number(number), wholeNumber("--replay SEED:NxT", times ?? "1", 1, mostAtOnce));
   });
   return { seed: Number(seed), sequence };
 }
@@ -175,9 +176,16 @@ export function timesOver(number: number, times: number): Recorded[] {
   return Array.from({ length: times }, (_, n) => ({ number, atMs: n < times / 2 ? 0 : n * 10 }));
 }
 
+function expectReplay(json: unknown): ReplayFile {
+  const { seed, sequence } = json as Partial<ReplayFile>;
+  const isRecorded = ({ number, atMs }: Recorded) => Number.isSafeInteger(number) && Number.isFinite(atMs);
+  if (typeof seed === "number" && sequence?.every(isRecorded)) return { seed, sequence };
+  throw new Error("it holds no seed and sequence");
+}
+
 function readReplayFile(path: string): ReplayFile {
   try {
-    return JSON.parse(readSmallFile(path, maxReplayBytes).text) as ReplayFile;
+    return expectReplay(JSON.parse(readSmallFile(path, maxReplayBytes).text));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new UsageError(`--replay takes SEED:N, SEED:NxT, SEED:N,M or a file; "${path}" is none: ${why}`);

@@ -1,6 +1,7 @@
 // One run: cells, a router between them, hostile clients on one side and clean ones beside them, and the judgement.
 
-import { eventually } from "../../shared/testkit/eventually.ts";
+import { eventually, within } from "../../shared/testkit/eventually.ts";
+import { UsageError } from "../command-line.ts";
 import { type CellName, cellNames, cellsOf, type Table } from "../load/tables.ts";
 import {
   type AfterFault,
@@ -19,7 +20,7 @@ import { Pulse } from "./pulse.ts";
 import { type Resources, ResourceWatch } from "./resources.ts";
 import { type RouterUnderTest, startRouterUnderTest } from "./router.ts";
 import { deathOf, type RunOptions, type RunResult, type SoFar, stallOf, type Told } from "./run-result.ts";
-import { chaosTable, hostileCells } from "./table.ts";
+import { chaosTable, cleanKeys, hostileCells } from "./table.ts";
 import { numberOf, tagOf } from "./tags.ts";
 import { Witness } from "./witness.ts";
 
@@ -29,13 +30,18 @@ const latestKept = 800;
 /** Once the hostile clients have gone, a router has little else to do. */
 const lastPulseMs = 6_000;
 
+/** What a run may take beside its length: starting, coming back twice, and a stop. None of its waits is longer. */
+const besideMs = 240_000;
+const closeMs = 20_000;
+
+/** @throws Error when it does not come to its end: whatever the router does, and whatever is wrong here */
 export async function runChaos(options: RunOptions): Promise<RunResult> {
   const run = new Run(options);
   try {
     await run.open();
-    return await run.judge();
+    return await within(run.judge(), options.seconds * 1000 + besideMs, "the end of the run");
   } finally {
-    await run.close();
+    await within(run.close(), closeMs, "the cells and the router are closed");
     options.signal.throwIfAborted();
   }
 }
@@ -96,7 +102,10 @@ class Run {
     if (router === undefined || table === undefined) throw new Error("The run has not been opened");
     const { pid } = router;
     this.#setHostile(false);
-    this.#tell(await recoveryFaults(router.url, table, seed, recoveryMs));
+    const absent = await recoveryFaults(router.url, table, seed, recoveryMs);
+    this.#tell(absent);
+    // It serves nobody, and nobody hostile was there yet.
+    const isSilent = absent.length === new Set(cleanKeys).size;
     const before = pid === undefined ? undefined : await settledResources(pid, this.#cells, () => false, 500);
     this.#setHostile(true);
 
@@ -109,13 +118,13 @@ class Run {
     const lanes = this.#lanes(router, over.signal);
     const startedAtMs = now();
     watch.start();
-    clean.start(cleanClients);
+    if (!isSilent) clean.start(cleanClients);
     const soFar = () => ({
       faults: this.#faults.groups(),
       connections: lanes.connections,
       clean: clean.tally,
     });
-    const isStalled = await this.#hostilities(lanes, router, over, soFar);
+    const isStalled = isSilent || (await this.#hostilities(lanes, router, over, soFar));
     // Half of a run would be judged wrongly.
     this.#options.signal.throwIfAborted();
     const lengthMs = now() - startedAtMs;
@@ -157,6 +166,9 @@ class Run {
 
   #lanes(router: RouterUnderTest, signal: AbortSignal): Lanes {
     const { seed, kinds } = this.#options;
+    // No plan would ever have a client that can be made.
+    if (router.adminUrl === undefined && kinds.size === 1 && kinds.has("admin"))
+      throw new UsageError("this router has no admin port: no kind of client is left");
     return new Lanes({
       seed,
       plans: this.#plans,

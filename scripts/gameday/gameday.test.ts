@@ -237,7 +237,7 @@ describe("the command", () => {
     await Promise.race([begun.promise, gameday.exited]);
     gameday.signal("SIGINT");
     expect((await gameday.exited).code).toBe(1);
-    expect(lines.stderr).toEqual(["gameday: stopped by Ctrl-C: nothing was judged"]);
+    expect(lines.stderr).toEqual(["gameday: stopped (Ctrl-C): nothing was judged"]);
     expect(lines.stdout.join("\n")).not.toContain("Violations");
   });
 });
