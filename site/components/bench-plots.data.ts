@@ -64,7 +64,7 @@ function drawRungs(): Plot | undefined {
   return plotOf({
     title: "What each step of the rewrite saves.",
     note:
-      `CPU time per request in this run: ${storyOf(saved)}. A dot shows by how much a step lowers it, in per cent of m5 ` +
+      `CPU time per request in this run: ${storyOf(saved).replaceAll(" µs", "\u00a0µs")}. A dot shows by how much a step lowers it, in per cent of m5 ` +
       `without that step: the median of the rounds. Its line holds the true median in ${coverageOf(saved)} of such runs.`,
     scale: "linear",
     rows,

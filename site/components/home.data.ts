@@ -38,7 +38,11 @@ const site = fileURLToPath(new URL("..", import.meta.url));
 const told = [
   ["m1", "Static routing", "One tenant's load no longer takes the others down."],
   ["m2", "Hot reload", "A tenant moves without a restart, and a bad file harms nobody."],
-  ["m3", "A control plane", "One write reaches every router, and its death fails no request."],
+  [
+    "m3",
+    "A control plane",
+    "One write reaches every router. No request fails while the control plane is down.",
+  ],
   ["m4", "Resilience", "A sick cell costs its own tenants little and the others nothing."],
   ["m5", "The rewrite", "The same promises for a fraction of the processor time."],
 ] as const;

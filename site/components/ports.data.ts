@@ -67,7 +67,7 @@ function comparisonOf(saved: Saved): string | null {
   const [m5, pingora] = [row("m5"), row("pingora")];
   if (!m5?.cpuUsPerRequest || !pingora?.cpuUsPerRequest) return null;
   const cpu = figure(m5.cpuUsPerRequest.median / pingora.cpuUsPerRequest.median);
-  const memory = figure(Math.round(m5.peakRssMiB / pingora.peakRssMiB));
+  const memory = Math.round(m5.peakRssMiB / pingora.peakRssMiB);
   return `In this run, m5 used ${cpu} times the CPU time of Pingora per request, and ${memory} times its memory.`;
 }
 
