@@ -1,8 +1,6 @@
 // Every saved figure of the bench as a plot. The site's folder data/ has what `npm run bench -- … --save` wrote. What has not
 // been saved is left out, and the page says how to measure it.
 
-import { existsSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import {
   coverageOf,
   inPercent,
@@ -13,17 +11,12 @@ import {
 } from "../../bench/rung-savings.ts";
 import { type Kind, kinds } from "./bench-kinds.ts";
 import { type Plot, plotOf, type SourceRow } from "./plot.ts";
+import { readSaved } from "./saved-file.ts";
 import { type Saved, takenWords } from "./saved-tables.ts";
 
-const folder = fileURLToPath(new URL("../data", import.meta.url));
 /** Above this the machine did more than the bench could bear: the plot itself says so, and not only the text behind it. */
 const busyLoad = 4;
 const overlap = "only ranges that don't overlap tell two contenders apart";
-
-function read(name: string): Saved {
-  const file = `${folder}/${name}.json`;
-  return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined;
-}
 
 function taken(saved: Saved): string {
   const { method, routers } = saved;
@@ -39,7 +32,7 @@ function caveatOf({ machine }: Saved): string | undefined {
 }
 
 function draw({ file, rows, reference, ...kind }: Kind): Plot | undefined {
-  const saved = read(file);
+  const saved = readSaved(file);
   if (saved === undefined) return undefined;
   const line = reference?.(saved);
   const words = { taken: taken(saved), caveat: caveatOf(saved) };
@@ -48,7 +41,7 @@ function draw({ file, rows, reference, ...kind }: Kind): Plot | undefined {
 
 /** What each step of m5's rewrite saves, and what seems to be saved where nothing was taken out. */
 function drawRungs(): Plot | undefined {
-  const saved: (Saved & RungsReport) | undefined = read("bench-rungs");
+  const saved: (Saved & RungsReport) | undefined = readSaved("bench-rungs");
   if (saved === undefined) return undefined;
   const { steps, others } = ladderOf(saved);
   const rows = steps.map(({ step, part, costs, savedPercent, isNoise }): SourceRow => {
@@ -64,7 +57,7 @@ function drawRungs(): Plot | undefined {
   return plotOf({
     title: "What each step of the rewrite saves.",
     note:
-      `CPU time per request in this run: ${storyOf(saved)}. A dot shows by how much a step lowers it, in per cent of m5 ` +
+      `CPU time per request in this run: ${storyOf(saved).replaceAll(" µs", "\u00a0µs")}. A dot shows by how much a step lowers it, in per cent of m5 ` +
       `without that step: the median of the rounds. Its line holds the true median in ${coverageOf(saved)} of such runs.`,
     scale: "linear",
     rows,

@@ -1,7 +1,6 @@
 // How HAProxy and nginx differ from the contracts, by cause: site/data/graduation-*.json, which their contract-results.ts write.
 
-import { existsSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { readSaved } from "./saved-file.ts";
 import type { Saved } from "./saved-tables.ts";
 
 export interface EngineData {
@@ -28,8 +27,8 @@ export default {
   watch: engines.map(({ id }) => `../data/graduation-${id}.json`),
   load(): EngineData[] {
     return engines.flatMap(({ id, name }) => {
-      const file = fileURLToPath(new URL(`../data/graduation-${id}.json`, import.meta.url));
-      return existsSync(file) ? [resultsOf(id, name, JSON.parse(readFileSync(file, "utf8")))] : [];
+      const saved = readSaved(`graduation-${id}`);
+      return saved === undefined ? [] : [resultsOf(id, name, saved)];
     });
   },
 };

@@ -1,10 +1,12 @@
 // What the first page says of the way and of the result, from the tree: nothing is typed into it.
 
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import plots from "./bench-plots.data.ts";
 import exercises from "./exercises.data.ts";
 import type { Plot } from "./plot.ts";
+import { readSaved } from "./saved-file.ts";
+import type { Saved } from "./saved-tables.ts";
 
 export interface Milestone {
   readonly name: string;
@@ -38,7 +40,11 @@ const site = fileURLToPath(new URL("..", import.meta.url));
 const told = [
   ["m1", "Static routing", "One tenant's load no longer takes the others down."],
   ["m2", "Hot reload", "A tenant moves without a restart, and a bad file harms nobody."],
-  ["m3", "A control plane", "One write reaches every router, and its death fails no request."],
+  [
+    "m3",
+    "A control plane",
+    "One write reaches every router. No request fails while the control plane is down.",
+  ],
   ["m4", "Resilience", "A sick cell costs its own tenants little and the others nothing."],
   ["m5", "The rewrite", "The same promises for a fraction of the processor time."],
 ] as const;
@@ -59,7 +65,7 @@ export default {
       };
     });
     const source = process.env["DOCS_SOURCE"] || null;
-    return { milestones, result: resultOf(`${site}/data/bench.json`), source };
+    return { milestones, result: resultOf(), source };
   },
 };
 
@@ -74,12 +80,10 @@ function wordCount(markdown: string): number {
   return prose.split(/\s+/).filter((word) => /\w/.test(word)).length;
 }
 
-function resultOf(file: string): Result | null {
+function resultOf(): Result | null {
   const plot = plots.load()["beside"];
-  if (plot === undefined || !existsSync(file)) return null;
-  const bench = JSON.parse(readFileSync(file, "utf8")) as {
-    rows: { name: string; cpuRatios?: Record<string, { median: number }> }[];
-  };
-  const gain = bench.rows.find(({ name }) => name === "m4")?.cpuRatios?.["m5"]?.median;
+  if (plot === undefined) return null;
+  const m4 = readSaved("bench").rows.find(({ name }: Saved) => name === "m4");
+  const gain = m4?.cpuRatios?.m5?.median;
   return gain === undefined ? null : { gain, plot };
 }

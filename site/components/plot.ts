@@ -90,7 +90,7 @@ export function plotOf(source: PlotSource): Plot {
     series,
     ticks: ticks.map((tick, at) => ({
       at: place(tick),
-      label: hasLabel(tick, at, ticks) ? figure(tick) : "",
+      label: hasLabel(tick, at, ticks) ? tick.toLocaleString("en-US") : "",
     })),
     rows: rows.map(({ label, isOurs, values: mine, value: words }) => ({
       label,

@@ -1,7 +1,6 @@
 // What the ports hold: site/data/ports.json, which scripts/ported-results.ts writes; and one sentence of what they cost.
 
-import { existsSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { readSaved } from "./saved-file.ts";
 import { figure, type Saved, type SavedTable } from "./saved-tables.ts";
 
 export interface Misses {
@@ -16,13 +15,7 @@ export interface PortsData {
   readonly comparison: string | null;
 }
 
-const folder = fileURLToPath(new URL("../data", import.meta.url));
 const names: Readonly<Record<string, string>> = { pingora: "Pingora", go: "Go" };
-
-function read(name: string): Saved {
-  const file = `${folder}/${name}.json`;
-  return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined;
-}
 
 const modeOf = ({ port, front }: Saved): string =>
   `${names[port] ?? port}, ${front === "on" ? "with its front" : "stock"}`;
@@ -67,7 +60,7 @@ function comparisonOf(saved: Saved): string | null {
   const [m5, pingora] = [row("m5"), row("pingora")];
   if (!m5?.cpuUsPerRequest || !pingora?.cpuUsPerRequest) return null;
   const cpu = figure(m5.cpuUsPerRequest.median / pingora.cpuUsPerRequest.median);
-  const memory = figure(Math.round(m5.peakRssMiB / pingora.peakRssMiB));
+  const memory = Math.round(m5.peakRssMiB / pingora.peakRssMiB);
   return `In this run, m5 used ${cpu} times the CPU time of Pingora per request, and ${memory} times its memory.`;
 }
 
@@ -78,11 +71,11 @@ export { data };
 export default {
   watch: ["../data/ports.json", "../data/bench-ports.json"],
   load(): PortsData {
-    const saved = read("ports");
+    const saved = readSaved("ports");
     return {
       contracts: contractsOf(saved),
       misses: missesOf(saved),
-      comparison: comparisonOf(read("bench-ports")),
+      comparison: comparisonOf(readSaved("bench-ports")),
     };
   },
 };

@@ -13,8 +13,9 @@ export interface SavedTable {
 // biome-ignore lint/suspicious/noExplicitAny: JSON that this project's own commands wrote, each in a shape of its own
 export type Saved = any;
 
+/** Three digits, or all of a whole number: `0.780`, `45.0`, `22,949`. */
 export const figure = (value: number): string =>
-  value >= 100 ? Math.round(value).toLocaleString("en-US") : String(Number(value.toPrecision(3)));
+  value >= 99.95 ? Math.round(value).toLocaleString("en-US") : value.toPrecision(3);
 
 /** When and where a run was taken; `how` says how often. */
 export function takenWords({ takenAt, machine }: Saved, how: string): string {
