@@ -1,5 +1,6 @@
 // A misconception is offered when its wrong answer shows the learner's values: which values count as the same.
 
+import { tmpdir } from "node:os";
 import { expect, test } from "vitest";
 import { visibleValues } from "./exercise/verdict.ts";
 
@@ -15,7 +16,9 @@ const shown = (got: string) =>
 
 test("two runs of one answer show the same values, wherever their folders and ports are", () => {
   const run = (folder: string, port: number, id: string) =>
-    shown(`ENOENT: '/tmp/cell-routing-lkg-${folder}/routing.json'; ECONNREFUSED 127.0.0.1:${port}; ${id}`);
+    shown(
+      `ENOENT: '${tmpdir()}/cell-routing-lkg-${folder}/routing.json'; ECONNREFUSED 127.0.0.1:${port}; ${id}`,
+    );
   expect(run("Hw1ms2", 40_123, "0b6e8d5e-1f2a-4c3b-9d4e-5f6a7b8c9d0e")).toBe(
     run("tStGnG", 9_004, "6c84fb90-12c4-11e1-840d-7b25c5ee775a"),
   );
