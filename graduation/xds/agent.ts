@@ -22,13 +22,14 @@ export interface EnvoyAgentOptions {
 
 export class EnvoyAgent implements AsyncDisposable {
   readonly #client: ControlPlaneClient;
+  readonly #validator = new TableValidator(clock);
 
   constructor({ controlPlaneUrl, token, routerId, files }: EnvoyAgentOptions) {
     this.#client = new ControlPlaneClient({
       urls: [controlPlaneUrl],
       readToken: async () => token,
       routerId,
-      receiver: new EnvoyReceiver(files),
+      receiver: new EnvoyReceiver(files, this.#validator),
       // Envoy's files are on disk already.
       onApplied: () => {},
       maxMessageBytes: 16 * 1024 * 1024,
@@ -50,7 +51,9 @@ export class EnvoyAgent implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#client.close();
+    const closed = this.#client.close();
+    this.#validator.close();
+    await closed;
   }
 }
 
@@ -59,8 +62,7 @@ export class EnvoyAgent implements AsyncDisposable {
 class EnvoyReceiver extends SnapshotReceiver {
   #offered = { version: "", checksum: "" };
 
-  constructor(files: EnvoyFiles) {
-    const validator = new TableValidator(clock);
+  constructor(files: EnvoyFiles, validator: TableValidator) {
     super({
       validate: async (tableJson): Promise<Validated> => {
         const validated = await validator.validate(tableJson);
