@@ -134,6 +134,7 @@ const cases: readonly Case[] = [
   ["carry", [], "name a file and its stage, as in: npm run carry proxy.ts m1"],
   ["carry", ["nothing.ts", "m1"], 'm1 has no file "nothing.ts"'],
   ["verify", ["lint"], 'unknown word "lint": name a check with --only'],
+  ["docs/exercise-proof", ["m9"], 'exercise-proof: no exercise begins with "m9"'],
   ["schema", ["m2"], 'unknown word "m2": schema takes flags only'],
   ["bench", ["dance"], 'unknown command "dance": one of compare'],
   ["bench", ["--rounds", "-1"], '--rounds takes a whole number from 1 to 100; got "-1"'],

@@ -4,6 +4,7 @@ import { Program } from "../../shared/testkit/program.ts";
 import { commandWords } from "../command-line.ts";
 import { runNode } from "../run-tool.ts";
 import { projectRoot } from "../stages.ts";
+import { findCulprit } from "./culprit.ts";
 import { cut, lengthOf } from "./delivery.ts";
 import type { PlantedFault } from "./fake-router.ts";
 import { readOptions } from "./options.ts";
@@ -79,9 +80,10 @@ describe("a run", { concurrent: true, timeout: 150_000 }, () => {
   type Changed = "seconds" | "target" | "ports" | "recoveryMs" | "withAftermath" | "isEnough";
   type Changes = Partial<Pick<RunOptions, Changed>> & { readonly only?: string };
   /** Runs end when they have come far enough: the time is for a machine that is very slow, or a fault that is not found. */
-  const run = (fault: PlantedFault, { only, ...changes }: Changes): Promise<RunResult> => {
+  const run = (fault: PlantedFault, changes: Changes) => runChaos(optionsOf(fault, changes));
+  const optionsOf = (fault: PlantedFault, { only, ...changes }: Changes = {}): RunOptions => {
     const options = readOptions({ seed: "5", seconds: "60", ...(only === undefined ? {} : { only }) });
-    return runChaos({
+    return {
       ...options,
       target: { kind: "command", words: [process.execPath, fakeRouter], env: { FAULT: fault } },
       level: "m1",
@@ -92,7 +94,7 @@ describe("a run", { concurrent: true, timeout: 150_000 }, () => {
       withAftermath: true,
       signal: new AbortController().signal,
       ...changes,
-    });
+    };
   };
   const rules = ({ faults }: SoFar) => faults.map(({ rule }) => rule).join("\n");
   const served = ({ clean }: SoFar) => clean.outcomes.get("served") ?? 0;
@@ -139,6 +141,27 @@ describe("a run", { concurrent: true, timeout: 150_000 }, () => {
       ["8 survival: a tenant is not served again after its cell has come back", 5],
     ]);
     expect(connections).toBe(0);
+  });
+
+  test("looks no longer than it may for the connection that ended a router", async () => {
+    const told: string[] = [];
+    // As many suspects as there are, on a router that none of them ends.
+    const latest = Array.from({ length: 40 }, (_, number) => ({
+      number,
+      startedAtMs: 0,
+      lastActAtMs: 1_000,
+      lastHeardAtMs: 1_000,
+      sentBytes: 1,
+      ending: "reset after 1 bytes",
+    }));
+    const death = { how: "no longer responds", lastLines: [], afterMs: 1_000, isStall: true };
+    const result = { latest, death, startedAtMs: 0 } as unknown as RunResult;
+    const found = await findCulprit(optionsOf("none"), result, (line) => told.push(line), 0);
+    expect(found).toBeUndefined();
+    expect(told).toEqual([
+      "Looking for the connection that did it, among the last 40 …",
+      "Not found within 0 s.",
+    ]);
   });
 
   test("ends at once where it can make no client", async () => {

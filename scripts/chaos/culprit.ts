@@ -18,7 +18,7 @@ const mostAlone = 20;
 const timesAlone = 12;
 const mostTrials = 30;
 /** Of the whole search. A trial takes longer than its connections where the router does not end by them. */
-const searchMs = 120_000;
+const mostSearchMs = 120_000;
 /** Within a trial: a fresh router has nothing to come back from. */
 const recoveryMs = 10_000;
 
@@ -43,11 +43,12 @@ export function likelyFirst(connections: readonly Told[]): readonly Told[] {
   return connections.toSorted((a, b) => rank(a) - rank(b));
 }
 
-/** Undefined when the router does not end again, or not within `searchMs`: something else was part of it. */
+/** Undefined when the router does not end again, or not in time: something else was part of it. */
 export async function findCulprit(
   options: RunOptions,
   result: RunResult,
   tell: (line: string) => void,
+  searchMs = mostSearchMs,
 ): Promise<Culprit | undefined> {
   const numbers = suspects(result);
   if (numbers.length === 0) return undefined;

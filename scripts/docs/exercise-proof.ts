@@ -6,7 +6,8 @@
 //
 // Exit codes: 0 good, 1 the page says something else than Node, 2 ours.
 
-import { runCommand, type Values } from "../command-line.ts";
+import { runCommand, UsageError, type Values } from "../command-line.ts";
+import { listExerciseIds } from "../exercise/exercise-spec.ts";
 import { projectRoot } from "../stages.ts";
 import { findBrowser, howToGetBrowser, launchBrowser } from "./browser.ts";
 import { checkExerciseUse } from "./browser-exercise-use.ts";
@@ -22,6 +23,9 @@ const usage = `Usage: npx tsx scripts/docs/exercise-proof.ts [exercise …] [fla
 const options = { few: { type: "boolean" } } as const;
 
 async function main(values: Values<typeof options>, wanted: readonly string[]): Promise<number> {
+  const ids = listExerciseIds(projectRoot);
+  const unknown = wanted.find((prefix) => !ids.some((id) => id.startsWith(prefix)));
+  if (unknown !== undefined) throw new UsageError(`no exercise begins with "${unknown}"`);
   const program = findBrowser();
   if (program === undefined) throw new Error(`There is no browser: ${howToGetBrowser}`);
   const built = await buildSite(projectRoot);

@@ -9,6 +9,7 @@ import {
   type EndpointUrls,
   type ExitStatus,
   type LogLine,
+  type RouterOptions,
   type RouterProcess,
   type Stage,
   spawnRouter,
@@ -77,8 +78,9 @@ export function startLoggingTo(
   return spawnRouter({ ...options, env, launcher: withFilesUpTo(maxFileKib) });
 }
 
-export function commandOption(command: RouterCommand): { readonly command?: readonly string[] } {
-  return command === undefined ? {} : { command };
+/** A command may be a wrapper such as npx, which hands no signal on: its whole group gets it. */
+export function commandOption(command: RouterCommand): Pick<RouterOptions, "command" | "ownGroup"> {
+  return command === undefined ? {} : { command, ownGroup: true };
 }
 
 /** What every suite wants of a router that it has started. */

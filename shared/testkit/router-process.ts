@@ -32,6 +32,8 @@ export interface RouterOptions {
   readonly main?: string;
   /** A program to start instead, with its arguments: a router in any language, at what `stage` promises. */
   readonly command?: readonly string[];
+  /** It leads a process group of its own, and its end is that of all that it has started. @default false */
+  readonly ownGroup?: boolean;
   /** @default 15000 */
   readonly readyDeadlineMs?: number;
   /** Descriptor for its standard output, or for both outputs; without it, this class reads them. */
@@ -77,7 +79,7 @@ export class RouterProcess implements AsyncDisposable {
 
   /** @param command The program to start, with its arguments. */
   constructor(
-    options: Pick<RouterOptions, "stage" | "output" | "command">,
+    options: Pick<RouterOptions, "stage" | "output" | "command" | "ownGroup">,
     directory: string,
     command: readonly string[],
     env: Readonly<Record<string, string | undefined>>,
@@ -92,8 +94,7 @@ export class RouterProcess implements AsyncDisposable {
       args,
       // A command may name files from where it was given.
       ...(options.command === undefined ? { cwd: directory } : {}),
-      // A command may be a wrapper such as npx, which does not hand a signal on.
-      ownGroup: options.command !== undefined,
+      ownGroup: options.ownGroup ?? false,
       env,
       ...(output === undefined ? {} : { output }),
       onLine: (line, stream) => {

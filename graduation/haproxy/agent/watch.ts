@@ -30,10 +30,10 @@ export async function watch(dependencies: WatchDependencies, signal: AbortSignal
     if (signal.aborted) return;
     try {
       await revive();
-      failures = 0;
       if (clock.now() < nextCompareMs) continue;
       const startedAtMs = clock.now();
       await compare();
+      failures = 0;
       const tookMs = clock.now() - startedAtMs;
       nextCompareMs = clock.now() + Math.max(compareEveryMs, tookMs / compareShare);
     } catch (error) {

@@ -91,8 +91,7 @@ describe.skipIf(engineVersion("nginx") === undefined)("nginx behind the face of 
     });
     const { port } = router;
     expect(pidsListeningOn(port)).not.toEqual([]);
-    // Itself alone: the harness would kill nginx, too.
-    process.kill(router.pid, "SIGKILL");
+    await router.program.kill();
     await eventually(() => pidsListeningOn(port).length === 0, {
       what: "nobody listens",
       deadlineMs: 10_000,
