@@ -123,6 +123,26 @@ export function describeBackpressure(contract: Contract): void {
       expect(growthBytes, peaks).toBeLessThan(maxGrowthBytes);
     };
 
+    test("stays flat while clients send thousands of requests ahead of their responses", async ({ skip }) => {
+      const pids = contract.router.pids();
+      using scene = contract.scene(({ connection }) => connection.untilClosed());
+      // What a parser makes of each is a hundred times as large.
+      const ahead = "GET / HTTP/1.1\r\n\r\n".repeat(3500);
+      await using stack = new AsyncDisposableStack();
+      const clients = await Promise.all(Array.from({ length: 60 }, () => contract.connect()));
+      for (const client of clients) stack.use(client);
+      await contract.settle();
+      const before = pids.map((pid) => residentBytes(pid));
+      if (before.length === 0 || before.includes(null))
+        return skip("the router's resident memory cannot be read here");
+      await Promise.all(clients.map((client) => client.write(scene.request({ key: "globex" }))));
+      await eventually(() => scene.seen.length === clients.length, { what: "every request is at the cell" });
+      await Promise.all(clients.map((client) => client.write(ahead)));
+      await contract.settle();
+      const grownBytes = pids.map((pid, at) => (residentBytes(pid) ?? 0) - (before[at] ?? 0));
+      expect(Math.max(...grownBytes)).toBeLessThan(maxGrowthBytes);
+    });
+
     test("stays flat while a body larger than the router goes down", async ({ skip }) => {
       await expectFlatMemory(skip, async (bytes) => {
         using scene = contract.scene(async (exchange) => {

@@ -57,9 +57,10 @@ export class ClientConnection {
       if (this.#last?.complete !== false) destroySoon.call(socket);
       else if (!socket.writableEnded) this.#leaveUpload(this.#last);
     };
-    continueAfterUpgrade(socket, (headBegun) => {
+    const onRead = (headBegun: boolean): void => {
       this.#headBegun = headBegun;
-    });
+    };
+    continueAfterUpgrade(socket, { onRead, takesMore: (rest) => this.#takesMore(rest) });
   }
 
   /** Handles a request, now or when its turn comes. */
@@ -153,6 +154,14 @@ export class ClientConnection {
     this.socket.end();
     upload.resume();
     this.#options.linger(this.socket);
+  }
+
+  /** Whether more of one read may be parsed. Otherwise it goes back to the socket until those that wait have been handled. */
+  #takesMore(rest: Buffer): boolean {
+    if (this.#closing || this.#waiting.length <= maxWaiting) return true;
+    this.#pause();
+    this.socket.unshift(rest);
+    return false;
   }
 
   #pause(): void {

@@ -159,6 +159,14 @@ describe("an admin port whose clients do not behave", () => {
     await eventually(() => port.large.closed === 1, { what: "it is cut off" });
   });
 
+  test("cuts a client off that sends requests ahead of its responses", async () => {
+    await using port = await opened({});
+    const client = await port.connect(request("/large").repeat(100));
+    await eventually(() => port.large.asked > 0, { what: "the page is asked for" });
+    expect(port.large.asked).toBe(1);
+    await client.untilClosed();
+  });
+
   test("outlives clients that reset their connections, and bytes that are no HTTP", async () => {
     await using port = await opened({});
     for (const bytes of [

@@ -63,3 +63,18 @@ test("a client that is still uploading gets to read its last response", async ()
   expect(client.errored).toBeNull();
   await server.drain(10_000);
 });
+
+test("a method that Node's parser does not know is told so behind many good requests, too", async () => {
+  const server = serverFor((_, res) => void res.end());
+  const client = connect(await server.listen(0, "127.0.0.1"), "127.0.0.1");
+  const good = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+  client.write(`${good.repeat(40)}BREW / HTTP/1.1\r\nHost: a\r\n\r\n`);
+  let received = "";
+  client.on("data", (bytes: Buffer) => {
+    received += bytes.toString("latin1");
+  });
+  await once(client, "close");
+  const statuses = [...Array(40).fill("HTTP/1.1 200"), "HTTP/1.1 501"];
+  expect(received.match(/HTTP\/1\.1 \d+/g)).toEqual(statuses);
+  await server.drain(0);
+});

@@ -233,6 +233,14 @@ describe("a client that does not read", () => {
   });
 });
 
+test("an empty line behind a body, with which old clients end one, begins no request", async () => {
+  await using world = await open(respondToAll(ok));
+  expect((await world.client.request(`${post(2)}hi\r\n`)).status).toBe(200);
+  await eventually(() => world.router.results.length === 1, { what: "the request ends" });
+  world.router.pass(60_000);
+  expect((await world.client.request(get)).status).toBe(200);
+});
+
 test("a new connection that says nothing is closed without a word", async () => {
   await using world = await open(respondToAll(ok));
   world.router.pass(9_999);

@@ -3,6 +3,7 @@
 
 import type { Socket } from "node:net";
 import { BodyReader } from "../http1/body-reader.ts";
+import { CR, LF } from "../http1/bytes.ts";
 import { HeadReader } from "../http1/head-reader.ts";
 import type { Refusal } from "../http1/refusal.ts";
 import { RequestHead } from "../http1/request-head.ts";
@@ -91,6 +92,8 @@ export class RequestIntake {
   #readHead(bytes: Buffer, from: number, to: number): number {
     const reader = this.#headReader;
     const { started } = reader;
+    // With an empty line old clients end a body: it begins no request. https://www.rfc-editor.org/rfc/rfc9112#section-2.2
+    if (!started && to - from === 2 && bytes[from] === CR && bytes[from + 1] === LF) return to;
     const progress = reader.push(bytes, from, to);
     if (progress === "partial") {
       if (!started) this.#user.onHeadBegun();
