@@ -228,7 +228,7 @@ test("a length of more than fifteen digits is refused", async () => {
 
 test("a coding in front of chunked is refused as not supported", async () => {
   const other = [
-    ...codings("gzip, chunked", "gzip,chunked", "chunked, chunked", "br, gzip, Chunked"),
+    ...codings("gzip, chunked", "gzip,chunked", "chunked, chunked", "br, gzip, Chunked", ",chunked"),
     ["Transfer-Encoding: gzip", "Transfer-Encoding: chunked"],
     ["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"],
   ];
@@ -238,7 +238,7 @@ test("a coding in front of chunked is refused as not supported", async () => {
       if (got !== "chunked") return undefined;
       return lines.length > 1
         ? "Two fields count as one `chunked`: one of them was not read, or made no difference."
-        : "It counts as `chunked`, although another coding stands in front of it.";
+        : "It counts as `chunked`, although something stands in front of it.";
     },
     lookAt,
     hint: 2,
