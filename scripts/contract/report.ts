@@ -52,7 +52,8 @@ export async function runSuite(
   await vitest.close();
   const { broken, ...report } = reporter.result();
   // Whatever it is, a program that does not start is the caller's.
-  if (broken.some((each) => each.includes("READY line"))) throw new UsageError(broken.join("\n"));
+  if (broken.some((each) => /READY line|could not be started/.test(each)))
+    throw new UsageError(broken.join("\n"));
   if (broken.length > 0) throw new BrokenPromiseError(`the suite could not run: ${broken.join("\n")}`);
   if (report.passed + report.failed === 0) throw new UsageError(`no case has "${only ?? ""}" in its title`);
   return report;
