@@ -28,7 +28,7 @@ export interface JudgedContract extends ContractRun {
   }[];
 }
 
-/** What site/data holds of earlier runs; undefined before the first. */
+/** What site/data holds of earlier runs. */
 interface SavedResults {
   readonly date: string;
   readonly runs: readonly JudgedContract[];
@@ -53,8 +53,7 @@ export async function runContracts(
   program: string,
   wanted: readonly string[],
 ): Promise<readonly ContractRun[]> {
-  const earlier = savedResults(engine)?.runs ?? [];
-  const runs: ContractRun[] = earlier.filter(({ contract }) => !wanted.includes(contract));
+  const runs: ContractRun[] = savedResults(engine).runs.filter(({ contract }) => !wanted.includes(contract));
   for (const contract of wanted) {
     const run = await runContract(contract, join(projectRoot, "graduation", engine, program));
     runs.push(run);
@@ -89,12 +88,8 @@ export function withCauses(
   return { ...run, failures: named };
 }
 
-export function savedResults(engine: JudgedEngine): SavedResults | undefined {
-  try {
-    return JSON.parse(readFileSync(fileOf(engine), "utf8")) as SavedResults;
-  } catch {
-    return undefined;
-  }
+export function savedResults(engine: JudgedEngine): SavedResults {
+  return JSON.parse(readFileSync(fileOf(engine), "utf8")) as SavedResults;
 }
 
 export function saveResults(engine: JudgedEngine, results: SavedResults, causes: readonly object[]): void {

@@ -10,7 +10,7 @@ test("the README has as many broken cases of each engine as its saved results", 
     .flat()
     .find(([what]) => what === "cases of m1's core that break");
   const broken = (engine: JudgedEngine): string => {
-    const core = savedResults(engine)?.runs.find(({ contract }) => contract === "m1")?.grades.core;
+    const core = savedResults(engine).runs.find(({ contract }) => contract === "m1")?.grades.core;
     return core === undefined ? "no results" : `${core.failed} of ${core.failed + core.passed}`;
   };
   expect(row?.slice(1, 3)).toEqual([broken("haproxy"), broken("nginx")]);

@@ -216,6 +216,12 @@ test("exits with 1 and the last words of a program that does not start", async (
   expect(code).toBe(1);
 });
 
+test("exits with 1 when the program to start does not exist", async () => {
+  const { code, stderr } = await contract("m1", "--start", "./no-such-router");
+  expect(stderr).toContain("The m1 router could not be started: spawn ./no-such-router ENOENT");
+  expect(code).toBe(1);
+});
+
 test("names the endpoint port that is busy, and who should leave it", async () => {
   await using holder = await startHostileUpstream(async () => {});
   const ports = { ...(await freePorts()), tier2: holder.port };

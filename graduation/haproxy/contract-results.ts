@@ -33,7 +33,7 @@ await runCommand(
     const wanted = wantedContracts("haproxy", only);
     const found = await runContracts("haproxy", "router.ts", judge ? [] : wanted);
     const runs = found.map((run) => judged(run));
-    const date = (judge ? savedResults("haproxy")?.date : undefined) ?? today();
+    const date = judge ? savedResults("haproxy").date : today();
     const causes = differences.map(({ name, kind, words }) => ({ name, kind, words }));
     saveResults("haproxy", { date, runs }, causes);
     writeFileSync(readme, withResults(readFileSync(readme, "utf8"), runs, date));

@@ -123,13 +123,11 @@ export class Cluster implements AsyncDisposable {
 /** Starts the contract's four cells, and a router of `stage` that knows them. */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const cells = new Map<string, Cell>();
-  for (const name of [...placementNames, ...(options.extraCells ?? [])]) {
-    cells.set(name, await startCell({ name }));
-  }
-  const endpoints = Object.fromEntries([...cells].map(([name, cell]) => [name, cell.url]));
-  const { extraCells: _, routingFrom, ...router } = options;
-  const routing = routingFrom === undefined ? {} : { routing: routingFrom(endpoints) };
+  const { extraCells = [], routingFrom, ...router } = options;
   try {
+    for (const name of [...placementNames, ...extraCells]) cells.set(name, await startCell({ name }));
+    const endpoints = Object.fromEntries([...cells].map(([name, cell]) => [name, cell.url]));
+    const routing = routingFrom === undefined ? {} : { routing: routingFrom(endpoints) };
     return new Cluster(await startRouter({ ...router, ...routing, endpoints }), cells);
   } catch (error) {
     await Promise.all([...cells.values()].map((cell) => cell.close()));
