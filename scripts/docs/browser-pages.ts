@@ -57,6 +57,10 @@ async function checkPage(page: Page, url: string, path: string): Promise<string[
   await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
   await page.goto(url + path, { waitUntil: "load" });
   await page.locator(".VPContent").waitFor();
+  const top = await page.evaluate(
+    () => document.querySelector(".VPNavBarTitle")?.getBoundingClientRect().top,
+  );
+  if (top !== 0) faults.push(`${path}: the menu begins at ${top} px, not at the top`);
   if (shortPages.includes(path)) faults.push(...(await heightFaults(page, path)));
   const complete = exercisePages.get(path);
   if (complete !== undefined) await page.locator(complete).waitFor();

@@ -16,7 +16,6 @@ import { type Saved, takenWords } from "./saved-tables.ts";
 
 /** Above this the machine did more than the bench could bear: the plot itself says so, and not only the text behind it. */
 const busyLoad = 4;
-const overlap = "only ranges that don't overlap tell two contenders apart";
 
 function taken(saved: Saved): string {
   const { method, routers } = saved;
@@ -28,7 +27,10 @@ function taken(saved: Saved): string {
 
 function caveatOf({ machine }: Saved): string | undefined {
   if (machine.loadBefore <= busyLoad) return undefined;
-  return `The machine was busy (load ${Math.round(machine.loadBefore)}): ${overlap}.`;
+  return (
+    `The machine was busy (load ${Math.round(machine.loadBefore)}): ` +
+    "only ranges that don't overlap tell two contenders apart."
+  );
 }
 
 function draw({ file, rows, reference, ...kind }: Kind): Plot | undefined {
