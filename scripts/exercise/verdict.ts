@@ -130,13 +130,14 @@ export function candidatesOf(
 /** What differs from run to run: temporary folders, ports, ids. Any other number may be what the test is about. */
 const passing = /(?<=cell-routing-[a-z0-9-]+-)\w{6}|(?<=127\.0\.0\.1:)\d+|[0-9a-f]{8}-[0-9a-f-]{27}/g;
 
-/** What each failing test got, as it is shown, without what differs from run to run. */
+/** What each failing test sent and got, as it is shown, without what differs from run to run. */
 export function visibleValues(modules: readonly ModuleResult[]): ReadonlyMap<string, string> {
   const failed = modules.flatMap((module) => module.tests).filter((test) => test.state === "failed");
   return new Map(
     failed.map((test) => {
       const [first] = test.errors;
-      return [test.title, (first?.detail?.got ?? first?.message ?? "").replace(passing, "#")];
+      const { sent = "", got = first?.message ?? "" } = first?.detail ?? {};
+      return [test.title, `${sent}\n${got}`.replace(passing, "#")];
     }),
   );
 }
