@@ -3,6 +3,7 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Dispatcher } from "undici";
+import { BodyPieces } from "./body-pieces.ts";
 import { ClientError, causeOf, type ErrorCode, upstreamErrorCode } from "./errors.ts";
 import { downstreamHeaders, endToEndTrailers, type RoutingFields, valuesOf } from "./headers.ts";
 import { forwardInterim } from "./interim-response.ts";
@@ -75,12 +76,12 @@ class Attempt implements Dispatcher.DispatchHandler {
   readonly #counts: TransferCounts;
   readonly #resolve: (result: AttemptResult) => void;
   #controller: Dispatcher.DispatchController | undefined;
+  #pieces: BodyPieces | undefined;
   #responseStarted = false;
   #headSent = false;
   #routerFailed = false;
   #clientLeft = false;
   #trailersPass = false;
-  #waitingForDrain = false;
 
   constructor(
     request: AttemptRequest,
@@ -164,20 +165,21 @@ class Attempt implements Dispatcher.DispatchHandler {
   // #endregion response-head
 
   // #region response-body
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#counts.bytesOut += chunk.length;
-    if (this.#res.write(chunk)) return;
+  onResponseData(controller: Dispatcher.DispatchController, piece: Buffer): void {
+    this.#counts.bytesOut += piece.length;
+    this.#pieces ??= new BodyPieces((bytes) => this.#write(controller, bytes));
+    this.#pieces.add(piece);
+  }
+
+  #write(controller: Dispatcher.DispatchController, bytes: Buffer): void {
+    if (this.#res.destroyed || this.#res.write(bytes) || controller.paused) return;
     // The client reads more slowly than the cell writes: stop reading from the cell until the client has caught up.
     controller.pause();
-    if (this.#waitingForDrain) return;
-    this.#waitingForDrain = true;
-    this.#res.once("drain", () => {
-      this.#waitingForDrain = false;
-      controller.resume();
-    });
+    this.#res.once("drain", () => controller.resume());
   }
 
   onResponseEnd(controller: Dispatcher.DispatchController): void {
+    this.#pieces?.flush();
     if (this.#trailersPass) this.#res.addTrailers(endToEndTrailers(rawFields(controller.rawTrailers)));
     this.#res.end();
   }
