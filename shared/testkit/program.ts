@@ -87,7 +87,8 @@ export class Program implements AsyncDisposable {
         this.#exit = { code, signal };
         const settle = () => resolve({ code, signal });
         // With `close`, every line has been read. Something that it started may keep its output open for ever, though.
-        const timer = setTimeout(settle, 3_000);
+        // A process that was held up for longer than that reads what is there before it gives up.
+        const timer = setTimeout(() => setImmediate(settle), 3_000);
         this.#child.once("close", settle).once("close", () => clearTimeout(timer));
       });
       this.#child.once("error", (error) => {

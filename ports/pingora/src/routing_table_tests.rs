@@ -66,7 +66,10 @@ fn names_every_fault_with_its_path() {
             faults_with(set("/routingTable/ac\nme", json!("tier1"))),
             r#"routingTable["ac\nme"]: no request can carry this key: outer space, a control character, or U+FFFD for broken UTF-8"#,
         ),
-        (faults_with(set("/routingTable/ac\u{fffd}", json!("tier1"))), "no request can carry this key"),
+        (
+            faults_with(set("/routingTable/ac\u{fffd}", json!("tier1"))),
+            "routingTable[\"ac\u{fffd}\"]: no request can carry this key: outer space, a control character, or U+FFFD for broken UTF-8",
+        ),
         (faults_with(set("/placements/tier1", json!(null))), "placements.tier1: expected an object, got null"),
         (faults_with(set("/placements/tier1/url", json!(null))), "placements.tier1.url: expected a string, got null"),
         (

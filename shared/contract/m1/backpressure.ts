@@ -8,7 +8,6 @@ import { chunk, patternedBytes, requestBytes, responseBytes } from "../messages.
 import type { Contract } from "./contract.ts";
 
 const mebibyte = 1_048_576;
-const isQuick = process.env["QUICK_CONTRACT"] === "1";
 const smallBytes = 16 * mebibyte;
 /** By how much the large body is larger than all that the router has ever needed, and how much of that it may need. */
 const excessBytes = 256 * mebibyte;
@@ -16,23 +15,23 @@ const maxGrowthBytes = excessBytes / 2;
 /** What may be under way between two sides when one stops reading: the buffers of three processes and four sockets. */
 const maxUnderWayBytes = 32 * mebibyte;
 
-/** Waits until `count` has stood still for so many looks: a sender that is held back. */
-const standsStill = (count: () => number, what: string, forLooks = 1) => {
-  let last = -1;
-  let looks = 0;
-  return eventually(
-    () => {
-      const before = last;
-      last = count();
-      looks = before === last ? looks + 1 : 0;
-      return looks === forLooks;
-    },
-    { what, everyMs: 300, deadlineMs: 20_000 },
-  );
-};
-
 export function describeBackpressure(contract: Contract): void {
   describe("backpressure", () => {
+    /** Waits until `count` has stood still for so many looks: a sender that is held back. */
+    const standsStill = (count: () => number, what: string, forLooks = 1) => {
+      let last = -1;
+      let looks = 0;
+      return eventually(
+        () => {
+          const before = last;
+          last = count();
+          looks = before === last ? looks + 1 : 0;
+          return looks === forLooks;
+        },
+        { what, everyMs: 300, deadlineMs: 20_000 },
+      );
+    };
+
     test("makes a cell wait for a client that reads slowly, and loses nothing", async () => {
       const total = 96 * mebibyte;
       const block = patternedBytes(mebibyte);
@@ -143,36 +142,6 @@ export function describeBackpressure(contract: Contract): void {
       const grownBytes = pids.map((pid, at) => (residentBytes(pid) ?? 0) - (before[at] ?? 0));
       expect(Math.max(...grownBytes)).toBeLessThan(maxGrowthBytes);
     });
-
-    // Each piece that waits for a slow client costs a hundred times its size. The first clients bring the heap to its usual height.
-    test.skipIf(isQuick)(
-      "stays flat while clients read nothing of bodies in chunks of a byte",
-      async ({ skip }) => {
-        const pids = contract.router.pids();
-        const resident = () => pids.map((pid) => residentBytes(pid));
-        if (pids.length === 0 || resident().includes(null))
-          return skip("the router's resident memory cannot be read here");
-        const chunks = Buffer.from(chunk("x").repeat(8_000), "latin1");
-        let [asked, sent] = [0, 0];
-        using scene = contract.scene(async (exchange) => {
-          await exchange.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
-          while (await exchange.write(chunks)) sent += chunks.length;
-        });
-        await using stack = new AsyncDisposableStack();
-        const askAndReadNothing = async (times: number) => {
-          for (let n = 0; n < times; n++)
-            await stack.use(await contract.connect()).write(scene.request({ key: "globex" }));
-          asked += times;
-          await eventually(() => scene.seen.length === asked, { what: "every request is at the cell" });
-          await standsStill(() => sent, "the cells are held back", 5);
-        };
-        await askAndReadNothing(12);
-        const before = resident();
-        await askAndReadNothing(12);
-        const grownBytes = resident().map((bytes, at) => (bytes ?? 0) - (before[at] ?? 0));
-        expect(Math.max(...grownBytes)).toBeLessThan(maxGrowthBytes);
-      },
-    );
 
     test("stays flat while a body larger than the router goes down", async ({ skip }) => {
       await expectFlatMemory(skip, async (bytes) => {

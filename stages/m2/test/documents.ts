@@ -29,7 +29,7 @@ const routingKey = fc
     fc.string({ minLength: 1, maxLength: 80, unit: "grapheme" }),
     fc.constantFrom("__proto__", "constructor"),
   )
-  .filter((key) => Buffer.byteLength(key) <= 256 && !/^\s|\s$|[\p{Cc}\p{Cs}]/u.test(key));
+  .filter((key) => Buffer.byteLength(key) <= 256 && !/^\s|\s$|[\p{Cc}\p{Cs}\uFFFD]/u.test(key));
 
 const placementName = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,20}$/);
 
