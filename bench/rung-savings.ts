@@ -50,8 +50,9 @@ export type Ladder = {
 export function ladderOf(report: Pick<RungsReport, "rungs">): Ladder {
   const all = stepsOf(report);
   const upTo = all.find(({ isNoise }) => isNoise)?.savedPercent.high ?? Number.NEGATIVE_INFINITY;
-  const [steps, others]: [Step[], Step[]] = [[], []];
-  for (const step of all) (step.isNoise || step.savedPercent.median > upTo ? steps : others).push(step);
+  const standsOut = ({ isNoise, savedPercent }: Step) => isNoise || savedPercent.median > upTo;
+  const steps = all.filter((step) => standsOut(step));
+  const others = all.filter((step) => !standsOut(step));
   if (others.length === 0) return { steps, others: "" };
   const count = others.length === 1 ? "1 more step lies" : `${others.length} more steps lie`;
   const names = others.map(({ step }) => step).join("; ");

@@ -35,7 +35,10 @@ async function main(): Promise<number> {
   const runs = await pMap(jobs, runAndTell, { concurrency: Math.min(2, availableParallelism()) });
   const date = new Date().toISOString().slice(0, 10);
   const file = join(projectRoot, "site", "data", "ports.json");
-  writeFileSync(file, `${JSON.stringify({ date, runs }, null, 2)}\n`);
+  const saved = runs.map(({ failures, ...run }) => {
+    return { ...run, failures: failures.map(({ title, grade }) => ({ title, grade })) };
+  });
+  writeFileSync(file, `${JSON.stringify({ date, runs: saved }, null, 2)}\n`);
   for (const name of portedNames) {
     const readme = join(projectRoot, "ports", name, "README.md");
     writeFileSync(readme, withResults(readFileSync(readme, "utf8"), name, runs));

@@ -76,8 +76,8 @@ async function run(root: string): Promise<CheckResult> {
     const missed = failures.filter(({ grade }) => grade !== "core");
     const core = failures.filter(({ grade }) => grade === "core");
     findings.push(
-      ...core.map(({ contract, title }) =>
-        error(`ports/${name}`, `breaks the core of ${contract}: ${title}`),
+      ...core.map(({ contract, title, message = "" }) =>
+        error(`ports/${name}`, `breaks the core of ${contract}: ${title}\n${message}`),
       ),
     );
     if (missed.length > maxMissed) {

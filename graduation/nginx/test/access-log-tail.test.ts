@@ -15,7 +15,8 @@ import { expect, onTestFinished, test } from "vitest";
 import { eventually } from "../../../shared/testkit/eventually.ts";
 import { AccessLogTail } from "../access-log-tail.ts";
 
-test("another file in the log's place is followed, whatever stood there meanwhile", async () => {
+/** An empty log that is followed until the test ends. `read` gives all that has come. */
+function followedLog() {
   const folder = mkdtempSync(join(tmpdir(), "access-log-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const path = join(folder, "access.log");
@@ -25,32 +26,29 @@ test("another file in the log's place is followed, whatever stood there meanwhil
     text += lines;
   });
   onTestFinished(() => tail.close());
+  return { path, read: () => text };
+}
+
+test("another file in the log's place is followed, whatever stood there meanwhile", async () => {
+  const { path, read } = followedLog();
   appendFileSync(path, "first\n");
   renameSync(path, `${path}.1`);
   mkdirSync(path);
-  await eventually(() => text === "first\n", { what: "a line of the old file" });
+  await eventually(() => read() === "first\n", { what: "a line of the old file" });
   rmdirSync(path);
   writeFileSync(path, "second\n");
-  await eventually(() => text === "first\nsecond\n", { what: "a line of the new file" });
+  await eventually(() => read() === "first\nsecond\n", { what: "a line of the new file" });
 });
 
 test("lines come whole and once, also after the log was emptied", async () => {
-  const folder = mkdtempSync(join(tmpdir(), "access-log-"));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  const path = join(folder, "access.log");
-  writeFileSync(path, "");
-  let text = "";
-  const tail = new AccessLogTail(path, (lines) => {
-    text += lines;
-  });
-  onTestFinished(() => tail.close());
+  const { path, read } = followedLog();
   appendFileSync(path, "first line\nsecond");
-  await eventually(() => text !== "", { what: "a whole line" });
-  expect(text).toBe("first line\n");
+  await eventually(() => read() !== "", { what: "a whole line" });
+  expect(read()).toBe("first line\n");
   appendFileSync(path, " line\n");
-  await eventually(() => text === "first line\nsecond line\n", { what: "the second line" });
+  await eventually(() => read() === "first line\nsecond line\n", { what: "the second line" });
   writeFileSync(path, "");
   appendFileSync(path, "third\n");
-  await eventually(() => text.endsWith("third\n"), { what: "a line after the log was emptied" });
-  expect(text).toBe("first line\nsecond line\nthird\n");
+  await eventually(() => read().endsWith("third\n"), { what: "a line after the log was emptied" });
+  expect(read()).toBe("first line\nsecond line\nthird\n");
 });
